@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from setuptools import setup
+
+setup(
+    name="tinyattn",
+    version="0.1.0",
+    description="How attention heads learn: every gradient written by hand, on NumPy or CuPy",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=["tinyattn", "tinyattn.tasks"],
+    package_data={"tinyattn": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=["numpy>=2", "matplotlib", "tqdm"],
+    extras_require={
+        "gpu-cuda12": ["cupy-cuda12x[ctk]"],
+        "gpu-cuda13": ["cupy-cuda13x[ctk]"],
+        "test": ["pytest"],
+    },
+)

@@ -1,0 +1,22 @@
+"""tinyattn: how attention heads learn, with every gradient written by hand.
+
+Read in this order: backend, ops, attention, models, gradcheck, optim, train; then tasks/, measure, plot and lesson.
+
+One alphabet, used by every file, derivation and lesson:
+
+    B  sequences in a batch         x  input                  s  attention: the softmax of a row of scores
+    T  queries (output positions)   y  output                 v  values, the things attention averages
+    S  keys (input positions)       a  attention scores       W  a weight matrix
+    V  vocabulary                   q  queries                dx  dL/dx, the gradient of the loss L, shaped like x
+    D  width of the model           k  keys                   δx  a small change of x, in derivations only
+    H  heads
+    K  size of a query or key       C  size of a value
+
+Every derivation runs the same way: change the inputs by δ, see δy to first order, write the change of the loss
+δL = sum(dy * δy), and read off what multiplies each δ. Lines of a derivation carry numbers; the code cites them.
+
+A head axis stands before the axes it serves: scores (..., H, T, S), values (..., H, S, C).
+Axes of attention maps are [query, key]; each row sums to 1.
+"""
+
+__version__ = "0.1.0"

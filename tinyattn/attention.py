@@ -1,0 +1,164 @@
+"""Attention: every head of every model in this book passes through `attend_forward` and `attend_backward`.
+
+Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys and values with a
+head axis), `self_attention` (an input and four projections). A head axis of 1 means shared by all heads.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .backend import namespace
+from .errors import InputError, check_shape
+from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+# Attend: a softmax over the keys, then an average of their values
+#
+#     (1)  a_ts = -inf where the pair (t, s) is hidden
+#     (2)  s_ts = softmax of row t of a
+#     (3)  y_t  = sum_s s_ts v_s
+#   A small change of attention and values changes y by δy_t = sum_s δs_ts v_s + sum_s s_ts δv_s, so
+#     (4)  dv_s  = sum_t s_ts dy_t           = s^T dy
+#          ds_ts = dy_t . v_s                = dy v^T
+#     (5)  da_ts = s_ts (ds_ts - sum_u s_tu ds_tu)                 the backward of softmax
+#   Put ds into (5): its sum is dy_t . (sum_u s_tu v_u) = dy_t . y_t, and there stands the line this book is about,
+#
+#          da_ts = s_ts dy_t . (v_s - y_t)
+#
+#   Descent raises the score of a key whose value would serve better (lower the loss more) than the average that is
+#   read now, and in proportion to the attention already paid to it: no attention, no learning. A hidden pair has
+#   s = 0, so its gradient vanishes here without a line of code.
+
+
+class Attend(NamedTuple):
+    s: Array
+    v: Array
+
+
+def attend_forward(a, v, visible=None):
+    """Scores a (..., T, S), values v (..., S, C) -> y (..., T, C); leading axes broadcast against each other.
+
+    `visible`, a boolean array that broadcasts to a, hides the pairs where it is False. A query must see some key:
+    on the host this is checked; on a GPU a query that sees none gives NaN. The attention is `cache.s`.
+    """
+    if a.shape[-1] != v.shape[-2]:
+        raise InputError(f"v: expected {a.shape[-1]} keys, as a has, got shape {tuple(v.shape)}")
+    if visible is not None:
+        check_visible(visible, a.shape)
+        a = namespace(a).where(visible, a, -math.inf)  # (1)
+    s, _ = softmax_forward(a)  # (2)
+    return s @ v, Attend(s, v)  # (3)
+
+
+def attend_backward(dy, cache):
+    """dy (..., T, C) -> da and dv, shaped like a and v."""
+    s, v = cache
+    dv = sum_to(s.swapaxes(-1, -2) @ dy, v.shape)  # (4)
+    ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)
+    da = softmax_backward(ds, Softmax(s))  # (5)
+    return da, dv
+
+
+# Multi-head attention: scores are scaled inner products of queries and keys
+#
+#     (1)  a_hts = q_ht . k_hs / sqrt(K)      for large K a sum of K products of unit size grows like sqrt(K)
+#     (2)  y = attend(a, v)
+#   δa_hts = (δq_ht . k_hs + q_ht . δk_hs) / sqrt(K), so
+#     (3)  dq_ht = sum_s da_hts k_hs / sqrt(K)
+#     (4)  dk_hs = sum_t da_hts q_ht / sqrt(K)
+#   Where one key or value serves all heads its gradients add up over h.
+
+
+class Multihead(NamedTuple):
+    q: Array
+    k: Array
+    attend: Attend
+
+
+def multihead_forward(q, k, v, visible=None):
+    """q (..., H, T, K), k (..., H or 1, S, K), v (..., H or 1, S, C) -> y (..., H, T, C)."""
+    if q.shape[-1] != k.shape[-1]:
+        raise InputError(f"k: expected keys of size {q.shape[-1]}, as q has, got shape {tuple(k.shape)}")
+    heads = q.shape[-3]
+    for name, array in (("k", k), ("v", v)):
+        if array.shape[-3] not in (1, heads):
+            raise InputError(f"{name}: expected a head axis of {heads} or 1, got shape {tuple(array.shape)}")
+    a = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])  # (1)
+    y, attend = attend_forward(a, v, visible)  # (2)
+    return y, Multihead(q, k, attend)
+
+
+def multihead_backward(dy, cache):
+    """dy (..., H, T, C) -> dq, dk, dv, shaped like q, k, v."""
+    q, k, attend = cache
+    da, dv = attend_backward(dy, attend)  # (2)
+    da = da / math.sqrt(q.shape[-1])
+    dq = sum_to(da @ k, q.shape)  # (3)
+    dk = sum_to(da.swapaxes(-1, -2) @ q, k.shape)  # (4)
+    return dq, dk, dv
+
+
+# Self-attention: queries, keys and values are projections of one input
+#
+#     (1)  q = x W_Q    (2)  k = x W_K    (3)  v = x W_V
+#     (4)  r = multihead(q, k, v)
+#     (5)  y = sum over heads and their coordinates of r W_O
+#   x is used three times, so it receives three gradients, and they add up:
+#     (6)  dx = dq W_Q^T + dk W_K^T + dv W_V^T
+
+
+class SelfAttention(NamedTuple):
+    q: Linear
+    k: Linear
+    v: Linear
+    multihead: Multihead
+    o: Linear
+
+
+def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None):
+    """x (..., T, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out)."""
+    q, q_cache = linear_forward(x, W_Q)  # (1)
+    k, k_cache = linear_forward(x, W_K)  # (2)
+    v, v_cache = linear_forward(x, W_V)  # (3)
+    r, multihead = multihead_forward(heads_first(q), heads_first(k), heads_first(v), visible)  # (4)
+    y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
+    return y, SelfAttention(q_cache, k_cache, v_cache, multihead, o_cache)
+
+
+def self_attention_backward(dy, cache):
+    """dy (..., T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
+    dr, dW_O, _ = linear_backward(dy, cache.o)  # (5)
+    dq, dk, dv = multihead_backward(heads_first(dr), cache.multihead)  # (4)
+    dx_v, dW_V, _ = linear_backward(heads_first(dv), cache.v)  # (3)
+    dx_k, dW_K, _ = linear_backward(heads_first(dk), cache.k)  # (2)
+    dx_q, dW_Q, _ = linear_backward(heads_first(dq), cache.q)  # (1)
+    dx = dx_q + dx_k + dx_v  # (6)
+    return dx, dW_Q, dW_K, dW_V, dW_O
+
+
+def heads_first(x):
+    """Swap the head and token axes, (..., T, H, K) to (..., H, T, K) or back; it is its own inverse and backward."""
+    return x.swapaxes(-2, -3)
+
+
+def causal(T, S, xp=np):
+    """The mask (T, S) of the last T of S positions, each of which sees itself and what came before it."""
+    if not 1 <= T <= S:
+        raise InputError(f"T: expected between 1 and S = {S} queries, got {T}")
+    return xp.tri(T, S, S - T, dtype=bool)
+
+
+def check_visible(visible, a_shape):
+    """Raise InputError unless `visible` is boolean, broadcasts to scores of a_shape and leaves each query a key."""
+    if getattr(visible, "dtype", None) != bool:
+        raise InputError(f"visible: expected a boolean array, got {getattr(visible, 'dtype', type(visible).__name__)}")
+    sizes = zip(reversed(visible.shape), reversed(a_shape))
+    if visible.ndim > len(a_shape) or any(n not in (1, m) for n, m in sizes):
+        raise InputError(f"visible: expected a shape that broadcasts to {tuple(a_shape)}, got {tuple(visible.shape)}")
+    if isinstance(visible, np.ndarray) and not visible.any(axis=-1).all():
+        query = tuple(int(i[0]) for i in np.nonzero(~visible.any(axis=-1)))
+        raise InputError(f"visible: expected a key for every query, got none at query {query}")

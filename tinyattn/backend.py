@@ -1,0 +1,146 @@
+"""NumPy or CuPy: which one, how arrays enter it and how they leave.
+
+Everything above this file is written once. An operation asks its first array for its own module (`namespace`) and
+never imports CuPy; a program asks `get(device)` once, brings arrays in with `put` and out with `to_numpy`:
+
+    device = backend.get("auto")
+    params = device.put(model.init(rng), "float32")
+    ...
+    backend.to_numpy(params)
+"""
+
+import functools
+import os
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from .errors import InputError
+
+INSTALL = 'pip install -e ".[gpu-cuda13]" (CUDA 12: ".[gpu-cuda12]")'
+
+
+def namespace(x):
+    """The module that made array `x`: numpy, cupy, or a stand-in with the same functions."""
+    return sys.modules[type(x).__module__.partition(".")[0]]
+
+
+def scatter_add(out, index, values):
+    """Add values (*index.shape, ...) into out[index], in place; where an index repeats, every value counts.
+
+    On a GPU the additions to one place happen in any order, so the last bits may differ from run to run.
+    """
+    namespace(out).add.at(out, index, values)
+
+
+def to_numpy(tree):
+    """Bring arrays, or any nest of dicts, lists and tuples of them, back to NumPy. Anything else passes through."""
+    return _map(_leave, tree)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where arrays live: `name` ("cpu" or "gpu:N") and `xp`, the module that computes there."""
+
+    name: str
+    xp: ModuleType
+
+    def put(self, tree, dtype=None):
+        """Bring NumPy arrays (any nest of dicts, lists and tuples) in; floats become `dtype` if it is given.
+
+        Python scalars and None pass through, so that they never turn float32 into float64.
+        """
+        return _map(lambda leaf: self._enter(leaf, dtype), tree)
+
+    def _enter(self, leaf, dtype):
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            return self.xp.asarray(leaf.astype(dtype) if dtype and leaf.dtype.kind == "f" else leaf)
+        if hasattr(leaf, "dtype") and dtype and leaf.dtype.kind == "f":
+            return leaf.astype(dtype)
+        return leaf
+
+    def synchronize(self):
+        """Wait until everything asked for has been computed; a GPU otherwise runs behind the program."""
+        if self.xp is not np:
+            self.xp.cuda.get_current_stream().synchronize()
+
+
+def get(device=None):
+    """The backend for "auto", "cpu", "gpu" or "gpu:N"; None means $TINYATTN_DEVICE, and "auto" where that is unset.
+
+    "auto" takes the GPU only if it has computed correctly there just now, and otherwise says once, in one sentence
+    on stderr, why it did not. "gpu:N" becomes the current device of the calling thread. Raises InputError for an
+    unknown name, and for "gpu" where none works.
+    """
+    name = device if device is not None else os.environ.get("TINYATTN_DEVICE") or "auto"
+    kind, _, number = str(name).partition(":")
+    known = name in ("auto", "cpu", "gpu") or (kind == "gpu" and number.isdecimal())
+    if not known:
+        raise InputError(f'device: expected "auto", "cpu", "gpu" or "gpu:N", got {name!r}')
+    if name == "cpu":
+        return Backend("cpu", np)
+    index = int(number or 0)
+    trouble = _trouble_with_gpu(index)
+    if trouble is None:
+        import cupy
+
+        cupy.cuda.Device(index).use()
+        return Backend(f"gpu:{index}", cupy)
+    if name != "auto":
+        raise InputError(f"device: expected a working GPU for {name!r}, got: {trouble}. To install: {INSTALL}")
+    _say_once(f'tinyattn: device "auto" computes on the CPU with NumPy, because {trouble}.')
+    return Backend("cpu", np)
+
+
+@functools.cache
+def _trouble_with_gpu(index):
+    """Why GPU `index` cannot be used, in one clause; None if it can.
+
+    Only computing tells: CuPy imports happily without a driver, its is_available() may itself raise, and a library
+    can be missing for matrix products alone. So run a compiled kernel and a product, and compare.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
+        return "CuPy is not installed" if missing else f"CuPy cannot be imported ({_first_line(error)})"
+    except Exception as error:  # a broken driver or library raises whatever it likes
+        return f"CuPy cannot be imported ({_first_line(error)})"
+    try:
+        x = np.linspace(-1, 1, 12).reshape(3, 4)
+        with cupy.cuda.Device(index):
+            there = cupy.exp(cupy.asarray(x))
+            product = cupy.asnumpy(there @ there.T)
+    except Exception as error:
+        return f"CuPy found no working GPU {index} ({_first_line(error)})"
+    if not np.allclose(product, np.exp(x) @ np.exp(x).T):
+        return f"GPU {index} computed a wrong matrix product"
+    return None
+
+
+def _first_line(error):
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip().rstrip('.')}" if lines else type(error).__name__
+
+
+@functools.cache
+def _say_once(sentence):
+    print(sentence, file=sys.stderr)
+
+
+def _leave(leaf):
+    if not hasattr(leaf, "dtype"):
+        return leaf
+    xp = namespace(leaf)
+    return np.asarray(leaf) if xp is np else xp.asnumpy(leaf)
+
+
+def _map(function, tree):
+    if isinstance(tree, dict):
+        return {key: _map(function, branch) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        branches = [_map(function, branch) for branch in tree]
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return function(tree)

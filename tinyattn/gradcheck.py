@@ -1,0 +1,255 @@
+"""Finite differences against any backward. `python -m tinyattn.gradcheck` checks every operation and every model.
+
+The method, for a function y = f(x) with arrays in and out:
+
+  - The loss is L = sum(w * y) with a random w, so one backward call with dy = w tests the whole Jacobian at once.
+  - (f(x + h u) - f(x - h u)) / 2h differs from the derivative along u by h^2/6 times the third derivative, plus
+    round-off of about 1e-16/h. In float64 h = 1e-5 leaves both near 1e-10.
+  - Small tensors are checked entry by entry; large ones along random directions of +-1, 1e-6 a coordinate.
+  - The error of a tensor is |by hand - by differences| / (|by hand| + |by differences|), norms over all numbers checked.
+  - Where a ReLU changes sign between the two sides, the difference says nothing; another point is drawn.
+"""
+
+import argparse
+import contextlib
+import inspect
+import sys
+import textwrap
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+from . import attention, backend, models, ops
+from .errors import InputError, check_shape
+
+H = 1e-5  # step for one entry
+H_DIRECTION = 1e-6  # step a coordinate along a random direction
+SMALL = 400  # tensors up to this many entries are checked entry by entry
+DIRECTIONS = 24  # random directions for larger ones
+TOLERANCE = 1e-7
+CPU = backend.get("cpu")
+
+
+class Row(NamedTuple):
+    """The check of one tensor: its error, and its worst number by hand and by differences (index None: a direction)."""
+
+    case: str
+    tensor: str
+    shape: tuple
+    checked: int
+    error: float
+    index: tuple | None
+    by_hand: float
+    by_differences: float
+
+    def __str__(self):
+        where = "along one direction" if self.index is None else f"at [{', '.join(map(str, self.index))}]"
+        return (
+            f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {self.checked:>4} {self.error:9.1e}"
+            f"   {where}: {self.by_hand:+.10e} by hand, {self.by_differences:+.10e} by differences"
+        )
+
+
+class Case(NamedTuple):
+    """What to check: `of` is the backward or the model that it speaks for; the inputs named in `wrt` get gradients."""
+
+    name: str
+    of: Any
+    wrt: tuple
+    draw: Callable  # rng -> inputs, a dict: float64 arrays to differentiate by, and whatever is held
+    forward: Callable  # inputs -> out, cache
+    backward: Callable  # dout, cache -> a dict of gradients
+
+
+class Kink(Exception):
+    """A ReLU changed sign between the two sides of a difference."""
+
+
+def central_differences(f, x, h=H):
+    """Gradient of the scalar f at x, entry by entry: (f(x + h e_i) - f(x - h e_i)) / 2h, in the precision of x.
+
+    x is not touched: f sees copies. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h.
+    """
+    gradient = np.empty_like(x)
+    for index in np.ndindex(x.shape):
+        above, below = _shifted(x, index, h)
+        gradient[index] = (f(above) - f(below)) / (2 * h)
+    return gradient
+
+
+def check(case, seed=0, device=CPU, tries=50):
+    """Draw a point away from every kink and compare all gradients there. Returns a Row for each tensor."""
+    for rng in np.random.default_rng(seed).spawn(tries):
+        with contextlib.suppress(Kink):
+            return compare(case, case.draw(rng), rng, device)
+    raise InputError(f"case {case.name}: expected a point where no ReLU changes sign, got none in {tries} draws")
+
+
+def check_model(model, x, params=None, seed=0):
+    """Check every parameter of a model on the input x, at random weights unless params are given."""
+    case = _model_case(type(model).__name__, model, lambda rng: x)
+    return check(case if params is None else case._replace(draw=lambda rng: {"x": x, **params}), seed)
+
+
+def compare(case, inputs, rng, device=CPU):
+    """The gradients of a case at these inputs, by hand and by differences: a Row each. Raises Kink at a corner."""
+    out, cache = case.forward(device.put(inputs))
+    weights = rng.normal(size=out.shape)
+    grads = backend.to_numpy(case.backward(device.put(weights), cache))
+
+    def run(tensor, value):
+        out, cache = case.forward(device.put({**inputs, tensor: value}))
+        return backend.to_numpy(out), backend.to_numpy(_relu_masks(cache))
+
+    rows = []
+    for tensor in case.wrt:
+        x, g = inputs[tensor], grads[tensor]
+        check_shape(f"gradient of {tensor} in {case.name}", g, x.shape)
+        small = x.size <= SMALL
+        steps = list(np.ndindex(x.shape)) if small else rng.choice([-1.0, 1.0], size=(DIRECTIONS, *x.shape))
+        h = H if small else H_DIRECTION
+        by_hand, by_differences = [], []
+        for step in steps:
+            (above, masks_above), (below, masks_below) = (run(tensor, value) for value in _shifted(x, step, h))
+            if not all(map(np.array_equal, masks_above, masks_below)):
+                raise Kink
+            by_hand.append(g[step] if small else (g * step).sum())
+            by_differences.append((weights * (above - below)).sum() / (2 * h))
+        n, m = np.array(by_hand), np.array(by_differences)
+        worst = int(np.abs(n - m).argmax())
+        index = tuple(map(int, steps[worst])) if small else None
+        rows.append(Row(case.name, tensor, x.shape, len(n), _error(n, m), index, float(n[worst]), float(m[worst])))
+    return rows
+
+
+def _shifted(x, step, h):
+    """x + h u and x - h u, for u a whole direction or, given an index, the unit vector there."""
+    if isinstance(step, np.ndarray):
+        return x + h * step, x - h * step
+    above, below = x.copy(), x.copy()
+    above[step] += h
+    below[step] -= h
+    return above, below
+
+
+def _error(n, m):
+    scale = np.linalg.norm(n) + np.linalg.norm(m)
+    return float(np.linalg.norm(n - m) / scale) if scale else 0.0
+
+
+def _relu_masks(cache):
+    """The sign masks of every ReLU in a nest of caches."""
+    if isinstance(cache, ops.Relu):
+        return [cache.positive]
+    branches = cache.values() if isinstance(cache, dict) else cache if isinstance(cache, (tuple, list)) else ()
+    return [mask for branch in branches for mask in _relu_masks(branch)]
+
+
+# The cases. All sizes of a case differ, so that a transposed factor cannot hide.
+
+
+def cases():
+    """One Case or more for every `*_backward` and every model of the library."""
+    ids = np.array([[1, 0, 4, 1], [3, 1, 1, 2]])
+    scores = {"a": (2, 3, 5), "v": (2, 5, 4)}
+    qkv = {"q": (2, 3, 4, 5), "k": (2, 3, 6, 5), "v": (2, 3, 6, 2)}
+    shared = {**qkv, "k": (2, 1, 6, 5), "v": (2, 1, 6, 2)}
+    projections = {"x": (2, 4, 6), "W_Q": (6, 3, 5), "W_K": (6, 3, 5), "W_V": (6, 3, 2), "W_O": (3, 2, 7)}
+    one_head = {"x": (2, 4, 6), "W_Q": (6, 1, 5), "W_K": (6, 1, 5), "W_V": (6, 1, 2), "W_O": (1, 2, 7)}
+    large = {"x": (3, 7, 12), "W_Q": (12, 4, 11), "W_K": (12, 4, 11), "W_V": (12, 4, 9), "W_O": (4, 9, 13)}
+    target = np.linspace(-2, 2, 60).reshape(3, 4, 5)
+    minimal = {H: models.MinimalModel(vocab=4, positions=5, heads=H, context=2) for H in (1, 3)}
+    layer = {H: models.AttentionLayer(width=6, heads=H) for H in (1, 3)}
+    return [
+        _op_case("linear", ops.linear_forward, {"x": (2, 3, 4), "W": (4, 5)}),
+        _op_case("linear, with bias", ops.linear_forward, {"x": (2, 3, 4, 5), "W": (4, 5, 6, 2), "b": (6, 2)}, axes=2),
+        _op_case("embedding", ops.embedding_forward, {"W": (5, 2, 3)}, ids=ids),
+        _op_case("softmax", ops.softmax_forward, {"x": (3, 4, 5)}),
+        _op_case("relu", ops.relu_forward, {"x": (3, 4, 5)}),
+        _op_case("layernorm", ops.layernorm_forward, {"x": (3, 4, 5), "g": (5,), "b": (5,)}),
+        _op_case("cross_entropy", ops.cross_entropy_forward, {"logits": (2, 4, 5)}, targets=ids),
+        _op_case("squared_error", ops.squared_error_forward, {"y": (3, 4, 5)}, target=target),
+        _op_case("attend", attention.attend_forward, scores),
+        _op_case("attend, masked", attention.attend_forward, scores, visible=attention.causal(3, 5)),
+        _op_case("attend, one row for all", attention.attend_forward, {"a": (1, 5), "v": (3, 5, 4)}),
+        _op_case("multihead", attention.multihead_forward, qkv),
+        _op_case("multihead, shared k, v", attention.multihead_forward, shared),
+        _op_case("self_attention", attention.self_attention_forward, projections),
+        _op_case("self_attention, one head", attention.self_attention_forward, one_head),
+        _op_case("self_attention, large", attention.self_attention_forward, large),
+        *(_model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
+        *(_model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
+    ]
+
+
+def _op_case(name, forward, shapes, **held):
+    """A case for an operation: random inputs of these shapes, in the order its backward returns their gradients."""
+    backward = getattr(sys.modules[forward.__module__], forward.__name__.replace("_forward", "_backward"))
+
+    def gradients(dout, cache):
+        grads = backward(dout, cache)
+        return dict(zip(shapes, grads if type(grads) is tuple else (grads,)))
+
+    def draw(rng):
+        return {**held, **{key: rng.normal(size=shape) for key, shape in shapes.items()}}
+
+    return Case(name, backward, tuple(shapes), draw, lambda inputs: forward(**inputs), gradients)
+
+
+def _model_case(name, model, draw_x):
+    """A case for a model: random weights, none of them zero, and the input that draw_x(rng) gives."""
+    shapes = {key: array.shape for key, array in model.init(np.random.default_rng(0)).items()}
+
+    def draw(rng):
+        return {"x": draw_x(rng), **{key: 0.5 * rng.normal(size=shape) for key, shape in shapes.items()}}
+
+    def forward(inputs):
+        return model.forward({key: inputs[key] for key in shapes}, inputs["x"])
+
+    return Case(name, type(model), tuple(shapes), draw, forward, model.backward)
+
+
+# Checking the checker: a backward that is wrong on purpose must be caught, and in the right tensors.
+
+
+@contextlib.contextmanager
+def broken(function, right, wrong):
+    """Inside the with-block `function` runs with the piece `right` of its source replaced by `wrong`.
+
+    Every caller sees the broken twin, as the code of the function itself is exchanged. `right` must occur exactly once.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(right) != 1:
+        raise InputError(f"right: expected to occur once in {function.__qualname__}, got {source.count(right)} times")
+    twin = {}
+    exec(compile(source.replace(right, wrong), f"<broken {function.__name__}>", "exec"), function.__globals__, twin)
+    original = function.__code__
+    function.__code__ = twin[function.__name__].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = original
+
+
+def main(arguments=None):
+    """Print the table; return 1 if any tensor is worse than the tolerance, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m tinyattn.gradcheck", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help='"auto", "cpu", "gpu" or "gpu:N"')
+    options = parser.parse_args(arguments)
+    try:
+        device = backend.get(options.device)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{'case':<24} {'tensor':<7} {'shape':<13} {'n':>4} {'error':>9}   worst entry")
+    rows = [row for case in cases() for row in check(case, options.seed, device)]
+    bad = [row for row in rows if not row.error <= TOLERANCE]
+    for row in rows:
+        print(f"{row}{'   <-- WRONG' if row in bad else ''}")
+    print(f"{len(rows)} tensors, largest error {max(row.error for row in rows):.1e}, {len(bad)} above {TOLERANCE:.0e}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""What the lessons train. A model is a small frozen dataclass of settings with three functions:
+
+    init(rng) -> params               a dict of NumPy arrays (float64; `Backend.put` chooses the precision)
+    forward(params, x) -> out, cache
+    backward(dout, cache) -> grads    a dict with the keys and shapes of params
+
+so gradient checks, optimisers and readers meet every model the same way. Read backward beside forward, from bottom to
+top: the same stage numbers come in reverse.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .attention import (
+    Attend,
+    SelfAttention,
+    attend_backward,
+    attend_forward,
+    causal,
+    self_attention_backward,
+    self_attention_forward,
+)
+from .backend import namespace
+from .errors import InputError, check_count, check_ids, check_number, check_shape
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+def pack(params):
+    """All parameters as one vector, in the order of the dict: what integrators and Jacobians work on."""
+    arrays = list(params.values())
+    return namespace(arrays[0]).concatenate([array.reshape(-1) for array in arrays])
+
+
+def unpack(vector, like):
+    """The dict with the keys and shapes of `like` whose `pack` is `vector`."""
+    size = sum(array.size for array in like.values())
+    check_shape("vector", vector, (size,))
+    params, start = {}, 0
+    for key, array in like.items():
+        params[key] = vector[start : start + array.size].reshape(array.shape)
+        start += array.size
+    return params
+
+
+def xavier_bound(fan_in, fan_out):
+    """Weights uniform in +- this keep the size of signals and of gradients about level (Glorot and Bengio, 2010)."""
+    return math.sqrt(6 / (fan_in + fan_out))
+
+
+# The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
+#
+#   The input of place s is a one-hot token beside a one-hot position, x_s = [token_s; s], of width D = V + positions.
+#     (1)  q_ht = x_t W_Q^h                 one full D x D matrix a head; the keys are the input itself
+#     (2)  v_hs = x_s W_V^h                 read straight into the V logits
+#     (3)  a_hts = q_ht . x_s / sqrt(D)     for keys s <= t
+#     (4)  y_ht = attend(a, v)
+#     (5)  logits_t = sum_h y_ht
+#   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere else. Then
+#          dq_ht = sum_s da_hts x_s / sqrt(D)
+#          dW_Q^h = sum_t x_t^T dq_ht,   dW_V^h = sum_s x_s^T dv_hs
+#   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x positions inputs.
+#   Backward the one-hots are multiplied out: one dense product is several times faster than scattering rows.
+
+
+class Minimal(NamedTuple):
+    x: Array  # one-hot inputs (B, S, D)
+    attend: Attend
+
+    @property
+    def attention(self):
+        """The attention maps (H, B, T, S)."""
+        return self.attend.s
+
+
+@dataclass(frozen=True)
+class MinimalModel:
+    """One attention layer and nothing else: no residual, no normalisation, no MLP, no biases.
+
+    vocab, positions: tokens 0..vocab-1 and the longest sequence read.
+    heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab + positions.
+    context:          queries stand where at least this many tokens can be seen, at positions context-1, context, ...
+    query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D matrix.
+    """
+
+    vocab: int
+    positions: int
+    heads: int = 1
+    context: int = 1
+    query_scale: float | None = None
+    value_scale: float | None = None
+
+    def __post_init__(self):
+        for name in ("vocab", "positions", "heads", "context"):
+            check_count(name, getattr(self, name))
+        for name in ("query_scale", "value_scale"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), least=0)
+        if self.context > self.positions:
+            raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
+
+    @property
+    def width(self):
+        return self.vocab + self.positions
+
+    def init(self, rng):
+        """W_Q (D, H, D) and W_V (D, H, V)."""
+        D, H, V = self.width, self.heads, self.vocab
+        query = xavier_bound(D, D) if self.query_scale is None else self.query_scale
+        value = xavier_bound(D, D) if self.value_scale is None else self.value_scale
+        return {"W_Q": rng.uniform(-query, query, (D, H, D)), "W_V": rng.uniform(-value, value, (D, H, V))}
+
+    def check(self, x):
+        """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
+        check_ids("x", x, self.vocab)
+        if x.ndim != 2 or not self.context <= x.shape[1] <= self.positions:
+            raise InputError(
+                f"x: expected shape (batch, {self.context} to {self.positions} tokens), got {tuple(x.shape)}"
+            )
+        return x
+
+    def forward(self, params, x):
+        """Token ids x (B, S) -> logits (B, T, V) for the tokens after positions context-1 .. S-1, T = S-context+1."""
+        self.check(x)
+        xp, (B, S), W_Q, W_V = namespace(x), x.shape, params["W_Q"], params["W_V"]
+        check_shape("W_Q", W_Q, (self.width, self.heads, self.width))
+        check_shape("W_V", W_V, (self.width, self.heads, self.vocab))
+        first = self.context - 1
+        q = self._look_up(W_Q, x, first)  # (1)
+        v = self._look_up(W_V, x)  # (2)
+        onehot = self._one_hot(x, W_Q.dtype)
+        a = q @ onehot.swapaxes(-1, -2) / math.sqrt(self.width)  # (3)
+        y, attend = attend_forward(a, v, causal(S - first, S, xp))  # (4)
+        logits = y.sum(axis=0)  # (5)
+        return logits, Minimal(onehot, attend)
+
+    def backward(self, dlogits, cache):
+        """dlogits (B, T, V) -> gradients of W_Q and W_V."""
+        x, attend = cache
+        D, H, first = self.width, self.heads, self.context - 1
+        dy = namespace(dlogits).broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
+        da, dv = attend_backward(dy, attend)  # (4)
+        dq = (da / math.sqrt(D)) @ x  # (3)
+        dW_V = x.reshape(-1, D).T @ dv.reshape(H, -1, self.vocab)  # (2)
+        dW_Q = x[:, first:].reshape(-1, D).T @ dq.reshape(H, -1, D)  # (1)
+        return {"W_Q": dW_Q.swapaxes(0, 1), "W_V": dW_V.swapaxes(0, 1)}
+
+    def _look_up(self, W, x, first=0):
+        """Rows of W (D, H, K) for the inputs at positions first, first+1, ...: (H, B, T, K)."""
+        V, P, H, K = self.vocab, self.positions, self.heads, W.shape[-1]
+        W = W.swapaxes(0, 1)
+        table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
+        return table.take(x[:, first:] * P + namespace(x).arange(first, x.shape[1]), axis=1)
+
+    def _one_hot(self, x, dtype):
+        xp, (B, S) = namespace(x), x.shape
+        onehot = xp.zeros((B, S, self.width), dtype=dtype)
+        sequence, place = xp.arange(B)[:, None], xp.arange(S)
+        onehot[sequence, place, x] = 1
+        onehot[sequence, place, self.vocab + place] = 1
+        return onehot
+
+
+@dataclass(frozen=True)
+class AttentionLayer:
+    """Multi-head self-attention with heads that split the width: D = heads * K, projections W_Q, W_K, W_V, W_O.
+
+    The stages and their derivations are those of `self_attention_forward`.
+    """
+
+    width: int
+    heads: int = 1
+    masked: bool = True  # a query sees itself and what came before it
+
+    def __post_init__(self):
+        check_count("width", self.width)
+        check_count("heads", self.heads)
+        if self.width % self.heads:
+            raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
+
+    def init(self, rng):
+        """W_Q, W_K, W_V (D, H, K) and W_O (H, K, D), by Xavier."""
+        D, H, K = self.width, self.heads, self.width // self.heads
+        shapes = {"W_Q": (D, H, K), "W_K": (D, H, K), "W_V": (D, H, K), "W_O": (H, K, D)}
+        bound = xavier_bound(D, D)
+        return {key: rng.uniform(-bound, bound, shape) for key, shape in shapes.items()}
+
+    def forward(self, params, x):
+        """x (..., T, D) -> y (..., T, D)."""
+        check_shape("x", x, (*x.shape[:-1], self.width))
+        T = x.shape[-2]
+        visible = causal(T, T, namespace(x)) if self.masked else None
+        return self_attention_forward(x, *(params[key] for key in ("W_Q", "W_K", "W_V", "W_O")), visible)
+
+    def backward(self, dy, cache: SelfAttention):
+        """dy (..., T, D) -> gradients of the four projections."""
+        _, dW_Q, dW_K, dW_V, dW_O = self_attention_backward(dy, cache)
+        return {"W_Q": dW_Q, "W_K": dW_K, "W_V": dW_V, "W_O": dW_O}

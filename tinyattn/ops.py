@@ -1,0 +1,242 @@
+"""The operations: each a forward and, right below it, its backward, with the derivation above the pair.
+
+`op_forward(inputs) -> y, cache` and `op_backward(dy, cache) -> d(inputs)` are pure: nothing is mutated, nothing kept
+between calls. The cache holds just what backward reads. Leading axes, written ..., are free everywhere.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from .backend import namespace, scatter_add
+from .errors import InputError, check_ids, check_shape
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+def sum_to(dx, shape):
+    """Sum dx over every axis along which an array of `shape` was broadcast: the backward of broadcasting.
+
+    One number used in many places moves the loss through each of them, and the parts add up.
+    """
+    dx = dx.sum(axis=tuple(range(dx.ndim - len(shape))))
+    copied = tuple(i for i, n in enumerate(shape) if n == 1 and dx.shape[i] != 1)
+    return dx.sum(axis=copied, keepdims=True) if copied else dx
+
+
+# Linear: y = x W + b
+#
+#   Let i run over the contracted axes (the last of x, the first of W), o over the others of W, n over the others of x.
+#     (1)  y_no = sum_i x_ni W_io + b_o
+#   A small change of all three changes
+#          δy_no = sum_i δx_ni W_io + sum_i x_ni δW_io + δb_o
+#   and with δL = sum_no dy_no δy_no each factor of a δ is a gradient:
+#     (2)  dx_ni = sum_o dy_no W_io          = dy W^T
+#     (3)  dW_io = sum_n x_ni dy_no          = x^T dy
+#     (4)  db_o  = sum_n dy_no                 (b is used once for every n, so its gradients add up)
+
+
+class Linear(NamedTuple):
+    x: Array
+    W: Array
+    axes: int
+    has_bias: bool
+
+
+def linear_forward(x, W, b=None, axes=1):
+    """Contract the last `axes` axes of x (..., *I) with the first of W (*I, *O), add b (*O) if given: y (..., *O)."""
+    if x.shape[x.ndim - axes :] != W.shape[:axes]:
+        raise InputError(f"W: expected first axes {tuple(x.shape[x.ndim - axes:])}, as x ends, got {W.shape[:axes]}")
+    inner, outer = math.prod(W.shape[:axes]), W.shape[axes:]
+    y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(*x.shape[: x.ndim - axes], *outer)  # (1)
+    if b is not None:
+        check_shape("b", b, outer)
+        y = y + b
+    return y, Linear(x, W, axes, b is not None)
+
+
+def linear_backward(dy, cache):
+    """dy (..., *O) -> dx (..., *I), dW (*I, *O), db (*O) or None where there was no b."""
+    x, W, axes, has_bias = cache
+    inner = math.prod(W.shape[:axes])
+    dy_no, x_ni, W_io = dy.reshape(-1, W.size // inner), x.reshape(-1, inner), W.reshape(inner, -1)
+    dx = (dy_no @ W_io.T).reshape(x.shape)  # (2)
+    dW = (x_ni.T @ dy_no).reshape(W.shape)  # (3)
+    db = dy_no.sum(axis=0).reshape(W.shape[axes:]) if has_bias else None  # (4)
+    return dx, dW, db
+
+
+# Embedding: y = W[ids], one row of W for each id
+#
+#     (1)  y_n = W[ids_n]
+#   Row r of W is used wherever ids_n = r, so
+#     (2)  dW[r] = sum over n with ids_n = r of dy_n
+
+
+class Embedding(NamedTuple):
+    ids: Array
+    rows: int
+
+
+def embedding_forward(ids, W):
+    """Rows of W (V, *O) by integer ids (...): y (..., *O)."""
+    check_ids("ids", ids, W.shape[0])
+    return W[ids], Embedding(ids, W.shape[0])  # (1)
+
+
+def embedding_backward(dy, cache):
+    """dy (..., *O) -> dW (V, *O). The ids are data and have no gradient."""
+    ids, rows = cache
+    dW = namespace(dy).zeros((rows, *dy.shape[ids.ndim :]), dtype=dy.dtype)
+    scatter_add(dW, ids, dy)  # (2)
+    return dW
+
+
+# Softmax of the last axis
+#
+#     (1)  y_i = exp(x_i) / sum_j exp(x_j)     unchanged when one number is taken from every x_i; taking the largest
+#                                              keeps exp from overflowing
+#   Since log y_i = x_i - log sum_j exp(x_j),   δy_i = y_i (δx_i - sum_j y_j δx_j),   that is δy = J(y) δx with the
+#   Jacobian J(y) = diag(y) - y y^T. It is symmetric, so
+#          dx = J(y) dy
+#     (2)  dx_i = y_i (dy_i - sum_j y_j dy_j)
+#   The bracket compares place i with the average place, so the dx of a row sum to 0. J itself, S x S, is never built.
+
+
+class Softmax(NamedTuple):
+    y: Array
+
+
+def softmax_forward(x):
+    """x (..., S) -> y (..., S), rows that sum to 1. Entries of -inf give exactly 0; one of a row must be finite."""
+    xp = namespace(x)
+    e = xp.exp(x - x.max(axis=-1, keepdims=True))
+    y = e / _row_sum("...s->...", e)  # (1)
+    return y, Softmax(y)
+
+
+def softmax_backward(dy, cache):
+    """dy (..., S) -> dx (..., S)."""
+    y = cache.y
+    dx = y * (dy - _row_sum("...s,...s->...", y, dy))  # (2)
+    return dx
+
+
+def _row_sum(subscripts, *arrays):
+    """einsum that keeps the last axis; it sums short rows four times faster than .sum, and products unbuilt."""
+    return namespace(arrays[0]).einsum(subscripts, *arrays)[..., None]
+
+
+# ReLU
+#
+#     (1)  y = x where x > 0, else 0
+#     (2)  dx = dy where x > 0, else 0         (at x = 0 there is a corner; we take 0)
+
+
+class Relu(NamedTuple):
+    positive: Array
+
+
+def relu_forward(x):
+    """x of any shape -> y = max(x, 0)."""
+    positive = x > 0
+    return x * positive, Relu(positive)  # (1)
+
+
+def relu_backward(dy, cache):
+    """dy -> dx, same shape."""
+    return dy * cache.positive  # (2)
+
+
+# Layer norm over the last axis, of size D
+#
+#     (1)  c = x - mean(x)
+#     (2)  r = 1 / sqrt(mean(c^2) + eps)
+#     (3)  n = r c                  mean 0 and, up to eps, variance 1
+#     (4)  y = g n + b
+#   With g and b shared by all rows,
+#     (5)  db = sum over rows of dy,   dg = sum over rows of dy n,   dn = g dy
+#   From (2), δr = -r^3 mean(c δc), so (3) gives δn = r δc - n mean(n r δc), where δc = δx - mean(δx). Both the
+#   projection on n and the mean are symmetric, and mean(n) = 0, so
+#     (6)  dx = r (dn - mean(dn) - n mean(n dn))
+
+
+class LayerNorm(NamedTuple):
+    n: Array
+    r: Array
+    g: Array
+
+
+def layernorm_forward(x, g, b, eps=1e-5):
+    """Standardise the last axis of x (..., D), then scale by g (D,) and shift by b (D,): y (..., D)."""
+    check_shape("g", g, x.shape[-1:])
+    check_shape("b", b, x.shape[-1:])
+    c = x - x.mean(axis=-1, keepdims=True)  # (1)
+    r = ((c * c).mean(axis=-1, keepdims=True) + eps) ** -0.5  # (2)
+    n = r * c  # (3)
+    return g * n + b, LayerNorm(n, r, g)  # (4)
+
+
+def layernorm_backward(dy, cache):
+    """dy (..., D) -> dx (..., D), dg (D,), db (D,)."""
+    n, r, g = cache
+    db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
+    dx = r * (dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True))  # (6)
+    return dx, dg, db
+
+
+# Cross-entropy of logits z with the ids that came, mean over N places
+#
+#     (1)  log p_v = z_v - log sum_u exp(z_u)
+#     (2)  L = -(1/N) sum_n log p_{n, target_n}
+#   δ log p_t = δz_t - sum_v p_v δz_v, hence
+#     (3)  dz_nv = (p_nv - [v = target_n]) / N          times dL, the gradient of what L enters
+
+
+class CrossEntropy(NamedTuple):
+    p: Array
+    targets: Array
+
+
+def cross_entropy_forward(logits, targets):
+    """Mean of -log softmax(logits)[target] in nats: logits (..., V), integer targets (...) -> a number (0-d)."""
+    check_shape("targets", targets, logits.shape[:-1])
+    check_ids("targets", targets, logits.shape[-1])
+    xp = namespace(logits)
+    z = logits - logits.max(axis=-1, keepdims=True)
+    e = xp.exp(z)
+    total = _row_sum("...v->...", e)
+    log_p = xp.take_along_axis(z, targets[..., None], axis=-1) - xp.log(total)  # (1)
+    return -log_p.mean(), CrossEntropy(e / total, targets)  # (2)
+
+
+def cross_entropy_backward(dL, cache):
+    """dL (a number) -> dlogits (..., V). The targets are data and have no gradient."""
+    p, targets = cache
+    share = dL / targets.size
+    dlogits = p * share
+    at_targets = namespace(p).arange(targets.size), targets.reshape(-1)
+    dlogits.reshape(-1, p.shape[-1])[at_targets] -= share  # (3)
+    return dlogits
+
+
+# Squared error, half the squared distance along the last axis, mean over the N places before it
+#
+#     (1)  L = (1/2N) sum_n |y_n - target_n|^2
+#     (2)  dy_n = (y_n - target_n) / N                  times dL
+
+
+class SquaredError(NamedTuple):
+    difference: Array
+    places: int
+
+
+def squared_error_forward(y, target):
+    """y and target (..., D) -> a number (0-d)."""
+    check_shape("target", target, y.shape)
+    difference, places = y - target, math.prod(y.shape[:-1])
+    return (difference * difference).sum() * (0.5 / places), SquaredError(difference, places)  # (1)
+
+
+def squared_error_backward(dL, cache):
+    """dL (a number) -> dy (..., D). The target is data and has no gradient."""
+    return cache.difference * (dL / cache.places)  # (2)
