@@ -186,36 +186,39 @@ def layernorm_backward(dy, cache):
 
 # Cross-entropy of logits z with the ids that came, mean over N places
 #
-#     (1)  log p_v = z_v - log sum_u exp(z_u)
+#     (1)  log p_v = z_v - log sum_u exp(z_u)            again the largest z is taken off first
 #     (2)  L = -(1/N) sum_n log p_{n, target_n}
 #   δ log p_t = δz_t - sum_v p_v δz_v, hence
-#     (3)  dz_nv = (p_nv - [v = target_n]) / N          times dL, the gradient of what L enters
+#     (3)  dz_nv = (p_nv - [v = target_n]) / N           times dL, the gradient of what L enters
 
 
 class CrossEntropy(NamedTuple):
-    p: Array
+    log_p: Array
     targets: Array
+
+
+def log_softmax(z):
+    """Logits (..., V) -> log-probabilities (..., V), finite for finite logits."""
+    xp = namespace(z)
+    z = z - z.max(axis=-1, keepdims=True)
+    return z - xp.log(_row_sum("...v->...", xp.exp(z)))
 
 
 def cross_entropy_forward(logits, targets):
     """Mean of -log softmax(logits)[target] in nats: logits (..., V), integer targets (...) -> a number (0-d)."""
     check_shape("targets", targets, logits.shape[:-1])
     check_ids("targets", targets, logits.shape[-1])
-    xp = namespace(logits)
-    z = logits - logits.max(axis=-1, keepdims=True)
-    e = xp.exp(z)
-    total = _row_sum("...v->...", e)
-    log_p = xp.take_along_axis(z, targets[..., None], axis=-1) - xp.log(total)  # (1)
-    return -log_p.mean(), CrossEntropy(e / total, targets)  # (2)
+    log_p = log_softmax(logits)  # (1)
+    of_targets = namespace(logits).take_along_axis(log_p, targets[..., None], axis=-1)
+    return -of_targets.mean(), CrossEntropy(log_p, targets)  # (2)
 
 
 def cross_entropy_backward(dL, cache):
     """dL (a number) -> dlogits (..., V). The targets are data and have no gradient."""
-    p, targets = cache
-    share = dL / targets.size
-    dlogits = p * share
-    at_targets = namespace(p).arange(targets.size), targets.reshape(-1)
-    dlogits.reshape(-1, p.shape[-1])[at_targets] -= share  # (3)
+    log_p, targets = cache
+    xp, share = namespace(log_p), dL / targets.size
+    dlogits = xp.exp(log_p) * share
+    dlogits.reshape(-1, log_p.shape[-1])[xp.arange(targets.size), targets.reshape(-1)] -= share  # (3)
     return dlogits
 
 

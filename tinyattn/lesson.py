@@ -1,0 +1,161 @@
+"""What every lesson shares: its flags, its table "paper | here", results.json, and the claim checked at the end.
+
+    run = lesson.start("02_one_head_looks_back", __doc__)
+    ...
+    run.figure(fig, "maps")
+    run.compare([("what", paper's number or None, ours)])
+    run.claim("attention settles on lag 3", lag_attention > 0.9)
+    run.finish(lag_attention=lag_attention)
+
+Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a traceback, if the input cannot be used.
+"""
+
+import argparse
+import inspect
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+
+from . import __version__, backend, plot
+from .errors import InputError, check_count
+from .train import Diverged
+
+
+@dataclass
+class Run:
+    """One run of a lesson: `options` (seed, quick, out and the lesson's own flags), `device`, `rng`."""
+
+    name: str
+    options: argparse.Namespace
+    device: backend.Backend
+    rng: np.random.Generator
+    claims: list = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def quick(self):
+        return self.options.quick
+
+    @property
+    def out(self):
+        return self.options.out
+
+    def figure(self, figure, name):
+        """Write the figure to NAME.png in the output folder."""
+        figure.savefig(self.out / f"{name}.png")
+        print(f"figure: {self.out / name}.png")
+
+    def compare(self, rows, before="paper"):
+        """Print rows (what, theirs, ours) as a table; None prints as a dash."""
+        rows = [(what, _text(theirs), _text(ours)) for what, theirs, ours in rows]
+        wide = [max(len(row[i]) for row in [*rows, ("", before, "here")]) for i in range(3)]
+        print(f"\n{'':{wide[0]}} | {before:>{wide[1]}} | {'here':>{wide[2]}}")
+        print("-+-".join("-" * n for n in wide))
+        for what, theirs, ours in rows:
+            print(f"{what:{wide[0]}} | {theirs:>{wide[1]}} | {ours:>{wide[2]}}")
+        print()
+
+    def claim(self, sentence, holds):
+        """Note a claim of the lesson and whether it holds; `finish` reports them all."""
+        self.claims.append((sentence, bool(holds)))
+
+    def finish(self, **results):
+        """Write results.json, show the figures, report the claims; exit with status 1 if one does not hold."""
+        broken = [sentence for sentence, holds in self.claims if not holds]
+        versions = {"tinyattn": __version__, "python": platform.python_version(), "numpy": np.__version__}
+        if self.device.xp is not np:
+            versions["cupy"] = self.device.xp.__version__
+        settings = {key: value for key, value in vars(self.options).items() if key not in ("out", "no_show")}
+        record = {
+            **_plain(results),
+            "claims": dict(self.claims),
+            "settings": {**settings, "device": self.device.name},
+            "seed": self.options.seed,
+            "versions": versions,
+            "seconds": round(time.perf_counter() - self.started, 2),
+        }
+        unfinished = self.out / "results.json.part"
+        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(self.out / "results.json")
+        for sentence, holds in self.claims:
+            print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
+        print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
+        if not self.options.no_show and matplotlib.get_backend().lower() != "agg":
+            plt.show()
+        if broken:
+            sys.exit(f"claim does not hold: {'; '.join(broken)}")
+
+
+def start(name, doc, flags=None):
+    """Read the command line of lesson `name` and prepare its run. `flags` maps a lesson's own flags to argparse keywords.
+
+    In a notebook the command line is not ours, and the defaults hold.
+    """
+    parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0, help="whole number >= 0; the same seed gives the same run")
+    parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
+    parser.add_argument("--quick", action="store_true", help="under ten seconds, with a weaker claim")
+    parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
+    parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
+    for flag, keywords in (flags or {}).items():
+        parser.add_argument(flag, **keywords)
+    in_notebook = "ipykernel" in sys.modules
+    options = parser.parse_args([] if in_notebook else None)
+    if not in_notebook:
+        sys.excepthook = _one_line
+    if options.no_show:
+        matplotlib.use("Agg")
+    plt.rcParams.update(plot.STYLE)
+    check_count("--seed", options.seed, 0)
+    device = backend.get(options.device)
+    _writable(options.out)
+    print(f"{name}: {doc.strip().splitlines()[0]}\n")
+    return Run(name, options, device, np.random.default_rng(options.seed))
+
+
+def derivation(forward):
+    """The derivation that stands in the library above a pair: the last block of comments before `forward`."""
+    above = inspect.getsource(inspect.getmodule(forward)).splitlines()[: inspect.getsourcelines(forward)[1] - 1]
+    last = max(i for i, line in enumerate(above) if line.startswith("#"))
+    first = max((i + 1 for i in range(last) if not above[i].startswith("#")), default=0)
+    return "\n".join(line[2:] for line in above[first : last + 1])
+
+
+def _one_line(kind, error, trace):
+    """An exception hook: what the user can mend is told in one line; everything else keeps its traceback."""
+    if issubclass(kind, (InputError, Diverged)):
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2 if issubclass(kind, InputError) else 1)
+    sys.__excepthook__(kind, error, trace)
+
+
+def _writable(folder):
+    """Make the output folder, or say now, before any work is done, why that cannot be."""
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"--out: expected a folder that can be written, got {folder} ({error.strerror})") from None
+
+
+def _text(value):
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value):
+    """NumPy numbers and arrays as what JSON knows."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -1,0 +1,121 @@
+"""Optimisers, clipping and a learning-rate schedule. All are settings with pure functions: state goes in and comes out.
+
+    state = optimizer.init(params)
+    params, state = optimizer.step(params, grads, state)
+
+Plain gradient descent is Euler's method with step lr on dparams/dt = -grads.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .backend import namespace
+from .errors import check_count, check_number
+
+
+def _check_lr(lr):
+    check_number("lr", lr, above=0)
+
+
+def _zeros(params):
+    return {key: namespace(p).zeros_like(p) for key, p in params.items()}
+
+
+@dataclass(frozen=True)
+class SGD:
+    """p <- p - lr u, where u <- momentum u + g: heavy-ball momentum (Polyak, 1964); 0 is gradient descent."""
+
+    lr: float
+    momentum: float = 0.0
+
+    def __post_init__(self):
+        _check_lr(self.lr)
+        check_number("momentum", self.momentum, least=0, below=1)
+
+    def init(self, params):
+        return {"velocity": _zeros(params)}
+
+    def step(self, params, grads, state, scale=1.0):
+        """One step with learning rate lr * scale: new params, new state."""
+        u = {key: self.momentum * state["velocity"][key] + g for key, g in grads.items()}
+        lr = self.lr * scale
+        return {key: p - lr * u[key] for key, p in params.items()}, {"velocity": u}
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101). At step t = 1, 2, ...
+
+    (1)  m <- beta1 m + (1 - beta1) g           u <- beta2 u + (1 - beta2) g^2
+    (2)  m^ = m / (1 - beta1^t)                 u^ = u / (1 - beta2^t)          m and u start at 0: undo that bias
+    (3)  p <- p - lr decay p - lr m^ / (sqrt(u^) + eps)                         the decay does not pass through m and u
+    """
+
+    lr: float
+    decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self):
+        _check_lr(self.lr)
+        check_number("decay", self.decay, least=0)
+        check_number("beta1", self.beta1, least=0, below=1)
+        check_number("beta2", self.beta2, least=0, below=1)
+        check_number("eps", self.eps, above=0)
+
+    def init(self, params):
+        return {"t": 0, "m": _zeros(params), "u": _zeros(params)}
+
+    def step(self, params, grads, state, scale=1.0):
+        """One step with learning rate lr * scale: new params, new state."""
+        t, lr, b1, b2 = state["t"] + 1, self.lr * scale, self.beta1, self.beta2
+        m = {key: b1 * state["m"][key] + (1 - b1) * g for key, g in grads.items()}  # (1)
+        u = {key: b2 * state["u"][key] + (1 - b2) * (g * g) for key, g in grads.items()}
+        new = {}
+        for key, p in params.items():
+            m_hat, u_hat = m[key] / (1 - b1**t), u[key] / (1 - b2**t)  # (2)
+            new[key] = p - (lr * self.decay) * p - lr * m_hat / (namespace(p).sqrt(u_hat) + self.eps)  # (3)
+        return new, {"t": t, "m": m, "u": u}
+
+
+def clip_by_global_norm(grads, most):
+    """Scale all gradients by one number so that their joint Euclidean norm is at most `most`. Returns new grads, norm.
+
+    The norm stays where the gradients live (0-d): looking at it here would stall a GPU at every step.
+    """
+    check_number("most", most, above=0)
+    arrays = list(grads.values())
+    xp = namespace(arrays[0])
+    norm = xp.sqrt(sum((g * g).sum() for g in arrays))
+    factor = most / xp.maximum(norm, most)
+    return {key: g * factor for key, g in grads.items()}, norm
+
+
+class PlateauState(NamedTuple):
+    best: float = float("inf")
+    waited: int = 0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class HalveOnPlateau:
+    """Multiply the learning rate by `factor` whenever the loss has not improved in `patience` looks in a row."""
+
+    patience: int = 10
+    factor: float = 0.5
+
+    def __post_init__(self):
+        check_count("patience", self.patience)
+        check_number("factor", self.factor, above=0, below=1)
+
+    def init(self):
+        return PlateauState()
+
+    def update(self, state, loss):
+        """After one look at the loss: the new state, whose `scale` multiplies the learning rate."""
+        if loss < state.best:
+            return PlateauState(loss, 0, state.scale)
+        if state.waited + 1 < self.patience:
+            return PlateauState(state.best, state.waited + 1, state.scale)
+        return PlateauState(state.best, 0, state.scale * self.factor)

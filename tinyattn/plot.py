@@ -1,0 +1,50 @@
+"""Figures for people: labelled axes, colours that survive colour-blindness, attention maps on one 0-1 scale."""
+
+import matplotlib
+import numpy as np
+
+# Okabe and Ito (2008), distinguishable with every common form of colour-blindness.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
+)  # fmt: skip
+
+STYLE = {
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "legend.frameon": False,
+}
+
+
+def attention_map(ax, s, title="", first_query=0, cmap="magma_r", limits=(0, 1)):
+    """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar."""
+    T, S = s.shape
+    image = ax.imshow(s, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="equal", interpolation="nearest")
+    keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
+    ax.set_xticks(keys, [str(key) for key in keys])
+    ax.set_yticks(queries, [str(query + first_query) for query in queries])
+    ax.set(title=title, xlabel="key position")
+    ax.spines[:].set_visible(False)
+    return image
+
+
+def reference(ax, value, text, colour="0.35"):
+    """A dashed horizontal line with its meaning written on it: a paper's number or an exact bound."""
+    ax.axhline(value, color=colour, linestyle="--", linewidth=1)
+    ax.annotate(text, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, 3),
+                textcoords="offset points", ha="right", va="bottom", color=colour, fontsize=8)  # fmt: skip
+
+
+def slope(ax, x, y, power, text):
+    """A dotted line through (x[0], y) that rises as x**power, named where it ends: what a law predicts."""
+    x = np.asarray(x, dtype=float)
+    line = y * (x / x[0]) ** power
+    ax.plot(x, line, color="0.35", linestyle=":", linewidth=1.2)
+    ax.annotate(text, (x[-1], line[-1]), xytext=(4, 0), textcoords="offset points", color="0.35", fontsize=8)
+

@@ -1,0 +1,1 @@
+"""Where data comes from: each task samples on the host with NumPy's Generator and knows its own exact answer."""

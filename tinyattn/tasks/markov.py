@@ -1,0 +1,180 @@
+"""The high-order Markov chain of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143).
+
+The past is read in blocks of lags I(1), I(2), ..., I(h), the nearest first. Each block has a matrix A_k, and
+
+    p(x_t = . | past) = softmax( (1/tau) sum_k A_k sum_{i in I(k)} c_i x_{t-i} ),      x one-hot columns.
+
+So the chain knows exactly what a perfect model predicts, and what one would that sees only the first k blocks.
+In the regression variant tokens are independent Gaussian vectors and the sum itself is the target.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError, check_count, check_ids, check_number
+from ..ops import log_softmax
+
+CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step to stay in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class MarkovChain:
+    """A chain as `draw_chain` makes it. Positions t with a full context of past tokens, `context`, have a law.
+
+    matrices:    A_k with its importance, (h, V, V); column u of A_k is what token u adds to the next token's logits.
+    blocks:      a tuple of lags for each matrix; lag 1 is the token just before the one predicted.
+    weights:     c_i for each lag of each block.
+    temperature: tau.
+    """
+
+    matrices: np.ndarray
+    blocks: tuple
+    weights: tuple
+    temperature: float
+
+    @property
+    def vocab(self):
+        return self.matrices.shape[-1]
+
+    @property
+    def context(self):
+        """How far back the chain looks: the largest lag."""
+        return max(map(max, self.blocks))
+
+    def log_law(self, x, blocks=None):
+        """Log-probabilities of the token after each full context of x, integer ids (n, S).
+
+        Returns (n, S-context+1, V): entry j is about the token after x[:, j + context - 1]. With `blocks` = k the law
+        sees only the first k blocks.
+        """
+        check_ids("x", x, self.vocab)
+        return log_softmax(self.drive(x, blocks) / self.temperature)
+
+    def drive(self, x, blocks=None):
+        """sum_k A_k sum_i c_i x_{t-i} after each full context: of ids (n, S) or of vectors (n, S, V)."""
+        S, context = x.shape[1], self.context
+        if S < context:
+            raise InputError(f"x: expected sequences of at least context = {context} tokens, got {S}")
+        total = 0.0
+        for lag, table in self._tables(blocks).items():
+            past = x[:, context - lag : S + 1 - lag]
+            total = total + (table[past] if x.ndim == 2 else past @ table)
+        return total
+
+    def sample(self, rng, n, length):
+        """n sequences of `length` tokens, (n, length) int64: a uniform context, then tokens from the law."""
+        self._check_length(n, length)
+        V, context = self.vocab, self.context
+        x = np.empty((n, length), dtype=np.int64)
+        x[:, :context] = rng.integers(V, size=(n, context))
+        u = rng.random((n, length))
+        tables = {lag: table / self.temperature for lag, table in self._tables().items()}
+        for rows in (slice(start, start + CHUNK) for start in range(0, n, CHUNK)):
+            for t in range(context, length):
+                z = sum(table[x[rows, t - lag]] for lag, table in tables.items())
+                # Invert the distribution function: the token is the number of places at which it is still below u.
+                cdf = np.exp(z - z.max(axis=1, keepdims=True)).cumsum(axis=1)
+                below = cdf[:, :-1] <= u[rows, t, None] * cdf[:, -1:]
+                x[rows, t] = below.sum(axis=1)
+        return x
+
+    def sample_regression(self, rng, n, length):
+        """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length-context+1, V)."""
+        self._check_length(n, length)
+        x = rng.normal(size=(n, length, self.vocab))
+        return x, self.drive(x)
+
+    def _check_length(self, n, length):
+        check_count("n", n)
+        if check_count("length", length) <= self.context:
+            raise InputError(f"length: expected more than context = {self.context} tokens, got {length}")
+
+    def _tables(self, blocks=None):
+        """For each lag the table (V, V) whose row u is what token u at that lag adds: sum over its blocks of c_i A_k."""
+        h = len(self.blocks)
+        if blocks is not None and check_count("blocks", blocks, 0) > h:
+            raise InputError(f"blocks: expected between 0 and {h}, got {blocks}")
+        tables = {}
+        for k in range(h):
+            seen = 1.0 if blocks is None or k < blocks else 0.0
+            for lag, c in zip(self.blocks[k], self.weights[k]):
+                tables[lag] = tables.get(lag, 0.0) + (seen * c) * self.matrices[k].T
+        return tables
+
+
+def draw_chain(rng, vocab=50, spans=(2, 2, 2), *, blocks=None, stride=None, importance=1.7, reverse=False,
+               lag_weights=None, matrices="orthogonal", temperature=0.1):  # fmt: skip
+    """Draw the matrices of a chain; the defaults are those of the paper's minimal model.
+
+    spans:       number of lags in each block, the nearest block first: (2, 2, 2) is lags 1-2, 3-4, 5-6.
+    blocks:      explicit lists of lags instead of spans, e.g. [[3]] for the token three back and nothing else.
+    stride:      distance between the starts of successive blocks; smaller than the span they overlap. None: disjoint.
+    importance:  ratio m of successive blocks: A_k is multiplied by m^(h-k), so the nearest block counts most;
+    reverse:     ... or by m^(k-1), and the farthest does.
+    lag_weights: c_i, nearest lag first, the same tuple for every block, or one tuple a block. None: all 1.
+    matrices:    "orthogonal": each A_k uniform among orthogonal matrices. "frobenius": Gaussian matrices made
+                 orthogonal to each other, <A_k, A_l> = 0, with the norm sqrt(V) that orthogonal matrices have.
+    """
+    check_count("vocab", vocab, 2)
+    blocks = _blocks(spans, stride) if blocks is None else _explicit(blocks)
+    check_number("importance", importance, above=0)
+    check_number("temperature", temperature, above=0)
+    h = len(blocks)
+    A = _orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab, matrices)
+    power = np.arange(h) if reverse else np.arange(h)[::-1]
+    A = A * (float(importance) ** power)[:, None, None]
+    return MarkovChain(A, blocks, _weights(lag_weights, blocks), float(temperature))
+
+
+def _blocks(spans, stride):
+    spans = tuple(spans) if isinstance(spans, (tuple, list, np.ndarray)) else (spans,)
+    if not spans or any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1 for n in spans):
+        raise InputError(f"spans: expected whole numbers >= 1, got {spans}")
+    if stride is not None:
+        check_count("stride", stride)
+    starts = [1 + (k * stride if stride else sum(spans[:k])) for k in range(len(spans))]
+    return tuple(tuple(range(start, start + int(n))) for start, n in zip(starts, spans))
+
+
+def _explicit(blocks):
+    try:
+        blocks = tuple(tuple(block) for block in blocks)
+    except TypeError:
+        raise InputError(f"blocks: expected lists of lags, got {blocks!r}") from None
+    if not blocks or not all(blocks):
+        raise InputError(f"blocks: expected at least one lag in each block, got {blocks}")
+    for block in blocks:
+        for lag in block:
+            check_count("blocks: lag", lag)
+        if len(set(block)) < len(block):
+            raise InputError(f"blocks: expected different lags in a block, got {block}")
+    return blocks
+
+
+def _weights(lag_weights, blocks):
+    if lag_weights is None:
+        return tuple((1.0,) * len(block) for block in blocks)
+    weights = tuple(lag_weights)
+    if not any(isinstance(c, (tuple, list)) for c in weights):
+        weights = (weights,) * len(blocks)
+    sizes = [len(block) for block in blocks]
+    if not all(isinstance(c, (tuple, list)) for c in weights) or [len(c) for c in weights] != sizes:
+        raise InputError(f"lag_weights: expected one number for each lag of blocks of {sizes}, got {lag_weights}")
+    return tuple(tuple(check_number("lag_weights", c) for c in block) for block in weights)
+
+
+def _orthogonal(rng, h, V):
+    """Haar-distributed: QR of a Gaussian matrix, with the signs of R's diagonal moved into Q (Mezzadri, 2007)."""
+    Q, R = np.linalg.qr(rng.normal(size=(h, V, V)))
+    return Q * np.sign(np.einsum("hvv->hv", R))[:, None, :]
+
+
+def _frobenius(rng, h, V, name):
+    if name != "frobenius":
+        raise InputError(f'matrices: expected "orthogonal" or "frobenius", got {name!r}')
+    if h > V * V:
+        raise InputError(f"blocks: expected at most vocab^2 = {V * V} Frobenius-orthogonal matrices, got {h}")
+    Q, _ = np.linalg.qr(rng.normal(size=(V * V, h)))
+    return math.sqrt(V) * Q.T.reshape(h, V, V)
