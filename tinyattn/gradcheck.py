@@ -12,9 +12,7 @@ The method, for a function y = f(x) with arrays in and out:
 
 import argparse
 import contextlib
-import inspect
 import sys
-import textwrap
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -207,28 +205,6 @@ def _model_case(name, model, draw_x):
         return model.forward({key: inputs[key] for key in shapes}, inputs["x"])
 
     return Case(name, type(model), tuple(shapes), draw, forward, model.backward)
-
-
-# Checking the checker: a backward that is wrong on purpose must be caught, and in the right tensors.
-
-
-@contextlib.contextmanager
-def broken(function, right, wrong):
-    """Inside the with-block `function` runs with the piece `right` of its source replaced by `wrong`.
-
-    Every caller sees the broken twin, as the code of the function itself is exchanged. `right` must occur exactly once.
-    """
-    source = textwrap.dedent(inspect.getsource(function))
-    if source.count(right) != 1:
-        raise InputError(f"right: expected to occur once in {function.__qualname__}, got {source.count(right)} times")
-    twin = {}
-    exec(compile(source.replace(right, wrong), f"<broken {function.__name__}>", "exec"), function.__globals__, twin)
-    original = function.__code__
-    function.__code__ = twin[function.__name__].__code__
-    try:
-        yield
-    finally:
-        function.__code__ = original
 
 
 def main(arguments=None):

@@ -34,11 +34,11 @@ def attention_map(ax, s, title="", first_query=0, cmap="magma_r", limits=(0, 1))
     return image
 
 
-def reference(ax, value, text, colour="0.35"):
+def reference(ax, value, text, below=False):
     """A dashed horizontal line with its meaning written on it: a paper's number or an exact bound."""
-    ax.axhline(value, color=colour, linestyle="--", linewidth=1)
-    ax.annotate(text, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                textcoords="offset points", ha="right", va="bottom", color=colour, fontsize=8)  # fmt: skip
+    ax.axhline(value, color="0.35", linestyle="--", linewidth=1)
+    ax.annotate(text, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, -3 if below else 3), ha="right",
+                textcoords="offset points", va="top" if below else "bottom", color="0.35", fontsize=8)  # fmt: skip
 
 
 def slope(ax, x, y, power, text):

@@ -1,0 +1,188 @@
+# %%
+"""One head by hand: softmax attention for one query, in numbers you can follow on paper.
+
+Question   What is the gradient of an attention score, and how do you know that yours is right?
+You see    three scores worked out digit by digit, on paper and on screen; the derivation the library's code follows;
+           how the error of finite differences depends on their step; and what each mistake in a backward looks like.
+Takes      5 seconds.
+"""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import attention, gradcheck, lesson, plot, twins
+
+run = lesson.start("01_one_head_by_hand", __doc__)
+
+# %% [markdown]
+# ## 1. One query, three keys, on paper
+#
+# The scores are (ln 2, 0, 0). Exponentials: 2, 1, 1; their sum is 4; so the attention is s = (1/2, 1/4, 1/4).
+# The values are 2, 4, 8; the output is their average y = 2/2 + 4/4 + 8/4 = 4.
+# We want 5. With the loss L = (y - 5)^2 / 2 the output should rise: dL/dy = y - 5 = -1.
+#
+# The gradient of a score is **da = s dy (v - y)**: here (1/2)(-1)(2-4) = 1, then 0, then (1/4)(-1)(8-4) = -1.
+# Descent subtracts it: the score of the value 8 rises, the score of 2 falls, and 4, which is what we have, stays.
+
+# %%
+SCORES = np.array([[math.log(2), 0.0, 0.0]])
+VALUES = np.array([[2.0], [4.0], [8.0]])
+WANTED = 5.0
+PAPER = {"s": [0.5, 0.25, 0.25], "y": 4.0, "da": [1.0, 0.0, -1.0], "dv": [-0.5, -0.25, -0.25]}
+
+
+def loss(scores):
+    return float(0.5 * (attention.attend_forward(scores, VALUES)[0] - WANTED).item() ** 2)
+
+
+y, cache = attention.attend_forward(SCORES, VALUES)
+dy = y - WANTED
+da, dv = attention.attend_backward(dy, cache)
+differences = gradcheck.central_differences(loss, SCORES)
+by_hand = cache.s[0] * dy.item() * (VALUES[:, 0] - y.item())
+
+print("key   score a   attention s   value v   v - y   da = s dy (v - y)   da by differences")
+for i in range(3):
+    print(
+        f"{i + 1:>3} {SCORES[0, i]:>9.4f} {cache.s[0, i]:>13} {VALUES[i, 0]:>9} {VALUES[i, 0] - y.item():>7}"
+        f" {da[0, i]:>19} {differences[0, i]:>19.12f}"
+    )
+better = SCORES - 0.25 * da
+print(f"\ny = {y.item()}, loss {loss(SCORES)}; after one step of descent, 0.25 da: loss {loss(better):.4f}")
+on_screen = {"s": cache.s[0].tolist(), "y": y.item(), "da": da[0].tolist(), "dv": dv[:, 0].tolist()}
+run.claim("paper and screen agree digit for digit", on_screen == PAPER and by_hand.tolist() == PAPER["da"])
+run.claim("the step lowers the loss", loss(better) < loss(SCORES))
+
+fig, ax = plt.subplots(figsize=(7.5, 3.6))
+ax.scatter([1, 2, 3], VALUES, s=8000 * cache.s[0], color=plot.SKY, edgecolor=plot.BLUE, zorder=2)
+for i in range(3):
+    ax.text(i + 1, VALUES[i, 0], f"s = {cache.s[0, i]:g}", ha="center", va="center", fontsize=9)
+    push = {1: "its score rises", 0: "its score stays", -1: "its score falls"}[int(np.sign(-da[0, i]))]
+    ax.text(i + 1.26, VALUES[i, 0], f"-da = {-da[0, i] + 0:g}\n{push}", va="center", color=plot.VERMILION)
+ax.axhline(y.item(), color="k", lw=1, zorder=1)
+ax.axhline(WANTED, color="k", lw=1, ls="--")
+ax.text(3.88, y.item() - 0.1, "output y = 4, the average", va="top", ha="right")
+ax.text(3.88, WANTED + 0.1, "wanted: 5", va="bottom", ha="right")
+ax.set(xlim=(0.4, 3.9), ylim=(0, 10), xticks=[1, 2, 3], xlabel="key", ylabel="value v",
+       title="Descent moves attention (area) to values on the far side of the average")  # fmt: skip
+run.figure(fig, "by_hand")
+
+# %% [markdown]
+# ## 2. The same for any number of queries, keys and heads
+#
+# The derivation stands in the library, right above the code. Here it is, as it stands there.
+
+# %%
+print("\n" + lesson.derivation(attention.attend_forward))
+
+# %% [markdown]
+# ## 3. How small should the step of a difference be?
+#
+# (f(x+h) - f(x-h)) / 2h is off by about h^2 (the next term of Taylor's series) plus about 1e-16/h (two numbers that
+# agree in all but their last digits are subtracted). The first falls as h falls, the second rises: a V on log axes.
+# In float32 the bottom of the V lies six orders of magnitude higher, which is why gradients are checked in float64.
+
+# %%
+T, D, H, K = 5, 6, 3, 4
+draw = np.random.default_rng(run.options.seed + 1).normal
+x, target = draw(size=(T, D)), draw(size=(T, D))
+weights = {"W_Q": (D, H, K), "W_K": (D, H, K), "W_V": (D, H, K), "W_O": (H, K, D)}
+weights = {name: 0.4 * draw(size=shape) for name, shape in weights.items()}
+
+
+def error_of_differences(h, dtype):
+    """Relative error of the gradient of W_Q by differences, everything computed in `dtype`, against ours in float64."""
+    X, *W, goal = (array.astype(dtype) for array in (x, *weights.values(), target))
+
+    def f(W_Q):
+        out, _ = attention.self_attention_forward(X, W_Q, *W[1:])
+        return 0.5 * ((out - goal) ** 2).sum()
+
+    estimate = gradcheck.central_differences(f, W[0], dtype(h)).astype(np.float64)
+    return float(np.linalg.norm(estimate - exact) / (np.linalg.norm(estimate) + np.linalg.norm(exact)))
+
+
+out, layer_cache = attention.self_attention_forward(x, *weights.values())
+_, exact, *_ = attention.self_attention_backward(out - target, layer_cache)
+steps64 = np.logspace(-12, -0.5, 13 if run.quick else 47)
+steps32 = np.logspace(-6, -0.5, 7 if run.quick else 23)
+errors64 = np.array([error_of_differences(h, np.float64) for h in steps64])
+errors32 = np.array([error_of_differences(h, np.float32) for h in steps32])
+
+
+def slope(low, high):
+    inside = (steps64 >= low) & (steps64 <= high)
+    return float(np.polyfit(np.log(steps64[inside]), np.log(errors64[inside]), 1)[0])
+
+
+right, left = slope(1e-4, 1e-1), slope(1e-12, 1e-7)
+run.claim("right of the V the error falls like h^2", abs(right - 2) < 0.1)
+run.claim("left of it the error grows like 1/h", abs(left + 1) < (0.3 if run.quick else 0.15))
+
+fig, ax = plt.subplots(figsize=(7.5, 4.5))
+ax.loglog(steps64, errors64, "o-", ms=3.5, color=plot.BLUE, label="float64")
+ax.loglog(steps32, errors32, "s-", ms=3.5, color=plot.VERMILION, label="float32")
+at = np.array([1e-3, 0.2])
+plot.slope(ax, at, 3 * np.interp(1e-3, steps64, errors64), 2, "$h^2$")
+plot.slope(ax, np.array([1e-8, 1e-12]), 3 * np.interp(1e-8, steps64, errors64), -1, "$1/h$")
+ax.axvline(gradcheck.H, color="0.35", lw=1, ls="--")
+ax.annotate("step of the library's checks", (gradcheck.H, 2e-3), xytext=(-6, 0), textcoords="offset points",
+            ha="right", fontsize=8, color="0.35")  # fmt: skip
+ax.set(xlabel="step h of the central difference", ylabel="relative error of the gradient of W_Q",
+       title="Too large a step sees curvature, too small a step sees round-off")  # fmt: skip
+ax.legend(loc="center left")
+run.figure(fig, "v_curve")
+
+# %% [markdown]
+# ## 4. What each mistake looks like
+#
+# Break the backward of one attention layer on purpose, one line at a time, and check every tensor. Which ones fail is
+# a fingerprint of the mistake: a forgotten row sum spoils W_Q and W_K and leaves W_V and W_O exact; a missing scale
+# spoils W_Q alone. And one mistake leaves dx exact, because its wrong sign enters twice.
+
+# %%
+shown = [twin for twin in twins.TWINS if twin.case == twins.SELF]
+case = next(case for case in gradcheck.cases() if case.name == twins.SELF)
+chart, caught_right = [[row.error for row in gradcheck.check(case)]], True
+for twin in shown:
+    with twins.broken(twin.function, twin.right, twin.wrong):
+        rows = gradcheck.check(case)
+    chart.append([row.error for row in rows])
+    caught_right &= {row.tensor for row in rows if row.error > gradcheck.TOLERANCE} == twin.breaks
+run.claim("every broken twin fails in the tensors where it should, and in no other", caught_right)
+
+fig, ax = plt.subplots(figsize=(7.5, 4.2))
+image = ax.imshow(np.log10(chart), cmap="magma_r", vmin=-12, vmax=0, aspect="auto")
+ax.set_xticks(range(len(case.wrt)), [f"d{name}" for name in case.wrt])
+ax.set_yticks(range(len(chart)), ["nothing broken", *(twin.mistake for twin in shown)])
+for i, errors in enumerate(chart):
+    for j, error in enumerate(errors):
+        ax.text(j, i, f"{error:.0e}", ha="center", va="center", fontsize=8, color="w" if error > 1e-4 else "k")
+ax.set_title("Which gradients fail names the mistake (relative error against differences)")
+ax.spines[:].set_visible(False)
+fig.colorbar(image, label="log10 of the error")
+run.figure(fig, "broken_twins")
+
+# %%
+run.compare(
+    [
+        ("attention s", "1/2, 1/4, 1/4", ", ".join(map(str, on_screen["s"]))),
+        ("output y", "4", str(on_screen["y"])),
+        ("score gradient da", "1, 0, -1", ", ".join(map(str, on_screen["da"]))),
+        ("slope of the V, right", "2", f"{right:.2f}"),
+        ("slope of the V, left", "-1", f"{left:.2f}"),
+        ("least error, float64", "about 1e-10", f"{errors64.min():.0e}"),
+        ("broken twins caught", str(len(shown)), str(len(shown)) if caught_right else "not all"),
+    ],
+    before="on paper",
+)
+print("Exercise: keep the scores and the target, and make the third value 6. Which score does descent raise most?")
+print("(The answer is in the last line of this file.)")
+run.finish(attention=on_screen["s"], output=on_screen["y"], score_gradient=on_screen["da"],
+           v_curve_slopes=[left, right], least_error=float(errors64.min()), twins=len(shown))  # fmt: skip
+
+# %% [markdown]
+# Answer: y = 3.5, dy = -1.5, v - y = (-1.5, 0.5, 2.5), so da = (1.125, -0.1875, -0.9375): the third, and now the
+# second rises too, because 4 lies above the new average.

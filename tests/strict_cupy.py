@@ -1,0 +1,147 @@
+"""A stand-in for CuPy that computes with NumPy and refuses what a GPU would refuse, stall on or silently spoil:
+
+- mixing with NumPy arrays or NumPy scalars, implicit conversion to them, float(), int(), bool(), item(), iteration;
+- boolean indexing, whose result has a size that only the GPU knows;
+- float32 that turns into float64 without being asked;
+- functions that the library has not been seen to need (add a name to FUNCTIONS once CuPy is known to have it).
+"""
+
+import sys
+import types
+
+import numpy as np
+
+__version__ = "stand-in"
+
+FUNCTIONS = """
+    abs arange broadcast_to concatenate einsum empty_like exp isfinite log maximum minimum ones ones_like sqrt stack
+    sum take_along_axis tri where zeros zeros_like
+""".split()
+METHODS = "all any argmax copy cumsum diagonal max mean min ravel reshape sum swapaxes take transpose".split()
+
+
+class StrictError(TypeError):
+    pass
+
+
+class ndarray:
+    __array_ufunc__ = None  # NumPy then hands mixed arithmetic to us, and we refuse it
+
+    def __init__(self, a):
+        self._a = a
+
+    shape = property(lambda self: self._a.shape)
+    ndim = property(lambda self: self._a.ndim)
+    size = property(lambda self: self._a.size)
+    dtype = property(lambda self: self._a.dtype)
+    T = property(lambda self: ndarray(self._a.T))
+
+    def astype(self, dtype):
+        return ndarray(self._a.astype(dtype))
+
+    def __len__(self):
+        return len(self._a)
+
+    def __getitem__(self, index):
+        return ndarray(np.asarray(self._a[_index(index)]))
+
+    def __setitem__(self, index, value):
+        self._a[_index(index)] = _bare(value)
+
+    def _refuse(self, *_, **__):
+        raise StrictError("this would bring a number home from the GPU and stall it: use to_numpy where it is meant")
+
+    __array__ = __float__ = __int__ = __index__ = __bool__ = __iter__ = __contains__ = item = tolist = get = _refuse
+
+
+def _index(index):
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, ndarray) and part.dtype == bool:
+            raise StrictError("boolean indexing needs a size that only the GPU knows")
+        if not (part is None or part is Ellipsis or isinstance(part, (ndarray, slice)) or type(part) is int):
+            raise StrictError(f"an index of type {type(part).__name__} among GPU arrays")
+    return tuple(map(_bare, index)) if isinstance(index, tuple) else _bare(index)
+
+
+def _bare(x):
+    if isinstance(x, ndarray):
+        return x._a
+    if isinstance(x, (np.ndarray, np.generic)):
+        raise StrictError(f"a NumPy {type(x).__name__} among GPU arrays")
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_bare, x))
+    return x
+
+
+def _floats(x):
+    if isinstance(x, ndarray):
+        return {x.dtype.name} & {"float32", "float64"}
+    return set().union(*map(_floats, x)) if isinstance(x, (list, tuple)) else set()
+
+
+def _strict(function):
+    def wrapped(*args, **kwargs):
+        came = _floats([*args, *kwargs.values()])
+        result = function(*map(_bare, args), **{key: _bare(value) for key, value in kwargs.items()})
+        if result is NotImplemented or result is None:
+            return result
+        result = np.asarray(result)
+        if came == {"float32"} and result.dtype == np.float64 and kwargs.get("dtype") is None:
+            raise StrictError(f"float32 became float64 in {getattr(function, '__name__', function)}")
+        return ndarray(result)
+
+    return wrapped
+
+
+for _name in METHODS:
+    setattr(ndarray, _name, _strict(getattr(np.ndarray, _name)))
+for _name in "add sub mul truediv floordiv mod pow matmul and or xor lt le gt ge eq ne".split():
+    for _prefix in ("", "r", "i"):
+        if hasattr(np.ndarray, f"__{_prefix}{_name}__"):
+            setattr(ndarray, f"__{_prefix}{_name}__", _strict(getattr(np.ndarray, f"__{_prefix}{_name}__")))
+for _name in ("neg", "abs", "invert"):
+    setattr(ndarray, f"__{_name}__", _strict(getattr(np.ndarray, f"__{_name}__")))
+for _name in FUNCTIONS:
+    setattr(sys.modules[__name__], _name, _strict(getattr(np, _name)))
+
+
+def asarray(x, dtype=None):
+    """The way in: NumPy arrays are welcome here."""
+    return ndarray(np.array(x._a if isinstance(x, ndarray) else x, dtype=dtype))
+
+
+def asnumpy(x):
+    """The way out."""
+    return x._a.copy()
+
+
+class _Add:
+    @staticmethod
+    def at(out, index, values):
+        np.add.at(out._a, _index(index), _bare(values))
+
+
+add = _Add()
+
+
+class _Device:
+    used = []
+
+    def __init__(self, index):
+        if index > 0:
+            raise RuntimeError(f"cudaErrorInvalidDevice: invalid device ordinal {index}")
+        self.index = index
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def use(self):
+        self.used.append(self.index)
+
+
+cuda = types.SimpleNamespace(
+    Device=_Device, get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None)
+)
