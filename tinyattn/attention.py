@@ -160,5 +160,5 @@ def check_visible(visible, a_shape):
     if visible.ndim > len(a_shape) or any(n not in (1, m) for n, m in sizes):
         raise InputError(f"visible: expected a shape that broadcasts to {tuple(a_shape)}, got {tuple(visible.shape)}")
     if isinstance(visible, np.ndarray) and not visible.any(axis=-1).all():
-        query = tuple(int(i[0]) for i in np.nonzero(~visible.any(axis=-1)))
+        query = [int(i[0]) for i in np.nonzero(~visible.any(axis=-1))]
         raise InputError(f"visible: expected a key for every query, got none at query {query}")

@@ -48,5 +48,5 @@ def check_shape(name, array, expected):
     """Raise InputError unless array.shape fits `expected`, a tuple of sizes in which None allows any."""
     fits = len(array.shape) == len(expected) and all(e in (None, n) for n, e in zip(array.shape, expected))
     if not fits:
-        wanted = "(" + ", ".join("any" if e is None else str(e) for e in expected) + ")"
+        wanted = str(tuple(expected)).replace("None", "any")
         raise InputError(f"{name}: expected shape {wanted}, got {tuple(array.shape)}")

@@ -216,10 +216,9 @@ def cross_entropy_forward(logits, targets):
 def cross_entropy_backward(dL, cache):
     """dL (a number) -> dlogits (..., V). The targets are data and have no gradient."""
     log_p, targets = cache
-    xp, share = namespace(log_p), dL / targets.size
-    dlogits = xp.exp(log_p) * share
-    dlogits.reshape(-1, log_p.shape[-1])[xp.arange(targets.size), targets.reshape(-1)] -= share  # (3)
-    return dlogits
+    xp = namespace(log_p)
+    is_target = targets[..., None] == xp.arange(log_p.shape[-1])
+    return (xp.exp(log_p) - is_target) * (dL / targets.size)  # (3)
 
 
 # Squared error, half the squared distance along the last axis, mean over the N places before it

@@ -1,0 +1,86 @@
+"""How fast is it? Run from the repository: python tests/benchmark.py [--device gpu]
+
+Prints one table: seconds of a whole training step (forward, backward, clip, AdamW) of the minimal model, its
+floating-point operations, and the share of the machine's own float32 matrix-product rate that makes; then sampling.
+Machines are noisy: each figure is the median of several runs, the rate measured in the same process just before.
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+
+from tinyattn import backend, models, optim, train
+from tinyattn.tasks import markov
+
+VOCAB, POSITIONS, HEADS = 50, 25, 3
+CHUNK = 125
+
+
+def seconds(call, device, runs):
+    """Median seconds of a call after one to warm up."""
+    times = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        call()
+        device.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def sgemm_rate(device, n):
+    """Floating-point operations a second of a product of two n x n float32 matrices: the yardstick."""
+    a = device.put(np.random.default_rng(0).random((n, n), dtype=np.float32))
+    return 2 * n**3 / seconds(lambda: a @ a, device, 9)
+
+
+def operations(model, B, S):
+    """Floating-point operations of the matrix products in one step; everything else is not counted."""
+    T, D, V = S - model.context + 1, model.width, model.vocab
+    scores = 2 * (2 * T * D * S)  # forward a = q x^T, backward dq = da x
+    values = 3 * (2 * T * S * V)  # forward y = s v, backward dv and ds
+    weights = 2 * T * D * D + 2 * S * D * V  # dW_Q and dW_V; forward projections are look-ups
+    return B * model.heads * (scores + values + weights)
+
+
+def minimal_step(device, B, context, chunk):
+    rng = np.random.default_rng(0)
+    model = models.MinimalModel(VOCAB, POSITIONS, HEADS, context=context)
+    sequences = device.put(rng.integers(VOCAB, size=(B, POSITIONS + 1)))
+    params = device.put(model.init(rng), "float32")
+    loss, optimizer = train.next_token_loss(model, chunk), optim.AdamW(0.08)
+    state = optimizer.init(params)
+
+    def step():
+        _, grads = loss(params, sequences)
+        grads, _ = optim.clip_by_global_norm(grads, 1.0)
+        optimizer.step(params, grads, state)
+
+    return seconds(step, device, max(5, min(200, 6000 // B))), operations(model, B, POSITIONS)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--device")
+    device = backend.get(parser.parse_args().device)
+    on_gpu = device.xp is not np
+    rate = sgemm_rate(device, 8192 if on_gpu else 2048)
+    print(f"{device.name}, NumPy {np.__version__}; float32 matrix product: {rate / 1e9:.0f} GFLOP/s\n")
+    print("one training step of the minimal model, float32, V = 50, 25 positions, 3 heads")
+    print(f"{'queries':>8} {'batch':>6} {'chunk':>6} {'ms':>9} {'GFLOP':>7} {'GFLOP/s':>8} {'of sgemm':>9}")
+    for context in (1, 6):  # every position predicts, or only those with the full context of spans (2, 2, 2)
+        for B in (32, 512, 3000):
+            for chunk in (None,) if on_gpu or B <= CHUNK else (None, CHUNK):
+                t, flop = minimal_step(device, B, context, chunk)
+                queries = POSITIONS - context + 1
+                print(f"{queries:>8} {B:>6} {chunk or '-':>6} {t * 1e3:>9.2f} {flop / 1e9:>7.3f} "
+                      f"{flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}")  # fmt: skip
+    rng = np.random.default_rng(0)
+    chain = markov.draw_chain(rng)
+    t = seconds(lambda: chain.sample(rng, 12000, 26), device, 5)
+    print(f"\nsampling 12,000 sequences of 26 tokens, V = 50, spans (2, 2, 2), on the host: {t:.3f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+import math
+
+import numpy as np
+import pytest
+
+from tinyattn import attention
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError
+
+
+def qkv(rng, B=2, H=3, T=4, S=6, K=5, C=2, shared=False):
+    heads = 1 if shared else H
+    return rng.normal(size=(B, H, T, K)), rng.normal(size=(B, heads, S, K)), rng.normal(size=(B, heads, S, C))
+
+
+def loop_over_heads(q, k, v, visible, dy):
+    """The slow witness: one head, one sequence, one query at a time, with the softmax Jacobian written out."""
+    (B, H, T, K), S = q.shape, k.shape[-2]
+    y, dq, dk, dv = np.zeros((B, H, T, v.shape[-1])), np.zeros(q.shape), np.zeros(k.shape), np.zeros(v.shape)
+    for b, h, t in np.ndindex(B, H, T):
+        g = h if k.shape[1] > 1 else 0
+        seen = np.flatnonzero(visible[t])
+        a = np.array([q[b, h, t] @ k[b, g, s] / math.sqrt(K) for s in seen])
+        s = np.exp(a) / np.exp(a).sum()
+        y[b, h, t] = s @ v[b, g, seen]
+        da = (np.diag(s) - np.outer(s, s)) @ (v[b, g, seen] @ dy[b, h, t])
+        dv[b, g, seen] += np.outer(s, dy[b, h, t])
+        dq[b, h, t] = da @ k[b, g, seen] / math.sqrt(K)
+        dk[b, g, seen] += np.outer(da, q[b, h, t]) / math.sqrt(K)
+    return y, dq, dk, dv
+
+
+@pytest.mark.parametrize("H, shared", [(1, False), (3, False), (3, True)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_multihead_is_the_loop_over_heads(device, rng, H, shared, masked):
+    q, k, v = qkv(rng, H=H, shared=shared)
+    visible = attention.causal(4, 6) if masked else np.ones((4, 6), bool)
+    y, cache = attention.multihead_forward(*device.put([q, k, v]), device.put(visible) if masked else None)
+    dy = rng.normal(size=y.shape)
+    got = to_numpy([y, *attention.multihead_backward(device.put(dy), cache)])
+    for ours, witness in zip(got, loop_over_heads(q, k, v, visible, dy)):
+        np.testing.assert_allclose(ours, witness, rtol=1e-10, atol=1e-12)
+
+
+def test_the_line_this_book_is_about(rng):
+    a, v, dy = rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 6, 3)), rng.normal(size=(2, 4, 3))
+    y, cache = attention.attend_forward(a, v)
+    da, _ = attention.attend_backward(dy, cache)
+    line = np.einsum("bts,btc,btsc->bts", cache.s, dy, v[:, None] - y[:, :, None])
+    np.testing.assert_allclose(da, line, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(da.sum(axis=-1), 0, atol=1e-14)
+
+
+def test_hidden_pairs_get_no_attention_and_no_gradient(device, rng):
+    a, v = rng.normal(size=(3, 5)), rng.normal(size=(5, 2))
+    visible = attention.causal(3, 5)
+    y, cache = attention.attend_forward(device.put(a), device.put(v), device.put(visible))
+    da, _ = attention.attend_backward(y, cache)
+    assert (to_numpy(cache.s)[~visible] == 0).all() and (to_numpy(da)[~visible] == 0).all()
+    assert (to_numpy(cache.s)[visible] > 0).all()
+
+
+def test_permuting_heads_permutes_everything(rng):
+    q, k, v = qkv(rng)
+    order = [2, 0, 1]
+    y, cache = attention.multihead_forward(q, k, v)
+    dy = rng.normal(size=y.shape)
+    grads = attention.multihead_backward(dy, cache)
+    y2, cache2 = attention.multihead_forward(q[:, order], k[:, order], v[:, order])
+    for one, two in zip([y, *grads], [y2, *attention.multihead_backward(dy[:, order], cache2)]):
+        assert np.array_equal(one[:, order], two)
+
+
+def test_self_attention_with_unequal_sizes_and_shared_keys(rng):
+    x = rng.normal(size=(2, 4, 6))
+    W = [rng.normal(size=shape) for shape in [(6, 3, 5), (6, 1, 5), (6, 1, 2), (3, 2, 7)]]
+    y, cache = attention.self_attention_forward(x, *W)
+    grads = attention.self_attention_backward(y, cache)
+    assert y.shape == (2, 4, 7) and [g.shape for g in grads] == [x.shape, *(w.shape for w in W)]
+    q, k, v = (np.einsum("btd,dhk->bhtk", x, w) for w in W[:3])
+    r = loop_over_heads(q, k, v, np.ones((4, 4), bool), np.zeros((2, 3, 4, 2)))[0]
+    np.testing.assert_allclose(y, np.einsum("bhtc,hcd->btd", r, W[3]), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_extreme_scores_stay_finite(device, dtype):
+    a = device.put(np.array([[1e4, -1e4, 0.0]]), dtype)
+    v = device.put(np.array([[1.0], [2.0], [3.0]]), dtype)
+    y, cache = attention.attend_forward(a, v)
+    for array in to_numpy([y, *attention.attend_backward(y, cache)]):
+        assert np.isfinite(array).all() and array.dtype == dtype
+
+
+def blind(query):
+    visible = np.ones((4, 6), bool)
+    visible[query] = False
+    return visible
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda q, k, v: (q, k[..., :4], v), r"k: expected keys of size 5, as q has, got shape \(2, 3, 6, 4\)"),
+        (lambda q, k, v: (q, k[:, :2], v), r"k: expected a head axis of 3 or 1, got shape \(2, 2, 6, 5\)"),
+        (lambda q, k, v: (q, k, v[:, :2]), r"v: expected a head axis of 3 or 1"),
+        (lambda q, k, v: (q, k, v[..., :4, :]), r"v: expected 6 keys, as a has, got shape \(2, 3, 4, 2\)"),
+        (lambda q, k, v: (q, k, v, blind(2)), r"visible: expected a key for every query, got none at query \[2\]"),
+        (lambda q, k, v: (q, k, v, np.ones((4, 6))), r"visible: expected a boolean array, got float64"),
+        (lambda q, k, v: (q, k, v, np.ones((6, 4), bool)), r"visible: expected a shape that broadcasts to"),
+    ],
+)
+def test_bad_input_is_one_clear_line(rng, change, message):
+    with pytest.raises(InputError, match=message):
+        attention.multihead_forward(*change(*qkv(rng)))
+
+
+def test_causal_shows_each_query_itself_and_its_past():
+    assert attention.causal(2, 4).tolist() == [[True, True, True, False], [True] * 4]
+    with pytest.raises(InputError, match="T: expected between 1 and S = 4"):
+        attention.causal(5, 4)

@@ -1,0 +1,156 @@
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+
+import numpy as np
+import pytest
+
+import tinyattn
+from tinyattn import backend, gradcheck, models, ops, twins
+from tinyattn.errors import InputError
+
+CASES = {case.name: case for case in gradcheck.cases()}
+
+
+def library():
+    for info in pkgutil.walk_packages(tinyattn.__path__, "tinyattn."):
+        yield importlib.import_module(info.name)
+
+
+def backwards():
+    """Every public function named *_backward, wherever it stands."""
+    return {
+        f
+        for module in library()
+        for name, f in inspect.getmembers(module, inspect.isfunction)
+        if name.endswith("_backward") and f.__module__ == module.__name__
+    }
+
+
+def all_models():
+    """Every dataclass with init, forward and backward."""
+    return {
+        c
+        for module in library()
+        for _, c in inspect.getmembers(module, inspect.isclass)
+        if dataclasses.is_dataclass(c) and all(hasattr(c, name) for name in ("init", "forward", "backward"))
+    }
+
+
+def test_every_backward_and_every_model_has_its_row():
+    assert len(backwards()) >= 10 and len(all_models()) >= 2
+    assert backwards() | all_models() == {case.of for case in CASES.values()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_by_hand_are_gradients_by_differences(device, name):
+    for seed in range(2):
+        for row in gradcheck.check(CASES[name], seed, device):
+            assert row.error <= gradcheck.TOLERANCE, str(row)
+
+
+def test_every_backward_and_every_model_has_a_broken_twin():
+    functions = {twin.function for twin in twins.TWINS}
+    assert backwards() | {model.backward for model in all_models()} == functions
+
+
+@pytest.mark.parametrize("twin", twins.TWINS, ids=lambda twin: f"{twin.function.__qualname__}: {twin.mistake}")
+def test_a_broken_twin_is_caught_where_it_should_show(twin):
+    with twins.broken(twin.function, twin.right, twin.wrong):
+        rows = gradcheck.check(CASES[twin.case])
+    assert {row.tensor for row in rows if row.error > gradcheck.TOLERANCE} == twin.breaks
+    assert all(row.error > 1e-2 for row in rows if row.tensor in twin.breaks)
+    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check(CASES[twin.case])), "the twin has stayed"
+
+
+def test_broken_wants_the_piece_exactly_once():
+    with pytest.raises(InputError, match="expected once in relu_backward, got 0 times"):
+        with twins.broken(ops.relu_backward, "no such code", ""):
+            pass
+
+
+def test_inputs_are_never_mutated(rng):
+    case = CASES["self_attention"]
+    inputs = case.draw(rng)
+    for array in inputs.values():
+        array.setflags(write=False)
+    copies = {key: array.copy() for key, array in inputs.items()}
+    gradcheck.compare(case, inputs, rng)
+    assert all(np.array_equal(inputs[key], copies[key]) for key in inputs)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_memory_order_does_not_matter(name, rng):
+    case = CASES[name]
+    inputs = case.draw(rng)
+    turned = {key: np.asfortranarray(x) if isinstance(x, np.ndarray) else x for key, x in inputs.items()}
+    (out, cache), (out2, cache2) = case.forward(inputs), case.forward(turned)
+    dout = rng.normal(size=out.shape)
+    grads, grads2 = case.backward(dout, cache), case.backward(np.asfortranarray(dout).reshape(dout.shape), cache2)
+    np.testing.assert_allclose(out2, out, rtol=1e-12, atol=1e-14)
+    for key in case.wrt:
+        np.testing.assert_allclose(grads2[key], grads[key], rtol=1e-11, atol=1e-13)
+
+
+def test_a_point_at_a_kink_is_redrawn_not_loosened():
+    draws = []
+
+    def draw(rng):
+        draws.append(1)
+        x = rng.normal(size=(2, 3))
+        if len(draws) < 3:
+            x[1, 1] = 0.3 * gradcheck.H
+        return {"x": x}
+
+    rows = gradcheck.check(CASES["relu"]._replace(draw=draw))
+    assert len(draws) == 3 and rows[0].error <= gradcheck.TOLERANCE
+    with pytest.raises(InputError, match="no ReLU changes sign, got none in 50 draws"):
+        gradcheck.check(CASES["relu"]._replace(draw=lambda rng: {"x": np.zeros((2, 3))}))
+
+
+def test_kinks_are_found_inside_the_caches_of_models():
+    _, cache = ops.relu_forward(np.array([1.0, -1.0]))
+    masks = gradcheck._relu_masks({"layers": [(cache, None), np.ones(2)]})
+    assert [mask.tolist() for mask in masks] == [[True, False]]
+
+
+def test_large_tensors_are_checked_along_directions():
+    rows = {row.tensor: row for row in gradcheck.check(CASES["self_attention, large"])}
+    assert (rows["x"].checked, rows["W_Q"].checked) == (252, gradcheck.DIRECTIONS)
+    assert rows["W_Q"].index is None and rows["x"].index is not None
+
+
+def test_a_row_shows_name_index_and_both_numbers():
+    (row,) = gradcheck.check(CASES["softmax"])
+    assert row.tensor in str(row) and f"[{', '.join(map(str, row.index))}]" in str(row)
+    assert f"{row.by_hand:+.10e}" in str(row) and f"{row.by_differences:+.10e}" in str(row)
+
+
+def test_central_differences_of_a_known_function():
+    x = np.array([[0.5, -1.0], [2.0, 0.0]])
+    np.testing.assert_allclose(gradcheck.central_differences(lambda x: (x**3).sum(), x), 3 * x**2, atol=1e-9)
+
+
+def test_check_model_takes_random_weights_or_yours(rng):
+    model = models.MinimalModel(vocab=4, positions=5, heads=2)
+    x = rng.integers(4, size=(2, 5))
+    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check_model(model, x))
+    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check_model(model, x, model.init(rng)))
+
+
+def test_the_command_prints_a_table_and_its_status(capsys):
+    assert gradcheck.main(["--device", "cpu"]) == 0
+    table = capsys.readouterr().out
+    assert all(name in table for name in CASES) and "0 above 1e-07" in table
+    with twins.broken(ops.softmax_backward, "y * (dy", "-y * (dy"):
+        assert gradcheck.main(["--device", "cpu"]) == 1
+    assert "<-- WRONG" in capsys.readouterr().out
+    assert gradcheck.main(["--device", "tpu"]) == 2
+    assert "error: device: expected" in capsys.readouterr().err
+
+
+def test_the_error_is_symmetric_and_zero_gradients_agree():
+    assert gradcheck._error(np.zeros(3), np.zeros(3)) == 0
+    assert gradcheck._error(np.ones(3), np.zeros(3)) == 1
+    assert backend.get("cpu") == gradcheck.CPU

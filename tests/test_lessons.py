@@ -1,0 +1,118 @@
+"""Every lesson runs as a script, as a reader would run it; and the frame that they share does what it promises."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
+
+
+def run(script, *flags, folder, **env):
+    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": str(ROOT), **env}
+    return subprocess.run([sys.executable, str(script), "--no-show", *map(str, flags)], cwd=folder, env=env,
+                          capture_output=True, text=True, encoding="utf-8")  # fmt: skip
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_runs_quickly_and_its_claims_hold(lesson, tmp_path):
+    done = run(lesson, "--quick", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    out = tmp_path / "out" / lesson.stem
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert results["claims"] and all(results["claims"].values())
+    assert results["seed"] == 0 and results["settings"]["quick"] and {"tinyattn", "numpy"} <= set(results["versions"])
+    assert {file.suffix for file in out.iterdir()} == {".json", ".png"}
+    assert re.search(r"\|\s+here\n", done.stdout), "the table is missing"
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_opens_as_a_notebook_and_says_what_it_is(lesson):
+    text = lesson.read_text(encoding="utf-8")
+    assert text.startswith("# %%\n") and text.count("# %% [markdown]\n# ## ") >= 2
+    assert all(word in text for word in ("\nQuestion ", "\nYou see ", "\nTakes ", "Exercise", "\n# Answer:"))
+    assert "import lessons" not in text
+
+
+def test_the_same_seed_gives_the_same_numbers(tmp_path):
+    lesson = next(path for path in LESSONS if path.stem.startswith("02"))
+    numbers = []
+    for out in ("a", "b"):
+        assert run(lesson, "--quick", "--seed", 3, "--out", out, folder=tmp_path).returncode == 0
+        numbers.append(json.loads((tmp_path / out / "results.json").read_text(encoding="utf-8")))
+    assert numbers[0]["lag_attention"] == numbers[1]["lag_attention"] and numbers[0]["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--device", "tpu"], "error: device: expected"),
+        (["--seed", "-1"], "error: --seed: expected a whole number >= 0, got -1"),
+        (["--out", "taken/inside"], "error: --out: expected a folder that can be written, got taken"),
+        (["--out", "taken"], "error: --out: expected a folder that can be written, got taken"),
+    ],
+)
+def test_bad_input_is_one_line_without_a_traceback(tmp_path, flags, message):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    done = run(LESSONS[0], "--quick", *flags, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir() if path.name != "out"] == ["taken"]
+
+
+def script(folder, body, name="tiny"):
+    path = folder / f"{name}.py"
+    path.write_text(f'from tinyattn import lesson\nrun = lesson.start("{name}", "A tiny lesson.")\n{body}')
+    return path
+
+
+def test_a_claim_that_does_not_hold_is_status_1_and_one_line(tmp_path):
+    body = "run.claim('two is even', True)\nrun.claim('three is even', False)\nrun.finish(number=3)"
+    done = run(script(tmp_path, body), folder=tmp_path)
+    assert done.returncode == 1 and done.stderr == "claim does not hold: three is even\n"
+    assert "DOES NOT HOLD: three is even" in done.stdout
+    results = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())
+    assert results["number"] == 3 and results["claims"] == {"two is even": True, "three is even": False}
+
+
+def test_a_run_that_diverges_is_one_line_and_a_bug_keeps_its_traceback(tmp_path):
+    body = (
+        "import numpy as np\nfrom tinyattn import optim, train\n"
+        "nan = lambda p, b: (np.float64('nan'), p)\n"
+        "train.train(nan, {'w': np.ones(1)}, [0], optim.SGD(0.1), steps=1)"
+    )
+    done = run(script(tmp_path, body), folder=tmp_path)
+    assert done.returncode == 1 and done.stderr == "error: loss at step 0: expected a finite number, got nan\n"
+    done = run(script(tmp_path, "1 / 0"), folder=tmp_path)
+    assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
+
+
+def test_figures_tables_and_lessons_own_flags(tmp_path):
+    body = (
+        "import numpy as np, matplotlib.pyplot as plt\nfrom tinyattn import plot\n"
+        "fig, ax = plt.subplots()\nplot.attention_map(ax, np.eye(3, 4), 'map')\nplot.reference(ax, 0.5, 'half')\n"
+        "run.figure(fig, 'map')\nrun.compare([('a', None, 0.123456), ('b', 2, np.float64(3))])\n"
+        "run.finish(array=np.arange(3), nested={'x': [np.float32(0.5), None]})"
+    )
+    done = run(script(tmp_path, body), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "tiny" / "map.png").read_bytes().startswith(b"\x89PNG")
+    assert "a |     - | 0.1235" in done.stdout and "b |     2 |      3" in done.stdout
+    results = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())
+    assert results["array"] == [0, 1, 2] and results["nested"] == {"x": [0.5, None]}
+
+
+def test_the_derivation_is_the_one_in_the_library():
+    matplotlib.use("Agg")
+    from tinyattn import attention, lesson, ops
+
+    assert lesson.derivation(ops.softmax_forward).startswith("Softmax of the last axis\n")
+    text = lesson.derivation(attention.attend_forward)
+    assert text.startswith("Attend: ") and "da_ts = s_ts dy_t . (v_s - y_t)" in text

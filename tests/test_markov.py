@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+
+from tinyattn import measure
+from tinyattn.errors import InputError
+from tinyattn.tasks import markov
+
+
+def law_by_hand(chain, past, blocks=None):
+    """softmax((1/tau) sum_k A_k sum_i c_i x_{t-i}), every sum a loop; `past` is the tokens before t, oldest first."""
+    z = np.zeros(chain.vocab)
+    for k in range(len(chain.blocks) if blocks is None else blocks):
+        for lag, c in zip(chain.blocks[k], chain.weights[k]):
+            z += chain.matrices[k] @ (c * np.eye(chain.vocab)[past[-lag]])
+    e = np.exp((z - z.max()) / chain.temperature)
+    return e / e.sum()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        dict(blocks=[[3]]),
+        dict(spans=(4, 4, 4), stride=2, reverse=True),
+        dict(spans=(2, 2), lag_weights=(0.7, 0.3), temperature=0.5),
+        dict(spans=(1, 3), lag_weights=((1,), (0.5, 0.3, 0.2)), matrices="frobenius", importance=1.3),
+    ],
+)
+def test_the_law_and_its_truncations(rng, settings):
+    chain = markov.draw_chain(rng, vocab=6, **settings)
+    x = rng.integers(6, size=(3, chain.context + 2))
+    for blocks in [None, *range(len(chain.blocks) + 1)]:
+        log_law = chain.log_law(x, blocks)
+        assert log_law.shape == (3, 3, 6)
+        for n, j in np.ndindex(3, 3):
+            want = law_by_hand(chain, x[n, : chain.context + j], blocks)
+            np.testing.assert_allclose(np.exp(log_law[n, j]), want, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(chain.log_law(x, 0), -np.log(6))
+
+
+def test_settings_of_the_paper(rng):
+    chain = markov.draw_chain(rng)
+    assert (chain.vocab, chain.temperature, chain.context) == (50, 0.1, 6)
+    assert chain.blocks == ((1, 2), (3, 4), (5, 6)) and chain.weights == ((1.0, 1.0),) * 3
+    for A, scale in zip(chain.matrices, (1.7**2, 1.7, 1)):
+        np.testing.assert_allclose(np.linalg.svd(A)[1], scale, rtol=1e-12)
+    far = markov.draw_chain(rng, reverse=True, importance=2.0)
+    np.testing.assert_allclose(np.linalg.norm(far.matrices, axis=(1, 2)) / np.sqrt(50), [1, 2, 4])
+    assert markov.draw_chain(rng, spans=(4, 4, 4), stride=2).blocks == ((1, 2, 3, 4), (3, 4, 5, 6), (5, 6, 7, 8))
+
+
+def test_frobenius_orthogonal_matrices(rng):
+    A = markov.draw_chain(rng, vocab=7, importance=1.0, matrices="frobenius").matrices
+    np.testing.assert_allclose(np.einsum("kuv,luv->kl", A, A), 7 * np.eye(3), atol=1e-12)
+
+
+def test_orthogonal_matrices_are_uniform(rng):
+    """The trace of a Haar-distributed orthogonal matrix has mean 0 and variance 1; plain QR has neither."""
+    traces = np.trace(markov._orthogonal(rng, 4000, 5), axis1=1, axis2=2)
+    assert abs(traces.mean()) < 0.08 and abs(traces.var() - 1) < 0.1
+
+
+def test_sampled_sequences_follow_the_exact_law(rng):
+    """Chi-square of the token after each of the 16 contexts of a small chain, and of its uniform start."""
+    chain = markov.draw_chain(rng, vocab=4, spans=(1, 1), temperature=0.7)
+    x = chain.sample(rng, 40000, 4)
+    assert (x.shape, x.dtype) == ((40000, 4), np.int64)
+    start = np.bincount(x[:, 0] * 4 + x[:, 1], minlength=16)
+    assert ((start - 2500) ** 2 / 2500).sum() < 37.7  # 0.1% point of chi-square, 15 degrees of freedom
+    for context in np.ndindex(4, 4):
+        for t in (2, 3):
+            tokens = x[(x[:, t - 2 : t] == context).all(axis=1), t]
+            expected = len(tokens) * np.exp(chain.log_law(np.array([context]))[0, 0])
+            assert ((np.bincount(tokens, minlength=4) - expected) ** 2 / expected).sum() < 24  # 3 degrees, p = 2.5e-5
+
+
+def test_cross_entropy_of_samples_is_the_entropy_of_the_law(rng):
+    chain = markov.draw_chain(rng)
+    x = chain.sample(rng, 3000, 26)
+    log_law = chain.log_law(x[:, :-1])
+    loss = -np.take_along_axis(log_law, x[:, 6:, None], -1).mean()
+    assert loss == pytest.approx(measure.entropy(log_law).mean(), rel=0.01)
+
+
+def test_a_seed_means_one_data_set():
+    first, second = (markov.draw_chain(np.random.default_rng(3)) for _ in range(2))
+    x, y = (chain.sample(np.random.default_rng(4), 1200, 9) for chain in (first, second))
+    assert np.array_equal(first.matrices, second.matrices) and np.array_equal(x, y)
+
+
+def test_regression_targets_are_the_drive_of_gaussian_tokens(rng):
+    chain = markov.draw_chain(rng, vocab=5, spans=(2, 1), lag_weights=((0.7, 0.3), (1.0,)))
+    x, y = chain.sample_regression(rng, 2000, 6)
+    assert x.shape == (2000, 6, 5) and y.shape == (2000, 4, 5)
+    A, B = chain.matrices
+    np.testing.assert_allclose(y[:, 1], (0.7 * x[:, 3] + 0.3 * x[:, 2]) @ A.T + x[:, 1] @ B.T, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(np.cov(x.reshape(-1, 5).T), np.eye(5), atol=0.05)
+    np.testing.assert_allclose(chain.drive(x, blocks=1)[:, 0], (0.7 * x[:, 2] + 0.3 * x[:, 1]) @ A.T, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(spans=(2, -1)), r"spans: expected whole numbers >= 1, got \(2, -1\)"),
+        (dict(spans=(2, 0.5)), r"spans: expected whole numbers"),
+        (dict(spans=()), r"spans: expected whole numbers"),
+        (dict(temperature=0), "temperature: expected a finite number > 0, got 0"),
+        (dict(temperature=-0.1), "temperature: expected a finite number > 0, got -0.1"),
+        (dict(importance=float("nan")), "importance: expected"),
+        (dict(vocab=1), "vocab: expected a whole number >= 2, got 1"),
+        (dict(stride=0), "stride: expected"),
+        (dict(blocks=[[1], []]), "blocks: expected at least one lag"),
+        (dict(blocks=[[0]]), "blocks: lag: expected a whole number >= 1, got 0"),
+        (dict(blocks=[[1, 1]]), "blocks: expected different lags"),
+        (dict(blocks=3), "blocks: expected lists of lags, got 3"),
+        (dict(lag_weights=(0.7, 0.2, 0.1)), r"lag_weights: expected one number for each lag of blocks of \[2, 2, 2\]"),
+        (dict(lag_weights=(0.7, float("inf"))), "lag_weights: expected a finite number"),
+        (dict(matrices="random"), "matrices: expected .*, got 'random'"),
+        (dict(vocab=2, blocks=[[1], [2], [3], [4], [5]], matrices="frobenius"), "blocks: expected at most"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(rng, settings, message):
+    with pytest.raises(InputError, match=message):
+        markov.draw_chain(rng, **{"vocab": 5, **settings})
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda c, rng: c.sample(rng, 3, 6), "length: expected more than context = 6 tokens, got 6"),
+        (lambda c, rng: c.sample(rng, 0, 8), "n: expected a whole number >= 1, got 0"),
+        (lambda c, rng: c.log_law(np.zeros((2, 5), int)), "x: expected sequences of at least context = 6 tokens, got 5"),
+        (lambda c, rng: c.log_law(np.zeros((2, 7))), "x: expected an integer array, got dtype float64"),
+        (lambda c, rng: c.log_law(np.full((2, 7), 50)), "x: expected ids in 0..49, got 50"),
+        (lambda c, rng: c.log_law(np.zeros((2, 7), int), blocks=4), "blocks: expected between 0 and 3, got 4"),
+    ],
+)
+def test_bad_sequences_are_one_clear_line(rng, call, message):
+    with pytest.raises(InputError, match=message):
+        call(markov.draw_chain(rng), rng)

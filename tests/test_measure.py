@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from tinyattn import attention, measure
+from tinyattn.errors import InputError
+from tinyattn.ops import log_softmax, softmax_forward
+
+
+def test_entropy_and_kl(rng):
+    p, q = log_softmax(rng.normal(size=(2, 3, 5))), log_softmax(rng.normal(size=(2, 3, 5)))
+    np.testing.assert_allclose(measure.entropy(np.log(np.full((2, 4), 0.25))), np.log(4))
+    np.testing.assert_allclose(measure.kl(p, p), 0, atol=1e-15)
+    cross_entropy = -(np.exp(p) * q).sum(axis=-1)
+    np.testing.assert_allclose(measure.kl(p, q), cross_entropy - measure.entropy(p), rtol=1e-12)
+    assert (measure.kl(p, q) > 0).all()
+    with pytest.raises(InputError, match="log_q: expected shape"):
+        measure.kl(p, q[0])
+
+
+def test_lag_attention_is_the_mean_over_queries_that_see_so_far(rng):
+    T, S = 4, 6
+    s, _ = softmax_forward(np.where(attention.causal(T, S), rng.normal(size=(2, 3, T, S)), -np.inf))
+    by_lag = measure.lag_attention(s)
+    assert by_lag.shape == (2, 3, S)
+    for lag in range(1, S + 1):
+        # The query at position p predicts token p+1, so lag i is the key at p+1-i.
+        picked = [s[..., p - 2, p + 1 - lag] for p in range(2, 6) if p + 1 - lag >= 0]
+        np.testing.assert_allclose(by_lag[..., lag - 1], np.mean(picked, axis=0))
+
+
+def test_span_mass(rng):
+    s = np.zeros((2, 3, 4, 6))
+    for t in range(4):
+        s[0, :, t, t + 2] = 0.75  # lag 1
+        s[0, :, t, t + 1] = 0.25  # lag 2
+        s[1, :, t, t] = 1  # lag 3
+    mass = measure.span_mass(s, [(1, 2), (3,)])
+    assert mass.tolist() == [[1, 0], [0, 1]]
+    with pytest.raises(InputError, match="blocks: expected lags up to 6, as s has keys, got 7"):
+        measure.span_mass(s, [(7,)])

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from tinyattn import gradcheck, models, optim, train
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError
+
+
+def slow_minimal(model, params, x):
+    """The slow witness: full one-hot vectors, every product written out, one sequence, head and query at a time."""
+    V, D, first = model.vocab, model.width, model.context - 1
+    B, S = x.shape
+    onehot = np.zeros((B, S, D))
+    for b, s in np.ndindex(B, S):
+        onehot[b, s, x[b, s]] = onehot[b, s, V + s] = 1
+    logits, maps = np.zeros((B, S - first, V)), np.zeros((model.heads, B, S - first, S))
+    for b, h, t in np.ndindex(B, model.heads, S - first):
+        keys = onehot[b, : first + t + 1]
+        a = keys @ (onehot[b, first + t] @ params["W_Q"][:, h]) / np.sqrt(D)
+        s = np.exp(a) / np.exp(a).sum()
+        maps[h, b, t, : len(s)] = s
+        logits[b, t] += s @ (keys @ params["W_V"][:, h])
+    return logits, maps
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("context, tokens", [(1, 6), (3, 6), (3, 4)])
+def test_minimal_model_is_its_slow_witness(device, rng, heads, context, tokens):
+    model = models.MinimalModel(vocab=5, positions=6, heads=heads, context=context)
+    params = {key: 3 * w for key, w in model.init(rng).items()}
+    x = rng.integers(5, size=(4, tokens))
+    logits, cache = model.forward(device.put(params), device.put(x))
+    want, maps = slow_minimal(model, params, x)
+    np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(to_numpy(cache.attention), maps, rtol=1e-10, atol=1e-13)
+
+
+def trained(model, loss, batch, steps=5):
+    params = model.init(np.random.default_rng(1))
+    return train.train(loss, params, [batch] * steps, optim.AdamW(0.05), steps=steps)[0]
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("when", ["at start", "small start", "after steps"])
+def test_gradients_of_the_minimal_model(rng, heads, when):
+    small = dict(query_scale=1e-3, value_scale=1e-3) if when == "small start" else {}
+    model = models.MinimalModel(vocab=4, positions=7, heads=heads, context=3, **small)
+    sequences = rng.integers(4, size=(3, 8))
+    params = model.init(rng)
+    if when == "after steps":
+        params = trained(model, train.next_token_loss(model), sequences)
+    for row in gradcheck.check_model(model, sequences[:, :-1], params):
+        assert row.error <= gradcheck.TOLERANCE, row
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_of_the_attention_layer(rng, heads, masked):
+    model = models.AttentionLayer(width=6, heads=heads, masked=masked)
+    x = rng.normal(size=(2, 5, 6))
+
+    def loss(params, batch):
+        y, cache = model.forward(params, batch)
+        return (y * y).sum(), model.backward(2 * y, cache)
+
+    for params in (model.init(rng), trained(model, loss, x)):
+        for row in gradcheck.check_model(model, x, params):
+            assert row.error <= gradcheck.TOLERANCE, row
+
+
+def test_every_head_of_the_minimal_model_gets_the_same_output_gradient(rng):
+    """Identical heads stay identical: equal parameters have equal gradients, to the last bit."""
+    model = models.MinimalModel(vocab=5, positions=6, heads=3)
+    params = {key: np.repeat(w[:, :1], 3, axis=1) for key, w in model.init(rng).items()}
+    logits, cache = model.forward(params, rng.integers(5, size=(4, 6)))
+    for g in model.backward(rng.normal(size=logits.shape), cache).values():
+        assert np.array_equal(g[:, 0], g[:, 1]) and np.array_equal(g[:, 0], g[:, 2])
+
+
+def test_pack_and_unpack(device, rng):
+    model = models.AttentionLayer(width=6, heads=2)
+    params = device.put(model.init(rng))
+    vector = models.pack(params)
+    assert vector.shape == (4 * 36,)
+    again = models.unpack(vector, like=params)
+    assert list(again) == list(params)
+    assert all(np.array_equal(to_numpy(again[key]), to_numpy(params[key])) for key in params)
+    with pytest.raises(InputError, match=r"vector: expected shape \(144,\), got \(143,\)"):
+        models.unpack(vector[1:], like=params)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_training_pass_keeps_its_precision(device, rng, dtype):
+    model = models.MinimalModel(vocab=5, positions=6, heads=2, context=2)
+    params = device.put(model.init(rng), dtype)
+    loss, grads = train.next_token_loss(model, chunk=3)(params, device.put(rng.integers(5, size=(7, 7))))
+    assert loss.dtype == dtype and all(g.dtype == dtype for g in grads.values())
+    assert {key: g.shape for key, g in grads.items()} == {key: p.shape for key, p in params.items()}
+
+
+def model():
+    return models.MinimalModel(vocab=5, positions=6, context=3)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda p: model().forward(p, np.array([[0, 1, 5]])), r"x: expected ids in 0..4, got 5"),
+        (lambda p: model().forward(p, np.array([[0, -1, 2]])), r"x: expected ids in 0..4, got -1"),
+        (lambda p: model().forward(p, np.array([[0.0, 1.0, 2.0]])), r"x: expected an integer array, got dtype float64"),
+        (lambda p: model().forward(p, np.array([[0, 1]])), r"x: expected shape \(batch, 3 to 6 tokens\), got \(1, 2\)"),
+        (lambda p: model().forward(p, np.zeros((2, 7), int)), r"x: expected shape \(batch, 3 to 6 tokens\)"),
+        (lambda p: model().forward({**p, "W_V": p["W_Q"]}, np.zeros((2, 6), int)), r"W_V: expected shape \(11, 1, 5\)"),
+        (lambda p: models.MinimalModel(vocab=0, positions=6), r"vocab: expected a whole number >= 1, got 0"),
+        (lambda p: models.MinimalModel(vocab=5, positions=6, heads=1.5), r"heads: expected a whole number"),
+        (lambda p: models.MinimalModel(vocab=5, positions=6, context=7), r"context: expected at most positions = 6"),
+        (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0, got -1"),
+        (lambda p: models.AttentionLayer(width=10, heads=3), r"heads: expected a divisor of width = 10, got 3"),
+        (lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))), r"x: expected shape \(2, 4, 6\)"),
+    ],
+)
+def test_bad_input_is_one_clear_line(rng, call, message):
+    with pytest.raises(InputError, match=message):
+        call(model().init(rng))

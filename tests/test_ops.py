@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from tinyattn import ops
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError
+
+
+def test_softmax_backward_is_the_full_jacobian(rng):
+    x, dy = rng.normal(size=(3, 4, 5)), rng.normal(size=(3, 4, 5))
+    y, cache = ops.softmax_forward(x)
+    dx = ops.softmax_backward(dy, cache)
+    for row in np.ndindex(3, 4):
+        J = np.diag(y[row]) - np.outer(y[row], y[row])
+        np.testing.assert_allclose(dx[row], J @ dy[row], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(dx.sum(axis=-1), 0, atol=1e-15)
+
+
+def test_numbers_by_hand():
+    y, cache = ops.softmax_forward(np.log([[2.0, 1.0, 1.0]]))
+    assert y.tolist() == [[0.5, 0.25, 0.25]]
+    assert ops.softmax_backward(np.array([[4.0, 8.0, 16.0]]), cache).tolist() == [[-2, 0, 2]]
+    assert ops.cross_entropy_forward(np.zeros((2, 4)), np.array([1, 3]))[0] == np.log(4)
+    loss, cache = ops.squared_error_forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 4.0]]))
+    assert loss == (4 + 9) / 4 and ops.squared_error_backward(2.0, cache).tolist() == [[0, 2], [3, 0]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_extreme_scores_and_logits_stay_finite(device, dtype):
+    x = device.put(np.array([[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]]), dtype)
+    y, cache = ops.softmax_forward(x)
+    dx = ops.softmax_backward(x, cache)
+    loss, ce_cache = ops.cross_entropy_forward(x, device.put(np.array([1, 0, 2])))
+    dlogits = ops.cross_entropy_backward(1.0, ce_cache)
+    for array in to_numpy([y, dx, loss, dlogits]):
+        assert np.isfinite(array).all()
+    np.testing.assert_allclose(to_numpy(y), [[1, 0, 0], [1 / 3] * 3, [0.5, 0.5, 0]], rtol=1e-6)
+    np.testing.assert_allclose(to_numpy(loss), (2e4 + np.log(3) + 2e4 + np.log(2)) / 3, rtol=1e-6)
+
+
+def test_minus_infinity_hides_exactly(device):
+    y, _ = ops.softmax_forward(device.put(np.array([[0.0, -np.inf, 0.0]])))
+    assert to_numpy(y).tolist() == [[0.5, 0, 0.5]]
+
+
+def test_layernorm_standardises(rng):
+    y, cache = ops.layernorm_forward(7 + 3 * rng.normal(size=(4, 6)), np.ones(6), np.zeros(6), eps=0.0)
+    np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-14)
+    np.testing.assert_allclose(y.var(axis=-1), 1, rtol=1e-12)
+    dx, dg, db = ops.layernorm_backward(rng.normal(size=(4, 6)), cache)
+    np.testing.assert_allclose(dx.sum(axis=-1), 0, atol=1e-14)  # shifting a row changes nothing
+    np.testing.assert_allclose((dx * cache.n).sum(axis=-1), 0, atol=1e-14)  # nor does scaling it
+
+
+def test_linear_is_tensordot(rng):
+    x, W = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(4, 5, 6, 2))
+    np.testing.assert_allclose(ops.linear_forward(x, W, axes=2)[0], np.tensordot(x, W, 2), rtol=1e-12)
+
+
+def test_sum_to_undoes_broadcasting(rng):
+    dx = rng.normal(size=(2, 3, 4))
+    assert ops.sum_to(dx, (2, 3, 4)) is dx or np.array_equal(ops.sum_to(dx, (2, 3, 4)), dx)
+    np.testing.assert_allclose(ops.sum_to(dx, (3, 1)), dx.sum(axis=(0, 2))[:, None])
+    np.testing.assert_allclose(ops.sum_to(dx, (4,)), dx.sum(axis=(0, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_precision_is_kept_and_inputs_are_not_touched(device, rng, dtype):
+    x = rng.normal(size=(3, 4, 5))
+    there, ids = device.put(x, dtype), device.put(rng.integers(5, size=(3, 4)))
+    ones, zeros = device.put(np.ones(5), dtype), device.put(np.zeros(5), dtype)
+    W = device.put(rng.normal(size=(5, 2)), dtype)
+    passes = [
+        (ops.linear_forward(there, W), ops.linear_backward),
+        (ops.embedding_forward(ids, W), ops.embedding_backward),
+        (ops.softmax_forward(there), ops.softmax_backward),
+        (ops.relu_forward(there), ops.relu_backward),
+        (ops.layernorm_forward(there, ones, zeros), ops.layernorm_backward),
+        (ops.cross_entropy_forward(there, ids), ops.cross_entropy_backward),
+        (ops.squared_error_forward(there, there * 0.5), ops.squared_error_backward),
+    ]
+    for (y, cache), backward in passes:
+        grads = backward(y, cache)
+        for array in [y, *(grads if type(grads) is tuple else (grads,))]:
+            assert array is None or array.dtype == dtype, backward.__name__
+    assert np.array_equal(to_numpy(there), x.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: ops.embedding_forward(np.array([0, 5]), np.ones((5, 2))), r"ids: expected ids in 0..4, got 5"),
+        (lambda: ops.embedding_forward(np.array([-1, 2]), np.ones((5, 2))), r"ids: expected ids in 0..4, got -1"),
+        (lambda: ops.embedding_forward(np.array([0.0]), np.ones((5, 2))), r"ids: expected an integer.* float64"),
+        (lambda: ops.embedding_forward([0], np.ones((5, 2))), r"ids: expected an integer array, got list"),
+        (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 4, 1])), r"targets: .*0..3, got 4"),
+        (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 1])), r"targets: expected shape \(3,\)"),
+        (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.ones(3)), r"targets: expected an integer"),
+        (lambda: ops.squared_error_forward(np.ones((3, 4)), np.ones((4, 3))), r"target: expected shape \(3, 4\)"),
+        (lambda: ops.linear_forward(np.ones((3, 4)), np.ones((5, 2))), r"W: expected first axes \(4,\), .*\(5,\)"),
+        (lambda: ops.linear_forward(np.ones((3, 4)), np.ones((4, 2)), np.ones(3)), r"b: expected shape \(2,\)"),
+        (lambda: ops.layernorm_forward(np.ones((3, 4)), np.ones(3), np.ones(4)), r"g: expected shape \(4,\)"),
+    ],
+)
+def test_bad_input_is_one_clear_line(call, message):
+    with pytest.raises(InputError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)

@@ -1,0 +1,65 @@
+"""The shape of the project: what depends on what, what is shipped, and what README promises."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import tinyattn
+
+ROOT = Path(__file__).parent.parent
+# From the bottom up. A module may import those of lower rank only.
+RANKS = [
+    {"errors"}, {"backend"}, {"ops"}, {"attention"}, {"models", "optim"}, {"gradcheck", "train", "tasks", "measure"},
+    {"twins", "plot"}, {"lesson"},
+]  # fmt: skip
+RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
+
+
+def imports(path):
+    """Names of the library's own modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (name.partition(".")[0] for name in names if not name.startswith("_"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinyattn"):
+            yield from (alias.name for alias in node.names)
+
+
+def test_dependencies_point_one_way():
+    for path in (ROOT / "tinyattn").rglob("*.py"):
+        if path.stem != "__init__":
+            here = path.relative_to(ROOT / "tinyattn").parts[0].removesuffix(".py")
+            for name in imports(path):
+                assert RANK[name] < RANK[here], f"{path.name} imports {name}"
+
+
+def test_cupy_is_imported_in_one_place():
+    for path in (ROOT / "tinyattn").rglob("*.py"):
+        if path.stem != "backend":
+            assert not re.search(r"^\s*(import|from) cupy", path.read_text(encoding="utf-8"), re.M), path
+
+
+def test_everything_is_shipped():
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    packages = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in ROOT.glob("tinyattn/**/__init__.py")}
+    assert set(re.findall(r'"(tinyattn(?:\.\w+)*)"', re.search(r"packages=\[.*?\]", setup)[0])) == packages
+    assert f'version="{tinyattn.__version__}"' in setup and (ROOT / "tinyattn" / "py.typed").exists()
+
+
+def test_readme_and_lessons_agree():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for lesson in (ROOT / "lessons").glob("[0-9][0-9]_*.py"):
+        assert f"lessons/{lesson.name}" in readme, f"README does not list {lesson.name}"
+    for path in re.findall(r"\]\(((?!http)[^)#]+)\)", readme) + re.findall(r'src="([^"]+)"', readme):
+        assert (ROOT / path).exists(), f"README points to {path}, which is not there"
+
+
+def test_the_gradient_check_in_readme_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.S)[:1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    shown = readme.split(code, 1)[1].split("```")[2].strip().splitlines()
+    assert [line.split()[:2] for line in shown if line] == [line.split()[:2] for line in done.stdout.splitlines()]

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from tinyattn import models, ops, optim, train
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError
+from tinyattn.tasks import markov
+
+
+def quadratic(params, batch):
+    """L = |w - batch|^2 / 2, with its gradient."""
+    difference = params["w"] - batch
+    return 0.5 * (difference * difference).sum(), {"w": difference}
+
+
+def test_loop_history_and_callbacks(device):
+    seen = []
+
+    def look(step, params):
+        seen.append(step)
+        return {"w": params["w"], "double": 2.0 * step}
+
+    params = device.put({"w": np.array([4.0])})
+    zero = device.put(np.zeros(1))
+    new, history = train.train(quadratic, params, [zero] * 7, optim.SGD(0.5), steps=7, every=3,
+                               callbacks=[(2, look), (100, lambda step, params: None)])  # fmt: skip
+    assert seen == [0, 2, 4, 6, 7] == history.steps("w").tolist()
+    assert history["w"][:, 0].tolist() == [4 * 0.5**step for step in seen]
+    assert history["double"].tolist() == [0, 4, 8, 12, 14] and history.last("double") == 14
+    assert history.steps("loss").tolist() == [0, 3, 6]
+    assert history["loss"].tolist() == [8 * 0.25**step for step in (0, 3, 6)]
+    assert to_numpy(new)["w"].item() == 4 * 0.5**7 and to_numpy(params)["w"].item() == 4
+    with pytest.raises(InputError, match="name: expected one of .*, got 'kl'"):
+        history["kl"]
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_named(device):
+    batches = [device.put(np.zeros(1))] * 5 + [device.put(np.full(1, np.nan))] * 3
+    params = device.put({"w": np.array([4.0])})
+    with pytest.raises(train.Diverged, match="^loss at step 6: expected a finite number, got nan$") as error:
+        train.train(quadratic, params, batches, optim.SGD(0.5), steps=8, every=2)
+    assert error.value.step == 6 and error.value.history.steps("loss").tolist() == [0, 2, 4, 6]
+    with pytest.raises(train.Diverged, match="excess at step 3: expected a finite number, got inf"):
+        look = lambda step, params: {"excess": np.inf if step == 3 else 1.0}  # noqa: E731
+        train.train(quadratic, params, batches, optim.SGD(0.5), steps=4, callbacks=[(1, look)])
+
+
+def test_the_schedule_halves_the_learning_rate():
+    look = lambda step, params: {"validation": 1.0}  # noqa: E731
+    new, _ = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 4, optim.SGD(0.5), steps=4,
+                         schedule=optim.HalveOnPlateau(patience=2), watch="validation", callbacks=[(1, look)])  # fmt: skip
+    assert new["w"].item() == (1 - 0.5) * (1 - 0.5) * (1 - 0.25) * (1 - 0.25)
+
+
+def test_next_token_loss_counts_full_contexts_only_and_chunks_add_up(device, rng):
+    model = models.MinimalModel(vocab=5, positions=7, heads=2, context=3)
+    params = model.init(rng)
+    sequences = rng.integers(5, size=(7, 8))
+    logits, _ = model.forward(params, sequences[:, :-1])
+    want, _ = ops.cross_entropy_forward(logits, sequences[:, 3:])
+    assert logits.shape == (7, 5, 5)
+    whole = train.next_token_loss(model)(device.put(params), device.put(sequences))
+    parts = train.next_token_loss(model, chunk=3)(device.put(params), device.put(sequences))
+    for loss, grads in to_numpy([whole, parts]):
+        assert loss == pytest.approx(want, rel=1e-12)
+        for key in params:
+            np.testing.assert_allclose(grads[key], to_numpy(whole[1])[key], rtol=1e-9, atol=1e-14)
+
+
+def test_training_is_the_same_on_the_stand_in(device, rng):
+    chain = markov.draw_chain(rng, vocab=6, spans=(1, 1))
+    model = models.MinimalModel(vocab=6, positions=7, heads=2, context=2)
+    data, start = chain.sample(rng, 40, 8), model.init(rng)
+
+    def run(put):
+        batches = (put(batch) for batch in train.minibatches(data, 16, np.random.default_rng(5)))
+        return train.train(train.next_token_loss(model), put(start), batches, optim.AdamW(0.02), steps=12, clip=0.5)
+
+    (ours, history), (here, history_here) = run(device.put), run(lambda tree: tree)
+    np.testing.assert_allclose(history["loss"], history_here["loss"], rtol=1e-9)
+    for key in start:
+        np.testing.assert_allclose(to_numpy(ours)[key], here[key], rtol=1e-6, atol=1e-10)
+
+
+def test_minibatches_are_drawn_without_replacement(rng):
+    data = np.arange(10)[:, None]
+    stream = train.minibatches(data, 5, rng)
+    for _ in range(3):
+        assert sorted(np.concatenate([next(stream), next(stream)])[:, 0]) == list(range(10))
+    assert next(train.minibatches(data, 50, rng)).shape == (10, 1)
+
+
+def test_the_bar_is_silent_when_told(monkeypatch, capsys):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    assert train.progress_bar(3, "x").disable
+    monkeypatch.setenv("TQDM_DISABLE", "0")
+    assert train.progress_bar(3, "x").disable  # stderr is not a terminal here
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(steps=0), "steps: expected a whole number >= 1, got 0"),
+        (dict(steps=3), "batches: expected 3, one for every step, got 2"),
+        (dict(steps=2, every=0), "every: expected"),
+        (dict(steps=2, callbacks=[(0, print)]), "callbacks: n: expected"),
+        (dict(steps=2, clip=-1.0), "most: expected"),
+    ],
+)
+def test_bad_input_is_one_clear_line(change, message):
+    with pytest.raises(InputError, match=message):
+        train.train(quadratic, {"w": np.ones(1)}, [np.zeros(1)] * 2, optim.SGD(0.1), **change)
