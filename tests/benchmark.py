@@ -6,8 +6,12 @@ Machines are noisy: each figure is the median of several runs, the rate measured
 """
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -16,6 +20,7 @@ from tinyattn.tasks import markov
 
 VOCAB, POSITIONS, HEADS = 50, 25, 3
 CHUNK = 125
+THREADS = os.cpu_count() or 1
 
 
 def seconds(call, device, runs):
@@ -44,12 +49,12 @@ def operations(model, B, S):
     return B * model.heads * (scores + values + weights)
 
 
-def minimal_step(device, B, context, chunk):
+def minimal_step(device, B, context, chunk, pool):
     rng = np.random.default_rng(0)
     model = models.MinimalModel(VOCAB, POSITIONS, HEADS, context=context)
     sequences = device.put(rng.integers(VOCAB, size=(B, POSITIONS + 1)))
     params = device.put(model.init(rng), "float32")
-    loss, optimizer = train.next_token_loss(model, chunk), optim.AdamW(0.08)
+    loss, optimizer = train.next_token_loss(model, chunk, pool.map if pool else map), optim.AdamW(0.08)
     state = optimizer.init(params)
 
     def step():
@@ -57,25 +62,39 @@ def minimal_step(device, B, context, chunk):
         grads, _ = optim.clip_by_global_norm(grads, 1.0)
         optimizer.step(params, grads, state)
 
-    return seconds(step, device, max(5, min(200, 6000 // B))), operations(model, B, POSITIONS)
+    return seconds(step, device, max(7, min(200, 12000 // B))), operations(model, B, POSITIONS)
+
+
+def steps_table(device, rate, threads):
+    """Rows for every batch: whole, in chunks that fit the cache, or in chunks spread over threads."""
+    on_gpu = device.xp is not np
+    with ThreadPoolExecutor(threads) as pool:
+        for context in (1, 6):  # every position predicts, or only those with the full context of spans (2, 2, 2)
+            for B in (32, 512, 3000):
+                for chunk in [CHUNK] if threads > 1 else [None] if on_gpu or B <= CHUNK else [None, CHUNK]:
+                    if B > CHUNK or threads == 1:
+                        t, flop = minimal_step(device, B, context, chunk, pool if threads > 1 else None)
+                        print(f"{POSITIONS - context + 1:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
+                              f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}", flush=True)  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--device")
-    device = backend.get(parser.parse_args().device)
-    on_gpu = device.xp is not np
-    rate = sgemm_rate(device, 8192 if on_gpu else 2048)
+    parser.add_argument("--rate", type=float, help=argparse.SUPPRESS)  # given to the threaded rows by their parent
+    options = parser.parse_args()
+    device = backend.get(options.device)
+    if options.rate:
+        return steps_table(device, options.rate, THREADS)
+    rate = sgemm_rate(device, 8192 if device.xp is not np else 2048)
     print(f"{device.name}, NumPy {np.__version__}; float32 matrix product: {rate / 1e9:.0f} GFLOP/s\n")
     print("one training step of the minimal model, float32, V = 50, 25 positions, 3 heads")
-    print(f"{'queries':>8} {'batch':>6} {'chunk':>6} {'ms':>9} {'GFLOP':>7} {'GFLOP/s':>8} {'of sgemm':>9}")
-    for context in (1, 6):  # every position predicts, or only those with the full context of spans (2, 2, 2)
-        for B in (32, 512, 3000):
-            for chunk in (None,) if on_gpu or B <= CHUNK else (None, CHUNK):
-                t, flop = minimal_step(device, B, context, chunk)
-                queries = POSITIONS - context + 1
-                print(f"{queries:>8} {B:>6} {chunk or '-':>6} {t * 1e3:>9.2f} {flop / 1e9:>7.3f} "
-                      f"{flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}")  # fmt: skip
+    print(f"{'queries':>8} {'batch':>6} {'chunk':>6} {'threads':>8} {'ms':>8} {'GFLOP':>7} {'GFLOP/s':>8} {'of sgemm':>9}",
+          flush=True)  # fmt: skip
+    steps_table(device, rate, 1)
+    if device.xp is np:  # a process of its own: the number of BLAS threads is read when NumPy is loaded
+        one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        subprocess.run([sys.executable, __file__, "--device", "cpu", "--rate", str(rate)], env=one_thread, check=True)
     rng = np.random.default_rng(0)
     chain = markov.draw_chain(rng)
     t = seconds(lambda: chain.sample(rng, 12000, 26), device, 5)

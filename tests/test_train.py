@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,9 @@ def test_next_token_loss_counts_full_contexts_only_and_chunks_add_up(device, rng
     assert logits.shape == (7, 5, 5)
     whole = train.next_token_loss(model)(device.put(params), device.put(sequences))
     parts = train.next_token_loss(model, chunk=3)(device.put(params), device.put(sequences))
+    with ThreadPoolExecutor(2) as pool:
+        threaded = train.next_token_loss(model, chunk=3, map=pool.map)(device.put(params), device.put(sequences))
+    assert all(np.array_equal(to_numpy(threaded[1][key]), to_numpy(parts[1][key])) for key in params)
     for loss, grads in to_numpy([whole, parts]):
         assert loss == pytest.approx(want, rel=1e-12)
         for key in params:

@@ -49,7 +49,7 @@ def attend_forward(a, v, visible=None):
         raise InputError(f"v: expected {a.shape[-1]} keys, as a has, got shape {tuple(v.shape)}")
     if visible is not None:
         check_visible(visible, a.shape)
-        a = namespace(a).where(visible, a, -math.inf)  # (1)
+        a = a + namespace(a).where(visible, 0.0, -math.inf).astype(a.dtype)  # (1)
     s, _ = softmax_forward(a)  # (2)
     return s @ v, Attend(s, v)  # (3)
 
