@@ -58,8 +58,7 @@ def test_readme_and_lessons_agree():
 
 def test_the_gradient_check_in_readme_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", readme, re.S)[:1]
+    code, shown = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", readme, re.S).groups()
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    shown = readme.split(code, 1)[1].split("```")[2].strip().splitlines()
-    assert [line.split()[:2] for line in shown if line] == [line.split()[:2] for line in done.stdout.splitlines()]
+    assert [line.split()[:2] for line in shown.splitlines()] == [line.split()[:2] for line in done.stdout.splitlines()]
