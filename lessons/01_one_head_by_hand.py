@@ -66,7 +66,7 @@ ax.axhline(WANTED, color="k", lw=1, ls="--")
 ax.text(3.88, y.item() - 0.1, "output y = 4, the average", va="top", ha="right")
 ax.text(3.88, WANTED + 0.1, "wanted: 5", va="bottom", ha="right")
 ax.set(xlim=(0.4, 3.9), ylim=(0, 10), xticks=[1, 2, 3], xlabel="key", ylabel="value v",
-       title="Descent moves attention (area) to values on the far side of the average")  # fmt: skip
+       title="Descent shifts attention (area) to values on the wanted side of the average")  # fmt: skip
 run.figure(fig, "by_hand")
 
 # %% [markdown]
@@ -85,27 +85,23 @@ print("\n" + lesson.derivation(attention.attend_forward))
 # In float32 the bottom of the V lies six orders of magnitude higher, which is why gradients are checked in float64.
 
 # %%
-T, D, H, K = 5, 6, 3, 4
-draw = np.random.default_rng(run.options.seed + 1).normal
-x, target = draw(size=(T, D)), draw(size=(T, D))
-weights = {"W_Q": (D, H, K), "W_K": (D, H, K), "W_V": (D, H, K), "W_O": (H, K, D)}
-weights = {name: 0.4 * draw(size=shape) for name, shape in weights.items()}
+case = next(case for case in gradcheck.cases() if case.name == twins.SELF)  # three heads, all sizes different
+inputs = case.draw(np.random.default_rng(run.options.seed + 1))
+out, layer_cache = case.forward(inputs)
+exact = case.backward(out, layer_cache)["W_Q"]  # of the loss |y|^2 / 2, where dy = y
 
 
 def error_of_differences(h, dtype):
     """Relative error of the gradient of W_Q by differences, everything computed in `dtype`, against ours in float64."""
-    X, *W, goal = (array.astype(dtype) for array in (x, *weights.values(), target))
+    there = {name: array.astype(dtype) for name, array in inputs.items()}
 
-    def f(W_Q):
-        out, _ = attention.self_attention_forward(X, W_Q, *W[1:])
-        return 0.5 * ((out - goal) ** 2).sum()
+    def half_square(W_Q):
+        return 0.5 * (case.forward({**there, "W_Q": W_Q})[0] ** 2).sum()
 
-    estimate = gradcheck.central_differences(f, W[0], dtype(h)).astype(np.float64)
-    return float(np.linalg.norm(estimate - exact) / (np.linalg.norm(estimate) + np.linalg.norm(exact)))
+    estimate = gradcheck.central_differences(half_square, there["W_Q"], dtype(h)).astype(np.float64)
+    return np.linalg.norm(estimate - exact) / (np.linalg.norm(estimate) + np.linalg.norm(exact))
 
 
-out, layer_cache = attention.self_attention_forward(x, *weights.values())
-_, exact, *_ = attention.self_attention_backward(out - target, layer_cache)
 steps64 = np.logspace(-12, -0.5, 13 if run.quick else 47)
 steps32 = np.logspace(-6, -0.5, 7 if run.quick else 23)
 errors64 = np.array([error_of_differences(h, np.float64) for h in steps64])
@@ -144,7 +140,6 @@ run.figure(fig, "v_curve")
 
 # %%
 shown = [twin for twin in twins.TWINS if twin.case == twins.SELF]
-case = next(case for case in gradcheck.cases() if case.name == twins.SELF)
 chart, caught_right = [[row.error for row in gradcheck.check(case)]], True
 for twin in shown:
     with twins.broken(twin.function, twin.right, twin.wrong):
