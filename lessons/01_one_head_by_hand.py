@@ -4,7 +4,7 @@
 Question   What is the gradient of an attention score, and how do you know that yours is right?
 You see    three scores worked out digit by digit, on paper and on screen; the derivation the library's code follows;
            how the error of finite differences depends on their step; and what each mistake in a backward looks like.
-Takes      5 seconds.
+Takes      2 seconds.
 """
 
 import math
@@ -19,11 +19,16 @@ run = lesson.start("01_one_head_by_hand", __doc__)
 # %% [markdown]
 # ## 1. One query, three keys, on paper
 #
+# A head answers one *query*. Each thing that it may read, a *key*, has a *score* a and a *value* v. Softmax turns the
+# scores into weights that sum to 1, the *attention* s; the output y is the average of the values with these weights.
+#
 # The scores are (ln 2, 0, 0). Exponentials: 2, 1, 1; their sum is 4; so the attention is s = (1/2, 1/4, 1/4).
 # The values are 2, 4, 8; the output is their average y = 2/2 + 4/4 + 8/4 = 4.
-# We want 5. With the loss L = (y - 5)^2 / 2 the output should rise: dL/dy = y - 5 = -1.
+# We want 5. With the loss L = (y - 5)^2 / 2 the output should rise: dL/dy = y - 5 = -1. Call it dy; likewise da is
+# short for dL/da and dv for dL/dv. A value counts by its weight: dv = s dy = (-1/2, -1/4, -1/4).
 #
-# The gradient of a score is **da = s dy (v - y)**: here (1/2)(-1)(2-4) = 1, then 0, then (1/4)(-1)(8-4) = -1.
+# A score acts through all three weights, and the sum of that is dy/da = s (v - y) (section 2 derives it). So the
+# gradient of a score is **da = s dy (v - y)**: here (1/2)(-1)(2-4) = 1, then 0, then (1/4)(-1)(8-4) = -1.
 # Descent subtracts it: the score of the value 8 rises, the score of 2 falls, and 4, which is what we have, stays.
 
 # %%
@@ -60,7 +65,7 @@ ax.scatter([1, 2, 3], VALUES, s=8000 * cache.s[0], color=plot.SKY, edgecolor=plo
 for i in range(3):
     ax.text(i + 1, VALUES[i, 0], f"s = {cache.s[0, i]:g}", ha="center", va="center", fontsize=9)
     push = {1: "its score rises", 0: "its score stays", -1: "its score falls"}[int(np.sign(-da[0, i]))]
-    ax.text(i + 1.26, VALUES[i, 0], f"-da = {-da[0, i] + 0:g}\n{push}", va="center", color=plot.VERMILION)
+    ax.text(i + 1.26, VALUES[i, 0], f"push -da = {-da[0, i] + 0:g}\n{push}", va="center", color=plot.VERMILION)
 ax.axhline(y.item(), color="k", lw=1, zorder=1)
 ax.axhline(WANTED, color="k", lw=1, ls="--")
 ax.text(3.88, y.item() - 0.1, "output y = 4, the average", va="top", ha="right")
@@ -72,7 +77,8 @@ run.figure(fig, "by_hand")
 # %% [markdown]
 # ## 2. The same for any number of queries, keys and heads
 #
-# The derivation stands in the library, right above the code. Here it is, as it stands there.
+# The library computes y from the scores in a *forward* pass and the gradients from dy in a *backward* pass. The
+# derivation stands right above the code. Here it is, as it stands there.
 
 # %%
 print("\n" + lesson.derivation(attention.attend_forward))
@@ -80,8 +86,9 @@ print("\n" + lesson.derivation(attention.attend_forward))
 # %% [markdown]
 # ## 3. How small should the step of a difference be?
 #
-# (f(x+h) - f(x-h)) / 2h is off by about h^2 (the next term of Taylor's series) plus about 1e-16/h (two numbers that
-# agree in all but their last digits are subtracted). The first falls as h falls, the second rises: a V on log axes.
+# (f(x+h) - f(x-h)) / 2h is off by about h^2 f'''/6 (the next term of Taylor's series) plus about 1e-16/h (two numbers
+# that agree in all but their last digits are subtracted). The first falls as h falls, the second rises: a V on log
+# axes. Errors are relative, |one - other| / (|one| + |other|): 0 for equal gradients, 1 for opposite ones.
 # In float32 the bottom of the V lies six orders of magnitude higher, which is why gradients are checked in float64.
 
 # %%
@@ -127,16 +134,18 @@ ax.axvline(gradcheck.H, color="0.35", lw=1, ls="--")
 ax.annotate("step of the library's checks", (gradcheck.H, 2e-3), xytext=(-6, 0), textcoords="offset points",
             ha="right", fontsize=8, color="0.35")  # fmt: skip
 ax.set(xlabel="step h of the central difference", ylabel="relative error of the gradient of W_Q",
-       title="Too large a step sees curvature, too small a step sees round-off")  # fmt: skip
+       title="Too large a step: Taylor's next term. Too small: round-off")  # fmt: skip
 ax.legend(loc="center left")
 run.figure(fig, "v_curve")
 
 # %% [markdown]
 # ## 4. What each mistake looks like
 #
-# Break the backward of one attention layer on purpose, one line at a time, and check every tensor. Which ones fail is
-# a fingerprint of the mistake: a forgotten row sum spoils W_Q and W_K and leaves W_V and W_O exact; a missing scale
-# spoils W_Q alone. And one mistake leaves dx exact, because its wrong sign enters twice.
+# Break the backward of one attention layer on purpose, one line at a time, and check every tensor of the *broken
+# twin*. Which ones fail narrows down the mistake: a forgotten row sum spoils dx, dW_Q and dW_K and leaves dW_V and
+# dW_O exact; a missing scale in dq spoils dx and dW_Q alone; an error of exactly 1 is a flipped sign. Two mistakes
+# leave dx exact: the mean in dW lies off its way, and the wrong sign in the dx of a linear map enters twice, in W_O
+# and again in W_Q, W_K or W_V, and cancels.
 
 # %%
 shown = [twin for twin in twins.TWINS if twin.case == twins.SELF]
@@ -155,7 +164,7 @@ ax.set_yticks(range(len(chart)), ["nothing broken", *(twin.mistake for twin in s
 for i, errors in enumerate(chart):
     for j, error in enumerate(errors):
         ax.text(j, i, f"{error:.0e}", ha="center", va="center", fontsize=8, color="w" if error > 1e-4 else "k")
-ax.set_title("Which gradients fail names the mistake (relative error against differences)")
+ax.set_title("Which gradients fail narrows down the mistake (relative error)")
 ax.spines[:].set_visible(False)
 fig.colorbar(image, label="log10 of the error")
 run.figure(fig, "broken_twins")
@@ -163,18 +172,16 @@ run.figure(fig, "broken_twins")
 # %%
 run.compare(
     [
-        ("attention s", "1/2, 1/4, 1/4", ", ".join(map(str, on_screen["s"]))),
-        ("output y", "4", str(on_screen["y"])),
-        ("score gradient da", "1, 0, -1", ", ".join(map(str, on_screen["da"]))),
+        ("attention s", PAPER["s"], on_screen["s"]),
+        ("output y", PAPER["y"], on_screen["y"]),
+        ("score gradient da", PAPER["da"], on_screen["da"]),
         ("slope of the V, right", "2", f"{right:.2f}"),
         ("slope of the V, left", "-1", f"{left:.2f}"),
-        ("least error, float64", "about 1e-10", f"{errors64.min():.0e}"),
-        ("broken twins caught", str(len(shown)), str(len(shown)) if caught_right else "not all"),
+        ("broken twins caught", len(shown), len(shown) if caught_right else "not all"),
     ],
-    before="on paper",
+    before="expected",
 )
-print("Exercise: keep the scores and the target, and make the third value 6. Which score does descent raise most?")
-print("(The answer is in the last line of this file.)")
+run.exercise("keep the scores and the target, and make the third value 6. Which score does descent raise most?")
 run.finish(attention=on_screen["s"], output=on_screen["y"], score_gradient=on_screen["da"],
            v_curve_slopes=[left, right], least_error=float(errors64.min()), twins=len(shown))  # fmt: skip
 

@@ -37,7 +37,7 @@ def test_a_lesson_runs_quickly_and_its_claims_hold(lesson, tmp_path):
 def test_a_lesson_opens_as_a_notebook_and_says_what_it_is(lesson):
     text = lesson.read_text(encoding="utf-8")
     assert text.startswith("# %%\n") and text.count("# %% [markdown]\n# ## ") >= 2
-    assert all(word in text for word in ("\nQuestion ", "\nYou see ", "\nTakes ", "Exercise", "\n# Answer:"))
+    assert all(word in text for word in ("\nQuestion ", "\nYou see ", "\nTakes ", "run.exercise(", "\n# Answer:"))
     assert "import lessons" not in text
 
 

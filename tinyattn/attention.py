@@ -16,18 +16,18 @@ from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backw
 Array = Any  # numpy.ndarray or cupy.ndarray
 
 
-# Attend: a softmax over the keys, then an average of their values
+# Attend: a softmax over the keys j, then an average of their values
 #
-#     (1)  a_ts = -inf where the pair (t, s) is hidden
-#     (2)  s_ts = softmax of row t of a
-#     (3)  y_t  = sum_s s_ts v_s
-#   A small change of attention and values changes y by δy_t = sum_s δs_ts v_s + sum_s s_ts δv_s, so
-#     (4)  dv_s  = sum_t s_ts dy_t           = s^T dy
-#          ds_ts = dy_t . v_s                = dy v^T
-#     (5)  da_ts = s_ts (ds_ts - sum_u s_tu ds_tu)                 the backward of softmax
-#   Put ds into (5): its sum is dy_t . (sum_u s_tu v_u) = dy_t . y_t, and there stands the line this book is about,
+#     (1)  a_tj = -inf where the pair (t, j) is hidden
+#     (2)  s_tj = softmax of row t of a
+#     (3)  y_t  = sum_j s_tj v_j
+#   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j s_tj δv_j, so
+#     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
+#          ds_tj = dy_t . v_j                = dy v^T
+#     (5)  da_tj = s_tj (ds_tj - sum_i s_ti ds_ti)                 the backward of softmax
+#   Put ds into (5): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands the line this book is about,
 #
-#          da_ts = s_ts dy_t . (v_s - y_t)
+#          da_tj = s_tj dy_t . (v_j - y_t)
 #
 #   Descent raises the score of a key whose value would serve better (lower the loss more) than the average that is
 #   read now, and in proportion to the attention already paid to it: no attention, no learning. A hidden pair has
@@ -65,11 +65,11 @@ def attend_backward(dy, cache):
 
 # Multi-head attention: scores are scaled inner products of queries and keys
 #
-#     (1)  a_hts = q_ht . k_hs / sqrt(K)      for large K a sum of K products of unit size grows like sqrt(K)
+#     (1)  a_htj = q_ht . k_hj / sqrt(K)      a sum of K independent products of mean 0 grows like sqrt(K)
 #     (2)  y = attend(a, v)
-#   δa_hts = (δq_ht . k_hs + q_ht . δk_hs) / sqrt(K), so
-#     (3)  dq_ht = sum_s da_hts k_hs / sqrt(K)
-#     (4)  dk_hs = sum_t da_hts q_ht / sqrt(K)
+#   δa_htj = (δq_ht . k_hj + q_ht . δk_hj) / sqrt(K), so
+#     (3)  dq_ht = sum_j da_htj k_hj / sqrt(K)
+#     (4)  dk_hj = sum_t da_htj q_ht / sqrt(K)
 #   Where one key or value serves all heads its gradients add up over h.
 
 
@@ -109,6 +109,7 @@ def multihead_backward(dy, cache):
 #     (5)  y = sum over heads and their coordinates of r W_O
 #   x is used three times, so it receives three gradients, and they add up:
 #     (6)  dx = dq W_Q^T + dk W_K^T + dv W_V^T
+#   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T dv, dW_O = r^T dy.
 
 
 class SelfAttention(NamedTuple):

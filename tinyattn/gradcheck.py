@@ -18,7 +18,7 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 
 from . import attention, backend, models, ops
-from .errors import InputError, check_shape
+from .errors import InputError, check_count, check_shape
 
 H = 1e-5  # step for one entry
 H_DIRECTION = 1e-6  # step a coordinate along a random direction
@@ -214,6 +214,7 @@ def main(arguments=None):
     parser.add_argument("--device", help='"auto", "cpu", "gpu" or "gpu:N"')
     options = parser.parse_args(arguments)
     try:
+        check_count("--seed", options.seed, 0)
         device = backend.get(options.device)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@
     run.figure(fig, "maps")
     run.compare([("what", paper's number or None, ours)])
     run.claim("attention settles on lag 3", lag_attention > 0.9)
+    run.exercise("a question, whose answer stands at the end of the file")
     run.finish(lag_attention=lag_attention)
 
 Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a traceback, if the input cannot be used.
@@ -38,6 +39,7 @@ class Run:
     device: backend.Backend
     rng: np.random.Generator
     claims: list = field(default_factory=list)
+    question: str = ""
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -54,7 +56,7 @@ class Run:
         print(f"figure: {self.out / name}.png")
 
     def compare(self, rows, before="paper"):
-        """Print rows (what, theirs, ours) as a table; None prints as a dash."""
+        """Print rows (what, theirs, ours) as a table under `before` and "here"; None prints as a dash."""
         rows = [(what, _text(theirs), _text(ours)) for what, theirs, ours in rows]
         wide = [max(len(row[i]) for row in [*rows, ("", before, "here")]) for i in range(3)]
         print(f"\n{'':{wide[0]}} | {before:>{wide[1]}} | {'here':>{wide[2]}}")
@@ -66,6 +68,10 @@ class Run:
     def claim(self, sentence, holds):
         """Note a claim of the lesson and whether it holds; `finish` reports them all."""
         self.claims.append((sentence, bool(holds)))
+
+    def exercise(self, question):
+        """The question that the lesson closes with."""
+        self.question = question
 
     def finish(self, **results):
         """Write results.json, show the figures, report the claims; exit with status 1 if one does not hold."""
@@ -88,6 +94,8 @@ class Run:
         for sentence, holds in self.claims:
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
         print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
+        if self.question:
+            print(f"\nExercise: {self.question}\nAnswer: at the end of lessons/{self.name}.py")
         if not self.options.no_show and matplotlib.get_backend().lower() != "agg":
             plt.show()
         if broken:
@@ -102,7 +110,7 @@ def start(name, doc, flags=None):
     parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="whole number >= 0; the same seed gives the same run")
     parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
-    parser.add_argument("--quick", action="store_true", help="under ten seconds, with a weaker claim")
+    parser.add_argument("--quick", action="store_true", help="a shorter run, with a weaker claim")
     parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
     parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
     for flag, keywords in (flags or {}).items():
@@ -145,7 +153,8 @@ def _writable(folder):
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"--out: expected a folder that can be written, got {folder} ({error.strerror})") from None
+        why = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise InputError(f"--out: expected a folder that can be written, got {folder} ({why})") from None
 
 
 def _text(value):

@@ -51,15 +51,15 @@ def xavier_bound(fan_in, fan_out):
 
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
 #
-#   The input of place s is a one-hot token beside a one-hot position, x_s = [token_s; s], of width D = V + positions.
+#   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width D = V + positions.
 #     (1)  q_ht = x_t W_Q^h                 one full D x D matrix a head; the keys are the input itself
-#     (2)  v_hs = x_s W_V^h                 read straight into the V logits
-#     (3)  a_hts = q_ht . x_s / sqrt(D)     for keys s <= t
+#     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits; the paper's other T stay idle
+#     (3)  a_htj = q_ht . x_j / sqrt(D)     for keys j <= t
 #     (4)  y_ht = attend(a, v)
 #     (5)  logits_t = sum_h y_ht
 #   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere else. Then
-#          dq_ht = sum_s da_hts x_s / sqrt(D)
-#          dW_Q^h = sum_t x_t^T dq_ht,   dW_V^h = sum_s x_s^T dv_hs
+#          dq_ht = sum_j da_htj x_j / sqrt(D)
+#          dW_Q^h = sum_t x_t^T dq_ht,   dW_V^h = sum_j x_j^T dv_hj
 #   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x positions inputs.
 #   Backward the one-hots are multiplied out: one dense product is several times faster than scattering rows.
 

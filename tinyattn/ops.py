@@ -68,8 +68,8 @@ def linear_backward(dy, cache):
 # Embedding: y = W[ids], one row of W for each id
 #
 #     (1)  y_n = W[ids_n]
-#   Row r of W is used wherever ids_n = r, so
-#     (2)  dW[r] = sum over n with ids_n = r of dy_n
+#   Row i of W is used wherever ids_n = i, so
+#     (2)  dW[i] = sum over n with ids_n = i of dy_n
 
 
 class Embedding(NamedTuple):
@@ -155,8 +155,9 @@ def relu_backward(dy, cache):
 #     (4)  y = g n + b
 #   With g and b shared by all rows,
 #     (5)  db = sum over rows of dy,   dg = sum over rows of dy n,   dn = g dy
-#   From (2), δr = -r^3 mean(c δc), so (3) gives δn = r δc - n mean(n r δc), where δc = δx - mean(δx). Both the
-#   projection on n and the mean are symmetric, and mean(n) = 0, so
+#   From (2), δr = -r^3 mean(c δc), so (3) gives δn = r (δc - n mean(n δc)), where δc = δx - mean(δx). Then
+#          sum dn δn = r sum (dn - n mean(n dn)) δc          for sum(dn n) mean(n δc) = mean(n dn) sum(n δc)
+#   and taking the mean off δx takes it off the bracket; mean(n) = 0, so
 #     (6)  dx = r (dn - mean(dn) - n mean(n dn))
 
 
@@ -187,9 +188,9 @@ def layernorm_backward(dy, cache):
 # Cross-entropy of logits z with the ids that came, mean over N places
 #
 #     (1)  log p_v = z_v - log sum_u exp(z_u)            again the largest z is taken off first
-#     (2)  L = -(1/N) sum_n log p_{n, target_n}
-#   δ log p_t = δz_t - sum_v p_v δz_v, hence
-#     (3)  dz_nv = (p_nv - [v = target_n]) / N           times dL, the gradient of what L enters
+#     (2)  L = -(1/N) sum_n log p_{n, y_n}               y_n the id that came at place n, called `targets` in the code
+#   δ log p_y = δz_y - sum_v p_v δz_v, hence
+#     (3)  dz_nv = (p_nv - [v = y_n]) / N                times dL, the gradient of what L enters
 
 
 class CrossEntropy(NamedTuple):

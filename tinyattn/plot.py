@@ -22,16 +22,27 @@ STYLE = {
 }
 
 
-def attention_map(ax, s, title="", first_query=0, cmap="magma_r", limits=(0, 1)):
-    """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar."""
+def attention_map(ax, s, title="", first_query=0, visible=None, cmap="magma_r", limits=(0, 1)):
+    """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar.
+
+    Pairs that are hidden, where `visible` is False, are grey.
+    """
     T, S = s.shape
-    image = ax.imshow(s, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="equal", interpolation="nearest")
+    shown = s if visible is None else np.ma.masked_where(~visible, s)
+    colours = matplotlib.colormaps[cmap].with_extremes(bad="0.88")
+    image = ax.imshow(shown, cmap=colours, vmin=limits[0], vmax=limits[1], aspect="equal", interpolation="nearest")
     keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
     ax.set_xticks(keys, [str(key) for key in keys])
     ax.set_yticks(queries, [str(query + first_query) for query in queries])
     ax.set(title=title, xlabel="key position")
     ax.spines[:].set_visible(False)
     return image
+
+
+def step_axis(ax, last, linear=10):
+    """An x axis of training steps, linear up to `linear` and logarithmic after, without a kink in between."""
+    ax.set_xscale("symlog", linthresh=linear, linscale=(1 - 1 / 10) / np.log(10))
+    ax.set(xlim=(0, last), xlabel=f"training step (logarithmic from {linear})")
 
 
 def reference(ax, value, text, below=False):
