@@ -115,4 +115,4 @@ def test_the_derivation_is_the_one_in_the_library():
 
     assert lesson.derivation(ops.softmax_forward).startswith("Softmax of the last axis\n")
     text = lesson.derivation(attention.attend_forward)
-    assert text.startswith("Attend: ") and "da_ts = s_ts dy_t . (v_s - y_t)" in text
+    assert text.startswith("Attend: ") and "da_tj = s_tj dy_t . (v_j - y_t)" in text
