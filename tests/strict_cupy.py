@@ -14,7 +14,7 @@ import numpy as np
 __version__ = "stand-in"
 
 FUNCTIONS = """
-    abs arange broadcast_to concatenate einsum empty_like exp isfinite log maximum minimum ones ones_like sqrt stack
+    abs arange broadcast_to concatenate einsum empty_like exp full isfinite isnan log maximum minimum ones ones_like sqrt stack
     sum take_along_axis tri where zeros zeros_like
 """.split()
 METHODS = "all any argmax copy cumsum diagonal max mean min ravel reshape sum swapaxes take transpose".split()

@@ -11,7 +11,7 @@ import tinyattn
 ROOT = Path(__file__).parent.parent
 # From the bottom up. A module may import those of lower rank only.
 RANKS = [
-    {"errors"}, {"backend"}, {"ops"}, {"attention"}, {"models", "optim"}, {"gradcheck", "train", "tasks", "measure"},
+    {"errors", "progress"}, {"backend"}, {"ops", "ode"}, {"attention"}, {"models", "optim"}, {"gradcheck", "train", "tasks", "measure"},
     {"twins", "plot"}, {"lesson"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

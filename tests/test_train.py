@@ -95,14 +95,6 @@ def test_minibatches_are_drawn_without_replacement(rng):
     assert next(train.minibatches(data, 50, rng)).shape == (10, 1)
 
 
-def test_the_bar_is_silent_when_told(monkeypatch, capsys):
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    assert train.progress_bar(3, "x").disable
-    monkeypatch.setenv("TQDM_DISABLE", "0")
-    assert train.progress_bar(3, "x").disable  # stderr is not a terminal here
-    assert capsys.readouterr().err == ""
-
-
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -2,15 +2,14 @@
 
 import functools
 import math
-import os
 
 import numpy as np
-from tqdm import tqdm
 
 from .backend import to_numpy
 from .errors import InputError, check_count
 from .ops import cross_entropy_backward, cross_entropy_forward
 from .optim import clip_by_global_norm
+from .progress import progress_bar
 
 
 class Diverged(RuntimeError):
@@ -138,9 +137,3 @@ def minibatches(data, size, rng):
         order = rng.permutation(len(data))
         for start in range(0, max(len(data) - size, 0) + 1, size):
             yield data[order[start : start + size]]
-
-
-def progress_bar(total, title):
-    """A bar for work that outlasts two seconds; silent where stderr is not a terminal or TQDM_DISABLE is set."""
-    off = os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    return tqdm(total=total, desc=title, delay=2, disable=True if off else None, leave=False)

@@ -1,0 +1,215 @@
+import math
+
+import numpy as np
+import pytest
+
+from tinyattn import ode
+from tinyattn.backend import namespace, to_numpy
+from tinyattn.errors import InputError
+
+
+def bend(t, y):
+    """Non-autonomous and nonlinear, so that a wrong node shows: y(t) = 1 / (1 + t^2)."""
+    return -2 * t * y * y
+
+
+def oscillator(t, y):
+    """(..., 2): y1 + i y2 turns once in 2 pi."""
+    return namespace(y).stack([y[..., 1], -y[..., 0]], axis=-1)
+
+
+def order(step, sizes):
+    """Slope of the error at t = 2 against the number of steps, on logarithms."""
+    errors = []
+    for n in sizes:
+        y, h = np.array(1.0), 2 / n
+        for i in range(n):
+            y = step(bend, i * h, y, h)
+        errors.append(abs(y - 0.2))
+    return -np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+
+
+def test_orders():
+    assert order(ode.euler_step, [64, 128, 256, 512, 1024]) == pytest.approx(1, abs=0.1)
+    assert order(ode.rk4_step, [16, 32, 64, 128]) == pytest.approx(4, abs=0.1)
+    assert order(lambda *args: ode.dopri5_step(*args)[0], [64, 128, 256]) == pytest.approx(5, abs=0.4)
+
+
+def test_the_order_test_sees_a_wrong_node():
+    def wrong_nodes(f, t, y, h):
+        k1 = f(t, y)
+        k2 = f(t + h / 3, y + (h / 2) * k1)
+        k3 = f(t + 2 * h / 3, y + (h / 2) * k2)
+        k4 = f(t + h, y + h * k3)
+        return y + (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
+
+    assert abs(order(wrong_nodes, [16, 32, 64, 128]) - 4) > 0.5
+
+
+def test_the_tableau_of_dormand_and_prince():
+    c, A = np.array(ode._C), np.zeros((7, 7))
+    for i, row in enumerate(ode._A):
+        A[i, : len(row)] = row
+    np.testing.assert_allclose(A.sum(axis=1), c, atol=1e-15)
+    b5, b4 = A[6], np.array(ode._B4)
+    trees = [  # elementary weights of all rooted trees up to order 4, then three of order 5
+        (lambda b: b.sum(), 1, 1), (lambda b: b @ c, 1 / 2, 2), (lambda b: b @ c**2, 1 / 3, 3),
+        (lambda b: b @ A @ c, 1 / 6, 3), (lambda b: b @ c**3, 1 / 4, 4), (lambda b: (b * c) @ A @ c, 1 / 8, 4),
+        (lambda b: b @ A @ c**2, 1 / 12, 4), (lambda b: b @ A @ A @ c, 1 / 24, 4), (lambda b: b @ c**4, 1 / 5, 5),
+        (lambda b: b @ A @ A @ A @ c, 1 / 120, 5), (lambda b: (b * c**2) @ A @ c, 1 / 10, 5),
+    ]  # fmt: skip
+    for weight, value, of in trees:
+        assert weight(b5) == pytest.approx(value, abs=1e-14)
+        if of <= 4:
+            assert weight(b4) == pytest.approx(value, abs=1e-14)
+    np.testing.assert_allclose(ode._ERROR, b5 - b4, atol=1e-16)
+    np.testing.assert_allclose(np.sum(ode._DENSE, axis=1), b5, atol=1e-13)  # at theta = 1 the step itself
+
+
+def test_the_error_estimate_is_of_order_five():
+    errors = [abs(ode.dopri5_step(bend, 0.5, np.array(0.8), h)[1]) for h in (0.1, 0.05)]
+    assert math.log2(errors[0] / errors[1]) == pytest.approx(5, abs=0.3)
+
+
+@pytest.mark.parametrize("method, settings", [
+    ("euler", dict(n_steps=20000)), ("rk4", dict(step=0.01)), ("rk45", dict(rtol=1e-9, atol=1e-12)),
+])  # fmt: skip
+@pytest.mark.parametrize("span", [(0.0, 3.0), (3.0, 0.0)])
+def test_every_method_on_every_device_in_both_directions(device, method, settings, span):
+    y0 = np.array([[1.0, 0.0], [0.5, -2.0], [0.0, 3.0]])
+    wanted = np.linspace(*span, 7)
+    solution = ode.integrate(oscillator, span, device.put(y0), method=method, t_eval=wanted, **settings)
+    assert (solution.success, solution.status) == (True, 0) and solution.t.tolist() == wanted.tolist()
+    turned = (wanted - span[0])[:, None]
+    exact = np.stack([y0[:, 0] * np.cos(turned) + y0[:, 1] * np.sin(turned),
+                      y0[:, 1] * np.cos(turned) - y0[:, 0] * np.sin(turned)], axis=-1)  # fmt: skip
+    tolerance = 1e-3 if method == "euler" else 1e-7
+    np.testing.assert_allclose(to_numpy(solution.y), exact, atol=tolerance)
+
+
+def test_fixed_steps_land_on_the_end_exactly():
+    solution = ode.integrate(bend, (0.1, 1.0), np.array(1.0), step=0.25)
+    assert solution.t.tolist() == [0.1, 0.1 + 0.25, 0.1 + 2 * 0.25, 0.1 + 3 * 0.25, 1.0]
+    solution = ode.integrate(bend, (0, 0.3), np.array(1.0), step=0.1)
+    assert solution.t.tolist() == [0, 0.1, 0.2, 0.3] and solution.nfev == 12 and solution.n_steps == 3
+
+
+def test_euler_is_gradient_descent_to_the_last_bit():
+    y, solution = 1.0, ode.integrate(lambda t, y: -(y**3), (0, 0.3), np.array(1.0), method="euler", step=0.1)
+    for _ in range(3):
+        y = y - 0.1 * y**3
+    assert solution.y[-1] == y
+
+
+def test_no_t_eval_returns_every_step_and_t_eval_interpolates():
+    every = ode.integrate(bend, (0, 2), np.array(1.0), n_steps=40)
+    assert every.t.shape == (41,) and every.y.shape == (41,)
+    some = ode.integrate(bend, (0, 2), np.array(1.0), n_steps=40, t_eval=[0.0, 0.05, 0.51, 2.0])
+    np.testing.assert_allclose(some.y, 1 / (1 + some.t**2), atol=2e-7)
+    assert some.y[1] == every.y[1] and some.y[-1] == every.y[-1]
+    fine = ode.integrate(bend, (0, 2), np.array(1.0), method="rk45", rtol=1e-8, atol=1e-10, t_eval=np.linspace(0, 2, 99))
+    np.testing.assert_allclose(fine.y, 1 / (1 + fine.t**2), atol=1e-8)
+    assert fine.nfev < 400
+
+
+def test_tolerances_are_kept_and_max_step_is_obeyed():
+    errors = []
+    for rtol in (1e-4, 1e-6, 1e-8, 1e-10):
+        solution = ode.integrate(bend, (0, 2), np.array(1.0), method="rk45", rtol=rtol, atol=rtol * 1e-3)
+        errors.append(abs(solution.y[-1] - 0.2))
+        assert errors[-1] < 10 * rtol
+    assert errors == sorted(errors, reverse=True)
+    assert np.diff(ode.integrate(bend, (0, 2), np.array(1.0), method="rk45", max_step=0.01).t).max() <= 0.01 + 1e-12
+
+
+@pytest.mark.parametrize("method, settings", [("rk4", dict(step=0.05)), ("rk45", dict(rtol=1e-10, atol=1e-12))])
+def test_events_fire_once_a_run_and_stop_when_all_have(device, method, settings):
+    y0 = np.array([[1.0, 0.0], [2.0, 0.0], [0.5, 0.0]])
+
+    def falls_to_half(t, y):
+        return y[..., 0] - 0.25
+
+    falls_to_half.direction, falls_to_half.terminal = -1, True
+
+    def never(t, y):
+        return y[..., 0] - 5.0
+
+    solution = ode.integrate(oscillator, (0, 20), device.put(y0), method=method, events=[falls_to_half, never], **settings)
+    exact = np.arccos(0.25 / y0[:, 0])
+    np.testing.assert_allclose(solution.t_events[0], exact, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(solution.y_events[0])[:, 0], 0.25, atol=1e-6)
+    assert solution.status == 1 and solution.t[-1] == solution.t_events[0].max()
+    np.testing.assert_allclose(to_numpy(solution.y)[-1, 1, 0], 0.25, atol=1e-6)
+    assert np.isnan(solution.t_events[1]).all()
+
+
+def test_direction_of_a_single_event():
+    times = {}
+    for direction in (-1, 0, 1):
+        g = lambda t, y: y[0]  # noqa: E731
+        g.direction = direction
+        solution = ode.integrate(oscillator, (0, 10), np.array([1.0, 0.0]), step=0.1, events=g)
+        times[direction] = float(solution.t_events[0])
+        assert solution.status == 0 and solution.t[-1] == 10
+    assert times[-1] == times[0] == pytest.approx(np.pi / 2, abs=1e-5)
+    assert times[1] == pytest.approx(3 * np.pi / 2, abs=1e-5)
+
+
+def test_many_runs_are_each_the_run_alone():
+    rates = np.array([0.1, 1.0, 7.0])
+    together = ode.integrate(lambda t, y: -rates * y, (0, 2), np.ones(3), method="rk45", rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(together.y[-1], np.exp(-2 * rates), rtol=1e-7, atol=1e-11)
+
+
+def test_equal_entries_stay_equal_to_the_last_bit(rng):
+    y0 = np.repeat(rng.normal(size=(1, 3)), 4, axis=0)
+    for method, settings in [("euler", dict(step=0.1)), ("rk4", dict(step=0.1)), ("rk45", {})]:
+        y = ode.integrate(lambda t, y: np.sin(t + y) - y**3, (0, 5), y0, method=method, **settings).y[-1]
+        assert all(np.array_equal(y[0], row) for row in y)
+
+
+@pytest.mark.parametrize("method, settings", [("euler", dict(step=0.1)), ("rk4", dict(step=0.1)), ("rk45", {})])
+def test_a_value_that_is_not_finite_stops_with_time_and_step(method, settings):
+    with np.errstate(all="ignore"):
+        solution = ode.integrate(lambda t, y: y * y, (0, 40), np.array([1.0]), method=method, **settings)
+    assert solution.status == -1 and not solution.success
+    assert "t = " in solution.message and f"step {solution.n_steps + (method == 'rk45')}" in solution.message
+    assert np.isfinite(solution.y).all() and len(solution.t) == len(solution.y)
+
+
+def test_max_steps_ends_it():
+    solution = ode.integrate(bend, (0, 2), np.array(1.0), step=0.1, max_steps=5)
+    assert solution.status == -1 and "max_steps = 5" in solution.message and len(solution.t) == 6
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(), "step: expected either step or n_steps with a fixed-step method, got neither"),
+        (dict(step=0.1, n_steps=3), "step: expected .* got both"),
+        (dict(step=0.0), "step: expected a finite number > 0, got 0.0"),
+        (dict(step=-0.1), "step: expected a finite number > 0, got -0.1"),
+        (dict(step=math.nan), "step: expected a finite number > 0, got nan"),
+        (dict(n_steps=0), "n_steps: expected a whole number >= 1, got 0"),
+        (dict(method="rk23", step=0.1), "method: expected .*, got 'rk23'"),
+        (dict(method="rk45", step=0.1), "step: expected none"),
+        (dict(method="rk45", rtol=0.0), "rtol: expected a finite number > 0, got 0.0"),
+        (dict(method="rk45", atol=-1.0), "atol: expected"),
+        (dict(method="rk45", max_step=0.0), "max_step: expected a number > 0, got 0.0"),
+        (dict(step=0.1, t_eval=[0.0, 2.5]), r"t_eval: expected times in order within \[0, 2\], got \[0. , 2.5\]"),
+        (dict(step=0.1, t_eval=[1.0, 0.5]), "t_eval: expected times in order"),
+        (dict(step=0.1, t_eval=[0.1, math.nan]), "t_eval: expected"),
+        (dict(step=0.1, y0=np.array([1.0, np.nan])), r"y0: expected finite floating-point numbers, got \[ 1., nan\]"),
+        (dict(step=0.1, y0=np.array([1, 2])), "y0: expected finite floating-point numbers"),
+        (dict(step=0.1, t_span=(0, 0)), "t_span: expected two different finite times"),
+        (dict(step=0.1, t_span=(0, math.inf)), "t_span: expected two different finite times"),
+        (dict(step=0.1, t_span=3), "t_span: expected two numbers, got 3"),
+        (dict(step=0.1, f=lambda t, y: y[:1]), r"f: expected a return of shape \(2,\), as y0, got \(1,\)"),
+        (dict(step=0.1, events=lambda t, y: np.ones(3)), "events: expected one number, or one for each of"),
+        (dict(step=0.1, max_steps=0), "max_steps: expected"),
+    ],
+)
+def test_bad_input_is_one_clear_line(change, message):
+    settings = {"f": bend, "t_span": (0, 2), "y0": np.array([1.0, 2.0]), **change}
+    with pytest.raises(InputError, match=message):
+        ode.integrate(settings.pop("f"), settings.pop("t_span"), settings.pop("y0"), **settings)

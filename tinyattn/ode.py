@@ -1,0 +1,387 @@
+"""Integrators for dy/dt = f(t, y), written by hand: Euler, the classic RK4, and the adaptive pair of Dormand and Prince.
+
+y is an array of any shape, on NumPy or CuPy. Gradient descent with learning rate h is `euler_step` on the gradient
+flow; what Euler gets wrong, the others show. Stages are summed one after the other, entry by entry, so that entries
+which start equal and move by equal operations stay equal to the last bit.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .backend import namespace, to_numpy
+from .errors import InputError, check_count, check_number
+from .progress import progress_bar
+
+
+def euler_step(f, t, y, h):
+    """y + h f(t, y). Its error after a fixed time is of order h."""
+    return y + h * f(t, y)
+
+
+# Classic Runge-Kutta of order 4 (Kutta, 1901)
+#
+#      0  |
+#     1/2 | 1/2
+#     1/2 |  0   1/2
+#      1  |  0    0    1
+#     ----+--------------------
+#         | 1/6  1/3  1/3  1/6
+
+
+def rk4_step(f, t, y, h):
+    """One step of the classic method: four slopes, error after a fixed time of order h^4."""
+    k1 = f(t, y)
+    k2 = f(t + h / 2, y + (h / 2) * k1)
+    k3 = f(t + h / 2, y + (h / 2) * k2)
+    k4 = f(t + h, y + h * k3)
+    return y + (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+# Dormand and Prince's pair of orders 5 and 4 (1980)
+#
+#       0  |
+#      1/5 |    1/5
+#     3/10 |    3/40        9/40
+#      4/5 |   44/45      -56/15      32/9
+#      8/9 | 19372/6561 -25360/2187 64448/6561 -212/729
+#       1  |  9017/3168   -355/33   46732/5247   49/176  -5103/18656
+#       1  |   35/384        0       500/1113   125/192  -2187/6784    11/84
+#     -----+--------------------------------------------------------------------------
+#      b5  |   35/384        0       500/1113   125/192  -2187/6784    11/84     0
+#      b4  | 5179/57600      0      7571/16695  393/640 -92097/339200 187/2100  1/40
+#
+#   The last stage stands at the new point, so it is the first slope of the next step. b5 - b4 estimates the error of
+#   the fourth-order result; the fifth-order one is kept.
+
+_C = (0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1)
+_A = (
+    (),
+    (1 / 5,),
+    (3 / 40, 9 / 40),
+    (44 / 45, -56 / 15, 32 / 9),
+    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+    (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
+)
+_B4 = (5179 / 57600, 0, 7571 / 16695, 393 / 640, -92097 / 339200, 187 / 2100, 1 / 40)
+_ERROR = tuple(b5 - b4 for b5, b4 in zip((*_A[6], 0), _B4))
+
+# Inside a step, y(t + theta h) = y + h sum_i b_i(theta) k_i with these quartics in theta (Shampine, 1986), of order 4.
+# Row i holds the coefficients of theta, theta^2, theta^3, theta^4 in b_i.
+_DENSE = (
+    (1, -8048581381 / 2820520608, 8663915743 / 2820520608, -12715105075 / 11282082432),
+    (0, 0, 0, 0),
+    (0, 131558114200 / 32700410799, -68118460800 / 10900136933, 87487479700 / 32700410799),
+    (0, -1754552775 / 470086768, 14199869525 / 1410260304, -10690763975 / 1880347072),
+    (0, 127303824393 / 49829197408, -318862633887 / 49829197408, 701980252875 / 199316789632),
+    (0, -282668133 / 205662961, 2019193451 / 616988883, -1453857185 / 822651844),
+    (0, 40617522 / 29380423, -110615467 / 29380423, 69997945 / 29380423),
+)
+
+
+def dopri5_step(f, t, y, h):
+    """One step of order 5: the new y, and an estimate of its local error, shaped like y."""
+    new, k = _dopri5_stages(f, t, y, h, f(t, y))
+    return new, h * _weighted(_ERROR, k)
+
+
+def _dopri5_stages(f, t, y, h, first):
+    k = [first]
+    for c, row in zip(_C[1:], _A[1:]):
+        new = y + h * _weighted(row, k)
+        k.append(f(t + c * h, new))
+    return new, k
+
+
+def _weighted(weights, k):
+    """sum_i weights_i k_i, one after the other; zeros are left out."""
+    total = None
+    for w, slope in zip(weights, k):
+        if w != 0:
+            total = w * slope if total is None else total + w * slope
+    return total
+
+
+@dataclass
+class Solution:
+    """What `integrate` returns; `t` and the event times are NumPy arrays, `y` and `y_events` stay where y0 was.
+
+    t, y:      times and states, time first.
+    status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and message says why.
+    t_events:  for each event the first time at which each run fires, NaN where none; shaped like the event's value.
+    y_events:  the states then.
+    """
+
+    t: np.ndarray
+    y: object
+    nfev: int
+    n_steps: int
+    status: int
+    message: str
+    t_events: list = field(default_factory=list)
+    y_events: list = field(default_factory=list)
+
+    @property
+    def success(self):
+        return self.status >= 0
+
+
+def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=None, events=None, rtol=1e-6, atol=1e-9,
+              max_step=math.inf, max_steps=1_000_000, progress=None):  # fmt: skip
+    """Integrate dy/dt = f(t, y) from y(t_span[0]) = y0 to t_span[1], forwards or backwards. Returns a Solution.
+
+    method:     "euler" or "rk4", which need `step` or `n_steps`: times are t0 + i step, and the last step lands on the
+                end exactly. Or "rk45", which chooses its steps so that the local error of every entry of y stays
+                below atol + rtol |y|, none longer than max_step.
+    t_eval:     times, in order, at which to return y, by interpolation inside steps (order 4, Euler's order aside);
+                None returns every step.
+    events:     functions g(t, y) whose zeros are located inside a step. g returns one number, or one for each run where
+                the leading axis of y carries independent runs; each fires once a run. Attributes as in solve_ivp:
+                g.direction, +1 for rising only, -1 for falling only, 0 for both; g.terminal, True to stop when every
+                run has fired. While a zero is located, t is an array of one time a run.
+    max_steps:  more steps than this end the integration with status -1.
+    progress:   a title, to show a progress bar.
+
+    A value that is not finite ends it with status -1, and the steps before it are returned. Raises InputError for what
+    cannot be integrated at all.
+    """
+    t0, t1 = _check_span(t_span)
+    y0 = y0 if hasattr(y0, "dtype") else np.asarray(y0, dtype=float)
+    xp = namespace(y0)
+    if y0.dtype.kind != "f" or not bool(to_numpy(xp.isfinite(y0).all())):
+        raise InputError(f"y0: expected finite floating-point numbers, got {_describe(to_numpy(y0))}")
+    wanted = _check_t_eval(t_eval, t0, t1)
+    check_count("max_steps", max_steps)
+    events = [] if events is None else [events] if callable(events) else list(events)
+    calls = 0
+
+    def counted(t, y):
+        nonlocal calls
+        calls += 1
+        dy = f(t, y)
+        if calls == 1 and getattr(dy, "shape", None) != y0.shape:
+            raise InputError(f"f: expected a return of shape {y0.shape}, as y0, got {getattr(dy, 'shape', dy)}")
+        return dy
+
+    if method == "rk45":
+        if step is not None or n_steps is not None:
+            raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
+        for name, value in (("rtol", rtol), ("atol", atol)):
+            check_number(name, value, above=0)
+        if not max_step > 0:
+            raise InputError(f"max_step: expected a number > 0, got {max_step!r}")
+        steps = _adaptive_steps(counted, t0, t1, y0, rtol, atol, max_step)
+    elif method in ("euler", "rk4"):
+        one_step = euler_step if method == "euler" else rk4_step
+        steps = _fixed_steps(counted, t0, t1, y0, one_step, *_check_step(step, n_steps, t1 - t0))
+    else:
+        raise InputError(f'method: expected "euler", "rk4" or "rk45", got {method!r}')
+
+    watches = [_Watch(g, t0, y0) for g in events]
+    times, states, taken = ([], [], 0) if wanted is not None else ([t0], [y0], 0)
+    due = 0  # index of the next wanted time
+    if wanted is not None and len(wanted) and wanted[0] == t0:
+        times, states, due = [t0], [y0], 1
+    status, message = 0, "reached the end of t_span"
+    with progress_bar(1.0, progress, hidden=progress is None) as bar:
+        try:
+            for t, t_new, y_new, inside in steps:
+                taken += 1
+                if taken > max_steps:
+                    raise _Failed(f"max_steps = {max_steps} taken, at t = {t:.6g}")
+                if not bool(to_numpy(xp.isfinite(y_new).all())):
+                    raise _Failed(f"y is not finite at t = {t_new:.6g}, step {taken}")
+                stops = [watch.end for watch in watches if watch.look(t, t_new, y_new, inside)]
+                end = min(stops, key=lambda s: abs(s - t0)) if stops else t_new
+                if wanted is None:
+                    times.append(end)
+                    states.append(inside((end - t) / (t_new - t)) if stops else y_new)
+                else:
+                    while due < len(wanted) and abs(wanted[due] - t0) <= abs(end - t0):
+                        theta = (wanted[due] - t) / (t_new - t)
+                        times.append(wanted[due])
+                        states.append(y_new if theta == 1 else inside(theta))
+                        due += 1
+                bar.update(abs(t_new - t) / abs(t1 - t0))
+                if stops:
+                    status, message = 1, "a terminal event has fired for every run"
+                    break
+        except _Failed as failure:
+            status, message = -1, str(failure)
+    y = xp.stack(states) if states else xp.zeros((0, *y0.shape), dtype=y0.dtype)
+    return Solution(np.array(times), y, calls, taken, status, message,
+                    [to_numpy(watch.times) for watch in watches], [watch.states for watch in watches])  # fmt: skip
+
+
+class _Failed(Exception):
+    """The integration cannot go on."""
+
+
+def _fixed_steps(f, t0, t1, y, one_step, h, n):
+    """Yield (t, t_new, y_new, inside) for n steps of h, the last of them as long as it takes."""
+    for i in range(n):
+        t, t_new = t0 + i * h, t0 + (i + 1) * h
+        if i == n - 1:
+            # Rounding in t must not change the last step of a whole number of them.
+            h = h if abs(t_new - t1) <= 1e-9 * abs(h) else t1 - t
+            t_new = t1
+        new = one_step(f, t, y, h)
+        yield t, t_new, new, _hermite(f, t, t_new, y, new)
+        y = new
+
+
+def _hermite(f, t, t_new, y, new):
+    """The cubic through both ends of a step with the slopes there; they are computed when it is first asked for."""
+    slopes = []
+
+    def inside(theta):
+        if not slopes:
+            h = t_new - t
+            slopes.extend((h * f(t, y), h * f(t_new, new)))
+        bend = (1 - 2 * theta) * (new - y) + (theta - 1) * slopes[0] + theta * slopes[1]
+        return (1 - theta) * y + theta * new + theta * (theta - 1) * bend
+
+    return inside
+
+
+def _adaptive_steps(f, t0, t1, y, rtol, atol, max_step):
+    """Yield (t, t_new, y_new, inside), each step as long as the error allows; raise _Failed where none is short enough.
+
+    The error of a step of order 5 goes like h^5, so the next h is the last one times 0.9 / size^(1/5), where `size` is
+    the largest error in units of what is allowed; between 0.2 and 10 times.
+    """
+    xp, t, sign, rejected, taken = namespace(y), t0, math.copysign(1, t1 - t0), False, 0
+
+    def size_of(error, *ys):
+        largest = abs(ys[0]) if len(ys) == 1 else xp.maximum(abs(ys[0]), abs(ys[1]))
+        return float(to_numpy((abs(error) / (atol + rtol * largest)).max()))
+
+    first = f(t, y)
+    h = _first_step(f, t, y, first, sign, size_of)
+    while t != t1:
+        h = min(h, max_step)
+        last = h >= abs(t1 - t)
+        length = abs(t1 - t) if last else h
+        new, k = _dopri5_stages(f, t, y, sign * length, first)
+        size = size_of(length * _weighted(_ERROR, k), y, new)
+        if not size <= 1:
+            h, rejected = length * (max(0.2, 0.9 * size**-0.2) if math.isfinite(size) else 0.1), True
+            if h < 10 * math.ulp(t):
+                what = "its error stays too large" if math.isfinite(size) else "y is not finite there"
+                raise _Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {what}")
+            continue
+        t_new = t1 if last else t + sign * length
+        yield t, t_new, new, _dense(y, sign * length, k)
+        taken += 1
+        growth = min(1 if rejected else 10, 0.9 * size**-0.2 if size else 10)
+        t, y, first, rejected, h = t_new, new, k[6], False, length * max(growth, 0.2)
+
+
+def _first_step(f, t, y, first, sign, size_of):
+    """A first step by the size of y, of its slope and of its curvature (Hairer, Norsett and Wanner, II.4)."""
+    d0, d1 = size_of(y, y), size_of(first, y)
+    h0 = 0.01 * d0 / d1 if min(d0, d1) > 1e-5 else 1e-6
+    d2 = size_of(f(t + sign * h0, y + (sign * h0) * first) - first, y) / h0
+    if not math.isfinite(d1 + d2):
+        return h0
+    return min(100 * h0, (0.01 / max(d1, d2)) ** 0.2 if max(d1, d2) > 1e-15 else max(1e-6, 1e-3 * h0))
+
+
+def _dense(y, h, k):
+    def inside(theta):
+        total = 0.0
+        for row, slope in zip(_DENSE, k):
+            if any(row):
+                total = total + (((row[3] * theta + row[2]) * theta + row[1]) * theta + row[0]) * slope
+        return y + (h * theta) * total
+
+    return inside
+
+
+class _Watch:
+    """One event: its last values, and when and where each run fired first."""
+
+    def __init__(self, g, t0, y0):
+        self.g, self.xp = g, namespace(y0)
+        self.terminal, self.direction = getattr(g, "terminal", False), getattr(g, "direction", 0)
+        self.value = self.xp.asarray(g(t0, y0))
+        if self.value.ndim and (y0.ndim == 0 or self.value.shape != y0.shape[:1]):
+            raise InputError(
+                f"events: expected one number, or one for each of {y0.shape[:1]} runs, got shape {self.value.shape}"
+            )
+        self.times = self.xp.full(self.value.shape, math.nan)
+        self.states = self.xp.full(y0.shape, math.nan)
+        self.end = None
+
+    def look(self, t, t_new, y_new, inside):
+        """Note which runs crossed zero in this step; return True if it is time to stop."""
+        xp, before = self.xp, self.value
+        self.value = now = xp.asarray(self.g(t_new, y_new))
+        rises, falls = (before <= 0) & (now >= 0) & (before != now), (before >= 0) & (now <= 0) & (before != now)
+        hit = rises | falls if self.direction == 0 else rises if self.direction > 0 else falls
+        hit = hit & xp.isnan(self.times)
+        if not bool(to_numpy(hit.any())):
+            return False
+        theta = self._locate(t, t_new - t, inside, before)
+        self.times = xp.where(hit, t + theta * (t_new - t), self.times)
+        self.states = xp.where(self._wide(hit, y_new), inside(self._wide(theta, y_new)), self.states)
+        if self.terminal and not bool(to_numpy(xp.isnan(self.times).any())):
+            far = self.times.max() if t_new > t else self.times.min()
+            self.end = float(to_numpy(far))
+            return True
+        return False
+
+    def _locate(self, t, h, inside, before):
+        """Bisect for all runs at once: the share of the step after which the value has changed sign."""
+        xp = self.xp
+        low, high = xp.zeros(before.shape), xp.ones(before.shape)
+        for _ in range(53):
+            middle = (low + high) / 2
+            value = xp.asarray(self.g(t + middle * h, inside(self._wide(middle, self.states))))
+            still = (value > 0) == (before > 0)
+            low, high = xp.where(still, middle, low), xp.where(still, high, middle)
+        return high
+
+    @staticmethod
+    def _wide(per_run, y):
+        """One value a run, shaped to multiply a state."""
+        return per_run.reshape(per_run.shape + (1,) * (y.ndim - 1)) if per_run.ndim else per_run
+
+
+def _check_span(t_span):
+    try:
+        t0, t1 = (float(t) for t in t_span)
+    except (TypeError, ValueError):
+        raise InputError(f"t_span: expected two numbers, got {t_span!r}") from None
+    if not (math.isfinite(t0) and math.isfinite(t1)) or t0 == t1:
+        raise InputError(f"t_span: expected two different finite times, got {t_span!r}")
+    return t0, t1
+
+
+def _check_step(step, n_steps, length):
+    """The signed step and the number of steps, from whichever of the two is given."""
+    if (step is None) == (n_steps is None):
+        given = "both" if step is not None else "neither"
+        raise InputError(f"step: expected either step or n_steps with a fixed-step method, got {given}")
+    if n_steps is not None:
+        return length / check_count("n_steps", n_steps), n_steps
+    check_number("step", step, above=0)
+    n = max(1, math.ceil(abs(length) / step - 1e-9))
+    return math.copysign(step, length), n
+
+
+def _check_t_eval(t_eval, t0, t1):
+    if t_eval is None:
+        return None
+    wanted = np.asarray(t_eval, dtype=float)
+    low, high = min(t0, t1), max(t0, t1)
+    inside = wanted.ndim == 1 and np.all((wanted >= low) & (wanted <= high))
+    if not inside or np.any(np.diff(wanted) * (t1 - t0) <= 0):
+        raise InputError(f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {_describe(wanted)}")
+    return [float(t) for t in wanted]
+
+
+def _describe(array):
+    return np.array2string(np.asarray(array), threshold=6, edgeitems=2, separator=", ").replace("\n", "")
