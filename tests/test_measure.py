@@ -38,3 +38,26 @@ def test_span_mass(rng):
     assert mass.tolist() == [[1, 0], [0, 1]]
     with pytest.raises(InputError, match="blocks: expected lags up to 6, as s has keys, got 7"):
         measure.span_mass(s, [(7,)])
+
+
+def test_plateau_length_is_the_first_crossing():
+    t = np.array([0.0, 1.0, 2.0, 3.0])
+    loss = np.array([[0.5, 0.5, 0.1], [0.4, 0.5, 0.5], [0.2, 0.5, 0.5], [0.5, 0.4, 0.5]])
+    np.testing.assert_allclose(measure.plateau_length(t, loss, 0.3), [1.5, np.nan, 0])
+    assert measure.plateau_length(t, loss[:, 0], 0.3) == 1.5
+
+
+def test_power_law_fit(rng):
+    T, d = (grid.ravel() for grid in np.meshgrid([8.0, 16, 32, 64], [2.0, 4, 8]))
+    law = measure.fit_power_law(1.5 * T**0.97 * d**0.5, T=T, d=d)
+    assert (law.C, law.exponents["T"], law.exponents["d"], law.r2) == pytest.approx((1.5, 0.97, 0.5, 1))
+    fits = [measure.fit_power_law(T**2 * np.exp(0.1 * rng.normal(size=T.size)), T=T, d=d) for _ in range(2000)]
+    for name in ("T", "d"):  # the standard error is the spread of the estimate
+        spread = np.std([fit.exponents[name] for fit in fits])
+        assert np.sqrt(np.mean([fit.errors[name] ** 2 for fit in fits])) == pytest.approx(spread, rel=0.08)
+    for bad, message in [
+        (dict(y=-T, T=T), "y: expected 12 positive"), (dict(y=T, T=0 * T), "T: expected 12 positive"),
+        (dict(y=T[:2], T=T[:2]), "y: expected more than 2 points"), (dict(y=T, T=T, d=2 * T), "x: expected T, d to vary"),
+    ]:  # fmt: skip
+        with np.errstate(all="ignore"), pytest.raises(InputError, match=message):
+            measure.fit_power_law(**bad)

@@ -11,7 +11,7 @@ import tinyattn
 ROOT = Path(__file__).parent.parent
 # From the bottom up. A module may import those of lower rank only.
 RANKS = [
-    {"errors", "progress"}, {"backend"}, {"ops", "ode"}, {"attention"}, {"models", "optim"}, {"gradcheck", "train", "tasks", "measure"},
+    {"errors", "progress"}, {"backend"}, {"ops", "ode"}, {"attention"}, {"models", "optim"}, {"gradcheck", "train", "tasks", "flows", "measure"},
     {"twins", "plot"}, {"lesson"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
@@ -20,7 +20,7 @@ RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 def imports(path):
     """Names of the library's own modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
+        if isinstance(node, ast.ImportFrom) and node.level == len(path.relative_to(ROOT / "tinyattn").parts):
             names = [node.module] if node.module else [alias.name for alias in node.names]
             yield from (name.partition(".")[0] for name in names if not name.startswith("_"))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinyattn"):

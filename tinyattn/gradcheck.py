@@ -158,6 +158,7 @@ def cases():
     target = np.linspace(-2, 2, 60).reshape(3, 4, 5)
     minimal = {H: models.MinimalModel(vocab=4, positions=5, heads=H, context=2) for H in (1, 3)}
     layer = {H: models.AttentionLayer(width=6, heads=H) for H in (1, 3)}
+    toy = {n: models.ToyLayer(tokens=7, width=4, shared=n) for n in (0, 2)}
     return [
         _op_case("linear", ops.linear_forward, {"x": (2, 3, 4), "W": (4, 5)}),
         _op_case("linear, with bias", ops.linear_forward, {"x": (2, 3, 4, 5), "W": (4, 5, 6, 2), "b": (6, 2)}, axes=2),
@@ -177,6 +178,7 @@ def cases():
         _op_case("self_attention, large", attention.self_attention_forward, large),
         *(_model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
         *(_model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
+        *(_model_case(f"ToyLayer, shared = {n}", toy[n], lambda rng: rng.normal(size=(3, 7, 4))) for n in (0, 2)),
     ]
 
 

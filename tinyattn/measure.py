@@ -1,5 +1,7 @@
 """What the lessons measure, on NumPy arrays: bring arrays home with `to_numpy` first."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .errors import InputError
@@ -38,3 +40,49 @@ def span_mass(s, blocks):
     if deepest > by_lag.shape[-1]:
         raise InputError(f"blocks: expected lags up to {by_lag.shape[-1]}, as s has keys, got {deepest}")
     return np.stack([by_lag[:, [lag - 1 for lag in block]].sum(axis=1) for block in blocks], axis=1)
+
+
+def plateau_length(t, loss, threshold):
+    """When a loss first falls below a threshold: times t (n,), loss (n, ...) -> (...), linear in between, NaN if never.
+
+    A run that starts below it has length t[0].
+    """
+    loss = np.asarray(loss)
+    below = loss < threshold
+    last = np.clip(below.argmax(axis=0), 1, None)[None]
+    before, after = (np.take_along_axis(loss, i, axis=0)[0] for i in (last - 1, last))
+    t_before, t_after = np.asarray(t)[last - 1][0], np.asarray(t)[last][0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = t_before + (t_after - t_before) * (before - threshold) / (before - after)
+    return np.where(below[0], t[0], np.where(below.any(axis=0), crossing, np.nan))
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """y = C * product of x_k ** exponents[k]; errors are standard errors, of log C under "C"; r2 of log y."""
+
+    C: float
+    exponents: dict
+    errors: dict
+    r2: float
+
+
+def fit_power_law(y, **x):
+    """Least squares of log y on the logarithms of the x_k, arrays of one shape: a PowerLaw."""
+    log_y = np.log(np.ravel(y))
+    columns = [np.ones_like(log_y), *(np.log(np.ravel(np.asarray(v, dtype=float))) for v in x.values())]
+    for name, values in zip(["y", *x], [log_y, *columns[1:]]):
+        if values.shape != log_y.shape or not np.isfinite(values).all():
+            raise InputError(f"{name}: expected {log_y.size} positive finite numbers, got {y if name == 'y' else x[name]}")
+    if log_y.size <= len(columns):
+        raise InputError(f"y: expected more than {len(columns)} points for {len(columns)} coefficients, got {log_y.size}")
+    design = np.stack(columns, axis=1)
+    coefficients, _, rank, _ = np.linalg.lstsq(design, log_y, rcond=None)
+    if rank < len(columns):
+        raise InputError(f"x: expected {', '.join(x)} to vary independently, got a design of rank {rank}")
+    rest = log_y - design @ coefficients
+    variance = rest @ rest / (log_y.size - len(columns)) * np.linalg.inv(design.T @ design)
+    errors = np.sqrt(np.diag(variance)).tolist()
+    r2 = 1 - float(rest @ rest / ((log_y - log_y.mean()) ** 2).sum())
+    return PowerLaw(float(np.exp(coefficients[0])), dict(zip(x, coefficients[1:].tolist())),
+                    dict(zip(["C", *x], errors)), r2)  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 
 from .backend import to_numpy
 from .errors import InputError, check_count
+from .models import pack, unpack
 from .ops import cross_entropy_backward, cross_entropy_forward
 from .optim import clip_by_global_norm
 from .progress import progress_bar
@@ -128,6 +129,15 @@ def next_token_loss(model, chunk=None, map=map):
         return functools.reduce(add, map(one_pass, [sequences[i : i + size] for i in range(0, B, size)]))
 
     return loss_and_grads
+
+
+def gradient_flow(loss, like, batch):
+    """A network's own gradient flow: the field f(t, y) = -gradient of the loss on `batch` at the packed params y.
+
+    `like` gives keys and shapes. `ode.euler_step` on f with step lr is full-batch gradient descent to the last bit, and
+    `ode.rk4_step` integrates the real network.
+    """
+    return lambda t, y: -pack(loss(unpack(y, like), batch)[1])
 
 
 def minibatches(data, size, rng):

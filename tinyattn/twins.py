@@ -78,6 +78,7 @@ TWINS = [
           "broadcast_to(dlogits,", "broadcast_to(dlogits / H,", "MinimalModel, H = 3", "W_Q", "W_V"),
     _twin("W_Q and W_K exchanged", models.AttentionLayer.backward,
           "_, dW_Q, dW_K,", "_, dW_K, dW_Q,", "AttentionLayer, H = 3", "W_Q", "W_K"),
+    _twin("dm taken for dy", models.ToyLayer.backward, "dm[:, None]", "dy[:, None]", "ToyLayer, shared = 2", "a"),
 ]  # fmt: skip
 
 

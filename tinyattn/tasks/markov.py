@@ -122,7 +122,7 @@ def draw_chain(rng, vocab=50, spans=(2, 2, 2), *, blocks=None, stride=None, impo
     check_number("importance", importance, above=0)
     check_number("temperature", temperature, above=0)
     h = len(blocks)
-    A = _orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab, matrices)
+    A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab, matrices)
     power = np.arange(h) if reverse else np.arange(h)[::-1]
     A = A * (float(importance) ** power)[:, None, None]
     return MarkovChain(A, blocks, _weights(lag_weights, blocks), float(temperature))
@@ -165,7 +165,7 @@ def _weights(lag_weights, blocks):
     return tuple(tuple(check_number("lag_weights", c) for c in block) for block in weights)
 
 
-def _orthogonal(rng, h, V):
+def orthogonal(rng, h, V):
     """Haar-distributed: QR of a Gaussian matrix, with the signs of R's diagonal moved into Q (Mezzadri, 2007)."""
     Q, R = np.linalg.qr(rng.normal(size=(h, V, V)))
     return Q * np.sign(np.einsum("hvv->hv", R))[:, None, :]

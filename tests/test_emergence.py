@@ -1,0 +1,198 @@
+import numpy as np
+import pytest
+
+from tinyattn import gradcheck, measure, models, ode, train
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError
+from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.tasks import regression
+
+FLOWS = [
+    TwoNumbers(T=20, d=7, B=3), TwoNumbers(T=20, d=7, B=3, per_place=True),
+    ThreeNumbers(T=20, d=7, p=0.3), ThreeNumbers(T=20, d=7, p=0.3, per_place=True),
+]  # fmt: skip
+
+
+def plateau(flow, end=1e7, rtol=1e-9):
+    """The time at which the test loss falls to 0.1, one for each run."""
+    snap = lambda t, y: flow.test_loss(y) - 0.1  # noqa: E731
+    snap.terminal = True
+    solution = ode.integrate(flow, (0, end), flow.start(), method="rk45", rtol=rtol, atol=1e-3 * rtol, events=snap,
+                             t_eval=[0.0])  # fmt: skip
+    assert solution.status == 1, solution.message
+    return solution.t_events[0]
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_flows_descend_their_loss_and_hessians_are_its_second_differences(device, flow, rng):
+    y = rng.normal(size=flow.start().shape[-1])
+    slopes = gradcheck.central_differences(lambda y: float(flow.loss(y)), y)
+    speed = np.ones(len(y))
+    speed[-1] = flow.mobility
+    field = to_numpy(flow(0.0, device.put(y)))
+    np.testing.assert_allclose(field, -speed * slopes, rtol=1e-7, atol=1e-11)
+    hessian = np.stack([
+        gradcheck.central_differences(lambda y, i=i: float((-flow(0.0, y) / speed)[i]), y) for i in range(len(y))
+    ])  # fmt: skip
+    np.testing.assert_allclose(to_numpy(flow.hessian(device.put(y))), hessian, rtol=1e-6, atol=1e-9)
+
+
+def test_plateaus_of_the_table():
+    assert plateau(TwoNumbers(512, 64)) == pytest.approx(5319.27, rel=1e-4)
+    assert plateau(TwoNumbers(512, 64, per_place=True)) == pytest.approx(5314.00, rel=1e-4)
+    p = np.array([0.1, 0.3, 0.5])
+    assert plateau(ThreeNumbers(512, 64, p)) == pytest.approx(np.array([4186, 2158, 1487]), rel=1e-3)
+    per_place = plateau(ThreeNumbers(512, 64, p, per_place=True))
+    assert per_place == pytest.approx(np.array([4181.6, 2155.5, 1485.5]), rel=1e-4)
+    assert plateau(TwoNumbers(64, 16, 4, per_place=True)) == pytest.approx(192.6, rel=1e-3)
+    assert plateau(TwoNumbers(64, 16, 4)) == pytest.approx(102.7, rel=1e-3)
+    assert plateau(TwoNumbers(128, 16, 16, per_place=True)) == pytest.approx(191.5, rel=1e-3)
+    assert plateau(TwoNumbers(64, 16, 1, per_place=True)) == pytest.approx(357.5, rel=1e-3)
+
+
+def test_without_repetition_three_numbers_are_two():
+    assert plateau(ThreeNumbers(128, 32)) == pytest.approx(float(plateau(TwoNumbers(128, 32))), rel=1e-7)
+
+
+def test_the_grid_of_42_runs_in_one_call():
+    T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10)))
+    lengths = plateau(TwoNumbers(T, d), rtol=1e-6)
+    law = measure.fit_power_law(lengths, T=T, d=d)
+    assert (law.C, law.exponents["T"], law.exponents["d"]) == pytest.approx((1.5610, 0.9728, 0.5021), rel=0.01)
+    assert law.r2 >= 0.9996
+    one = np.flatnonzero((T == 512) & (d == 64))[0]
+    assert lengths[one] == pytest.approx(5319.27, rel=1e-4)
+
+
+def test_closed_forms():
+    for flow in (TwoNumbers(65536, 4096), TwoNumbers(65536, 4096, 8, per_place=True)):
+        assert plateau(flow, 1e8) * flow.rate == pytest.approx(flow.snap_time * flow.rate, rel=5e-3)
+    flow = TwoNumbers(65536, 4096)
+    assert plateau(flow, 1e8) * flow.rate == pytest.approx(1.2575, rel=1e-4)
+    assert flow.snap_time * flow.rate == pytest.approx(np.sqrt(np.pi / 2))
+    assert TwoNumbers(512, 64).linearised_time(0.8) == pytest.approx(17997, rel=1e-4)
+    for flow in (flow, TwoNumbers(65536, 4096, 8, per_place=True)):
+        t = np.array([0.1, 0.5, 0.8]) * flow.snap_time
+        y = ode.integrate(flow, (0, t[-1]), flow.start(), method="rk45", rtol=1e-10, atol=1e-13, t_eval=t).y
+        np.testing.assert_allclose(flow.time_at(y[:, 0]), t, rtol=1e-2)  # up to order 1 / sqrt(d)
+        np.testing.assert_allclose(y[:, 1], y[:, 0] ** 2 / (2 * (flow.B if flow.per_place else 1)), rtol=2e-2)
+        early = 0.05 * flow.snap_time
+        y = ode.integrate(flow, (0, early), flow.start(), n_steps=50).y[-1]
+        np.testing.assert_allclose(flow.linearised(early), y, rtol=3e-3)
+        lost = 0.5 - flow.loss(y)
+        assert 0.5 - flow.linearised_loss(early) == pytest.approx(lost, rel=5e-3)
+        assert flow.linearised_time(2 * lost) == pytest.approx(early, rel=5e-3)
+
+
+def test_late_w_follows_its_equilibrium():
+    flow = TwoNumbers(64, 16)
+    y = ode.integrate(flow, (0, 5000), flow.start(), method="rk45", rtol=1e-9, atol=1e-12).y[-1]
+    A = flow.attention(y)
+    assert A > 0.9 and y[0] == pytest.approx(flow.equilibrium(A), rel=1e-2)
+
+
+def full_flow(task, layer):
+    """The population gradient flow of a whole ToyLayer, W and all scores, as f(t, packed params)."""
+    like = layer.init()
+    return lambda t, y: -models.pack(task.population(layer, models.unpack(y, like))[1])
+
+
+@pytest.mark.parametrize("B, p, shared", [(1, 0.0, False), (4, 0.0, False), (4, 0.0, True), (1, 0.3, False), (1, 0.3, True)])
+def test_each_reduced_flow_is_the_full_flow_it_belongs_to(rng, B, p, shared):
+    T, d = 24, 5
+    task = regression.draw_task(rng, T, d, B, p)
+    layer = models.ToyLayer(T, d, shared=B if shared else 0)
+    flow = ThreeNumbers(T, d, p, per_place=not shared) if p else TwoNumbers(T, d, B, per_place=not shared)
+    times = np.linspace(0, 2.5 * flow.snap_time, 7)
+    settings = dict(method="rk45", rtol=1e-10, atol=1e-13, t_eval=times)
+    full = ode.integrate(full_flow(task, layer), (0, times[-1]), models.pack(layer.init()), **settings)
+    reduced = ode.integrate(flow, (0, times[-1]), flow.start(), **settings)
+    assert flow.loss(reduced.y)[-1] < 0.2
+    for y_full, y in zip(full.y, reduced.y):
+        params = models.unpack(y_full, layer.init())
+        scores = layer.scores(params["a"])[0]
+        assert task.population(layer, params)[0] == pytest.approx(float(flow.loss(y)), rel=1e-7)
+        np.testing.assert_allclose(scores[-B:] - scores[0], y[-1], rtol=1e-6, atol=1e-9)
+        size = np.linalg.norm(params["W"])
+        assert size == pytest.approx(np.linalg.norm(y[:-1]), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("B, p, shared", [(1, 0.0, 0), (3, 0.2, 0), (3, 0.2, 3)])
+def test_population_gradients_are_differences_and_the_mean_of_samples(rng, B, p, shared):
+    T, d = 9, 4
+    task, layer = regression.draw_task(rng, T, d, B, p), models.ToyLayer(T, d, shared)
+    params = {key: 0.5 * rng.normal(size=value.shape) for key, value in layer.init().items()}
+    loss, grads = task.population(layer, params)
+    for key in params:
+        f = lambda x, key=key: float(task.population(layer, {**params, key: x})[0])  # noqa: E731
+        np.testing.assert_allclose(grads[key], gradcheck.central_differences(f, params[key]), rtol=1e-6, atol=1e-9)
+    batches, losses = [], []
+    for _ in range(40):
+        x, target = task.sample(rng, 5000)
+        y, cache = layer.forward(params, x)
+        losses.append(0.5 * ((y - target) ** 2).sum() / len(x))
+        batches.append(models.pack(layer.backward((y - target) / len(x), cache)))
+    for sampled, exact in [(losses, loss), (batches, models.pack(grads))]:
+        error = np.std(sampled, axis=0) / np.sqrt(40)
+        assert (np.abs(np.mean(sampled, axis=0) - exact) < 5 * error).all()
+
+
+@pytest.mark.parametrize("B, p", [(1, 0.0), (2, 0.4)])
+def test_the_short_cut_has_the_law_of_direct_sampling(rng, B, p):
+    """Means and covariances of the stochastic gradient of the scores and of two columns of W, over many draws."""
+    T, d, n, draws = 6, 3, 4, 40000
+    task, layer = regression.draw_task(rng, T, d, B, p), models.ToyLayer(T, d)
+    a, W = rng.normal(size=T), rng.normal(size=(d, d))
+    short = task.stochastic(rng, np.tile(a, (draws, 1)), np.tile(W, (draws, 1, 1)), n)
+    short = np.concatenate([short[0], short[1].reshape(draws, -1)], axis=1)
+    direct = []
+    for _ in range(draws):
+        x, target = task.sample(rng, n)
+        y, cache = layer.forward({"a": a, "W": W}, x)
+        g = layer.backward((y - target) / n, cache)
+        direct.append(np.concatenate([g["a"], g["W"].ravel()]))
+    direct = np.array(direct)
+    spread = direct.std(axis=0)
+    np.testing.assert_allclose((short.mean(axis=0) - direct.mean(axis=0)) / spread, 0, atol=5 * np.sqrt(2 / draws))
+    scale = np.outer(spread, spread)
+    np.testing.assert_allclose((np.cov(short.T) - np.cov(direct.T)) / scale, 0, atol=0.12)
+    fourth = lambda z: (((z - z.mean(axis=0)) / spread) ** 4).mean(axis=0)  # noqa: E731
+    np.testing.assert_allclose(fourth(short), fourth(direct), rtol=0.35)
+
+
+def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_last_bit(rng):
+    from tinyattn import optim
+
+    for model, sequences in [
+        (models.MinimalModel(vocab=5, positions=6, heads=2, context=2), rng.integers(5, size=(9, 7))),
+    ]:
+        loss, start = train.next_token_loss(model), model.init(rng)
+        params, _ = train.train(loss, start, [sequences] * 8, optim.SGD(0.3), steps=8)
+        f, y = train.gradient_flow(loss, start, sequences), models.pack(start)
+        for _ in range(8):
+            y = ode.euler_step(f, 0.0, y, 0.3)
+        assert np.array_equal(models.pack(params), y)
+        solution = ode.integrate(f, (0, 2.4), models.pack(start), method="euler", step=0.3)
+        assert np.array_equal(solution.y[-1], y)
+        exact = ode.integrate(f, (0, 2.4), models.pack(start), method="rk45", rtol=1e-10, atol=1e-12).y[-1]
+        errors = [np.abs(ode.integrate(f, (0, 2.4), models.pack(start), n_steps=n).y[-1] - exact).max() for n in (4, 8)]
+        assert errors[1] < errors[0] / 8 < np.abs(y - exact).max()
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda rng: TwoNumbers(T=4, d=2, B=4), "T: expected more tokens than B = 4, got 4"),
+        (lambda rng: TwoNumbers(T=4, d=0), "d: expected sizes >= 1, got 0"),
+        (lambda rng: TwoNumbers(T=4, d=2, B=0), "B: expected numbers of places >= 1, got 0"),
+        (lambda rng: ThreeNumbers(T=4, d=2, p=1.5), r"p: expected probabilities in \[0, 1\], got 1.5"),
+        (lambda rng: regression.draw_task(rng, 4, 2, places=4), "places: expected fewer than tokens = 4, got 4"),
+        (lambda rng: regression.draw_task(rng, 4, 2, p=-0.1), "p: expected"),
+        (lambda rng: models.ToyLayer(tokens=4, width=2, shared=4), "shared: expected fewer places than tokens = 4"),
+        (lambda rng: models.ToyLayer(4, 2).forward(models.ToyLayer(4, 2).init(), np.ones((3, 5, 2))),
+         r"x: expected shape \(any, 4, 2\), got \(3, 5, 2\)"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_line(rng, call, message):
+    with pytest.raises(InputError, match=message):
+        call(rng)

@@ -1,0 +1,253 @@
+"""Plateau and snap: the toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863) as a flow of few numbers.
+
+The task: T tokens, i.i.d. N(0, I/d); the target is W* x_r, x_r the token that stands at the B relevant places. The
+layer: y = W sum_t s_t x_t with s = softmax(a); the loss L = E|y - W* x_r|^2 / 2, where |W* e| = 1 for unit vectors e.
+From its start at 0 the loss rests near 1/2, on a plateau, and then falls all at once.
+
+A flow is a small dataclass of settings, callable as f(t, y) for `ode.integrate`. States are arrays (..., 2) or
+(..., 3); each setting may be an array over the leading axes, so that many runs go through one call.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend import namespace
+from ..errors import InputError
+
+# Two numbers are enough
+#
+#   By symmetry W stays on the line of W*, W = w W*/|W*| with |W*| = sqrt(d), and scores stay equal among the relevant
+#   places and among the others; Delta is their difference. Write A for the attention on all relevant places together;
+#   each of the others has (1-A)/(T-B). The relevant token is missed by A w - sqrt(d); the others add their noise:
+#     (1)  A = B / ((T-B) exp(-Delta) + B)
+#     (2)  L = [ miss^2 + (1-A) w noise ] / 2d       with   miss = A w - sqrt(d),   noise = (1-A) w / (T-B)
+#     (3)  dw/dt = -dL/dw = -[ A miss + (1-A) noise ] / d
+#     (4)  -dL/dA = -w [ miss - noise ] / d
+#   How Delta moves depends on what the parameters are: a gradient flow is not the same in other coordinates.
+#   *Shared*: Delta is itself the parameter, one number that scores every relevant place. Since dA/dDelta = A (1-A),
+#     (5)  dDelta/dt = A (1-A) (-dL/dA)
+#   *Per place*: every place has a logit of its own, as the toy layer has. For one relevant logit dA/da = (A/B) (1-A),
+#   for another dA/da = -A (1-A) / (T-B), and each moves by that times (-dL/dA). So their difference moves by
+#     (6)  dDelta/dt = [1/B + 1/(T-B)] A (1-A) (-dL/dA),   which is T / (B (T-B)) times (5):
+#   for B = 1 and many tokens the same, for B places slower by the factor B.
+#
+# The Hessian of L in (w, Delta), with L_A = dL/dA = w (miss - noise)/d:
+#     (7)  L_ww = [ A^2 + (1-A)^2/(T-B) ] / d      L_wA = [ miss - noise + w (A - (1-A)/(T-B)) ] / d
+#          L_AA = w^2 [ 1 + 1/(T-B) ] / d
+#     (8)  dA/dDelta = A' = A (1-A),  d2A/dDelta2 = A' (1-2A):   H_wD = L_wA A',   H_DD = L_AA A'^2 + L_A A' (1-2A)
+#
+# The plateau in closed form. While A is small, A = (B/T) exp(Delta), miss = -sqrt(d) and noise is nothing, so with
+# lambda = B / (sqrt(d) T) and c = 1 (shared) or B (per place)
+#     (9)  dw/dt = lambda exp(Delta),   dDelta/dt = (lambda/c) w exp(Delta)   hence   dDelta/dw = w/c,  Delta = w^2/2c
+#    (10)  lambda t = integral from 0 to w of exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))
+#   w runs away at the finite time sqrt(pi c/2) / lambda: that is the snap. Linearised, exp(Delta) = 1 + Delta, (9) is
+#    (11)  w = sqrt(c) sinh(k t),  Delta = cosh(k t) - 1  with  k = lambda/sqrt(c),   L = 1/2 - lambda sqrt(c)/2 sinh(2 k t)
+#   (dL/dt = -lambda^2 (cosh^2 + sinh^2), integrated), which loses eps/2 at t = arcsinh(eps / (lambda sqrt(c))) / 2k. It
+#   holds only while Delta < 1, and that ends long before the snap: the snap is faster than any exponential.
+#
+# Late: w relaxes at a rate of order 1/d to the zero of (3) at the present A, while Delta creeps to infinity,
+#    (12)  w_inf = sqrt(d) A / [ A^2 + (1-A)^2/(T-B) ]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoNumbers:
+    """The flow of y = (w, Delta), for T tokens of size d with the relevant one at B places.
+
+    per_place: False: one shared score Delta is the parameter. True: every place has its own logit.
+    """
+
+    T: Any
+    d: Any
+    B: Any = 1
+    per_place: bool = False
+
+    def __post_init__(self):
+        _check_sizes(self.T, self.d, self.B)
+
+    def start(self):
+        """w = Delta = 0 for every run, a NumPy array (*runs, 2)."""
+        return np.zeros((*np.broadcast_shapes(*map(np.shape, (self.T, self.d, self.B))), 2))
+
+    def __call__(self, t, y):
+        """dy/dt at y (..., 2)."""
+        w, A, miss, noise = self._parts(y)
+        dw = -(A * miss + (1 - A) * noise) / self.d  # (3)
+        dDelta = self.mobility * A * (1 - A) * -(w * (miss - noise)) / self.d  # (4), (5), (6)
+        return namespace(y).stack([dw, dDelta], axis=-1)
+
+    def loss(self, y):
+        """The population loss, (...). It starts at 1/2 (1/2 + 0 noise) whatever the settings."""
+        w, A, miss, noise = self._parts(y)
+        return (miss * miss + (1 - A) * w * noise) / (2 * self.d)  # (2)
+
+    test_loss = loss  # without cross-sample repetition they are the same
+
+    def attention(self, y):
+        """A, the attention on all relevant places together, (...)."""
+        return self.B / ((self.T - self.B) * namespace(y).exp(-y[..., 1]) + self.B)  # (1)
+
+    def hessian(self, y):
+        """The Hessian of the loss in (w, Delta), (..., 2, 2); the flow's Jacobian is -diag(1, mobility) times it."""
+        w, A, miss, noise = self._parts(y)
+        others, slope = self.T - self.B, A * (1 - A)
+        ww = (A * A + (1 - A) ** 2 / others) / self.d  # (7)
+        wA = (miss - noise + w * (A - (1 - A) / others)) / self.d
+        AA = w * w * (1 + 1 / others) / self.d
+        wD = wA * slope  # (8)
+        DD = AA * slope * slope + w * (miss - noise) / self.d * slope * (1 - 2 * A)
+        xp = namespace(y)
+        return xp.stack([xp.stack([ww, wD], axis=-1), xp.stack([wD, DD], axis=-1)], axis=-2)
+
+    @property
+    def mobility(self):
+        """How fast Delta moves, in units of the shared form."""
+        return self.T / (self.B * (self.T - self.B)) if self.per_place else 1.0
+
+    @property
+    def rate(self):
+        """lambda, in 1/time."""
+        return self.B / (self.d**0.5 * self.T)
+
+    @property
+    def snap_time(self):
+        """sqrt(pi c/2) / lambda: when the plateau ends, in closed form."""
+        return (math.pi * self._c / 2) ** 0.5 / self.rate  # (10)
+
+    def time_at(self, w):
+        """The time at which the plateau's closed form has reached w, on the host; Delta is then w^2 / 2c."""
+        erf = np.vectorize(math.erf)(w / (2 * self._c) ** 0.5)
+        return (math.pi * self._c / 2) ** 0.5 * erf / self.rate  # (10)
+
+    def linearised(self, t):
+        """(w, Delta) by the flow linearised at its start, (..., 2), on the host."""
+        x = np.asarray(t) * self.rate / self._c**0.5
+        return np.stack([self._c**0.5 * np.sinh(x), np.cosh(x) - 1], axis=-1)  # (11)
+
+    def linearised_loss(self, t):
+        x = self.rate * self._c**0.5
+        return 0.5 * (1 - x * np.sinh(2 * np.asarray(t) * self.rate / self._c**0.5))  # (11)
+
+    def linearised_time(self, eps):
+        """When the linearised flow has lost the share eps of its loss."""
+        x = self.rate * self._c**0.5
+        return np.arcsinh(eps / x) * self._c**0.5 / (2 * self.rate)  # (11)
+
+    def equilibrium(self, A):
+        """w_inf, to which w relaxes late, at attention A."""
+        return self.d**0.5 * A / (A * A + (1 - A) ** 2 / (self.T - self.B))  # (12)
+
+    @property
+    def _c(self):
+        return self.B if self.per_place else 1.0
+
+    def _parts(self, y):
+        w, A = y[..., 0], self.attention(y)
+        return w, A, A * w - self.d**0.5, (1 - A) * w / (self.T - self.B)
+
+
+# Three numbers: cross-sample repetition (B = 1)
+#
+#   With probability p the relevant token is one fixed unit vector u, otherwise N(0, I/d). Its second moment is then
+#     (1)  S = g (I - u u^T) + h u u^T      with   g = (1-p)/d,   h = p + (1-p)/d
+#   and W = v W* u u^T + w W* (I - u u^T)/sqrt(d-1) stays of this form. As before, A the attention on the one place,
+#     (2)  L = 1/2 [ h (A v - 1)^2 + g (A w - sqrt(d-1))^2 + (1-A)^2 (w^2 + v^2) / (d (T-1)) ]
+#     (3)  dw/dt = -[ g A (A w - sqrt(d-1)) + (1-A)^2 w / (d (T-1)) ]
+#     (4)  dv/dt = -[ h A (A v - 1) + (1-A)^2 v / (d (T-1)) ]
+#     (5)  -dL/dA = -[ h v (A v - 1) + g w (A w - sqrt(d-1)) - (1-A) (w^2 + v^2) / (d (T-1)) ]
+#     (6)  dDelta/dt = A (1-A) (-dL/dA)    times T/(T-1) if every place has its own logit
+#   The loss without repetition, which tests what has been learnt for all tokens, has p = 0 in (1).
+#   On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10) above hold for the length of (w, v) with
+#     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = about sqrt(p^2 d + (1-p)^2) / (sqrt(d) T)
+
+
+@dataclass(frozen=True, eq=False)
+class ThreeNumbers:
+    """The flow of y = (w, v, Delta): v for the token that is repeated across samples with probability p, w the rest."""
+
+    T: Any
+    d: Any
+    p: Any = 0.0
+    per_place: bool = False
+
+    def __post_init__(self):
+        _check_sizes(self.T, self.d, 1)
+        p = np.asarray(self.p)
+        if not ((p >= 0) & (p <= 1)).all():
+            raise InputError(f"p: expected probabilities in [0, 1], got {self.p}")
+
+    def start(self):
+        """w = v = Delta = 0 for every run, a NumPy array (*runs, 3)."""
+        return np.zeros((*np.broadcast_shapes(*map(np.shape, (self.T, self.d, self.p))), 3))
+
+    def __call__(self, t, y):
+        """dy/dt at y (..., 3)."""
+        w, v, A = y[..., 0], y[..., 1], self.attention(y)
+        g, h = self._moments(self.p)
+        miss_w, miss_v, others = g * (A * w - (self.d - 1) ** 0.5), h * (A * v - 1), self.d * (self.T - 1)
+        dw = -(A * miss_w + (1 - A) ** 2 * w / others)  # (3)
+        dv = -(A * miss_v + (1 - A) ** 2 * v / others)  # (4)
+        dA = -(v * miss_v + w * miss_w - (1 - A) * (w * w + v * v) / others)  # (5)
+        return namespace(y).stack([dw, dv, self.mobility * A * (1 - A) * dA], axis=-1)  # (6)
+
+    def loss(self, y):
+        """The population loss with repetition, (...)."""
+        return self._loss(y, self.p)
+
+    def test_loss(self, y):
+        """The loss on samples without repetition, (...)."""
+        return self._loss(y, 0.0)
+
+    def attention(self, y):
+        return 1 / ((self.T - 1) * namespace(y).exp(-y[..., 2]) + 1)
+
+    def hessian(self, y):
+        """The Hessian of the loss in (w, v, Delta), (..., 3, 3): as for two numbers, w and v meeting only in Delta."""
+        xp, w, v, A = namespace(y), y[..., 0], y[..., 1], self.attention(y)
+        g, h = self._moments(self.p)
+        n, r, slope = 1 / (self.d * (self.T - 1)), (self.d - 1) ** 0.5, A * (1 - A)
+        ww, vv = g * A * A + (1 - A) ** 2 * n, h * A * A + (1 - A) ** 2 * n
+        wD = (g * (2 * A * w - r) - 2 * (1 - A) * w * n) * slope
+        vD = (h * (2 * A * v - 1) - 2 * (1 - A) * v * n) * slope
+        L_A = h * v * (A * v - 1) + g * w * (A * w - r) - (1 - A) * (w * w + v * v) * n
+        L_AA = h * v * v + g * w * w + (w * w + v * v) * n
+        DD = L_AA * slope * slope + L_A * slope * (1 - 2 * A)
+        rows = [[ww, 0 * ww, wD], [0 * ww, vv, vD], [wD, vD, DD]]
+        return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+
+    @property
+    def mobility(self):
+        """How fast Delta moves, in units of the shared form."""
+        return self.T / (self.T - 1) if self.per_place else 1.0
+
+    @property
+    def rate(self):
+        """lambda, in 1/time."""
+        g, h = self._moments(self.p)
+        return (h * h + g * g * (self.d - 1)) ** 0.5 / self.T  # (7)
+
+    @property
+    def snap_time(self):
+        """sqrt(pi/2) / lambda, when the plateau of the training loss ends."""
+        return (math.pi / 2) ** 0.5 / self.rate
+
+    def _moments(self, p):
+        return (1 - p) / self.d, p + (1 - p) / self.d  # (1)
+
+    def _loss(self, y, p):
+        w, v, A = y[..., 0], y[..., 1], self.attention(y)
+        g, h = self._moments(p)
+        noise = (1 - A) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
+        return (h * (A * v - 1) ** 2 + g * (A * w - (self.d - 1) ** 0.5) ** 2 + noise) / 2  # (2)
+
+
+def _check_sizes(T, d, B):
+    for name, value, fits, wanted in (
+        ("d", d, np.asarray(d) >= 1, "sizes >= 1"),
+        ("B", B, np.asarray(B) >= 1, "numbers of places >= 1"),
+        ("T", T, np.asarray(T) > np.asarray(B), f"more tokens than B = {B}"),
+    ):
+        if not np.all(fits):
+            raise InputError(f"{name}: expected {wanted}, got {value}")
