@@ -1,8 +1,8 @@
 """How fast is it? Run from the repository: python tests/benchmark.py [--device gpu]
 
-Prints one table: seconds of a whole training step (forward, backward, clip, AdamW) of the minimal model, its
-floating-point operations, and the share of the machine's own float32 matrix-product rate that makes; then sampling.
-Machines are noisy: each figure is the median of several runs, the rate measured in the same process just before.
+Prints seconds of a whole training step (forward, backward, clip, AdamW) of the minimal model, its floating-point
+operations, and the share of the machine's own float32 matrix-product rate that makes; sampling; and the integrator on
+many runs at once. Machines are noisy: each figure is the median of several runs, all in one process.
 """
 
 import argparse
@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tinyattn import backend, models, optim, train
+from tinyattn import backend, models, ode, optim, train
+from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.tasks import markov
 
 VOCAB, POSITIONS, HEADS = 50, 25, 3
@@ -78,6 +79,35 @@ def steps_table(device, rate, threads):
                               f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}", flush=True)  # fmt: skip
 
 
+def grid_in_one_call(device):
+    """The 42 plateaus of lesson 04, integrated together and one at a time, to the same tolerance."""
+    T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10)))
+
+    def plateaus(T, d, put):
+        flow = TwoNumbers(put(T), put(d))
+        snap = lambda t, y: flow.loss(y) - 0.1  # noqa: E731
+        snap.terminal = True
+        start = put(TwoNumbers(T, d).start())
+        return ode.integrate(flow, (0, 1e7), start, method="rk45", events=snap, t_eval=[0.0]).t_events[0]
+
+    on_host = lambda x: x  # noqa: E731
+    together = seconds(lambda: plateaus(T, d, device.put), device, 3)
+    alone = seconds(lambda: [plateaus(*pair, on_host) for pair in zip(T.tolist(), d.tolist())], device, 3)
+    print(f"\n42 plateaus (T 64..4096, d 16..512), rk45, rtol 1e-6: {together:.2f} s in one call, "
+          f"{alone:.2f} s one at a time on the host, ratio {alone / together:.2f}")  # fmt: skip
+
+
+def steps_per_second(device):
+    """RK4 steps of the two-number flow against the number of runs carried together."""
+    print("\nRK4 on the two-number flow\n    runs   steps/s   runs x steps/s")
+    for runs in (1, 10, 100, 1000, 10000, 100000):
+        T = np.linspace(64, 4096, runs)
+        flow, start = TwoNumbers(device.put(T), 64.0), device.put(TwoNumbers(T, 64.0).start())
+        n = 200 if runs <= 1000 else 20
+        t = seconds(lambda: ode.integrate(flow, (0, n), start, n_steps=n, t_eval=[n]), device, 3)
+        print(f"{runs:>8} {n / t:>9.0f} {runs * n / t:>16.2e}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--device")
@@ -99,6 +129,8 @@ def main():
     chain = markov.draw_chain(rng)
     t = seconds(lambda: chain.sample(rng, 12000, 26), device, 5)
     print(f"\nsampling 12,000 sequences of 26 tokens, V = 50, spans (2, 2, 2), on the host: {t:.3f} s")
+    grid_in_one_call(device)
+    steps_per_second(device)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,20 @@ def test_events_fire_once_a_run_and_stop_when_all_have(device, method, settings)
     assert np.isnan(solution.t_events[1]).all()
 
 
+def test_a_run_that_has_fired_stands_still_and_does_not_hold_up_the_others():
+    rates = np.array([1.0, 1e-3])
+
+    def half(t, y):
+        return y - 0.5
+
+    half.terminal = True
+    solution = ode.integrate(lambda t, y: -rates * y, (0, 1e4), np.ones(2), method="rk45", rtol=1e-8, atol=1e-10, events=half)
+    np.testing.assert_allclose(solution.t_events[0], np.log(2) / rates, rtol=1e-6)
+    assert solution.n_steps < 60  # it is stability that would hold the step below 3.3 / 1.0, for 700 units of time
+    after = solution.t > 10
+    assert (solution.y[after, 0] == solution.y[after, 0][0]).all()
+
+
 def test_direction_of_a_single_event():
     times = {}
     for direction in (-1, 0, 1):

@@ -129,12 +129,14 @@ def start(name, doc, flags=None):
     return Run(name, options, device, np.random.default_rng(options.seed))
 
 
-def derivation(forward):
-    """The derivation that stands in the library above a pair: the last block of comments before `forward`."""
-    above = inspect.getsource(inspect.getmodule(forward)).splitlines()[: inspect.getsourcelines(forward)[1] - 1]
-    last = max(i for i, line in enumerate(above) if line.startswith("#"))
-    first = max((i + 1 for i in range(last) if not above[i].startswith("#")), default=0)
-    return "\n".join(line[2:] for line in above[first : last + 1])
+def derivation(code):
+    """The derivation that stands in the library above a function or class: the last block of comments before it."""
+    lines, start = inspect.getsourcelines(code)
+    mark = lines[0][: len(lines[0]) - len(lines[0].lstrip())] + "#"
+    above = inspect.getsource(inspect.getmodule(code)).splitlines()[: start - 1]
+    last = max(i for i, line in enumerate(above) if line.startswith(mark))
+    first = max((i + 1 for i in range(last) if not above[i].startswith(mark)), default=0)
+    return "\n".join(line[len(mark) + 1 :] for line in above[first : last + 1])
 
 
 def _one_line(kind, error, trace):

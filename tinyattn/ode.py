@@ -140,7 +140,8 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     events:     functions g(t, y) whose zeros are located inside a step. g returns one number, or one for each run where
                 the leading axis of y carries independent runs; each fires once a run. Attributes as in solve_ivp:
                 g.direction, +1 for rising only, -1 for falling only, 0 for both; g.terminal, True to stop when every
-                run has fired. While a zero is located, t is an array of one time a run.
+                run has fired. A run that has fired a terminal event stands still from the end of that step on, so that
+                it does not hold up the others. While a zero is located, t is an array of one time a run.
     max_steps:  more steps than this end the integration with status -1.
     progress:   a title, to show a progress bar.
 
@@ -155,12 +156,16 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     wanted = _check_t_eval(t_eval, t0, t1)
     check_count("max_steps", max_steps)
     events = [] if events is None else [events] if callable(events) else list(events)
-    calls = 0
+    calls, moving = 0, None
+
+    def still(dy):
+        """dy with 0 for the runs that have fired a terminal event."""
+        return dy if moving is None else xp.where(moving, dy, 0.0)
 
     def counted(t, y):
         nonlocal calls
         calls += 1
-        dy = f(t, y)
+        dy = still(f(t, y))
         if calls == 1 and getattr(dy, "shape", None) != y0.shape:
             raise InputError(f"f: expected a return of shape {y0.shape}, as y0, got {getattr(dy, 'shape', dy)}")
         return dy
@@ -172,7 +177,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
             check_number(name, value, above=0)
         if not max_step > 0:
             raise InputError(f"max_step: expected a number > 0, got {max_step!r}")
-        steps = _adaptive_steps(counted, t0, t1, y0, rtol, atol, max_step)
+        steps = _adaptive_steps(counted, still, t0, t1, y0, rtol, atol, max_step)
     elif method in ("euler", "rk4"):
         one_step = euler_step if method == "euler" else rk4_step
         steps = _fixed_steps(counted, t0, t1, y0, one_step, *_check_step(step, n_steps, t1 - t0))
@@ -194,6 +199,10 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
                 if not bool(to_numpy(xp.isfinite(y_new).all())):
                     raise _Failed(f"y is not finite at t = {t_new:.6g}, step {taken}")
                 stops = [watch.end for watch in watches if watch.look(t, t_new, y_new, inside)]
+                for watch in watches:
+                    if watch.terminal and watch.fired:
+                        running = watch.wide(xp.isnan(watch.times), y0)
+                        moving = running if moving is None else moving & running
                 end = min(stops, key=lambda s: abs(s - t0)) if stops else t_new
                 if wanted is None:
                     times.append(end)
@@ -246,7 +255,7 @@ def _hermite(f, t, t_new, y, new):
     return inside
 
 
-def _adaptive_steps(f, t0, t1, y, rtol, atol, max_step):
+def _adaptive_steps(f, still, t0, t1, y, rtol, atol, max_step):
     """Yield (t, t_new, y_new, inside), each step as long as the error allows; raise _Failed where none is short enough.
 
     The error of a step of order 5 goes like h^5, so the next h is the last one times 0.9 / size^(1/5), where `size` is
@@ -264,7 +273,7 @@ def _adaptive_steps(f, t0, t1, y, rtol, atol, max_step):
         h = min(h, max_step)
         last = h >= abs(t1 - t)
         length = abs(t1 - t) if last else h
-        new, k = _dopri5_stages(f, t, y, sign * length, first)
+        new, k = _dopri5_stages(f, t, y, sign * length, still(first))
         size = size_of(length * _weighted(_ERROR, k), y, new)
         if not size <= 1:
             h, rejected = length * (max(0.2, 0.9 * size**-0.2) if math.isfinite(size) else 0.1), True
@@ -290,12 +299,13 @@ def _first_step(f, t, y, first, sign, size_of):
 
 
 def _dense(y, h, k):
+    """The quartic inside a step; its four coefficients are summed up when it is first asked for."""
+    powers = []
+
     def inside(theta):
-        total = 0.0
-        for row, slope in zip(_DENSE, k):
-            if any(row):
-                total = total + (((row[3] * theta + row[2]) * theta + row[1]) * theta + row[0]) * slope
-        return y + (h * theta) * total
+        if not powers:
+            powers.extend(h * _weighted(column, k) for column in zip(*_DENSE))
+        return y + theta * (powers[0] + theta * (powers[1] + theta * (powers[2] + theta * powers[3])))
 
     return inside
 
@@ -313,7 +323,7 @@ class _Watch:
             )
         self.times = self.xp.full(self.value.shape, math.nan)
         self.states = self.xp.full(y0.shape, math.nan)
-        self.end = None
+        self.end, self.fired = None, False
 
     def look(self, t, t_new, y_new, inside):
         """Note which runs crossed zero in this step; return True if it is time to stop."""
@@ -322,11 +332,12 @@ class _Watch:
         rises, falls = (before <= 0) & (now >= 0) & (before != now), (before >= 0) & (now <= 0) & (before != now)
         hit = rises | falls if self.direction == 0 else rises if self.direction > 0 else falls
         hit = hit & xp.isnan(self.times)
-        if not bool(to_numpy(hit.any())):
+        self.fired = bool(to_numpy(hit.any()))
+        if not self.fired:
             return False
         theta = self._locate(t, t_new - t, inside, before)
         self.times = xp.where(hit, t + theta * (t_new - t), self.times)
-        self.states = xp.where(self._wide(hit, y_new), inside(self._wide(theta, y_new)), self.states)
+        self.states = xp.where(self.wide(hit, y_new), inside(self.wide(theta, y_new)), self.states)
         if self.terminal and not bool(to_numpy(xp.isnan(self.times).any())):
             far = self.times.max() if t_new > t else self.times.min()
             self.end = float(to_numpy(far))
@@ -339,13 +350,13 @@ class _Watch:
         low, high = xp.zeros(before.shape), xp.ones(before.shape)
         for _ in range(53):
             middle = (low + high) / 2
-            value = xp.asarray(self.g(t + middle * h, inside(self._wide(middle, self.states))))
+            value = xp.asarray(self.g(t + middle * h, inside(self.wide(middle, self.states))))
             still = (value > 0) == (before > 0)
             low, high = xp.where(still, middle, low), xp.where(still, high, middle)
         return high
 
     @staticmethod
-    def _wide(per_run, y):
+    def wide(per_run, y):
         """One value a run, shaped to multiply a state."""
         return per_run.reshape(per_run.shape + (1,) * (y.ndim - 1)) if per_run.ndim else per_run
 

@@ -34,9 +34,9 @@ class SingleLocation:
         S[0] += self.p
         return S
 
-    def relevant(self, rng, shape):
+    def relevant(self, rng, shape, dtype="float64"):
         """Relevant tokens (*shape, d)."""
-        x = rng.normal(size=(*shape, self.width)) / np.sqrt(self.width)
+        x = rng.standard_normal((*shape, self.width), dtype) * self.width**-0.5
         if self.p:
             x[rng.random(shape) < self.p] = np.eye(self.width)[0]
         return x
@@ -79,17 +79,17 @@ class SingleLocation:
     #   So n d + T numbers replace n T d, exactly in law.
 
     def stochastic(self, rng, a, W, n):
-        """One draw of the gradients on n samples, for many runs at once: a (R, T), W (R, d, d) -> da, dW."""
-        (R, T), d, B = a.shape, self.width, self.places
+        """One draw of the gradients on n samples, for many runs at once: a (R, T), W (R, d, d) -> da, dW, in their dtype."""
+        (R, T), d, B, dtype = a.shape, self.width, self.places, a.dtype
         s, _ = softmax_forward(a)
         others, A = s[:, : T - B], s[:, -B:].sum(axis=1)[:, None, None]
         square = (others * others).sum(axis=1)[:, None, None]
-        x_r = self.relevant(rng, (R, n))
-        m = np.sqrt(square / d) * rng.normal(size=(R, n, d))  # N(0, |s|^2/d I)
+        x_r = self.relevant(rng, (R, n), dtype)
+        m = (square / d) ** 0.5 * rng.standard_normal((R, n, d), dtype)  # N(0, |s|^2/d I)
         mixed = A * x_r + m
-        e = mixed @ W - x_r @ self.W_star
+        e = mixed @ W - x_r @ self.W_star.astype(dtype)
         g = e @ W.swapaxes(1, 2)
-        z = rng.normal(size=(R, T - B)) * np.sqrt((g * g).sum(axis=(1, 2)) / d)[:, None] / n
+        z = rng.standard_normal((R, T - B), dtype) * ((g * g).sum(axis=(1, 2)) / d)[:, None] ** 0.5 / n
         along = (m * g).sum(axis=(1, 2)) / n - (others * z).sum(axis=1)
         ds_others = others * (along / square[:, 0, 0])[:, None] + z  # (5)
         ds = np.concatenate([ds_others, np.repeat((x_r * g).sum(axis=(1, 2))[:, None] / n, B, axis=1)], axis=1)

@@ -1,0 +1,153 @@
+# %%
+"""Repetition speeds it up: from a rate to a power law, in four ways.
+
+Question   How does the length of the plateau depend on the number of tokens T, their size d, and on repetition?
+You see    sqrt(d) T for the plateau; a gain of B from a token that stands at B places, if they share one score, but
+           only sqrt(B) if each has its own; and what repeating a token across samples does.
+Takes      6 seconds.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import lesson, measure, ode, plot
+from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+
+THRESHOLD = 0.1  # the plateau lasts until the test loss is below this
+END = 1e8
+
+run = lesson.start("04_repetition_speeds_it_up", __doc__)
+RTOL = 1e-5 if run.quick else 1e-8
+
+# %% [markdown]
+# ## 1. From a rate to a power law
+#
+# Lesson 03 found that the plateau ends at sqrt(pi c/2) / lambda with lambda = B / (sqrt(d) T), where c = 1 if one
+# number scores all B relevant places and c = B if each place has its own. So the length should go like
+#
+# - T^1 d^(1/2): more places to look at, and less weight on each coordinate of what is seen;
+# - B^(-1) if the score is shared: B times the attention, B times the rate;
+# - B^(-1/2) if it is not: the rate is B times larger, but each score receives only its own share of the gradient. Same
+#   loss, same data, other parameters, and another law: a gradient flow depends on the coordinates it descends in.
+# - With probability p one fixed token is the relevant one: lambda = sqrt(p^2 d + (1-p)^2) / (sqrt(d) T).
+#
+# All of a law's runs are integrated in one call: the settings of the flow are arrays.
+
+
+# %%
+def plateau_lengths(flow):
+    """The times at which the test loss of each run falls below the threshold."""
+
+    def snap(t, y):
+        return flow.test_loss(y) - THRESHOLD
+
+    snap.terminal = True
+    solution = ode.integrate(flow, (0, END), flow.start(), method="rk45", rtol=RTOL, atol=1e-3 * RTOL, events=snap,
+                             t_eval=[0.0])  # fmt: skip
+    assert solution.status == 1, solution.message
+    return solution.t_events[0]
+
+
+def grid(*axes):
+    return [values.ravel() for values in np.meshgrid(*axes)]
+
+
+T, d = grid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10))
+lengths = plateau_lengths(TwoNumbers(T, d))
+law_T_d = measure.fit_power_law(lengths, T=T, d=d)
+
+B, d_B = grid(2.0 ** np.arange(0, 7), 2.0 ** np.arange(4, 10))
+lengths_B = {per_place: plateau_lengths(TwoNumbers(4096.0, d_B, B, per_place=per_place)) for per_place in (False, True)}
+law_B = measure.fit_power_law(lengths_B[False], T_over_B=4096 / B, d=d_B)
+law_B_per_place = measure.fit_power_law(lengths_B[True], T_over_B=4096 / B, d=d_B)
+
+p, d_p = grid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 2.0 ** np.arange(4, 10))
+lengths_p = plateau_lengths(ThreeNumbers(4096.0, d_p, p))
+x = np.sqrt(d_p) * 4096 / np.sqrt(p**2 * d_p + (1 - p) ** 2)
+law_p = measure.fit_power_law(lengths_p, x=x)
+
+few = np.array([0.1, 0.3, 0.5])
+plateau_p = dict(zip(["0.1", "0.3", "0.5"], plateau_lengths(ThreeNumbers(512, 64, few)).tolist()))
+
+# %%
+fig, ((by_T, by_B), (by_p, ratio)) = plt.subplots(2, 2, figsize=(12, 8.4))
+colours = dict(zip(2.0 ** np.arange(4, 10), (plot.BLUE, plot.SKY, plot.GREEN, plot.YELLOW, plot.ORANGE, plot.VERMILION)))
+for size, colour in colours.items():
+    rows = d == size
+    by_T.loglog(T[rows], lengths[rows], "o-", color=colour, ms=4, lw=1, label=f"d = {size:.0f}")
+    by_T.loglog(T[rows], TwoNumbers(T[rows], size).snap_time, ":", color="0.2", lw=1)
+    rows = d_p == size
+    by_p.loglog(x[rows], lengths_p[rows], "o", color=colour, ms=5, label=f"d = {size:.0f}")
+by_T.plot([], [], ":", color="0.2", label=r"$\sqrt{\pi/2}\,\sqrt{d}\,T$")
+by_T.set(xlabel="tokens T", ylabel="plateau length (time)", title=f"It grows like $T^{{{law_T_d.exponents['T']:.3f}}} d^{{\\,{law_T_d.exponents['d']:.3f}}}$")
+by_T.legend()
+rows = d_B == 64
+for per_place, colour, name in [(False, plot.BLUE, "one shared score"), (True, plot.VERMILION, "a score for every place")]:
+    length = lengths_B[per_place][rows]
+    by_B.loglog(B[rows], length[0] / length, "o-", color=colour, label=name)
+plot.slope(by_B, B[rows], 1.0, 1, "B")
+plot.slope(by_B, B[rows], 1.0, 0.5, r"$\sqrt{B}$")
+by_B.set(xlabel="places B of the relevant token", ylabel="times shorter than with B = 1", title="Same data, other parameters, other law (T = 4096, d = 64)")
+by_B.legend()
+line = np.array([x.min(), x.max()])
+by_p.loglog(line, law_p.C * line ** law_p.exponents["x"], "k--", lw=1, label=f"fit, exponent {law_p.exponents['x']:.3f}")
+by_p.set(xlabel=r"$\sqrt{d}\,T\,/\,\sqrt{p^2 d + (1-p)^2}$", ylabel="plateau length (time)", title="Repetition across samples, p = 0 to 0.5: one line for all (T = 4096)")
+by_p.legend()
+ratio.semilogx(T * np.sqrt(d), lengths * TwoNumbers(T, d).rate, "o", color=plot.BLUE, ms=4, label="no repetition")
+shared, own = TwoNumbers(4096.0, d_B, B), TwoNumbers(4096.0, d_B, B, per_place=True)
+ratio.semilogx(1 / shared.rate, lengths_B[False] * shared.rate, "s", color=plot.GREEN, ms=3, label="in context, shared score")
+ratio.semilogx(1 / own.rate, lengths_B[True] * own.rate / np.sqrt(B), "^", color=plot.VERMILION, ms=3, label=r"in context, own scores, $/\sqrt{B}$")
+plot.reference(ratio, np.sqrt(np.pi / 2), r"$\sqrt{\pi/2}$", below=True)
+ratio.set(xlabel=r"$1/\lambda$", ylabel=r"plateau length times $\lambda$", ylim=(1, 2), title="What is left of the closed form: corrections of small T/B and d")
+ratio.legend()
+run.figure(fig, "laws")
+
+# %% [markdown]
+# ## 2. Where the fits differ from the closed form and from the paper's
+#
+# The closed form has exponents 1 and 1/2 and C = 1.2533; the fit over this grid bends them to 0.973 and 0.502 with
+# C = 1.56. That is no noise but the corrections in the last panel: after the snap begins, the loss still has to fall to
+# the threshold, which takes a time of order d (w relaxes at rate 1/d), and the other tokens slow w by a share 1/sqrt(d).
+# Both fade as T and d grow, so they tilt the fit. The paper's C = 1.51, 0.99, 0.49 is the same law, fitted to its runs.
+#
+# With p the exponents agree (1.02 and 0.99), but the paper's C = 2.15 is not ours, 1.37. Nor does it fit the paper's own
+# first law: at p = 0, T = 4096, d = 64 the two give 86,700 and 43,700, where we integrate 42,100. A clock that runs
+# twice as fast in one of the two experiments would explain it; the exponent does not depend on the clock.
+
+# %%
+def close(ours, theirs, within=0.01):
+    return all(abs(one / other - 1) < within for one, other in zip(ours, theirs))
+
+
+T_d = (law_T_d.C, law_T_d.exponents["T"], law_T_d.exponents["d"])
+T_B = (law_B.C, law_B.exponents["T_over_B"], law_B.exponents["d"])
+B_own = law_B_per_place.exponents["T_over_B"]
+one = plateau_p["0.1"], plateau_p["0.3"], plateau_p["0.5"]
+run.compare(
+    [
+        ("T, d: C, exponents", "1.51, 0.99, 0.49", ", ".join(f"{value:.4f}" for value in T_d)),
+        ("      R2", "0.999", f"{law_T_d.r2:.5f}"),
+        ("T/B, d, shared score: C, exponents", "1.51, 0.99, 0.49", ", ".join(f"{value:.4f}" for value in T_B)),
+        ("T/B, a score for every place: exponent", None, f"{B_own:.4f}"),
+        ("p: C, exponent", "2.15, 1.02", f"{law_p.C:.3f}, {law_p.exponents['x']:.4f}"),
+        ("   R2", "0.992", f"{law_p.r2:.4f}"),
+        ("plateau at T 512, d 64, p = 0.1, 0.3, 0.5", None, ", ".join(f"{value:.0f}" for value in one)),
+    ]
+)
+run.claim("the plateau grows like T^0.973 d^0.502", close(T_d, (1.5610, 0.9728, 0.5021)) and law_T_d.r2 >= 0.9996)
+run.claim("in context, a shared score gains B", close(T_B, (1.4506, 0.9770, 0.5093)))
+run.claim("in context, scores of their own gain the square root of B", abs(B_own - 0.49) < 0.02)
+run.claim("across samples one law holds for all p and d", law_p.r2 > 0.99 and abs(law_p.exponents["x"] - 0.991) < 0.01)
+run.claim("p = 0.1, 0.3, 0.5 cut the plateau to 4186, 2158, 1487", close(one, (4186, 2158, 1487), 1e-3))
+run.exercise("what does B do for the exponent of d in the closed form, and what in the fit? Why do they differ?")
+run.finish(
+    law_T_d={"C": law_T_d.C, **law_T_d.exponents, "r2": law_T_d.r2},
+    law_B={"C": law_B.C, **law_B.exponents, "r2": law_B.r2},
+    law_B_per_place={"B_exponent": -B_own, "r2": law_B_per_place.r2},
+    law_p={"C": law_p.C, "g": law_p.exponents["x"], "r2": law_p.r2},
+    plateau_p=plateau_p,
+)
+
+# %% [markdown]
+# Answer: nothing in the closed form, 1/2 whatever B. In the fit it rises to 0.509: with B = 64 the plateau is short, so
+# the time of order d that the loss needs after the snap is a larger part of the whole, and it grows faster than sqrt(d).
