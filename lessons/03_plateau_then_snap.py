@@ -147,6 +147,11 @@ noise.plot(times, losses.mean(axis=1), color=plot.BLUE, lw=2, label=f"mean of {S
 noise.plot(times, flow_loss, color="k", ls="--", label="the flow of two numbers")
 noise.set(ylabel="loss", ylim=(0, 0.55), title=f"{WIDTH * WIDTH + TOKENS:,} parameters under SGD (T = {TOKENS}, d = {WIDTH}, batch {BATCH})")
 noise.legend(loc="lower left")
+closer = noise.inset_axes((0.2, 0.38, 0.5, 0.45))
+for r in range(SEEDS):
+    closer.plot(times, losses[:, r], color=plot.SKY, lw=0.8)
+closer.plot(times, flow_loss, color="k", ls="--")
+closer.set(xlim=(0.95 * flow_crossing, 1.03 * flow_crossing), ylim=(0, 0.5), title="the snap, enlarged")
 for each in (ax, numbers, walk, noise):
     each.set(xlabel="time (learning rate times steps)", xlim=(0, None))
 for each in (ax, numbers, walk):

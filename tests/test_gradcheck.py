@@ -132,6 +132,17 @@ def test_central_differences_of_a_known_function():
     np.testing.assert_allclose(gradcheck.central_differences(lambda x: (x**3).sum(), x), 3 * x**2, atol=1e-9)
 
 
+def test_the_seed_moves_the_point_and_wrong_shapes_are_named(capsys):
+    (one,), (other,) = (gradcheck.check(CASES["softmax"], seed) for seed in (0, 1))
+    assert one.by_hand != other.by_hand
+    gradcheck.main(["--device", "cpu", "--seed", "7"])
+    assert str(gradcheck.check(CASES["softmax"], 7)[0]) in capsys.readouterr().out
+    assert gradcheck.main(["--seed", "-1"]) == 2
+    turned = CASES["linear"]._replace(backward=lambda dout, cache: {"x": dout, "W": np.ones((5, 4))})
+    with pytest.raises(InputError, match=r"gradient of x in linear: expected shape \(2, 3, 4\), got \(2, 3, 5\)"):
+        gradcheck.check(turned)
+
+
 def test_check_model_takes_random_weights_or_yours(rng):
     model = models.MinimalModel(vocab=4, positions=5, heads=2)
     x = rng.integers(4, size=(2, 5))

@@ -44,10 +44,11 @@ def test_a_lesson_opens_as_a_notebook_and_says_what_it_is(lesson):
 def test_the_same_seed_gives_the_same_numbers(tmp_path):
     lesson = next(path for path in LESSONS if path.stem.startswith("02"))
     numbers = []
-    for out in ("a", "b"):
-        assert run(lesson, "--quick", "--seed", 3, "--out", out, folder=tmp_path).returncode == 0
+    for out, seed in [("a", 3), ("b", 3), ("c", 4)]:
+        assert run(lesson, "--quick", "--seed", seed, "--out", out, folder=tmp_path).returncode == 0
         numbers.append(json.loads((tmp_path / out / "results.json").read_text(encoding="utf-8")))
-    assert numbers[0]["lag_attention"] == numbers[1]["lag_attention"] and numbers[0]["seed"] == 3
+    assert numbers[0]["lag_attention"] == numbers[1]["lag_attention"] != numbers[2]["lag_attention"]
+    assert [result["seed"] for result in numbers] == [3, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,32 @@ def test_figures_tables_and_lessons_own_flags(tmp_path):
     assert "a |     - | 0.1235" in done.stdout and "b |     2 |      3" in done.stdout
     results = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())
     assert results["array"] == [0, 1, 2] and results["nested"] == {"x": [0.5, None]}
+
+
+def test_in_a_notebook_the_command_line_is_not_ours(tmp_path):
+    path = script(tmp_path, "run.finish()")
+    path.write_text("import sys, types\nsys.modules['ipykernel'] = types.ModuleType('ipykernel')\n" + path.read_text())
+    done = run(path, "--seed", 9, "-f", "kernel.json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())["seed"] == 0
+
+
+def test_maps_have_the_first_query_on_top_and_true_labels():
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from tinyattn import attention, plot
+
+    fig, ax = plt.subplots()
+    s = np.arange(12.0).reshape(3, 4) / 12
+    image = plot.attention_map(ax, s, "title", first_query=1, visible=attention.causal(3, 4))
+    assert ax.yaxis_inverted() and np.array_equal(image.get_array().data, s) and image.get_clim() == (0, 1)
+    assert image.get_array().mask.tolist() == (~attention.causal(3, 4)).tolist()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "2", "3"]
+    plot.slope(ax, [1, 10], 2.0, 2, "square")
+    assert ax.lines[-1].get_ydata().tolist() == [2, 200]
+    plt.close(fig)
 
 
 def test_the_derivation_is_the_one_in_the_library():

@@ -82,6 +82,13 @@ def test_cross_entropy_of_samples_is_the_entropy_of_the_law(rng):
     assert loss == pytest.approx(measure.entropy(log_law).mean(), rel=0.01)
 
 
+def test_a_temperature_near_zero_stays_finite(rng):
+    chain = markov.draw_chain(rng, vocab=5, temperature=1e-4)
+    x = chain.sample(rng, 200, 9)
+    law = np.exp(chain.log_law(x[:, :-1]))
+    assert np.isfinite(law).all() and (law.argmax(axis=-1) == x[:, 6:]).mean() > 0.99
+
+
 def test_a_seed_means_one_data_set():
     first, second = (markov.draw_chain(np.random.default_rng(3)) for _ in range(2))
     x, y = (chain.sample(np.random.default_rng(4), 1200, 9) for chain in (first, second))

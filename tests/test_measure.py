@@ -36,6 +36,8 @@ def test_span_mass(rng):
         s[1, :, t, t] = 1  # lag 3
     mass = measure.span_mass(s, [(1, 2), (3,)])
     assert mass.tolist() == [[1, 0], [0, 1]]
+    s[:, 0] = np.eye(4, 6)  # one sequence of three looks three back
+    assert measure.span_mass(s, [(1, 2), (3,)])[0] == pytest.approx([2 / 3, 1 / 3])
     with pytest.raises(InputError, match="blocks: expected lags up to 6, as s has keys, got 7"):
         measure.span_mass(s, [(7,)])
 

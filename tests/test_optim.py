@@ -47,6 +47,15 @@ def test_adamw_one_number_at_a_time(device):
     assert run(optim.AdamW(lr=0.08), device) == pytest.approx(p, rel=1e-12)
 
 
+def test_the_scale_of_a_schedule_multiplies_the_learning_rate_everywhere(device):
+    assert run(optim.AdamW(lr=0.16, decay=0.3), device, scale=0.5) == run(optim.AdamW(lr=0.08, decay=0.3), device)
+
+
+def test_defaults_are_the_papers():
+    assert (optim.HalveOnPlateau().patience, optim.HalveOnPlateau().factor) == (10, 0.5)
+    assert (optim.AdamW(0.08).decay, optim.SGD(0.2).momentum) == (0.01, 0.0)
+
+
 def test_adamw_decays_what_has_no_gradient():
     params = {"w": np.array([2.0])}
     optimizer = optim.AdamW(lr=0.1, decay=0.5)

@@ -54,6 +54,17 @@ def test_the_schedule_halves_the_learning_rate():
     assert new["w"].item() == (1 - 0.5) * (1 - 0.5) * (1 - 0.25) * (1 - 0.25)
 
 
+def test_only_the_watched_series_moves_the_schedule_and_clipping_is_applied():
+    look = lambda step, params: {"validation": -step, "other": 1.0}  # noqa: E731
+    settings = dict(steps=4, schedule=optim.HalveOnPlateau(patience=1), watch="validation", callbacks=[(1, look)])
+    new, history = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 4, optim.SGD(0.5), **settings)
+    assert new["w"].item() == 0.5**4
+    new, history = train.train(quadratic, {"w": np.array([10.0])}, [np.zeros(1)] * 8, optim.SGD(0.5), steps=8, every=3,
+                               clip=1.0)  # fmt: skip
+    assert new["w"].item() == pytest.approx(10 - 8 * 0.5)
+    assert history.steps("loss").tolist() == [0, 3, 6, 7]
+
+
 def test_next_token_loss_counts_full_contexts_only_and_chunks_add_up(device, rng):
     model = models.MinimalModel(vocab=5, positions=7, heads=2, context=3)
     params = model.init(rng)
@@ -93,6 +104,9 @@ def test_minibatches_are_drawn_without_replacement(rng):
     for _ in range(3):
         assert sorted(np.concatenate([next(stream), next(stream)])[:, 0]) == list(range(10))
     assert next(train.minibatches(data, 50, rng)).shape == (10, 1)
+    stream = train.minibatches(data, 4, rng)
+    epochs = [np.concatenate([next(stream), next(stream)])[:, 0].tolist() for _ in range(2)]
+    assert all(len(set(epoch)) == 8 for epoch in epochs) and epochs[0] != epochs[1] and epochs[0] != sorted(epochs[0])
 
 
 @pytest.mark.parametrize(
