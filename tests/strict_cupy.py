@@ -2,7 +2,8 @@
 
 - mixing with NumPy arrays or NumPy scalars, implicit conversion to them, float(), int(), bool(), item(), iteration;
 - boolean indexing, whose result has a size that only the GPU knows;
-- float32 that turns into float64 without being asked;
+- float32 that meets float64, or turns into it, without being asked;
+- keywords, lists and forms of a call that CuPy does not take, or that need a number only the GPU knows;
 - functions that the library has not been seen to need (add a name to FUNCTIONS once CuPy is known to have it).
 """
 
@@ -14,10 +15,10 @@ import numpy as np
 __version__ = "stand-in"
 
 FUNCTIONS = """
-    abs arange broadcast_to concatenate einsum empty_like exp full isfinite isnan log maximum minimum ones ones_like sqrt stack
-    sum take_along_axis tri where zeros zeros_like
+    arange broadcast_to concatenate einsum exp full isfinite isnan log maximum ones sqrt stack take_along_axis tri where
+    zeros zeros_like
 """.split()
-METHODS = "all any argmax copy cumsum diagonal max mean min ravel reshape sum swapaxes take transpose".split()
+METHODS = "all any max mean min reshape sum swapaxes take".split()
 
 
 class StrictError(TypeError):
@@ -46,6 +47,8 @@ class ndarray:
         return ndarray(np.asarray(self._a[_index(index)]))
 
     def __setitem__(self, index, value):
+        if isinstance(value, (list, tuple)):
+            raise StrictError("CuPy takes no lists")
         self._a[_index(index)] = _bare(value)
 
     def _refuse(self, *_, **__):
@@ -80,14 +83,22 @@ def _floats(x):
 
 
 def _strict(function):
+    name = getattr(function, "__name__", str(function))
+
     def wrapped(*args, **kwargs):
+        if unknown := kwargs.keys() - {"axis", "dtype", "keepdims"}:
+            raise StrictError(f"{name} of CuPy does not take {', '.join(sorted(unknown))}")
+        if name not in ("concatenate", "stack") and any(isinstance(a, list) for a in args):
+            raise StrictError(f"{name} of CuPy takes no lists")
+        if (name == "where" and len(args) != 3) or (name == "arange" and any(isinstance(a, ndarray) for a in args)):
+            raise StrictError(f"{name} would need to know numbers that only the GPU knows")
         came = _floats([*args, *kwargs.values()])
         result = function(*map(_bare, args), **{key: _bare(value) for key, value in kwargs.items()})
         if result is NotImplemented or result is None:
             return result
         result = np.asarray(result)
-        if came == {"float32"} and result.dtype == np.float64 and kwargs.get("dtype") is None:
-            raise StrictError(f"float32 became float64 in {getattr(function, '__name__', function)}")
+        if "float32" in came and result.dtype == np.float64 and kwargs.get("dtype") is None:
+            raise StrictError(f"float32 became float64 in {name}")
         return ndarray(result)
 
     return wrapped

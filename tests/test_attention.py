@@ -118,3 +118,26 @@ def test_causal_shows_each_query_itself_and_its_past():
     assert attention.causal(2, 4).tolist() == [[True, True, True, False], [True] * 4]
     with pytest.raises(InputError, match="T: expected between 1 and S = 4"):
         attention.causal(5, 4)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda x, W: attention.self_attention_forward(x, W[0][:, 0], *W[1:]), r"W_Q: expected shape \(6, any, any\)"),
+        (lambda x, W: attention.self_attention_forward(x, W[0], W[1][:5], *W[2:]), r"W_K: expected shape \(6, any"),
+        (lambda x, W: attention.self_attention_forward(x, *W[:3], W[3][:2]), r"W_O: expected shape \(3, 2, any\)"),
+        (lambda x, W: attention.attend_forward(np.ones((2, 4, 6)), np.ones((3, 6, 2))), r"v: expected leading axes"),
+        (lambda x, W: attention.attend_forward(np.ones((4, 6)), np.ones(6)), r"v: expected at least 2 axes"),
+        (lambda x, W: attention.multihead_forward(*[np.ones((4, 5))] * 3), r"q: expected at least 3 axes"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(rng, call, message):
+    W = [rng.normal(size=shape) for shape in [(6, 3, 5), (6, 3, 5), (6, 3, 2), (3, 2, 7)]]
+    with pytest.raises(InputError, match=message):
+        call(rng.normal(size=(2, 4, 6)), W)
+
+
+def test_one_mask_serves_every_query(rng):
+    visible = np.array([[True, False, True, True, True, False]])
+    _, cache = attention.attend_forward(rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 6, 3)), visible)
+    assert (cache.s[..., ~visible[0]] == 0).all()

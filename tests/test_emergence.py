@@ -64,6 +64,18 @@ def test_the_grid_of_42_runs_in_one_call():
     assert lengths[one] == pytest.approx(5319.27, rel=1e-4)
 
 
+def test_settings_may_be_arrays_on_any_device(device):
+    T, d = np.array([64.0, 128.0, 256.0]), np.array([16.0, 16.0, 32.0])
+    for there, here in [
+        (TwoNumbers(device.put(T), device.put(d), per_place=True), TwoNumbers(T, d, per_place=True)),
+        (ThreeNumbers(device.put(T), device.put(d), 0.2), ThreeNumbers(T, d, 0.2)),
+    ]:
+        snap = lambda t, y, flow=there: flow.test_loss(y) - 0.1  # noqa: E731
+        snap.terminal = True
+        solution = ode.integrate(there, (0, 1e6), device.put(here.start()), method="rk45", rtol=1e-9, atol=1e-12, events=snap)
+        np.testing.assert_allclose(solution.t_events[0], plateau(here), rtol=1e-7)
+
+
 def test_closed_forms():
     for flow in (TwoNumbers(65536, 4096), TwoNumbers(65536, 4096, 8, per_place=True)):
         assert plateau(flow, 1e8) * flow.rate == pytest.approx(flow.snap_time * flow.rate, rel=5e-3)

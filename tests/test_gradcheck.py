@@ -161,6 +161,21 @@ def test_the_command_prints_a_table_and_its_status(capsys):
     assert "error: device: expected" in capsys.readouterr().err
 
 
+def test_a_gradient_that_is_not_a_number_is_wrong(capsys):
+    with twins.broken(ops.softmax_backward, "y * (dy", "float('nan') * (dy"):
+        assert gradcheck.main(["--device", "cpu"]) == 1
+    assert "nan" in capsys.readouterr().out
+    with pytest.raises(InputError, match="x: expected a floating-point array, got int64"):
+        gradcheck.central_differences(lambda x: (x**2).sum(), np.array([1, 2, 3]))
+
+
+def test_the_row_shows_the_worst_entry():
+    with twins.broken(ops.linear_backward, "dx = (dy_no @ W_io.T).reshape(x.shape)",
+                      "dx = (dy_no @ W_io.T).reshape(x.shape) + (namespace(x).arange(x.size) == 17).reshape(x.shape)"):  # fmt: skip
+        row = gradcheck.check(CASES["linear"])[0]
+    assert row.index == tuple(map(int, np.unravel_index(17, row.shape))) and row.by_hand - row.by_differences == pytest.approx(1)
+
+
 def test_the_error_is_symmetric_and_zero_gradients_agree():
     assert gradcheck._error(np.zeros(3), np.zeros(3)) == 0
     assert gradcheck._error(np.ones(3), np.zeros(3)) == 1

@@ -28,6 +28,7 @@ def test_a_lesson_runs_quickly_and_its_claims_hold(lesson, tmp_path):
     out = tmp_path / "out" / lesson.stem
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert results["claims"] and all(results["claims"].values())
+    assert any(key.isupper() for key in results["settings"])
     assert results["seed"] == 0 and results["settings"]["quick"] and {"tinyattn", "numpy"} <= set(results["versions"])
     assert {file.suffix for file in out.iterdir()} == {".json", ".png"}
     assert re.search(r"\|\s+here\n", done.stdout), "the table is missing"
@@ -55,6 +56,8 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path):
     "flags, message",
     [
         (["--device", "tpu"], "error: device: expected"),
+        (["--seed", "abc"], "error: argument --seed: invalid int value: 'abc'"),
+        (["--sead", "1"], "error: unrecognized arguments: --sead 1"),
         (["--seed", "-1"], "error: --seed: expected a whole number >= 0, got -1"),
         (["--out", "taken/inside"], "error: --out: expected a folder that can be written, got taken"),
         (["--out", "taken"], "error: --out: expected a folder that can be written, got taken"),

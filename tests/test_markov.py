@@ -49,12 +49,12 @@ def test_settings_of_the_paper(rng):
     assert markov.draw_chain(rng, spans=(4, 4, 4), stride=2).blocks == ((1, 2, 3, 4), (3, 4, 5, 6), (5, 6, 7, 8))
 
 
-def test_frobeniusorthogonal_matrices(rng):
+def test_frobenius_orthogonal_matrices(rng):
     A = markov.draw_chain(rng, vocab=7, importance=1.0, matrices="frobenius").matrices
     np.testing.assert_allclose(np.einsum("kuv,luv->kl", A, A), 7 * np.eye(3), atol=1e-12)
 
 
-def testorthogonal_matrices_are_uniform(rng):
+def test_orthogonal_matrices_are_uniform(rng):
     """The trace of a Haar-distributed orthogonal matrix has mean 0 and variance 1; plain QR has neither."""
     traces = np.trace(markov.orthogonal(rng, 4000, 5), axis1=1, axis2=2)
     assert abs(traces.mean()) < 0.08 and abs(traces.var() - 1) < 0.1

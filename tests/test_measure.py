@@ -29,17 +29,21 @@ def test_lag_attention_is_the_mean_over_queries_that_see_so_far(rng):
 
 
 def test_span_mass(rng):
-    s = np.zeros((2, 3, 4, 6))
+    s = np.zeros((3, 2, 4, 6))
     for t in range(4):
-        s[0, :, t, t + 2] = 0.75  # lag 1
-        s[0, :, t, t + 1] = 0.25  # lag 2
-        s[1, :, t, t] = 1  # lag 3
+        s[:, 0, t, t + 2] = 0.75  # lag 1
+        s[:, 0, t, t + 1] = 0.25  # lag 2
+        s[:, 1, t, t] = 1  # lag 3
     mass = measure.span_mass(s, [(1, 2), (3,)])
     assert mass.tolist() == [[1, 0], [0, 1]]
-    s[:, 0] = np.eye(4, 6)  # one sequence of three looks three back
+    s[0] = np.eye(4, 6)  # one sequence of three looks three back
     assert measure.span_mass(s, [(1, 2), (3,)])[0] == pytest.approx([2 / 3, 1 / 3])
-    with pytest.raises(InputError, match="blocks: expected lags up to 6, as s has keys, got 7"):
+    with pytest.raises(InputError, match=r"blocks: expected lags from 1 to 6, as s has keys, got \(7,\)"):
         measure.span_mass(s, [(7,)])
+    early = np.tri(4)[None, None] / np.arange(1, 5)[:, None]  # uniform, from the first query on
+    want = [(1 + 1 / 2 + 1 / 3 + 2 / 4) / 4, (1 / 2 + 2 / 3 + 2 / 4) / 4]
+    assert measure.span_mass(early, [(1, 4), (2, 3)])[0] == pytest.approx(want)
+    assert measure.span_mass(early, [(1, 2, 3, 4)])[0] == pytest.approx([1])
 
 
 def test_plateau_length_is_the_first_crossing():
@@ -63,3 +67,10 @@ def test_power_law_fit(rng):
     ]:  # fmt: skip
         with np.errstate(all="ignore"), pytest.raises(InputError, match=message):
             measure.fit_power_law(**bad)
+
+
+def test_laws_with_impossible_outcomes():
+    with np.errstate(divide="ignore"):
+        p, q = np.log(np.array([0.5, 0.5, 0.0])), np.log(np.array([0.25, 0.5, 0.25]))
+    assert measure.entropy(p) == pytest.approx(np.log(2)) and measure.kl(p, q) == pytest.approx(0.5 * np.log(2))
+    assert measure.kl(q, p) == np.inf and measure.kl(p, p) == 0

@@ -32,7 +32,7 @@ def test_minimal_model_is_its_slow_witness(device, rng, heads, context, tokens):
     logits, cache = model.forward(device.put(params), device.put(x))
     want, maps = slow_minimal(model, params, x)
     np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-10, atol=1e-13)
-    np.testing.assert_allclose(to_numpy(cache.attention), maps, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(to_numpy(cache.attention), maps.swapaxes(0, 1), rtol=1e-10, atol=1e-13)
 
 
 def trained(model, loss, batch, steps=5):
@@ -116,9 +116,49 @@ def model():
         (lambda p: models.MinimalModel(vocab=5, positions=6, context=7), r"context: expected at most positions = 6"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0, got -1"),
         (lambda p: models.AttentionLayer(width=10, heads=3), r"heads: expected a divisor of width = 10, got 3"),
-        (lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))), r"x: expected shape \(2, 4, 6\)"),
+        (lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))), r"x: expected shape \(any, any, 6\), got \(2, 4, 5\)"),
     ],
 )
 def test_bad_input_is_one_clear_line(rng, call, message):
     with pytest.raises(InputError, match=message):
         call(model().init(rng))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64", "uint64"])
+def test_ids_of_every_integer_type_mean_the_same(device, rng, dtype):
+    model = models.MinimalModel(vocab=50, positions=25, heads=2)
+    params, x = model.init(rng), rng.integers(50, size=(3, 25))
+    want, _ = model.forward(params, x)
+    got, _ = model.forward(device.put(params), device.put(x.astype(dtype)))
+    np.testing.assert_allclose(to_numpy(got), want, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_layer_is_the_loop_over_heads(rng, masked):
+    from test_attention import loop_over_heads
+
+    model, x = models.AttentionLayer(width=6, heads=3, masked=masked), rng.normal(size=(2, 5, 6))
+    params = model.init(rng)
+    visible = np.tri(5, dtype=bool) if masked else np.ones((5, 5), bool)
+    q, k, v = (np.einsum("btd,dhk->bhtk", x, params[key]) for key in ("W_Q", "W_K", "W_V"))
+    r = loop_over_heads(q, k, v, visible, np.zeros((2, 3, 5, 2)))[0]
+    np.testing.assert_allclose(model.forward(params, x)[0], np.einsum("bhtc,hcd->btd", r, params["W_O"]), rtol=1e-10)
+    with pytest.raises(InputError, match=r"W_Q: expected shape \(6, 2, 3\), got \(6, 3, 2\)"):
+        models.AttentionLayer(width=6, heads=2).forward(params, x)
+
+
+def test_weights_start_uniform_within_their_scales(rng):
+    D = 40 + 60
+    for settings, query, value in [
+        ({}, np.sqrt(3 / D), np.sqrt(3 / D)),
+        (dict(query_scale=1e-9), 1e-9, np.sqrt(3 / D)),
+        (dict(value_scale=0.0), np.sqrt(3 / D), 0.0),
+        (dict(query_scale=0.2, value_scale=0.5), 0.2, 0.5),
+    ]:
+        params = models.MinimalModel(vocab=40, positions=60, heads=2, **settings).init(rng)
+        for key, scale in (("W_Q", query), ("W_V", value)):
+            w = params[key]
+            assert np.abs(w).max() <= scale and np.abs(w).max() >= 0.99 * scale
+            assert abs(w.mean()) <= 0.05 * scale and w.std() == pytest.approx(scale / np.sqrt(3), rel=0.05)
+    layer = models.AttentionLayer(width=30, heads=3).init(rng)
+    assert all(0.98 < np.abs(w).max() / np.sqrt(0.1) <= 1 for w in layer.values())

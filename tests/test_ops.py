@@ -106,3 +106,33 @@ def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(InputError, match=message) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "forward, backward, inputs",
+    [
+        (ops.linear_forward, ops.linear_backward, [(3, 4), (4, 5)]),
+        (ops.softmax_forward, ops.softmax_backward, [(3, 5)]),
+        (ops.relu_forward, ops.relu_backward, [(3, 5)]),
+        (ops.layernorm_forward, ops.layernorm_backward, [(3, 5), (5,), (5,)]),
+    ],
+)
+def test_a_backward_wants_dy_shaped_like_y(rng, forward, backward, inputs):
+    y, cache = forward(*(rng.normal(size=shape) for shape in inputs))
+    for wrong in ((5, 3), (7, 3, 5), (3, 1), (15,)):
+        with pytest.raises(InputError, match=r"dy: expected shape \(3, 5\), got"):
+            backward(np.ones(wrong), cache)
+
+
+def test_relu_at_its_corner_and_at_infinity(device):
+    y, cache = ops.relu_forward(device.put(np.array([-np.inf, -1.0, 0.0, 2.0, np.inf])))
+    assert to_numpy(y).tolist() == [0, 0, 0, 2, np.inf]
+    assert to_numpy(ops.relu_backward(device.put(np.ones(5)), cache)).tolist() == [0, 0, 0, 1, 1]
+
+
+def test_layernorm_of_a_constant_row_is_finite():
+    x = np.full((1, 4), 3.0)
+    y, cache = ops.layernorm_forward(x + np.array([0, 1e-3, 0, -1e-3]), np.ones(4), np.zeros(4))
+    assert y[0, 1] == pytest.approx(1e-3 / np.sqrt(0.5e-6 + 1e-5))
+    with pytest.raises(InputError, match=r"b: expected shape \(4,\)"):
+        ops.layernorm_forward(x, np.ones(4), np.zeros(3))

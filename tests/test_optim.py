@@ -112,3 +112,25 @@ def test_halving_on_plateau():
 def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_numpy_numbers_as_settings_keep_float32(device):
+    lr = np.logspace(-3, -1, 3)[1]
+    for optimizer in (optim.SGD(lr, np.float64(0.9)), optim.AdamW(lr, np.float64(0.01))):
+        params = device.put({"w": np.ones(3)}, "float32")
+        grads, _ = optim.clip_by_global_norm(params, np.float64(1.0))
+        new, _ = optimizer.step(params, grads, optimizer.init(params), np.float64(0.5))
+        assert grads["w"].dtype == new["w"].dtype == np.float32
+
+
+def test_gradients_too_large_to_square_are_clipped_not_lost():
+    clipped, norm = optim.clip_by_global_norm({"a": np.array([3e30, 4e30], np.float32)}, 1.0)
+    assert clipped["a"].tolist() == pytest.approx([0.6, 0.8]) and norm == pytest.approx(5e30)
+
+
+def test_gradients_must_fit_the_parameters():
+    params, optimizer = {"w": np.ones((3, 1))}, optim.SGD(0.1)
+    with pytest.raises(InputError, match=r"grads\['w'\]: expected shape \(3, 1\), got \(3,\)"):
+        optimizer.step(params, {"w": np.ones(3)}, optimizer.init(params))
+    with pytest.raises(InputError, match="grads: expected the keys w, got v"):
+        optimizer.step(params, {"v": np.ones((3, 1))}, optimizer.init(params))

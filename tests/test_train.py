@@ -116,9 +116,33 @@ def test_minibatches_are_drawn_without_replacement(rng):
         (dict(steps=3), "batches: expected 3, one for every step, got 2"),
         (dict(steps=2, every=0), "every: expected"),
         (dict(steps=2, callbacks=[(0, print)]), "callbacks: n: expected"),
-        (dict(steps=2, clip=-1.0), "most: expected"),
+        (dict(steps=2, clip=-1.0), "clip: expected a finite number > 0, got -1.0"),
+        (dict(steps=2, schedule=optim.HalveOnPlateau(), watch="validaton"), "watch: expected a series .*, got 'validaton'"),
     ],
 )
 def test_bad_input_is_one_clear_line(change, message):
     with pytest.raises(InputError, match=message):
         train.train(quadratic, {"w": np.ones(1)}, [np.zeros(1)] * 2, optim.SGD(0.1), **change)
+
+
+def test_sequences_are_checked_on_the_host_before_they_enter(rng):
+    loss = train.next_token_loss(models.MinimalModel(vocab=5, positions=7, context=3))
+    sequences = rng.integers(5, size=(4, 8))
+    assert loss.check(sequences) is sequences
+    for wrong, message in [
+        (sequences + 1, "sequences: expected ids in 0..4, got 5"),
+        (sequences.astype(float), "sequences: expected an integer array"),
+        (sequences[:, :3], "x: expected shape"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            loss.check(wrong)
+    with pytest.raises(InputError, match="data: expected at least one row"):
+        next(train.minibatches(sequences[:0], 2, rng))
+
+
+def test_the_history_keeps_what_it_was_given():
+    history, buffer = train.History(), np.zeros(1)
+    for step in range(3):
+        buffer[0] = step
+        history.record(step, value=buffer)
+    assert history["value"][:, 0].tolist() == [0, 1, 2]

@@ -15,7 +15,7 @@ One alphabet, used by every file, derivation and lesson:
 Every derivation runs the same way: change the inputs by δ, see δy to first order, write the change of the loss
 δL = sum(dy * δy), and read off what multiplies each δ. Lines of a derivation carry numbers; the code cites them.
 
-A head axis stands before the axes it serves: scores (..., H, T, S), values (..., H, S, C).
+A head axis stands right before the axes it serves: scores (..., H, T, S), values (..., H, S, C).
 Axes of attention maps are [query, key]; each row sums to 1.
 """
 

@@ -23,9 +23,9 @@ Array = Any  # numpy.ndarray or cupy.ndarray
 #     (3)  y_t  = sum_j s_tj v_j
 #   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j s_tj δv_j, so
 #     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
-#          ds_tj = dy_t . v_j                = dy v^T
-#     (5)  da_tj = s_tj (ds_tj - sum_i s_ti ds_ti)                 the backward of softmax
-#   Put ds into (5): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands the line this book is about,
+#     (5)  ds_tj = dy_t . v_j                = dy v^T
+#     (6)  da_tj = s_tj (ds_tj - sum_i s_ti ds_ti)                 the backward of softmax
+#   Put (5) into (6): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands the line this book is about,
 #
 #          da_tj = s_tj dy_t . (v_j - y_t)
 #
@@ -45,11 +45,14 @@ def attend_forward(a, v, visible=None):
     `visible`, a boolean array that broadcasts to a, hides the pairs where it is False. A query must see some key:
     on the host this is checked; on a GPU a query that sees none gives NaN. The attention is `cache.s`.
     """
+    _check_rank("a", a, 2)
+    _check_rank("v", v, 2)
     if a.shape[-1] != v.shape[-2]:
         raise InputError(f"v: expected {a.shape[-1]} keys, as a has, got shape {tuple(v.shape)}")
+    _check_leading("v", v, a)
     if visible is not None:
         check_visible(visible, a.shape)
-        a = a + namespace(a).where(visible, 0.0, -math.inf).astype(a.dtype)  # (1)
+        a = namespace(a).where(visible, a, -math.inf)  # (1)
     s, _ = softmax_forward(a)  # (2)
     return s @ v, Attend(s, v)  # (3)
 
@@ -57,9 +60,10 @@ def attend_forward(a, v, visible=None):
 def attend_backward(dy, cache):
     """dy (..., T, C) -> da and dv, shaped like a and v."""
     s, v = cache
+    check_shape("dy", dy, (*(None for _ in dy.shape[:-2]), s.shape[-2], v.shape[-1]))
     dv = sum_to(s.swapaxes(-1, -2) @ dy, v.shape)  # (4)
-    ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)
-    da = softmax_backward(ds, Softmax(s))  # (5)
+    ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)  # (5)
+    da = softmax_backward(ds, Softmax(s))  # (6)
     return da, dv
 
 
@@ -81,12 +85,15 @@ class Multihead(NamedTuple):
 
 def multihead_forward(q, k, v, visible=None):
     """q (..., H, T, K), k (..., H or 1, S, K), v (..., H or 1, S, C) -> y (..., H, T, C)."""
+    for name, array in (("q", q), ("k", k), ("v", v)):
+        _check_rank(name, array, 3)
     if q.shape[-1] != k.shape[-1]:
         raise InputError(f"k: expected keys of size {q.shape[-1]}, as q has, got shape {tuple(k.shape)}")
     heads = q.shape[-3]
     for name, array in (("k", k), ("v", v)):
         if array.shape[-3] not in (1, heads):
             raise InputError(f"{name}: expected a head axis of {heads} or 1, got shape {tuple(array.shape)}")
+    _check_leading("k", k, q)
     a = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])  # (1)
     y, attend = attend_forward(a, v, visible)  # (2)
     return y, Multihead(q, k, attend)
@@ -95,10 +102,10 @@ def multihead_forward(q, k, v, visible=None):
 def multihead_backward(dy, cache):
     """dy (..., H, T, C) -> dq, dk, dv, shaped like q, k, v."""
     q, k, attend = cache
+    K = q.shape[-1]
     da, dv = attend_backward(dy, attend)  # (2)
-    da = da / math.sqrt(q.shape[-1])
-    dq = sum_to(da @ k, q.shape)  # (3)
-    dk = sum_to(da.swapaxes(-1, -2) @ q, k.shape)  # (4)
+    dq = sum_to(da @ k, q.shape) / math.sqrt(K)  # (3)
+    dk = sum_to(da.swapaxes(-1, -2) @ q, k.shape) / math.sqrt(K)  # (4)
     return dq, dk, dv
 
 
@@ -122,6 +129,11 @@ class SelfAttention(NamedTuple):
 
 def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None):
     """x (..., T, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out)."""
+    _check_rank("x", x, 2)
+    D = x.shape[-1]
+    for name, W, shape in (("W_Q", W_Q, (D, None, None)), ("W_K", W_K, (D, None, None)), ("W_V", W_V, (D, None, None)),
+                           ("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None))):  # fmt: skip
+        check_shape(name, W, shape)
     q, q_cache = linear_forward(x, W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
@@ -151,6 +163,19 @@ def causal(T, S, xp=np):
     if not 1 <= T <= S:
         raise InputError(f"T: expected between 1 and S = {S} queries, got {T}")
     return xp.tri(T, S, S - T, dtype=bool)
+
+
+def _check_rank(name, array, least):
+    if array.ndim < least:
+        raise InputError(f"{name}: expected at least {least} axes, got shape {tuple(array.shape)}")
+
+
+def _check_leading(name, array, other):
+    """Raise InputError unless the axes before the last two broadcast against each other."""
+    pairs = zip(reversed(array.shape[:-2]), reversed(other.shape[:-2]))
+    if any(n != m and 1 not in (n, m) for n, m in pairs):
+        wanted = tuple(other.shape[:-2])
+        raise InputError(f"{name}: expected leading axes that broadcast against {wanted}, got shape {tuple(array.shape)}")
 
 
 def check_visible(visible, a_shape):

@@ -24,6 +24,8 @@ INSTALL = 'pip install -e ".[gpu-cuda13]" (CUDA 12: ".[gpu-cuda12]")'
 
 def namespace(x):
     """The module that made array `x`: numpy, cupy, or a stand-in with the same functions."""
+    if not hasattr(x, "dtype"):
+        raise InputError(f"x: expected an array, got {type(x).__name__}")
     return sys.modules[type(x).__module__.partition(".")[0]]
 
 
@@ -42,7 +44,10 @@ def to_numpy(tree):
 
 @dataclass(frozen=True)
 class Backend:
-    """Where arrays live: `name` ("cpu" or "gpu:N") and `xp`, the module that computes there."""
+    """Where arrays live: `name` ("cpu" or "gpu:N") and `xp`, the module that computes there.
+
+    A thread has one current GPU, and the last `get` chooses it; threads of a pool start on GPU 0.
+    """
 
     name: str
     xp: ModuleType

@@ -68,6 +68,8 @@ def central_differences(f, x, h=H):
 
     x is not touched: f sees copies. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h.
     """
+    if x.dtype.kind != "f":
+        raise InputError(f"x: expected a floating-point array, got {x.dtype}")
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
         above, below = _shifted(x, index, h)
@@ -86,7 +88,10 @@ def check(case, seed=0, device=CPU, tries=50):
 def check_model(model, x, params=None, seed=0):
     """Check every parameter of a model on the input x, at random weights unless params are given."""
     case = _model_case(type(model).__name__, model, lambda rng: x)
-    return check(case if params is None else case._replace(draw=lambda rng: {"x": x, **params}), seed)
+    if params is not None:
+        exact = CPU.put(params, "float64")
+        case = case._replace(draw=lambda rng: {"x": x, **exact})
+    return check(case, seed)
 
 
 def compare(case, inputs, rng, device=CPU):

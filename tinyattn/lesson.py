@@ -14,6 +14,7 @@ Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a tra
 import argparse
 import inspect
 import json
+import math
 import os
 import platform
 import sys
@@ -79,11 +80,13 @@ class Run:
         versions = {"tinyattn": __version__, "python": platform.python_version(), "numpy": np.__version__}
         if self.device.xp is not np:
             versions["cupy"] = self.device.xp.__version__
-        settings = {key: value for key, value in vars(self.options).items() if key not in ("out", "no_show")}
+        constants = inspect.currentframe().f_back.f_globals.items()  # in capitals at the top of a lesson: its settings
+        settings = {key: value for key, value in constants if key.isupper() and isinstance(value, (int, float, str, list))}
+        settings |= {key: value for key, value in vars(self.options).items() if key not in ("out", "no_show")}
         record = {
             **_plain(results),
             "claims": dict(self.claims),
-            "settings": {**settings, "device": self.device.name},
+            "settings": {**_plain(settings), "device": self.device.name},
             "seed": self.options.seed,
             "versions": versions,
             "seconds": round(time.perf_counter() - self.started, 2),
@@ -107,7 +110,7 @@ def start(name, doc, flags=None):
 
     In a notebook the command line is not ours, and the defaults hold.
     """
-    parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    parser = _Parser(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="whole number >= 0; the same seed gives the same run")
     parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
     parser.add_argument("--quick", action="store_true", help="a shorter run, with a weaker claim")
@@ -154,9 +157,15 @@ def _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        why = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+    except (OSError, ValueError) as error:
+        why = "there is a file of that name" if isinstance(error, FileExistsError) else getattr(error, "strerror", error)
         raise InputError(f"--out: expected a folder that can be written, got {folder} ({why})") from None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """One line, as for all bad input; argparse would print its usage too."""
+        self.exit(2, f"error: {message}\n")
 
 
 def _text(value):
@@ -164,9 +173,11 @@ def _text(value):
 
 
 def _plain(value):
-    """NumPy numbers and arrays as what JSON knows."""
+    """NumPy numbers and arrays as what JSON knows; NaN and infinity, which it does not, as null."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,8 +8,8 @@ from .errors import InputError
 
 
 def entropy(log_p):
-    """Entropy in nats of each law along the last axis: log_p (..., V) -> (...)."""
-    return -(np.exp(log_p) * log_p).sum(axis=-1)
+    """Entropy in nats of each law along the last axis: log_p (..., V) -> (...). Log-probabilities may be -inf."""
+    return _mean(log_p, -log_p)
 
 
 def kl(log_p, log_q):
@@ -19,7 +19,13 @@ def kl(log_p, log_q):
     """
     if log_p.shape != log_q.shape:
         raise InputError(f"log_q: expected shape {log_p.shape}, as log_p, got {log_q.shape}")
-    return (np.exp(log_p) * (log_p - log_q)).sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        return _mean(log_p, log_p - log_q)
+
+
+def _mean(log_p, values):
+    """Mean under the law p; what has probability 0 counts nothing, whatever its value."""
+    return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * np.where(np.isneginf(log_p), 0.0, values)).sum(axis=-1)
 
 
 def lag_attention(s):
@@ -34,12 +40,17 @@ def lag_attention(s):
 
 
 def span_mass(s, blocks):
-    """The attention of each head on each block of lags: s (H, B, T, S) -> (H, number of blocks), means over B and T."""
-    by_lag = lag_attention(s).mean(axis=1)
-    deepest = max(max(block) for block in blocks)
-    if deepest > by_lag.shape[-1]:
-        raise InputError(f"blocks: expected lags up to {by_lag.shape[-1]}, as s has keys, got {deepest}")
-    return np.stack([by_lag[:, [lag - 1 for lag in block]].sum(axis=1) for block in blocks], axis=1)
+    """The attention of each head on each block of lags: s (B, H, T, S) -> (H, number of blocks), means over B and T.
+
+    Lags count as in `lag_attention`. A query that cannot see so far back contributes 0 there.
+    """
+    T, S = s.shape[-2:]
+    lag = np.arange(S - T, S)[:, None] + 1 - np.arange(S)
+    for block in blocks:
+        if not block or min(block) < 1 or max(block) > S:
+            raise InputError(f"blocks: expected lags from 1 to {S}, as s has keys, got {block}")
+    masses = [(s * np.isin(lag, block)).sum(axis=-1).mean(axis=(0, -1)) for block in blocks]
+    return np.stack(masses, axis=-1)
 
 
 def plateau_length(t, loss, threshold):

@@ -60,10 +60,13 @@ def xavier_bound(fan_in, fan_out):
 #     (3)  a_htj = q_ht . x_j / sqrt(D)     for keys j <= t
 #     (4)  y_ht = attend(a, v)
 #     (5)  logits_t = sum_h y_ht
-#   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere else. Then
-#          dq_ht = sum_j da_htj x_j / sqrt(D)
-#          dW_Q^h = sum_t x_t^T dq_ht,   dW_V^h = sum_j x_j^T dv_hj
+#   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere else. Then, from
+#   (3), (2) and (1),
+#     (6)  dq_ht = sum_j da_htj x_j / sqrt(D)
+#     (7)  dW_V^h = sum_j x_j^T dv_hj
+#     (8)  dW_Q^h = sum_t x_t^T dq_ht
 #   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x positions inputs.
+#   Inside, the head axis leads, (H, B, T, ..), so that (7) and (8) are one large product a head without a copy.
 #   Backward the one-hots are multiplied out: one dense product is several times faster than scattering rows.
 
 
@@ -73,8 +76,8 @@ class Minimal(NamedTuple):
 
     @property
     def attention(self):
-        """The attention maps (H, B, T, S)."""
-        return self.attend.s
+        """The attention maps (B, H, T, S)."""
+        return self.attend.s.swapaxes(0, 1)
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,12 @@ class MinimalModel:
         """dlogits (B, T, V) -> gradients of W_Q and W_V."""
         x, attend = cache
         D, H, first = self.width, self.heads, self.context - 1
+        check_shape("dlogits", dlogits, (x.shape[0], x.shape[1] - first, self.vocab))
         dy = namespace(dlogits).broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
         da, dv = attend_backward(dy, attend)  # (4)
-        dq = (da / math.sqrt(D)) @ x  # (3)
-        dW_V = x.reshape(-1, D).T @ dv.reshape(H, -1, self.vocab)  # (2)
-        dW_Q = x[:, first:].reshape(-1, D).T @ dq.reshape(H, -1, D)  # (1)
+        dq = (da / math.sqrt(D)) @ x  # (3), (6)
+        dW_V = x.reshape(-1, D).T @ dv.reshape(H, -1, self.vocab)  # (2), (7)
+        dW_Q = x[:, first:].reshape(-1, D).T @ dq.reshape(H, -1, D)  # (1), (8)
         return {"W_Q": dW_Q.swapaxes(0, 1), "W_V": dW_V.swapaxes(0, 1)}
 
     def _look_up(self, W, x, first=0):
@@ -154,7 +158,8 @@ class MinimalModel:
         V, P, H, K = self.vocab, self.positions, self.heads, W.shape[-1]
         W = W.swapaxes(0, 1)
         table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
-        return table.take(x[:, first:] * P + namespace(x).arange(first, x.shape[1]), axis=1)
+        rows = x[:, first:].astype("int64") * P + namespace(x).arange(first, x.shape[1])
+        return table.take(rows, axis=1)
 
     def _one_hot(self, x, dtype):
         xp, (B, S) = namespace(x), x.shape
@@ -184,14 +189,14 @@ class AttentionLayer:
 
     def init(self, rng):
         """W_Q, W_K, W_V (D, H, K) and W_O (H, K, D), by Xavier."""
-        D, H, K = self.width, self.heads, self.width // self.heads
-        shapes = {"W_Q": (D, H, K), "W_K": (D, H, K), "W_V": (D, H, K), "W_O": (H, K, D)}
-        bound = xavier_bound(D, D)
-        return {key: rng.uniform(-bound, bound, shape) for key, shape in shapes.items()}
+        bound = xavier_bound(self.width, self.width)
+        return {key: rng.uniform(-bound, bound, shape) for key, shape in self._shapes().items()}
 
     def forward(self, params, x):
         """x (..., T, D) -> y (..., T, D)."""
-        check_shape("x", x, (*x.shape[:-1], self.width))
+        check_shape("x", x, (*(None for _ in x.shape[:-2]), None, self.width))
+        for key, shape in self._shapes().items():
+            check_shape(key, params[key], shape)
         T = x.shape[-2]
         visible = causal(T, T, namespace(x)) if self.masked else None
         return self_attention_forward(x, *(params[key] for key in ("W_Q", "W_K", "W_V", "W_O")), visible)
@@ -200,6 +205,10 @@ class AttentionLayer:
         """dy (..., T, D) -> gradients of the four projections."""
         _, dW_Q, dW_K, dW_V, dW_O = self_attention_backward(dy, cache)
         return {"W_Q": dW_Q, "W_K": dW_K, "W_V": dW_V, "W_O": dW_O}
+
+    def _shapes(self):
+        D, H, K = self.width, self.heads, self.width // self.heads
+        return {"W_Q": (D, H, K), "W_K": (D, H, K), "W_V": (D, H, K), "W_O": (H, K, D)}
 
 
 # The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)

@@ -57,6 +57,7 @@ def linear_forward(x, W, b=None, axes=1):
 def linear_backward(dy, cache):
     """dy (..., *O) -> dx (..., *I), dW (*I, *O), db (*O) or None where there was no b."""
     x, W, axes, has_bias = cache
+    check_shape("dy", dy, (*x.shape[: x.ndim - axes], *W.shape[axes:]))
     inner = math.prod(W.shape[:axes])
     dy_no, x_ni, W_io = dy.reshape(-1, W.size // inner), x.reshape(-1, inner), W.reshape(inner, -1)
     dx = (dy_no @ W_io.T).reshape(x.shape)  # (2)
@@ -74,19 +75,20 @@ def linear_backward(dy, cache):
 
 class Embedding(NamedTuple):
     ids: Array
-    rows: int
+    W_shape: tuple
 
 
 def embedding_forward(ids, W):
     """Rows of W (V, *O) by integer ids (...): y (..., *O)."""
     check_ids("ids", ids, W.shape[0])
-    return W[ids], Embedding(ids, W.shape[0])  # (1)
+    return W[ids], Embedding(ids, W.shape)  # (1)
 
 
 def embedding_backward(dy, cache):
     """dy (..., *O) -> dW (V, *O). The ids are data and have no gradient."""
-    ids, rows = cache
-    dW = namespace(dy).zeros((rows, *dy.shape[ids.ndim :]), dtype=dy.dtype)
+    ids, W_shape = cache
+    check_shape("dy", dy, (*ids.shape, *W_shape[1:]))
+    dW = namespace(dy).zeros(W_shape, dtype=dy.dtype)
     scatter_add(dW, ids, dy)  # (2)
     return dW
 
@@ -117,6 +119,7 @@ def softmax_forward(x):
 def softmax_backward(dy, cache):
     """dy (..., S) -> dx (..., S)."""
     y = cache.y
+    check_shape("dy", dy, y.shape)
     dx = y * (dy - _row_sum("...s,...s->...", y, dy))  # (2)
     return dx
 
@@ -139,11 +142,12 @@ class Relu(NamedTuple):
 def relu_forward(x):
     """x of any shape -> y = max(x, 0)."""
     positive = x > 0
-    return x * positive, Relu(positive)  # (1)
+    return namespace(x).where(positive, x, 0.0), Relu(positive)  # (1)
 
 
 def relu_backward(dy, cache):
     """dy -> dx, same shape."""
+    check_shape("dy", dy, cache.positive.shape)
     return dy * cache.positive  # (2)
 
 
@@ -172,7 +176,7 @@ def layernorm_forward(x, g, b, eps=1e-5):
     check_shape("g", g, x.shape[-1:])
     check_shape("b", b, x.shape[-1:])
     c = x - x.mean(axis=-1, keepdims=True)  # (1)
-    r = ((c * c).mean(axis=-1, keepdims=True) + eps) ** -0.5  # (2)
+    r = ((c * c).mean(axis=-1, keepdims=True) + float(eps)) ** -0.5  # (2)
     n = r * c  # (3)
     return g * n + b, LayerNorm(n, r, g)  # (4)
 
@@ -180,6 +184,7 @@ def layernorm_forward(x, g, b, eps=1e-5):
 def layernorm_backward(dy, cache):
     """dy (..., D) -> dx (..., D), dg (D,), db (D,)."""
     n, r, g = cache
+    check_shape("dy", dy, n.shape)
     db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
     dx = r * (dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True))  # (6)
     return dx, dg, db
@@ -215,7 +220,7 @@ def cross_entropy_forward(logits, targets):
 
 
 def cross_entropy_backward(dL, cache):
-    """dL (a number) -> dlogits (..., V). The targets are data and have no gradient."""
+    """dL (a Python number, or 0-d in the precision of the logits) -> dlogits (..., V). The targets are data and have no gradient."""
     log_p, targets = cache
     xp = namespace(log_p)
     is_target = targets[..., None] == xp.arange(log_p.shape[-1])
@@ -241,5 +246,5 @@ def squared_error_forward(y, target):
 
 
 def squared_error_backward(dL, cache):
-    """dL (a number) -> dy (..., D). The target is data and has no gradient."""
+    """dL (a Python number, or 0-d in the precision of y) -> dy (..., D). The target is data and has no gradient."""
     return cache.difference * (dL / cache.places)  # (2)

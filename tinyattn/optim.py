@@ -10,15 +10,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .backend import namespace
-from .errors import check_count, check_number
-
-
-def _check_lr(lr):
-    check_number("lr", lr, above=0)
+from .errors import InputError, check_count, check_number, check_shape
 
 
 def _zeros(params):
     return {key: namespace(p).zeros_like(p) for key, p in params.items()}
+
+
+def _settle(optimizer, **bounds):
+    """Check settings and keep them as Python floats: a NumPy float would turn float32 parameters into float64."""
+    for name, within in bounds.items():
+        object.__setattr__(optimizer, name, check_number(name, getattr(optimizer, name), **within))
+
+
+def _check_grads(params, grads):
+    if params.keys() != grads.keys():
+        raise InputError(f"grads: expected the keys {', '.join(params)}, got {', '.join(grads)}")
+    for key, g in grads.items():
+        check_shape(f"grads[{key!r}]", g, params[key].shape)
 
 
 @dataclass(frozen=True)
@@ -29,16 +38,16 @@ class SGD:
     momentum: float = 0.0
 
     def __post_init__(self):
-        _check_lr(self.lr)
-        check_number("momentum", self.momentum, least=0, below=1)
+        _settle(self, lr=dict(above=0), momentum=dict(least=0, below=1))
 
     def init(self, params):
         return {"velocity": _zeros(params)}
 
     def step(self, params, grads, state, scale=1.0):
         """One step with learning rate lr * scale: new params, new state."""
+        _check_grads(params, grads)
         u = {key: self.momentum * state["velocity"][key] + g for key, g in grads.items()}
-        lr = self.lr * scale
+        lr = self.lr * float(scale)
         return {key: p - lr * u[key] for key, p in params.items()}, {"velocity": u}
 
 
@@ -58,18 +67,16 @@ class AdamW:
     eps: float = 1e-8
 
     def __post_init__(self):
-        _check_lr(self.lr)
-        check_number("decay", self.decay, least=0)
-        check_number("beta1", self.beta1, least=0, below=1)
-        check_number("beta2", self.beta2, least=0, below=1)
-        check_number("eps", self.eps, above=0)
+        betas = dict(least=0, below=1)
+        _settle(self, lr=dict(above=0), decay=dict(least=0), beta1=betas, beta2=betas, eps=dict(above=0))
 
     def init(self, params):
         return {"t": 0, "m": _zeros(params), "u": _zeros(params)}
 
     def step(self, params, grads, state, scale=1.0):
         """One step with learning rate lr * scale: new params, new state."""
-        t, lr, b1, b2 = state["t"] + 1, self.lr * scale, self.beta1, self.beta2
+        _check_grads(params, grads)
+        t, lr, b1, b2 = state["t"] + 1, self.lr * float(scale), self.beta1, self.beta2
         m = {key: b1 * state["m"][key] + (1 - b1) * g for key, g in grads.items()}  # (1)
         u = {key: b2 * state["u"][key] + (1 - b2) * (g * g) for key, g in grads.items()}
         new = {}
@@ -84,12 +91,12 @@ def clip_by_global_norm(grads, most):
 
     The norm stays where the gradients live (0-d): looking at it here would stall a GPU at every step.
     """
-    check_number("most", most, above=0)
+    most = check_number("most", most, above=0)
     arrays = list(grads.values())
     xp = namespace(arrays[0])
-    norm = xp.sqrt(sum((g * g).sum() for g in arrays))
+    norm = xp.sqrt(sum((g.astype("float64") ** 2).sum() for g in arrays))  # squares of float32 overflow beyond 1e19
     factor = most / xp.maximum(norm, most)
-    return {key: g * factor for key, g in grads.items()}, norm
+    return {key: g * factor.astype(g.dtype) for key, g in grads.items()}, norm
 
 
 class PlateauState(NamedTuple):

@@ -6,11 +6,14 @@ import math
 import numpy as np
 
 from .backend import to_numpy
-from .errors import InputError, check_count
+from .errors import InputError, check_count, check_ids, check_number
 from .models import pack, unpack
 from .ops import cross_entropy_backward, cross_entropy_forward
 from .optim import clip_by_global_norm
 from .progress import progress_bar
+
+
+_NO_MORE = object()
 
 
 class Diverged(RuntimeError):
@@ -30,7 +33,7 @@ class History:
     def record(self, step, **values):
         """Append each value, a number or an array from any device, to the series of its name."""
         for name, value in values.items():
-            self._series.setdefault(name, []).append((step, to_numpy(value)))
+            self._series.setdefault(name, []).append((step, np.array(to_numpy(value))))
 
     def __getitem__(self, name):
         return np.array([value for _, value in self._get(name)])
@@ -63,8 +66,11 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
     schedule:   an optim.HalveOnPlateau; it looks at each new value of the series `watch`.
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
 
-    Raises Diverged, naming the step, when a recorded number is NaN or infinite. `params` itself is not changed.
+    Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite. `params` itself is not
+    changed.
     """
+    if clip is not None:
+        check_number("clip", clip, above=0)
     check_count("steps", steps)
     check_count("every", every)
     for n, _ in callbacks:
@@ -89,12 +95,14 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
                     record(step, **(callback(step, params) or {}))
             if step == steps:
                 return params, history
-            batch = next(batches, None)
-            if batch is None:
+            batch = next(batches, _NO_MORE)
+            if batch is _NO_MORE:
                 raise InputError(f"batches: expected {steps}, one for every step, got {step}")
             value, grads = loss(params, batch)
             if step % every == 0 or step == steps - 1:
                 record(step, loss=value)
+                if schedule and step == 0 and watch not in history.names:
+                    raise InputError(f"watch: expected a series that is recorded, {history.names}, got {watch!r}")
                 bar.set_postfix(loss=f"{history.last('loss'):.4f}", refresh=False)
             if clip is not None:
                 grads, _ = clip_by_global_norm(grads, clip)
@@ -109,6 +117,9 @@ def next_token_loss(model, chunk=None, map=map):
     With `chunk`, so many sequences pass at a time and gradients add up, always in the same order: the arrays of a pass
     then stay in the processor's cache. With the map of a thread pool, passes run side by side; tell NumPy's matrix
     products to use one thread each, for OpenBLAS by OPENBLAS_NUM_THREADS=1 in the environment.
+
+    A GPU cannot refuse ids out of range without stalling, and wraps them; `loss.check(sequences)` checks a batch while
+    it is on the host, and returns it: put(loss.check(batch)).
     """
     if chunk is not None:
         check_count("chunk", chunk)
@@ -128,6 +139,12 @@ def next_token_loss(model, chunk=None, map=map):
         size = chunk or B
         return functools.reduce(add, map(one_pass, [sequences[i : i + size] for i in range(0, B, size)]))
 
+    def check(sequences):
+        check_ids("sequences", sequences, model.vocab)
+        model.check(sequences[:, :-1])
+        return sequences
+
+    loss_and_grads.check = check
     return loss_and_grads
 
 
@@ -141,8 +158,13 @@ def gradient_flow(loss, like, batch):
 
 
 def minibatches(data, size, rng):
-    """Endless batches of rows of `data`, each epoch a fresh shuffle without replacement; all of it if size >= len."""
+    """Endless batches of rows of `data`, each epoch a fresh shuffle without replacement; all of it if size >= len.
+
+    Batches are full: what is left at the end of an epoch, len % size rows, waits for the next shuffle.
+    """
     check_count("size", size)
+    if not len(data):
+        raise InputError("data: expected at least one row, got none")
     while True:
         order = rng.permutation(len(data))
         for start in range(0, max(len(data) - size, 0) + 1, size):

@@ -34,7 +34,7 @@ TWINS = [
     _twin("row sum forgotten in softmax", ops.softmax_backward,
           '(dy - _row_sum("...s,...s->...", y, dy))', "dy", SELF, "x", "W_Q", "W_K"),
     _twin("scale missing in dq", attention.multihead_backward,
-          "da @ k,", "da @ k * math.sqrt(q.shape[-1]),", SELF, "x", "W_Q"),
+          "dq = sum_to(da @ k, q.shape) / math.sqrt(K)", "dq = sum_to(da @ k, q.shape)", SELF, "x", "W_Q"),
     _twin("da not transposed in dk", attention.multihead_backward,
           "da.swapaxes(-1, -2) @ q", "da @ q", SELF, "x", "W_K"),
     _twin("s not transposed in dv", attention.attend_backward,

@@ -5,7 +5,8 @@ layer: y = W sum_t s_t x_t with s = softmax(a); the loss L = E|y - W* x_r|^2 / 2
 From its start at 0 the loss rests near 1/2, on a plateau, and then falls all at once.
 
 A flow is a small dataclass of settings, callable as f(t, y) for `ode.integrate`. States are arrays (..., 2) or
-(..., 3); each setting may be an array over the leading axes, so that many runs go through one call.
+(..., 3); each setting may be an array over the leading axes, so that many runs go through one call. On a GPU such
+settings must be there as well as the state: TwoNumbers(put(T), put(d)).
 """
 
 import math
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import namespace
+from ..backend import namespace, to_numpy
 from ..errors import InputError
 
 # Two numbers are enough
@@ -174,7 +175,7 @@ class ThreeNumbers:
 
     def __post_init__(self):
         _check_sizes(self.T, self.d, 1)
-        p = np.asarray(self.p)
+        p = np.asarray(to_numpy(self.p))
         if not ((p >= 0) & (p <= 1)).all():
             raise InputError(f"p: expected probabilities in [0, 1], got {self.p}")
 
@@ -245,9 +246,9 @@ class ThreeNumbers:
 
 def _check_sizes(T, d, B):
     for name, value, fits, wanted in (
-        ("d", d, np.asarray(d) >= 1, "sizes >= 1"),
-        ("B", B, np.asarray(B) >= 1, "numbers of places >= 1"),
-        ("T", T, np.asarray(T) > np.asarray(B), f"more tokens than B = {B}"),
+        ("d", d, to_numpy(d) >= 1, "sizes >= 1"),
+        ("B", B, to_numpy(B) >= 1, "numbers of places >= 1"),
+        ("T", T, to_numpy(T) > to_numpy(B), f"more tokens than B = {B}"),
     ):
         if not np.all(fits):
             raise InputError(f"{name}: expected {wanted}, got {value}")

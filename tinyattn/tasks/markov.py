@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_ids, check_number
+from ..errors import InputError, check_count, check_ids, check_number, check_shape
 from ..ops import log_softmax
 
 CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step to stay in the processor's cache
@@ -34,6 +34,9 @@ class MarkovChain:
     weights: tuple
     temperature: float
 
+    def __post_init__(self):
+        check_number("temperature", self.temperature, above=0)
+
     @property
     def vocab(self):
         return self.matrices.shape[-1]
@@ -49,11 +52,15 @@ class MarkovChain:
         Returns (n, S-context+1, V): entry j is about the token after x[:, j + context - 1]. With `blocks` = k the law
         sees only the first k blocks.
         """
-        check_ids("x", x, self.vocab)
+        check_shape("x", x, (None, None))
         return log_softmax(self.drive(x, blocks) / self.temperature)
 
     def drive(self, x, blocks=None):
         """sum_k A_k sum_i c_i x_{t-i} after each full context: of ids (n, S) or of vectors (n, S, V)."""
+        if x.ndim == 2:
+            check_ids("x", x, self.vocab)
+        else:
+            check_shape("x", x, (None, None, self.vocab))
         S, context = x.shape[1], self.context
         if S < context:
             raise InputError(f"x: expected sequences of at least context = {context} tokens, got {S}")
@@ -118,6 +125,8 @@ def draw_chain(rng, vocab=50, spans=(2, 2, 2), *, blocks=None, stride=None, impo
                  orthogonal to each other, <A_k, A_l> = 0, with the norm sqrt(V) that orthogonal matrices have.
     """
     check_count("vocab", vocab, 2)
+    if blocks is not None and stride is not None:
+        raise InputError(f"stride: expected none beside explicit blocks, got {stride}")
     blocks = _blocks(spans, stride) if blocks is None else _explicit(blocks)
     check_number("importance", importance, above=0)
     check_number("temperature", temperature, above=0)
@@ -156,7 +165,7 @@ def _explicit(blocks):
 def _weights(lag_weights, blocks):
     if lag_weights is None:
         return tuple((1.0,) * len(block) for block in blocks)
-    weights = tuple(lag_weights)
+    weights = tuple(lag_weights) if isinstance(lag_weights, (tuple, list)) else (lag_weights,)
     if not any(isinstance(c, (tuple, list)) for c in weights):
         weights = (weights,) * len(blocks)
     sizes = [len(block) for block in blocks]
@@ -176,5 +185,5 @@ def _frobenius(rng, h, V, name):
         raise InputError(f'matrices: expected "orthogonal" or "frobenius", got {name!r}')
     if h > V * V:
         raise InputError(f"blocks: expected at most vocab^2 = {V * V} Frobenius-orthogonal matrices, got {h}")
-    Q, _ = np.linalg.qr(rng.normal(size=(V * V, h)))
-    return math.sqrt(V) * Q.T.reshape(h, V, V)
+    Q, R = np.linalg.qr(rng.normal(size=(V * V, h)))
+    return math.sqrt(V) * (Q * np.sign(np.diag(R))).T.reshape(h, V, V)
