@@ -64,7 +64,7 @@ plateau, closed_form, linear = float(exact.t_events[0]), flow.snap_time, float(f
 # Gradient descent with learning rate h is Euler's method with step h, bit for bit. Its error is of order h; RK4, four
 # slopes a step, has order 4. Orders are measured on a problem whose answer is known, y' = -2 t y^2. Then both walk
 # through the snap with steps so long that a dozen of them make the whole plateau: RK4 still finds its end, Euler comes
-# late. Past it the loss is curved a hundred times more sharply, and steps that long are unstable for both.
+# late: a descent with a large learning rate waits longer, in its own time, than the flow says.
 
 
 # %%
@@ -76,15 +76,24 @@ def order(method, sizes):
 
 
 euler_order, rk4_order = order("euler", [64, 128, 256, 512, 1024]), order("rk4", [16, 32, 64, 128])
-end = 1.25 * plateau
+flow = TwoNumbers(TOKENS, WIDTH, per_place=True)  # from here on the setting of the SGD runs below
+snap, adaptive = flow.snap_time, dict(method="rk45", rtol=1e-9, atol=1e-12)
+crossing = float(ode.integrate(flow, (0, 1e6), flow.start(), events=falls_below, **adaptive).t_events[0])
+end = 1.25 * crossing
+dense = ode.integrate(flow, (0, end), flow.start(), t_eval=np.linspace(0, end, 1200), **adaptive)
 walks = {
-    f"{method}, step {step}": ode.integrate(flow, (0, end), flow.start(), method=method, step=step)
-    for method, step in [("euler", 400), ("euler", 100), ("euler", 25), ("rk4", 400)]
+    f"{name}, step {snap / n:.0f}": ode.integrate(flow, (0, end), flow.start(), method=method, step=snap / n)
+    for name, method, n in [("Euler", "euler", 12), ("Euler", "euler", 50), ("RK4", "rk4", 12)]
 }
-dense = ode.integrate(flow, (0, end), flow.start(), method="rk45", rtol=1e-9, atol=1e-12,
-                      t_eval=np.linspace(0, end, 600))  # fmt: skip
-small = flow.attention(dense.y) < 0.01  # where the closed form claims to hold
-w_moves, s_moves = (float(dense.t[np.argmax(part > 0.1 * part.max())]) for part in (dense.y[:, 0], flow.attention(dense.y)))
+parts = {"weight w / sqrt(d)": dense.y[:, 0] / math.sqrt(WIDTH), "attention on the relevant token": flow.attention(dense.y)}
+w_moves, s_moves = (float(dense.t[np.argmax(part > 0.1)]) for part in parts.values())
+
+fractions = 2.0 ** np.arange(-10, -3)
+late = {
+    method: [abs(float(ode.integrate(flow, (0, end), flow.start(), method=method, step=f * snap, events=falls_below)
+                       .t_events[0]) - crossing) / crossing for f in fractions]
+    for method in ("euler", "rk4")
+}  # fmt: skip
 
 # %% [markdown]
 # ## 4. The real layer, with noise
@@ -95,10 +104,9 @@ w_moves, s_moves = (float(dense.t[np.argmax(part > 0.1 * part.max())]) for part 
 
 # %%
 print("\n" + lesson.derivation(regression.SingleLocation.stochastic))
-real = TwoNumbers(TOKENS, WIDTH, per_place=True)
 task = regression.draw_task(run.rng, TOKENS, WIDTH)
 layer = models.ToyLayer(TOKENS, WIDTH)
-steps, looks = int(1.15 * 1.05 * real.snap_time / RATE), []
+steps, looks = int(1.15 * crossing / RATE), []
 params = {key: np.stack([value] * SEEDS).astype("float32") for key, value in layer.init().items()}
 descent = optim.SGD(RATE)
 state = descent.init(params)
@@ -111,51 +119,44 @@ with progress_bar(steps, "SGD, five seeds") as bar:
         params, state = descent.step(params, {"a": da, "W": dW}, state)
         bar.update()
 times, losses = np.array(looks)[:, 0], np.array(looks)[:, 1:]
-predicted = ode.integrate(real, (0, times[-1]), real.start(), method="rk45", rtol=1e-9, atol=1e-12, t_eval=times)
-flow_loss = real.loss(predicted.y)
+flow_loss = flow.loss(ode.integrate(flow, (0, times[-1]), flow.start(), t_eval=times, **adaptive).y)
 sgd_gap = float(np.abs(losses.mean(axis=1) - flow_loss).max() / flow_loss[0])
 crossings = measure.plateau_length(times, losses, THRESHOLD)
-flow_crossing = float(measure.plateau_length(times, flow_loss, THRESHOLD))
 
 # %%
-fig, ((ax, numbers), (walk, noise)) = plt.subplots(2, 2, figsize=(12, 8))
-ax.plot(dense.t, flow.loss(dense.y), color=plot.BLUE, lw=2.5, label="the flow")
-w = np.linspace(0, 4.2, 400)
+fig = plt.figure(figsize=(12, 9))
+grid = fig.add_gridspec(2, 2, height_ratios=(1.3, 1))
+whole, numbers, orders = fig.add_subplot(grid[0, :]), fig.add_subplot(grid[1, 0]), fig.add_subplot(grid[1, 1])
+closer = whole.inset_axes((0.3, 0.14, 0.42, 0.62))
+w = np.linspace(0, 3.2, 400)
 closed = np.stack([w, w * w / 2], axis=-1)
-ax.plot(flow.time_at(w), flow.loss(closed), color=plot.VERMILION, ls="--", label="closed form of the plateau")
-ax.plot(dense.t, flow.linearised_loss(dense.t), color=plot.GREEN, ls="-.", label="linear prediction")
-ax.axvline(closed_form, color=plot.VERMILION, lw=1, ls=":")
-ax.annotate(f"$\\sqrt{{\\pi/2}}/\\lambda$ = {closed_form:.0f}", (closed_form, 0.3), xytext=(-5, 0), ha="right",
-            textcoords="offset points", color=plot.VERMILION)  # fmt: skip
-plot.reference(ax, THRESHOLD, f"plateau ends: t = {plateau:.0f}")
-ax.set(ylabel="loss", ylim=(0, 0.55), title=f"Plateau and snap (T = {PAPER_T}, d = {PAPER_D})")
-ax.legend(loc="center left")
-for part, colour, name in [(dense.y[:, 0] / math.sqrt(PAPER_D), plot.ORANGE, "weight w / sqrt(d)"),
-                           (flow.attention(dense.y), plot.PURPLE, "attention on the relevant token")]:  # fmt: skip
+for ax in (whole, closer):
+    for r in range(SEEDS):
+        ax.plot(times, losses[:, r], color=plot.SKY, lw=1, label=f"SGD, {SEEDS} seeds" if r == 0 else None)
+    ax.plot(dense.t, flow.loss(dense.y), color="k", lw=2, label="the flow of two numbers")
+    ax.plot(flow.time_at(w), flow.loss(closed), color=plot.VERMILION, lw=2, ls="--", label="closed form of the plateau")
+    ax.plot(dense.t, flow.linearised_loss(dense.t), color=plot.GREEN, lw=2, ls="-.", label="linear prediction")
+    for (name, solution), colour, marker in zip(walks.items(), (plot.PURPLE, plot.ORANGE, plot.BLUE), ("o", "", "s")):
+        ax.plot(solution.t, flow.loss(solution.y), color=colour, marker=marker, ms=4, lw=1, label=name)
+    ax.axvline(snap, color=plot.VERMILION, lw=1, ls=":")
+closer.annotate(f"$\\sqrt{{\\pi/2}}/\\lambda$ = {snap:.0f}", (snap, 0.05), xytext=(-4, 0), ha="right",
+                textcoords="offset points", color=plot.VERMILION)  # fmt: skip
+closer.set(xlim=(0.93 * snap, 1.17 * snap), ylim=(0, 0.52), title="the snap, enlarged")
+whole.set(xlim=(0, end), ylim=(0, 0.55), xlabel="time (learning rate times steps)", ylabel="loss",
+          title=f"Nothing, then everything: {WIDTH * WIDTH + TOKENS:,} parameters under SGD follow two numbers"
+                f" (T = {TOKENS}, d = {WIDTH}, batch {BATCH})")  # fmt: skip
+whole.legend(loc="center left")
+for (name, part), colour in zip(parts.items(), (plot.ORANGE, plot.PURPLE)):
     numbers.plot(dense.t, part, color=colour, lw=2, label=name)
-numbers.set(ylim=(0, 1.1), ylabel="share of what is needed", title="The weight moves first; attention answers late, and at once")
+numbers.set(xlim=(0, end), ylim=(0, 1.15), xlabel="time (learning rate times steps)", ylabel="share of what is needed",
+            title="The weight moves first; attention answers late, and at once")  # fmt: skip
 numbers.legend(loc="upper left")
-walk.plot(dense.t, flow.loss(dense.y), color="0.75", lw=6, label="the flow, adaptive steps")
-for (name, solution), colour in zip(walks.items(), (plot.ORANGE, plot.GREEN, plot.BLUE, plot.VERMILION)):
-    marker = dict(marker="o", ms=3) if "400" in name else {}
-    walk.plot(solution.t, flow.loss(solution.y), color=colour, lw=1.2, label=name, **marker)
-walk.set(ylabel="loss", ylim=(0, 0.55), title="Large steps: Euler, that is descent, comes late; past the snap both explode")
-walk.legend(loc="lower left")
-for r in range(SEEDS):
-    noise.plot(times, losses[:, r], color=plot.SKY, lw=0.8, label="SGD, one seed" if r == 0 else None)
-noise.plot(times, losses.mean(axis=1), color=plot.BLUE, lw=2, label=f"mean of {SEEDS} seeds")
-noise.plot(times, flow_loss, color="k", ls="--", label="the flow of two numbers")
-noise.set(ylabel="loss", ylim=(0, 0.55), title=f"{WIDTH * WIDTH + TOKENS:,} parameters under SGD (T = {TOKENS}, d = {WIDTH}, batch {BATCH})")
-noise.legend(loc="lower left")
-closer = noise.inset_axes((0.2, 0.38, 0.5, 0.45))
-for r in range(SEEDS):
-    closer.plot(times, losses[:, r], color=plot.SKY, lw=0.8)
-closer.plot(times, flow_loss, color="k", ls="--")
-closer.set(xlim=(0.95 * flow_crossing, 1.03 * flow_crossing), ylim=(0, 0.5), title="the snap, enlarged")
-for each in (ax, numbers, walk, noise):
-    each.set(xlabel="time (learning rate times steps)", xlim=(0, None))
-for each in (ax, numbers, walk):
-    each.set_xlim(0, end)
+for method, colour, power in (("euler", plot.ORANGE, 1), ("rk4", plot.BLUE, 4)):
+    orders.loglog(fractions, late[method], "o-", color=colour, label={"euler": "Euler (descent)", "rk4": "RK4"}[method])
+    plot.slope(orders, fractions[:4], 2 * late[method][0], power, f"$h^{power}$")
+orders.set(xlabel="step h, as a share of the plateau", ylabel="error of the snap's time, relative",
+           title="How wrong a walk of large steps is")  # fmt: skip
+orders.legend()
 run.figure(fig, "plateau_then_snap")
 
 # %%
@@ -166,7 +167,7 @@ run.compare(
         ("linear prediction of the same", "17997", f"{linear:.0f}"),
         ("order of Euler, of RK4", "1, 4", f"{euler_order:.2f}, {rk4_order:.2f}"),
         ("SGD: largest gap to the flow, share of the start", "0.055", f"{sgd_gap:.3f}"),
-        ("SGD: crossing, and the flow's", "5420-5440, 5430", f"{crossings.min():.0f}-{crossings.max():.0f}, {flow_crossing:.0f}"),
+        ("SGD: crossing, and the flow's", "5420-5440, 5430", f"{crossings.min():.0f}-{crossings.max():.0f}, {crossing:.0f}"),
     ],
     before="reference",
 )
@@ -178,7 +179,7 @@ run.claim("the weight moves before attention does", w_moves < s_moves)
 run.claim("SGD stays within 0.1 of the starting loss of the flow", sgd_gap < (0.25 if run.quick else 0.1))
 run.exercise("the relevant token stands at B = 4 places, all scored by one shared number. How much shorter is the plateau?")
 run.finish(plateau=plateau, closed_form=closed_form, linear=linear, euler_order=euler_order, rk4_order=rk4_order,
-           sgd_gap=sgd_gap, sgd_crossings=crossings, flow_crossing=flow_crossing)  # fmt: skip
+           sgd_gap=sgd_gap, sgd_crossings=crossings, flow_crossing=crossing)  # fmt: skip
 
 # %% [markdown]
 # Answer: lambda = B / (sqrt(d) T), so four times. Had every place its own score, it would only be twice: lesson 04.
