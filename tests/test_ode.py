@@ -157,6 +157,16 @@ def test_a_run_that_has_fired_stands_still_and_does_not_hold_up_the_others():
     assert (solution.y[after, 0] == solution.y[after, 0][0]).all()
 
 
+@pytest.mark.parametrize("method, settings", [("rk4", dict(step=0.05)), ("rk45", dict(rtol=1e-5, atol=1e-6))])
+def test_float32_stays_float32(device, method, settings):
+    y0 = device.put(np.array([[1.0, 0.0], [2.0, 0.0]]), "float32")
+    half = lambda t, y: y[..., 0] - 0.25  # noqa: E731
+    half.terminal = True
+    solution = ode.integrate(oscillator, (0, 20), y0, method=method, events=half, **settings)
+    assert solution.y.dtype == solution.y_events[0].dtype == np.float32
+    np.testing.assert_allclose(solution.t_events[0], np.arccos([0.25, 0.125]), atol=1e-4)
+
+
 def test_direction_of_a_single_event():
     times = {}
     for direction in (-1, 0, 1):

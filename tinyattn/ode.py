@@ -12,6 +12,7 @@ import numpy as np
 
 from .backend import namespace, to_numpy
 from .errors import InputError, check_count, check_number
+from .events import Watch
 from .progress import progress_bar
 
 
@@ -184,7 +185,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     else:
         raise InputError(f'method: expected "euler", "rk4" or "rk45", got {method!r}')
 
-    watches = [_Watch(g, t0, y0) for g in events]
+    watches = [Watch(g, t0, y0) for g in events]
     times, states, taken = ([], [], 0) if wanted is not None else ([t0], [y0], 0)
     due = 0  # index of the next wanted time
     if wanted is not None and len(wanted) and wanted[0] == t0:
@@ -201,7 +202,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
                 stops = [watch.end for watch in watches if watch.look(t, t_new, y_new, inside)]
                 for watch in watches:
                     if watch.terminal and watch.fired:
-                        running = watch.wide(xp.isnan(watch.times), y0)
+                        running = watch.wide(xp.isnan(watch.times))
                         moving = running if moving is None else moving & running
                 end = min(stops, key=lambda s: abs(s - t0)) if stops else t_new
                 if wanted is None:
@@ -308,57 +309,6 @@ def _dense(y, h, k):
         return y + theta * (powers[0] + theta * (powers[1] + theta * (powers[2] + theta * powers[3])))
 
     return inside
-
-
-class _Watch:
-    """One event: its last values, and when and where each run fired first."""
-
-    def __init__(self, g, t0, y0):
-        self.g, self.xp = g, namespace(y0)
-        self.terminal, self.direction = getattr(g, "terminal", False), getattr(g, "direction", 0)
-        self.value = self.xp.asarray(g(t0, y0))
-        if self.value.ndim and (y0.ndim == 0 or self.value.shape != y0.shape[:1]):
-            raise InputError(
-                f"events: expected one number, or one for each of {y0.shape[:1]} runs, got shape {self.value.shape}"
-            )
-        self.times = self.xp.full(self.value.shape, math.nan)
-        self.states = self.xp.full(y0.shape, math.nan)
-        self.end, self.fired = None, False
-
-    def look(self, t, t_new, y_new, inside):
-        """Note which runs crossed zero in this step; return True if it is time to stop."""
-        xp, before = self.xp, self.value
-        self.value = now = xp.asarray(self.g(t_new, y_new))
-        rises, falls = (before <= 0) & (now >= 0) & (before != now), (before >= 0) & (now <= 0) & (before != now)
-        hit = rises | falls if self.direction == 0 else rises if self.direction > 0 else falls
-        hit = hit & xp.isnan(self.times)
-        self.fired = bool(to_numpy(hit.any()))
-        if not self.fired:
-            return False
-        theta = self._locate(t, t_new - t, inside, before)
-        self.times = xp.where(hit, t + theta * (t_new - t), self.times)
-        self.states = xp.where(self.wide(hit, y_new), inside(self.wide(theta, y_new)), self.states)
-        if self.terminal and not bool(to_numpy(xp.isnan(self.times).any())):
-            far = self.times.max() if t_new > t else self.times.min()
-            self.end = float(to_numpy(far))
-            return True
-        return False
-
-    def _locate(self, t, h, inside, before):
-        """Bisect for all runs at once: the share of the step after which the value has changed sign."""
-        xp = self.xp
-        low, high = xp.zeros(before.shape), xp.ones(before.shape)
-        for _ in range(53):
-            middle = (low + high) / 2
-            value = xp.asarray(self.g(t + middle * h, inside(self.wide(middle, self.states))))
-            still = (value > 0) == (before > 0)
-            low, high = xp.where(still, middle, low), xp.where(still, high, middle)
-        return high
-
-    @staticmethod
-    def wide(per_run, y):
-        """One value a run, shaped to multiply a state."""
-        return per_run.reshape(per_run.shape + (1,) * (y.ndim - 1)) if per_run.ndim else per_run
 
 
 def _check_span(t_span):
