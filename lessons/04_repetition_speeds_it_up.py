@@ -4,7 +4,7 @@
 Question   How does the length of the plateau depend on the number of tokens T, their size d, and on repetition?
 You see    sqrt(d) T for the plateau; a gain of B from a token that stands at B places, if they share one score, but
            only sqrt(B) if each has its own; and what repeating a token across samples does.
-Takes      4 seconds.
+Takes      5 seconds.
 """
 
 import matplotlib.pyplot as plt
@@ -22,16 +22,24 @@ RTOL = 1e-5 if run.quick else 1e-8
 # %% [markdown]
 # ## 1. From a rate to a power law
 #
-# Lesson 03 found that the plateau ends at sqrt(pi c/2) / lambda with lambda = B / (sqrt(d) T), where c = 1 if one
-# number scores all B relevant places and c = B if each place has its own. So the length should go like
+# On the plateau of lesson 03, w grows by dw/dt = lambda exp(Delta) with lambda = B / (sqrt(d) T): B places hold B/T of
+# the uniform attention. How Delta answers depends on the parameters.
 #
-# - T^1 d^(1/2): more places to look at, and less weight on each coordinate of what is seen;
-# - B^(-1) if the score is shared: B times the attention, B times the rate;
-# - B^(-1/2) if it is not: the rate is B times larger, but each score receives only its own share of the gradient. Same
-#   loss, same data, other parameters, and another law: a gradient flow depends on the coordinates it descends in.
-# - With probability p one fixed token is the relevant one: lambda = sqrt(p^2 d + (1-p)^2) / (sqrt(d) T).
+# - *One score shared by all B places*: dDelta/dt = lambda w exp(Delta), so Delta = w^2/2, and the snap comes at
+#   sqrt(pi/2) / lambda = 1.2533 sqrt(d) T / B. A token that stands at B places is learnt B times sooner.
+# - *A score for every place*: one score moves only its own 1/B of the attention, so its gradient is B times smaller:
+#   dDelta/dt = (lambda/B) w exp(Delta), Delta = w^2/2B. Then lambda t = integral of exp(-u^2/2B) du, which is
+#   sqrt(pi B/2) at the snap: 1.2533 sqrt(d) T / sqrt(B). Same loss, same data, other parameters, and another law: a
+#   gradient flow depends on the coordinates in which it descends.
+# - *One fixed token with probability p* (B = 1): the relevant token's second moment is g = (1-p)/d, but h = p + (1-p)/d
+#   along the repeated direction. Along d-1 directions together W grows at g sqrt(d-1)/T, along the repeated one at h/T,
+#   and both push Delta, so the length of the two grows by the same loop with lambda = sqrt(h^2 + g^2 (d-1)) / T. Up to
+#   a mixed term 2 p (1-p) under the root, that is sqrt(p^2 d + (1-p)^2) / (sqrt(d) T).
 #
-# All of a law's runs are integrated in one call: the settings of the flow are arrays.
+# All runs of a law are integrated in one call: the settings of the flow are arrays. The flow with p:
+
+# %%
+print(lesson.derivation(ThreeNumbers))
 
 
 # %%
@@ -55,6 +63,8 @@ def grid(*axes):
 T, d = grid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10))
 lengths = plateau_lengths(TwoNumbers(T, d))
 law_T_d = measure.fit_power_law(lengths, T=T, d=d)
+part = (T >= 256) & (d <= 128)
+law_part = measure.fit_power_law(lengths[part], T=T[part], d=d[part])
 
 B, d_B = grid(2.0 ** np.arange(0, 7), 2.0 ** np.arange(4, 10))
 lengths_B = {per_place: plateau_lengths(TwoNumbers(4096.0, d_B, B, per_place=per_place)) for per_place in (False, True)}
@@ -105,10 +115,15 @@ run.figure(fig, "laws")
 # %% [markdown]
 # ## 2. Where the fits differ from the closed form and from the paper's
 #
-# The closed form has exponents 1 and 1/2 and C = 1.2533; the fit over this grid bends them to 0.973 and 0.502 with
-# C = 1.56. That is no noise but the corrections in the last panel: after the snap begins, the loss still has to fall to
-# the threshold, which takes a time of order d (w relaxes at rate 1/d), and the other tokens slow w by a share 1/sqrt(d).
-# Both fade as T and d grow, so they tilt the fit. The paper's C = 1.51, 0.99, 0.49 is the same law, fitted to its runs.
+# The closed form has exponents 1 and 1/2 and C = 1.2533; the fit over this grid has 0.973 and 0.502 with C = 1.56. That
+# is no noise but two corrections, seen in the last panel. After the snap w still has to relax, at a rate of order 1/d:
+# a time of order d, which is a share sqrt(d)/T of the plateau. And the other tokens' noise slows w by a share 1/sqrt(d).
+# The first fades with T, and tilts the exponent of T below 1. With d the first grows and the second fades, and in the
+# exponent of d they nearly cancel.
+#
+# The paper's 0.99 and 0.49 are what the same flow gives where the first correction is small: fitted to the runs with
+# T >= 256 and d <= 128 alone, ours has 0.991 and 0.489. C is then 1.44 against 1.51, 5% apart; as C trades against the
+# exponents (a change of T's by 0.01 at T = 1000 moves C by 7%), that is the rounding of the printed exponents.
 #
 # With p the exponents agree (1.02 and 0.99), but the paper's C = 2.15 is not ours, 1.37. Nor does it fit the paper's own
 # first law: at p = 0, T = 4096, d = 64 the two give 86,700 and 43,700, where we integrate 42,100. A clock that runs
@@ -120,6 +135,7 @@ def close(ours, theirs, within=0.01):
 
 
 T_d = (law_T_d.C, law_T_d.exponents["T"], law_T_d.exponents["d"])
+T_d_part = (law_part.C, law_part.exponents["T"], law_part.exponents["d"])
 T_B = (law_B.C, law_B.exponents["T_over_B"], law_B.exponents["d"])
 B_own = law_B_per_place.exponents["T_over_B"]
 one = plateau_p["0.1"], plateau_p["0.3"], plateau_p["0.5"]
@@ -127,7 +143,8 @@ run.compare(
     [
         ("T, d: C, exponents", "1.51, 0.99, 0.49", ", ".join(f"{value:.4f}" for value in T_d)),
         ("      R2", "0.999", f"{law_T_d.r2:.5f}"),
-        ("T/B, d, shared score: C, exponents", "1.51, 0.99, 0.49", ", ".join(f"{value:.4f}" for value in T_B)),
+        ("      where T >= 256, d <= 128", "1.51, 0.99, 0.49", ", ".join(f"{value:.4f}" for value in T_d_part)),
+        ("T/B, d, one shared score: C, exponents", "1.51, 0.99, 0.49", ", ".join(f"{value:.4f}" for value in T_B)),
         ("T/B, a score for every place: exponent", None, f"{B_own:.4f}"),
         ("p: C, exponent", "2.15, 1.02", f"{law_p.C:.3f}, {law_p.exponents['x']:.4f}"),
         ("   R2", "0.992", f"{law_p.r2:.4f}"),
@@ -135,7 +152,8 @@ run.compare(
     ]
 )
 run.claim("the plateau grows like T^0.973 d^0.502", close(T_d, (1.5610, 0.9728, 0.5021)) and law_T_d.r2 >= 0.9996)
-run.claim("in context, a shared score gains B", close(T_B, (1.4506, 0.9770, 0.5093)))
+run.claim("away from small T its exponents are the paper's", close(T_d_part[1:], (0.99, 0.49)))
+run.claim("in context, a shared score gains B", close(T_B, (1.4506, 0.9770, 0.5093)) and law_B.r2 > 0.9995)
 run.claim("in context, scores of their own gain the square root of B", abs(B_own - 0.49) < 0.02)
 run.claim("across samples one law holds for all p and d", law_p.r2 > 0.99 and abs(law_p.exponents["x"] - 0.991) < 0.01)
 run.claim("p = 0.1, 0.3, 0.5 cut the plateau to 4186, 2158, 1487", close(one, (4186, 2158, 1487), 1e-3))

@@ -64,6 +64,15 @@ def test_the_grid_of_42_runs_in_one_call():
     assert lengths[one] == pytest.approx(5319.27, rel=1e-4)
 
 
+def test_the_laws_over_places():
+    B, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(0, 7), 2.0 ** np.arange(4, 10)))
+    law = measure.fit_power_law(plateau(TwoNumbers(4096.0, d, B), rtol=1e-6), T_over_B=4096 / B, d=d)
+    assert (law.C, law.exponents["T_over_B"], law.exponents["d"]) == pytest.approx((1.4506, 0.9770, 0.5093), rel=0.01)
+    assert law.r2 >= 0.9995
+    own = measure.fit_power_law(plateau(TwoNumbers(4096.0, d, B, per_place=True), rtol=1e-6), T_over_B=4096 / B, d=d)
+    assert own.exponents["T_over_B"] == pytest.approx(0.49, abs=0.01)
+
+
 def test_settings_may_be_arrays_on_any_device(device):
     T, d = np.array([64.0, 128.0, 256.0]), np.array([16.0, 16.0, 32.0])
     for there, here in [
@@ -125,8 +134,11 @@ def test_each_reduced_flow_is_the_full_flow_it_belongs_to(rng, B, p, shared):
         scores = layer.scores(params["a"])[0]
         assert task.population(layer, params)[0] == pytest.approx(float(flow.loss(y)), rel=1e-7)
         np.testing.assert_allclose(scores[-B:] - scores[0], y[-1], rtol=1e-6, atol=1e-9)
-        size = np.linalg.norm(params["W"])
-        assert size == pytest.approx(np.linalg.norm(y[:-1]), rel=1e-6, abs=1e-9)
+        if p:  # v on the repeated coordinate, w on the rest
+            want = np.concatenate([y[1] * task.W_star[:1], y[0] / np.sqrt(d - 1) * task.W_star[1:]])
+        else:
+            want = y[0] / np.sqrt(d) * task.W_star
+        np.testing.assert_allclose(params["W"], want, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("B, p, shared", [(1, 0.0, 0), (3, 0.2, 0), (3, 0.2, 3)])
@@ -194,12 +206,19 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda rng: TwoNumbers(T=4, d=2, B=4), "T: expected more tokens than B = 4, got 4"),
-        (lambda rng: TwoNumbers(T=4, d=0), "d: expected sizes >= 1, got 0"),
-        (lambda rng: TwoNumbers(T=4, d=2, B=0), "B: expected numbers of places >= 1, got 0"),
+        (lambda rng: TwoNumbers(T=4, d=2, B=4), "T: expected finite numbers of tokens > B = 4, got 4"),
+        (lambda rng: TwoNumbers(T=4, d=0), "d: expected finite sizes >= 1, got 0"),
+        (lambda rng: TwoNumbers(T=4, d=2, B=0), "B: expected finite numbers of places >= 1, got 0"),
+        (lambda rng: TwoNumbers(T=[64, 128], d=2), r"T: expected a number or an array of them, got \[64, 128\]"),
+        (lambda rng: TwoNumbers(T=np.inf, d=2), "T: expected finite numbers of tokens"),
+        (lambda rng: TwoNumbers(T=np.ones(3) * 9, d=np.ones(2) * 2), "T: expected settings that broadcast"),
         (lambda rng: ThreeNumbers(T=4, d=2, p=1.5), r"p: expected probabilities in \[0, 1\], got 1.5"),
         (lambda rng: regression.draw_task(rng, 4, 2, places=4), "places: expected fewer than tokens = 4, got 4"),
         (lambda rng: regression.draw_task(rng, 4, 2, p=-0.1), "p: expected"),
+        (lambda rng: regression.draw_task(rng, 4, 2).stochastic(rng, np.zeros((1, 5)), np.zeros((1, 2, 2)), 3),
+         r"a: expected shape \(any, 4\), got \(1, 5\)"),
+        (lambda rng: regression.draw_task(rng, 4, 2).population(models.ToyLayer(5, 2), models.ToyLayer(5, 2).init()),
+         "layer: expected 4 tokens of width 2"),
         (lambda rng: models.ToyLayer(tokens=4, width=2, shared=4), "shared: expected fewer places than tokens = 4"),
         (lambda rng: models.ToyLayer(4, 2).forward(models.ToyLayer(4, 2).init(), np.ones((3, 5, 2))),
          r"x: expected shape \(any, 4, 2\), got \(3, 5, 2\)"),

@@ -51,6 +51,9 @@ def test_plateau_length_is_the_first_crossing():
     loss = np.array([[0.5, 0.5, 0.1], [0.4, 0.5, 0.5], [0.2, 0.5, 0.5], [0.5, 0.4, 0.5]])
     np.testing.assert_allclose(measure.plateau_length(t, loss, 0.3), [1.5, np.nan, 0])
     assert measure.plateau_length(t, loss[:, 0], 0.3) == 1.5
+    for bad in [(t[:1], loss[:1]), (t, loss[:3]), (t[::-1], loss), (t, loss * np.nan)]:
+        with pytest.raises(InputError):
+            measure.plateau_length(*bad, 0.3)
 
 
 def test_power_law_fit(rng):
@@ -63,7 +66,7 @@ def test_power_law_fit(rng):
         assert np.sqrt(np.mean([fit.errors[name] ** 2 for fit in fits])) == pytest.approx(spread, rel=0.08)
     for bad, message in [
         (dict(y=-T, T=T), "y: expected 12 positive"), (dict(y=T, T=0 * T), "T: expected 12 positive"),
-        (dict(y=T[:2], T=T[:2]), "y: expected more than 2 points"), (dict(y=T, T=T, d=2 * T), "x: expected T, d to vary"),
+        (dict(y=T[:2], T=T[:2]), "y: expected more than 2 points"), (dict(y=T, T=T[:3]), "x: expected shapes"), (dict(y=T, C=T), "no name C"), (dict(y=T, T=T, d=2 * T), "x: expected T, d to vary"),
     ]:  # fmt: skip
         with np.errstate(all="ignore"), pytest.raises(InputError, match=message):
             measure.fit_power_law(**bad)

@@ -58,11 +58,15 @@ def plateau_length(t, loss, threshold):
 
     A run that starts below it has length t[0].
     """
-    loss = np.asarray(loss)
+    t, loss = np.asarray(t), np.asarray(loss)
+    if t.ndim != 1 or len(t) < 2 or loss.shape[:1] != t.shape or np.any(np.diff(t) <= 0):
+        raise InputError(f"t: expected two or more rising times, one for each loss, got shapes {t.shape}, {loss.shape}")
+    if np.isnan(loss).any():
+        raise InputError("loss: expected numbers, got NaN among them")
     below = loss < threshold
     last = np.clip(below.argmax(axis=0), 1, None)[None]
     before, after = (np.take_along_axis(loss, i, axis=0)[0] for i in (last - 1, last))
-    t_before, t_after = np.asarray(t)[last - 1][0], np.asarray(t)[last][0]
+    t_before, t_after = t[last - 1][0], t[last][0]
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = t_before + (t_after - t_before) * (before - threshold) / (before - after)
     return np.where(below[0], t[0], np.where(below.any(axis=0), crossing, np.nan))
@@ -80,7 +84,10 @@ class PowerLaw:
 
 def fit_power_law(y, **x):
     """Least squares of log y on the logarithms of the x_k, arrays of one shape: a PowerLaw."""
-    log_y = np.log(np.ravel(y))
+    if "C" in x or any(np.shape(values) != np.shape(y) for values in x.values()):
+        shapes = {name: np.shape(values) for name, values in x.items()}
+        raise InputError(f"x: expected shapes {np.shape(y)}, as y, and no name C, got {shapes}")
+    log_y = np.log(np.ravel(np.asarray(y, dtype=float)))
     columns = [np.ones_like(log_y), *(np.log(np.ravel(np.asarray(v, dtype=float))) for v in x.values())]
     for name, values in zip(["y", *x], [log_y, *columns[1:]]):
         if values.shape != log_y.shape or not np.isfinite(values).all():
@@ -94,6 +101,7 @@ def fit_power_law(y, **x):
     rest = log_y - design @ coefficients
     variance = rest @ rest / (log_y.size - len(columns)) * np.linalg.inv(design.T @ design)
     errors = np.sqrt(np.diag(variance)).tolist()
-    r2 = 1 - float(rest @ rest / ((log_y - log_y.mean()) ** 2).sum())
+    spread = float(((log_y - log_y.mean()) ** 2).sum())
+    r2 = 1 - float(rest @ rest) / spread if spread else 1.0
     return PowerLaw(float(np.exp(coefficients[0])), dict(zip(x, coefficients[1:].tolist())),
                     dict(zip(["C", *x], errors)), r2)  # fmt: skip

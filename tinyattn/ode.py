@@ -12,7 +12,7 @@ import numpy as np
 
 from .backend import namespace, to_numpy
 from .errors import InputError, check_count, check_number
-from .events import Watch
+from .events import Watch, last_stop
 from .progress import progress_bar
 
 
@@ -141,8 +141,8 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     events:     functions g(t, y) whose zeros are located inside a step. g returns one number, or one for each run where
                 the leading axis of y carries independent runs; each fires once a run. Attributes as in solve_ivp:
                 g.direction, +1 for rising only, -1 for falling only, 0 for both; g.terminal, True to stop when every
-                run has fired. A run that has fired a terminal event stands still from the end of that step on, so that
-                it does not hold up the others. While a zero is located, t is an array of one time a run.
+                run has fired a terminal event. A run that has stands still from the end of that step on, so that it
+                does not hold up the others. While a zero is located, t is an array of one time a run.
     max_steps:  more steps than this end the integration with status -1.
     progress:   a title, to show a progress bar.
 
@@ -150,13 +150,15 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     cannot be integrated at all.
     """
     t0, t1 = _check_span(t_span)
-    y0 = y0 if hasattr(y0, "dtype") else np.asarray(y0, dtype=float)
+    if not callable(f):
+        raise InputError(f"f: expected a function f(t, y), got {f!r}")
+    y0 = y0 if hasattr(y0, "dtype") else _numbers("y0", y0)
     xp = namespace(y0)
     if y0.dtype.kind != "f" or not bool(to_numpy(xp.isfinite(y0).all())):
         raise InputError(f"y0: expected finite floating-point numbers, got {_describe(to_numpy(y0))}")
     wanted = _check_t_eval(t_eval, t0, t1)
     check_count("max_steps", max_steps)
-    events = [] if events is None else [events] if callable(events) else list(events)
+    events = [] if events is None else list(events) if isinstance(events, (list, tuple)) else [events]
     calls, moving = 0, None
 
     def still(dy):
@@ -167,7 +169,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
         nonlocal calls
         calls += 1
         dy = still(f(t, y))
-        if calls == 1 and getattr(dy, "shape", None) != y0.shape:
+        if getattr(dy, "shape", None) != y0.shape:
             raise InputError(f"f: expected a return of shape {y0.shape}, as y0, got {getattr(dy, 'shape', dy)}")
         return dy
 
@@ -176,8 +178,8 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
             raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
         for name, value in (("rtol", rtol), ("atol", atol)):
             check_number(name, value, above=0)
-        if not max_step > 0:
-            raise InputError(f"max_step: expected a number > 0, got {max_step!r}")
+        if max_step != math.inf:
+            check_number("max_step", max_step, above=0)
         steps = _adaptive_steps(counted, still, t0, t1, y0, rtol, atol, max_step)
     elif method in ("euler", "rk4"):
         one_step = euler_step if method == "euler" else rk4_step
@@ -185,7 +187,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     else:
         raise InputError(f'method: expected "euler", "rk4" or "rk45", got {method!r}')
 
-    watches = [Watch(g, t0, y0) for g in events]
+    watches, sign = [Watch(g, t0, y0) for g in events], math.copysign(1, t1 - t0)
     times, states, taken = ([], [], 0) if wanted is not None else ([t0], [y0], 0)
     due = 0  # index of the next wanted time
     if wanted is not None and len(wanted) and wanted[0] == t0:
@@ -194,20 +196,23 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     with progress_bar(1.0, progress, hidden=progress is None) as bar:
         try:
             for t, t_new, y_new, inside in steps:
-                taken += 1
-                if taken > max_steps:
+                if taken == max_steps:
                     raise _Failed(f"max_steps = {max_steps} taken, at t = {t:.6g}")
-                if not bool(to_numpy(xp.isfinite(y_new).all())):
-                    raise _Failed(f"y is not finite at t = {t_new:.6g}, step {taken}")
-                stops = [watch.end for watch in watches if watch.look(t, t_new, y_new, inside)]
-                for watch in watches:
-                    if watch.terminal and watch.fired:
-                        running = watch.wide(xp.isnan(watch.times))
-                        moving = running if moving is None else moving & running
-                end = min(stops, key=lambda s: abs(s - t0)) if stops else t_new
+                stop = None
+                try:
+                    fired = [watch for watch in watches if watch.look(t, t_new, y_new, inside) and watch.terminal]
+                except ValueError as error:
+                    raise _Failed(f"{error} at t = {t_new:.6g}, step {taken + 1}") from None
+                taken += 1
+                for watch in fired:
+                    running = watch.wide(xp.isnan(watch.times))
+                    moving = running if moving is None else moving & running
+                if fired:
+                    stop = last_stop(watches, sign)
+                end = t_new if stop is None else stop
                 if wanted is None:
                     times.append(end)
-                    states.append(inside((end - t) / (t_new - t)) if stops else y_new)
+                    states.append(y_new if stop is None else inside((end - t) / (t_new - t)))
                 else:
                     while due < len(wanted) and abs(wanted[due] - t0) <= abs(end - t0):
                         theta = (wanted[due] - t) / (t_new - t)
@@ -215,8 +220,10 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
                         states.append(y_new if theta == 1 else inside(theta))
                         due += 1
                 bar.update(abs(t_new - t) / abs(t1 - t0))
-                if stops:
+                if stop is not None:
                     status, message = 1, "a terminal event has fired for every run"
+                    for watch in watches:
+                        watch.forget_after(stop, sign)
                     break
         except _Failed as failure:
             status, message = -1, str(failure)
@@ -238,6 +245,8 @@ def _fixed_steps(f, t0, t1, y, one_step, h, n):
             h = h if abs(t_new - t1) <= 1e-9 * abs(h) else t1 - t
             t_new = t1
         new = one_step(f, t, y, h)
+        if not bool(to_numpy(namespace(y).isfinite(new).all())):
+            raise _Failed(f"y is not finite at t = {t_new:.6g}, step {i + 1}")
         yield t, t_new, new, _hermite(f, t, t_new, y, new)
         y = new
 
@@ -269,7 +278,7 @@ def _adaptive_steps(f, still, t0, t1, y, rtol, atol, max_step):
         return float(to_numpy((abs(error) / (atol + rtol * largest)).max()))
 
     first = f(t, y)
-    h = _first_step(f, t, y, first, sign, size_of)
+    h = _first_step(f, t, y, first, sign, min(abs(t1 - t0), max_step), size_of)
     while t != t1:
         h = min(h, max_step)
         last = h >= abs(t1 - t)
@@ -289,10 +298,10 @@ def _adaptive_steps(f, still, t0, t1, y, rtol, atol, max_step):
         t, y, first, rejected, h = t_new, new, k[6], False, length * max(growth, 0.2)
 
 
-def _first_step(f, t, y, first, sign, size_of):
+def _first_step(f, t, y, first, sign, longest, size_of):
     """A first step by the size of y, of its slope and of its curvature (Hairer, Norsett and Wanner, II.4)."""
     d0, d1 = size_of(y, y), size_of(first, y)
-    h0 = 0.01 * d0 / d1 if min(d0, d1) > 1e-5 else 1e-6
+    h0 = min(0.01 * d0 / d1 if min(d0, d1) > 1e-5 else 1e-6, longest)
     d2 = size_of(f(t + sign * h0, y + (sign * h0) * first) - first, y) / h0
     if not math.isfinite(d1 + d2):
         return h0
@@ -329,6 +338,8 @@ def _check_step(step, n_steps, length):
     if n_steps is not None:
         return length / check_count("n_steps", n_steps), n_steps
     check_number("step", step, above=0)
+    if abs(length) / step > 2**53:
+        raise InputError(f"step: expected one that t can tell from 0 over a span of {abs(length):g}, got {step!r}")
     n = max(1, math.ceil(abs(length) / step - 1e-9))
     return math.copysign(step, length), n
 
@@ -336,12 +347,19 @@ def _check_step(step, n_steps, length):
 def _check_t_eval(t_eval, t0, t1):
     if t_eval is None:
         return None
-    wanted = np.asarray(t_eval, dtype=float)
+    wanted = _numbers("t_eval", t_eval)
     low, high = min(t0, t1), max(t0, t1)
     inside = wanted.ndim == 1 and np.all((wanted >= low) & (wanted <= high))
     if not inside or np.any(np.diff(wanted) * (t1 - t0) <= 0):
         raise InputError(f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {_describe(wanted)}")
     return [float(t) for t in wanted]
+
+
+def _numbers(name, values):
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: expected an array of numbers, got {values!r}") from None
 
 
 def _describe(array):

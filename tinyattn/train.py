@@ -154,7 +154,12 @@ def gradient_flow(loss, like, batch):
     `like` gives keys and shapes. `ode.euler_step` on f with step lr is full-batch gradient descent to the last bit, and
     `ode.rk4_step` integrates the real network.
     """
-    return lambda t, y: -pack(loss(unpack(y, like), batch)[1])
+
+    def f(t, y):
+        _, grads = loss(unpack(y, like), batch)
+        return -pack({key: grads[key] for key in like})
+
+    return f
 
 
 def minibatches(data, size, rng):

@@ -10,6 +10,7 @@ settings must be there as well as the state: TwoNumbers(put(T), put(d)).
 """
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,10 +175,7 @@ class ThreeNumbers:
     per_place: bool = False
 
     def __post_init__(self):
-        _check_sizes(self.T, self.d, 1)
-        p = np.asarray(to_numpy(self.p))
-        if not ((p >= 0) & (p <= 1)).all():
-            raise InputError(f"p: expected probabilities in [0, 1], got {self.p}")
+        _check_sizes(self.T, self.d, 1, self.p)
 
     def start(self):
         """w = v = Delta = 0 for every run, a NumPy array (*runs, 3)."""
@@ -244,11 +242,21 @@ class ThreeNumbers:
         return (h * (A * v - 1) ** 2 + g * (A * w - (self.d - 1) ** 0.5) ** 2 + noise) / 2  # (2)
 
 
-def _check_sizes(T, d, B):
+def _check_sizes(T, d, B, p=0.0):
+    settings = {"T": T, "d": d, "B": B, "p": p}
+    for name, value in settings.items():
+        if not hasattr(value, "dtype") and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+            raise InputError(f"{name}: expected a number or an array of them, got {value!r}")
+    try:
+        np.broadcast_shapes(*map(np.shape, settings.values()))
+    except ValueError:
+        raise InputError(f"T: expected settings that broadcast, got {[np.shape(x) for x in settings.values()]}") from None
+    T, d, B, p = map(to_numpy, settings.values())
     for name, value, fits, wanted in (
-        ("d", d, to_numpy(d) >= 1, "sizes >= 1"),
-        ("B", B, to_numpy(B) >= 1, "numbers of places >= 1"),
-        ("T", T, to_numpy(T) > to_numpy(B), f"more tokens than B = {B}"),
+        ("d", d, (d >= 1) & np.isfinite(d), "finite sizes >= 1"),
+        ("B", B, (B >= 1) & np.isfinite(B), "finite numbers of places >= 1"),
+        ("T", T, (T > B) & np.isfinite(T), f"finite numbers of tokens > B = {B}"),
+        ("p", p, (p >= 0) & (p <= 1), "probabilities in [0, 1]"),
     ):
         if not np.all(fits):
             raise InputError(f"{name}: expected {wanted}, got {value}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_number
+from ..errors import InputError, check_count, check_number, check_shape
 from ..ops import Softmax, softmax_backward, softmax_forward
 from .markov import orthogonal
 
@@ -22,6 +22,11 @@ class SingleLocation:
     tokens: int
     places: int = 1
     p: float = 0.0
+
+    def __post_init__(self):
+        if check_count("places", self.places) >= check_count("tokens", self.tokens):
+            raise InputError(f"places: expected fewer than tokens = {self.tokens}, got {self.places}")
+        check_number("p", self.p, least=0, most=1)
 
     @property
     def width(self):
@@ -59,6 +64,8 @@ class SingleLocation:
     def population(self, layer, params):
         """The exact loss and gradients of a ToyLayer on this task: loss (0-d), grads."""
         W, d, B = params["W"], self.width, self.places
+        if (layer.tokens, layer.width) != (self.tokens, d):
+            raise InputError(f"layer: expected {self.tokens} tokens of width {d}, got {layer}")
         s, softmax = softmax_forward(layer.scores(params["a"]))
         others, A = s[0, : self.tokens - B], s[0, -B:].sum()
         miss = A * W - self.W_star
@@ -72,34 +79,35 @@ class SingleLocation:
     # Stochastic gradients without drawing T d numbers a sample
     #
     #   Of the other tokens X (T-B, d) a gradient needs only m = s^T X and X g, where g = e W^T and e = y - y* depend on
-    #   them through m alone. X is N(0, I/d), so given m it is
-    #     (4)  X = s m / |s|^2 + (I - s s^T / |s|^2) Z,    Z fresh N(0, I/d)
-    #   and Z g is N(0, |g|^2/d I), whatever m was. The mean over n samples of (I - ..) Z_i g_i is one Gaussian again:
-    #     (5)  mean of X g = s mean(m.g) / |s|^2 + (I - s s^T/|s|^2) z sqrt(sum |g_i|^2 / d) / n,   z ~ N(0, I)
-    #   So n d + T numbers replace n T d, exactly in law.
+    #   them through m alone. X is N(0, I/d); along the unit vector u = s/|s| it is one Gaussian vector, and what stands
+    #   across is independent of it:
+    #     (4)  X = (u n^T + (I - u u^T) Z) / sqrt(d),    n (d) and Z (T-B, d) fresh N(0, I),    m = |s| n / sqrt(d)
+    #   and Z g is N(0, |g|^2 I), whatever m was. The mean over N samples of (I - u u^T) Z_i g_i is one Gaussian again:
+    #     (5)  mean of X g = u mean(n.g) / sqrt(d) + (I - u u^T) z,    z ~ N(0, sum |g_i|^2 / (d N^2) I)
+    #   So 2 N d + T numbers replace N T d, exactly in law.
 
     def stochastic(self, rng, a, W, n):
         """One draw of the gradients on n samples, for many runs at once: a (R, T), W (R, d, d) -> da, dW, in their dtype."""
+        check_count("n", n)
         (R, T), d, B, dtype = a.shape, self.width, self.places, a.dtype
+        check_shape("a", a, (None, self.tokens))
+        check_shape("W", W, (R, d, d))
         s, _ = softmax_forward(a)
         others, A = s[:, : T - B], s[:, -B:].sum(axis=1)[:, None, None]
-        square = (others * others).sum(axis=1)[:, None, None]
-        x_r = self.relevant(rng, (R, n), dtype)
-        m = (square / d) ** 0.5 * rng.standard_normal((R, n, d), dtype)  # N(0, |s|^2/d I)
-        mixed = A * x_r + m
+        largest = others.max(axis=1, keepdims=True)
+        size = largest * ((others / largest) ** 2).sum(axis=1, keepdims=True) ** 0.5
+        u = others / size
+        x_r, along = self.relevant(rng, (R, n), dtype), rng.standard_normal((R, n, d), dtype)
+        mixed = A * x_r + (size / d**0.5)[:, :, None] * along  # (4)
         e = mixed @ W - x_r @ self.W_star.astype(dtype)
         g = e @ W.swapaxes(1, 2)
         z = rng.standard_normal((R, T - B), dtype) * ((g * g).sum(axis=(1, 2)) / d)[:, None] ** 0.5 / n
-        along = (m * g).sum(axis=(1, 2)) / n - (others * z).sum(axis=1)
-        ds_others = others * (along / square[:, 0, 0])[:, None] + z  # (5)
+        push = (along * g).sum(axis=(1, 2)) / (n * d**0.5) - (u * z).sum(axis=1)
+        ds_others = u * push[:, None] + z  # (5)
         ds = np.concatenate([ds_others, np.repeat((x_r * g).sum(axis=(1, 2))[:, None] / n, B, axis=1)], axis=1)
         return softmax_backward(ds, Softmax(s)), mixed.swapaxes(1, 2) @ e / n
 
 
 def draw_task(rng, tokens, width, places=1, p=0.0):
     """Draw W* uniformly among orthogonal matrices of size width, for `tokens` tokens, the relevant one at `places`."""
-    check_count("width", width)
-    if check_count("places", places) >= check_count("tokens", tokens):
-        raise InputError(f"places: expected fewer than tokens = {tokens}, got {places}")
-    check_number("p", p, least=0, most=1)
-    return SingleLocation(orthogonal(rng, 1, width)[0], tokens, places, float(p))
+    return SingleLocation(orthogonal(rng, 1, check_count("width", width))[0], tokens, places, p)
