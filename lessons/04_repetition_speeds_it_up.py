@@ -108,7 +108,7 @@ shared, own = TwoNumbers(4096.0, d_B, B), TwoNumbers(4096.0, d_B, B, per_place=T
 ratio.semilogx(1 / shared.rate, lengths_B[False] * shared.rate, "s", color=plot.GREEN, ms=3, label="in context, shared score")
 ratio.semilogx(1 / own.rate, lengths_B[True] * own.rate / np.sqrt(B), "^", color=plot.VERMILION, ms=3, label=r"in context, own scores, $/\sqrt{B}$")
 plot.reference(ratio, np.sqrt(np.pi / 2), r"$\sqrt{\pi/2}$", below=True)
-ratio.set(xlabel=r"$1/\lambda$", ylabel=r"plateau length times $\lambda$", ylim=(1, 2), title="What is left of the closed form: corrections of small T/B and d")
+ratio.set(xlabel=r"$1/\lambda$", ylabel=r"plateau length times $\lambda$", ylim=(1, 2), title="What is left of the closed form: shares sqrt(d) B / T and 1 / sqrt(d)")
 ratio.legend()
 run.figure(fig, "laws")
 
