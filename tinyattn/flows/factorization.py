@@ -1,0 +1,131 @@
+"""Heads compete, then cooperate: the factorisation flow of "Incremental Learning of Sparse Attention Patterns".
+
+In the regression variant of the chain, with orthonormal features, what H heads compute is a sum of outer products, and
+training is a factorisation of one matrix (arXiv 2602.19143):
+
+    target  G = sum_k m_k e_k p_k^T      e_k (d) feature k, p_k (T) where it stands, m_k its importance
+    output  Y = sum_j V_j s_j^T          V_j (d) the value of head j, s_j (T) its attention
+
+States are arrays (..., H, d + T): for each head its value V_j, then its attention s_j or its logits a_j. The head axis
+leads and every head goes through the same operations entry by entry, so identical heads stay identical to the last bit.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend import namespace
+from ..errors import InputError, check_count, check_number, check_shape
+from ..ops import Softmax, softmax_backward, softmax_forward
+
+# The flow
+#
+#   With the residual R = G - Y the loss and its differential are
+#     (1)  L = 1/2 |R|^2,      δL = - sum_j <R, δV_j s_j^T + V_j δs_j^T>
+#   so descent moves the value and the attention of a head by
+#     (2)  dV_j/dt = R s_j,      -dL/ds_j = R^T V_j.
+#   The heads meet in R and nowhere else: each learns what the others together leave over.
+#   Attention has to stay on the simplex. With logits, s_j = softmax(a_j), the softmax Jacobian J(s) = diag(s) - s s^T
+#   takes the gradient to the logits,
+#     (3)  da_j/dt = J(s_j) R^T V_j           (and so ds_j/dt = J(s_j)^2 R^T V_j).
+#   The paper's figure moves the attention itself by the same J, once instead of twice:
+#     (4)  ds_j/dt = J(s_j) R^T V_j,
+#   which is gradient descent on the simplex in the geometry where an entry of s_j is moved in proportion to itself
+#   (replicator, or Fisher-Rao). Rows of J sum to 0, so the sum of s_j is kept by both.
+
+
+@dataclass(frozen=True, eq=False)
+class Factorization:
+    """The flow f(t, y) for a target G (d, T), as `target` makes it.
+
+    importances: m_k (h,), features: e_k as rows (h, d), places: p_k as rows (h, T), both orthonormal.
+    geometry:    "logits", the network's own, (3), or "simplex", the paper's figure, (4).
+    """
+
+    importances: Any
+    features: Any
+    places: Any
+    geometry: str = "logits"
+
+    def __post_init__(self):
+        check_shape("features", self.features, (len(self.importances), None))
+        check_shape("places", self.places, (len(self.importances), None))
+        if self.geometry not in ("logits", "simplex"):
+            raise InputError(f'geometry: expected "logits" or "simplex", got {self.geometry!r}')
+
+    @property
+    def width(self):
+        return self.features.shape[1]
+
+    @property
+    def tokens(self):
+        return self.places.shape[1]
+
+    @property
+    def G(self):
+        return (self.importances[:, None] * self.features).T @ self.places
+
+    def split(self, y):
+        """Values V (..., H, d) and attention s (..., H, T) of a state."""
+        check_shape("y", y, (*(None for _ in y.shape[:-1]), self.width + self.tokens))
+        V, z = y[..., : self.width], y[..., self.width :]
+        return V, softmax_forward(z)[0] if self.geometry == "logits" else z
+
+    def residual(self, y):
+        """R = G - sum_j V_j s_j^T, (..., d, T)."""
+        V, s = self.split(y)
+        return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
+
+    def __call__(self, t, y):
+        """dy/dt at y (..., H, d + T)."""
+        V, s = self.split(y)
+        R = self.residual(y)[..., None, :, :]
+        dV = (R * s[..., None, :]).sum(axis=-1)  # (2)
+        pull = (R * V[..., :, None]).sum(axis=-2)  # R^T V_j
+        return namespace(y).concatenate([dV, softmax_backward(pull, Softmax(s))], axis=-1)  # (3), (4)
+
+    def loss(self, y):
+        """L = |R|^2 / 2, (...)."""
+        R = self.residual(y)
+        return (R * R).sum(axis=(-2, -1)) / 2  # (1)
+
+    def feature_loss(self, y):
+        """The loss of each feature in its own entry of the target, (m_k - e_k^T Y p_k)^2 / 2: (..., h)."""
+        miss = ((self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1) * self.features).sum(axis=-1)
+        return miss * miss / 2
+
+    def state(self, V, logits):
+        """Pack values V (..., H, d) and logits (..., H, T) into a state of either geometry."""
+        xp = namespace(V)
+        z = logits if self.geometry == "logits" else softmax_forward(logits)[0]
+        return xp.concatenate([V, z], axis=-1)
+
+    def tilted(self, heads, eps):
+        """The deterministic start: V = 0 and a_j = eps * (unit vector j), head j tilted towards position j."""
+        check_number("eps", eps, least=0)
+        if check_count("heads", heads) > self.tokens:
+            raise InputError(f"heads: expected at most one for each of {self.tokens} positions, got {heads}")
+        return self.state(np.zeros((heads, self.width)), eps * np.eye(heads, self.tokens))
+
+    def near_uniform(self, rng, heads, noise=1e-6):
+        """V = 0 and logits of independent N(0, noise^2): attention uniform but for that."""
+        check_number("noise", noise, least=0)
+        shape = (check_count("heads", heads), self.tokens)
+        return self.state(np.zeros((heads, self.width)), noise * rng.normal(size=shape))
+
+
+def target(importances, tokens, geometry="logits", blocks=None):
+    """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k."""
+    m = np.asarray(importances, dtype=float)
+    if m.ndim != 1 or not len(m) or not np.isfinite(m).all() or (m <= 0).any():
+        raise InputError(f"importances: expected positive finite numbers, got {importances}")
+    blocks = [[k] for k in range(len(m))] if blocks is None else blocks
+    places = np.zeros((len(m), check_count("tokens", tokens)))
+    positions = [position for block in blocks for position in block]
+    fits = len(blocks) == len(m) and all(map(len, blocks)) and len(set(positions)) == len(positions)
+    if not fits or not all(0 <= position < tokens for position in positions):
+        raise InputError(f"blocks: expected {len(m)} disjoint lists of positions in 0..{tokens - 1}, got {blocks}")
+    for row, block in zip(places, blocks):
+        row[list(block)] = len(block) ** -0.5
+    return Factorization(m, np.eye(len(m)), places, geometry)
