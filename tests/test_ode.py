@@ -217,6 +217,14 @@ def test_an_event_at_zero_fires_at_once_and_a_nan_stops():
     assert solution.status == -1 and solution.message == "an event's value is not finite at t = 1.2, step 4"
 
 
+def test_an_error_inside_an_event_is_not_swallowed():
+    def wrong(t, y):
+        return y[0] if t == 0 else np.ones(2) @ np.ones(3)
+
+    with pytest.raises(ValueError, match="matmul"):
+        ode.integrate(bend, (0, 2), np.ones(1), step=0.5, events=wrong)
+
+
 def test_nothing_fires_after_the_stop_and_two_events_may_stop_two_runs():
     at = lambda place, run=None: lambda t, y: (y if run is None else y[run]) - place  # noqa: E731
     first, second = at(0.5, 0), at(1.5, 0)

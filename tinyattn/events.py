@@ -8,6 +8,10 @@ from .backend import namespace, to_numpy
 from .errors import InputError
 
 
+class NotFinite(Exception):
+    """An event has no sign."""
+
+
 class Watch:
     """One event: its last values, and when and where each run fired first."""
 
@@ -27,7 +31,7 @@ class Watch:
         self.states = self.xp.full(y0.shape, math.nan, dtype=y0.dtype)
 
     def look(self, t, t_new, y_new, inside):
-        """Note which runs crossed zero in this step; return whether any did. Raise ValueError if a value is not finite."""
+        """Note which runs crossed zero in this step; return whether any did. Raise NotFinite where it has no sign."""
         xp, before = self.xp, self.value
         self.value = now = xp.asarray(self.g(t_new, y_new))
         rises, falls = (before <= 0) & (now >= 0) & (before != now), (before >= 0) & (now <= 0) & (before != now)
@@ -36,7 +40,7 @@ class Watch:
         if not bool(to_numpy((hit | ~xp.isfinite(now)).any())):
             return False
         if not bool(to_numpy(xp.isfinite(now).all())):
-            raise ValueError("an event's value is not finite")
+            raise NotFinite("an event's value is not finite")
         theta = self._locate(t, t_new - t, inside, before)
         self.times = xp.where(hit, t + theta * (t_new - t), self.times)
         self.states = xp.where(self.wide(hit), inside(self.wide(theta.astype(y_new.dtype))), self.states)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .backend import namespace, to_numpy
 from .errors import InputError, check_count, check_number
-from .events import Watch, last_stop
+from .events import NotFinite, Watch, last_stop
 from .progress import progress_bar
 
 
@@ -173,20 +173,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
             raise InputError(f"f: expected a return of shape {y0.shape}, as y0, got {getattr(dy, 'shape', dy)}")
         return dy
 
-    if method == "rk45":
-        if step is not None or n_steps is not None:
-            raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
-        for name, value in (("rtol", rtol), ("atol", atol)):
-            check_number(name, value, above=0)
-        if max_step != math.inf:
-            check_number("max_step", max_step, above=0)
-        steps = _adaptive_steps(counted, still, t0, t1, y0, rtol, atol, max_step)
-    elif method in ("euler", "rk4"):
-        one_step = euler_step if method == "euler" else rk4_step
-        steps = _fixed_steps(counted, t0, t1, y0, one_step, *_check_step(step, n_steps, t1 - t0))
-    else:
-        raise InputError(f'method: expected "euler", "rk4" or "rk45", got {method!r}')
-
+    steps = _choose(method, counted, still, t0, t1, y0, step, n_steps, rtol, atol, max_step)
     watches, sign = [Watch(g, t0, y0) for g in events], math.copysign(1, t1 - t0)
     times, states, taken = ([], [], 0) if wanted is not None else ([t0], [y0], 0)
     due = 0  # index of the next wanted time
@@ -201,7 +188,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
                 stop = None
                 try:
                     fired = [watch for watch in watches if watch.look(t, t_new, y_new, inside) and watch.terminal]
-                except ValueError as error:
+                except NotFinite as error:
                     raise _Failed(f"{error} at t = {t_new:.6g}, step {taken + 1}") from None
                 taken += 1
                 for watch in fired:
@@ -234,6 +221,22 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
 
 class _Failed(Exception):
     """The integration cannot go on."""
+
+
+def _choose(method, f, still, t0, t1, y0, step, n_steps, rtol, atol, max_step):
+    """The generator of steps for a method, its settings checked."""
+    if method == "rk45":
+        if step is not None or n_steps is not None:
+            raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
+        for name, value in (("rtol", rtol), ("atol", atol)):
+            check_number(name, value, above=0)
+        if max_step != math.inf:
+            check_number("max_step", max_step, above=0)
+        return _adaptive_steps(f, still, t0, t1, y0, rtol, atol, max_step)
+    if method in ("euler", "rk4"):
+        one_step = euler_step if method == "euler" else rk4_step
+        return _fixed_steps(f, t0, t1, y0, one_step, *_check_step(step, n_steps, t1 - t0))
+    raise InputError(f'method: expected "euler", "rk4" or "rk45", got {method!r}')
 
 
 def _fixed_steps(f, t0, t1, y, one_step, h, n):
