@@ -12,7 +12,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import attention, gradcheck, lesson, plot, twins
+from tinyattn import attention, gradcheck, lesson, measure, plot, twins
 
 run = lesson.start("01_one_head_by_hand", __doc__)
 
@@ -106,7 +106,7 @@ def error_of_differences(h, dtype):
         return 0.5 * (case.forward({**there, "W_Q": W_Q})[0] ** 2).sum()
 
     estimate = gradcheck.central_differences(half_square, there["W_Q"], dtype(h)).astype(np.float64)
-    return np.linalg.norm(estimate - exact) / (np.linalg.norm(estimate) + np.linalg.norm(exact))
+    return gradcheck.relative_error(estimate, exact)
 
 
 steps64 = np.logspace(-12, -0.5, 13 if run.quick else 47)
@@ -117,7 +117,7 @@ errors32 = np.array([error_of_differences(h, np.float32) for h in steps32])
 
 def slope(low, high):
     inside = (steps64 >= low) & (steps64 <= high)
-    return float(np.polyfit(np.log(steps64[inside]), np.log(errors64[inside]), 1)[0])
+    return measure.fit_power_law(errors64[inside], h=steps64[inside]).exponents["h"]
 
 
 right, left = slope(1e-4, 1e-1), slope(1e-12, 1e-7)

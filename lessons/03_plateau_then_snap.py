@@ -85,9 +85,14 @@ walks = {
     f"{name}, step {snap / n:.0f}": ode.integrate(flow, (0, end), flow.start(), method=method, step=snap / n)
     for name, method, n in [("Euler", "euler", 12), ("Euler", "euler", 50), ("RK4", "rk4", 12)]
 }
-parts = {"weight w / sqrt(d)": dense.y[:, 0] / math.sqrt(WIDTH), "attention on the relevant token": flow.attention(dense.y)}
+parts = {
+    "weight w / sqrt(d)": dense.y[:, 0] / math.sqrt(WIDTH),
+    "attention on the relevant token": flow.attention(dense.y),
+}
 early = (dense.t > 0.02 * snap) & (dense.t < 0.2 * snap)
-onsets = [measure.fit_power_law(number[early], t=dense.t[early]).exponents["t"] for number in dense.y.T]  # of w, of Delta
+onsets = [
+    measure.fit_power_law(number[early], t=dense.t[early]).exponents["t"] for number in dense.y.T
+]  # of w, of Delta
 
 fractions = 2.0 ** np.arange(-10, -3)
 late = {
@@ -163,13 +168,17 @@ run.figure(fig, "plateau_then_snap")
 # %%
 run.compare(
     [
-        (f"plateau, T = {PAPER_T}, d = {PAPER_D}", PAPER_PLATEAU, f"{plateau:.2f}"),
-        ("closed form sqrt(pi/2) / lambda", "-", f"{closed_form:.1f}"),
+        (f"plateau, T = {PAPER_T}, d = {PAPER_D}", str(PAPER_PLATEAU), f"{plateau:.2f}"),
+        ("closed form sqrt(pi/2) / lambda", None, f"{closed_form:.1f}"),
         ("linear prediction of the same", "17997", f"{linear:.0f}"),
         ("order of Euler, of RK4", "1, 4", f"{euler_order:.2f}, {rk4_order:.2f}"),
         ("onset of w, of Delta: powers of t", "1, 2", f"{onsets[0]:.2f}, {onsets[1]:.2f}"),
         ("SGD: largest gap to the flow, share of the start", "0.055", f"{sgd_gap:.3f}"),
-        ("SGD: crossing, and the flow's", "5420-5440, 5430", f"{crossings.min():.0f}-{crossings.max():.0f}, {crossing:.0f}"),
+        (
+            "SGD: crossing, and the flow's",
+            "5420-5440, 5430",
+            f"{crossings.min():.0f}-{crossings.max():.0f}, {crossing:.0f}",
+        ),
     ],
     before="reference",
 )
@@ -182,7 +191,9 @@ run.claim("the weight moves before attention does: w starts like t, Delta like t
 run.claim("sixteen steps to the plateau: RK4 finds its end within 3%, Euler is more than 10% late",
           late["rk4"][-1] < 0.03 and late["euler"][-1] > 0.1)  # fmt: skip
 run.claim("SGD stays within 0.1 of the starting loss of the flow", sgd_gap < (0.25 if run.quick else 0.1))
-run.exercise("the relevant token stands at B = 4 places, all scored by one shared number. How much shorter is the plateau?")
+run.exercise(
+    "the relevant token stands at B = 4 places, all scored by one shared number. How much shorter is the plateau?"
+)
 run.finish(plateau=plateau, closed_form=closed_form, linear=linear, euler_order=euler_order, rk4_order=rk4_order,
            sgd_gap=sgd_gap, sgd_crossings=crossings, flow_crossing=crossing)  # fmt: skip
 

@@ -98,7 +98,7 @@ def test_a_run_that_diverges_is_one_line_and_a_bug_keeps_its_traceback(tmp_path)
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
 
 
-def test_figures_tables_and_lessons_own_flags(tmp_path):
+def test_figures_and_tables(tmp_path):
     body = (
         "import numpy as np, matplotlib.pyplot as plt\nfrom tinyattn import plot\n"
         "fig, ax = plt.subplots()\nplot.attention_map(ax, np.eye(3, 4), 'map')\nplot.reference(ax, 0.5, 'half')\n"

@@ -107,7 +107,9 @@ def test_no_t_eval_returns_every_step_and_t_eval_interpolates():
     some = ode.integrate(bend, (0, 2), np.array(1.0), n_steps=40, t_eval=[0.0, 0.05, 0.51, 2.0])
     np.testing.assert_allclose(some.y, 1 / (1 + some.t**2), atol=2e-7)
     assert some.y[1] == every.y[1] and some.y[-1] == every.y[-1]
-    fine = ode.integrate(bend, (0, 2), np.array(1.0), method="rk45", rtol=1e-8, atol=1e-10, t_eval=np.linspace(0, 2, 99))
+    fine = ode.integrate(
+        bend, (0, 2), np.array(1.0), method="rk45", rtol=1e-8, atol=1e-10, t_eval=np.linspace(0, 2, 99)
+    )
     np.testing.assert_allclose(fine.y, 1 / (1 + fine.t**2), atol=1e-8)
     assert fine.nfev < 400
 
@@ -134,7 +136,9 @@ def test_events_fire_once_a_run_and_stop_when_all_have(device, method, settings)
     def never(t, y):
         return y[..., 0] - 5.0
 
-    solution = ode.integrate(oscillator, (0, 20), device.put(y0), method=method, events=[falls_to_half, never], **settings)
+    solution = ode.integrate(
+        oscillator, (0, 20), device.put(y0), method=method, events=[falls_to_half, never], **settings
+    )
     exact = np.arccos(0.25 / y0[:, 0])
     np.testing.assert_allclose(solution.t_events[0], exact, atol=1e-6)
     np.testing.assert_allclose(to_numpy(solution.y_events[0])[:, 0], 0.25, atol=1e-6)
@@ -150,7 +154,9 @@ def test_a_run_that_has_fired_stands_still_and_does_not_hold_up_the_others():
         return y - 0.5
 
     half.terminal = True
-    solution = ode.integrate(lambda t, y: -rates * y, (0, 1e4), np.ones(2), method="rk45", rtol=1e-8, atol=1e-10, events=half)
+    solution = ode.integrate(
+        lambda t, y: -rates * y, (0, 1e4), np.ones(2), method="rk45", rtol=1e-8, atol=1e-10, events=half
+    )
     np.testing.assert_allclose(solution.t_events[0], np.log(2) / rates, rtol=1e-6)
     assert solution.n_steps < 60  # it is stability that would hold the step below 3.3 / 1.0, for 700 units of time
     after = solution.t > 10

@@ -121,7 +121,7 @@ def compare(case, inputs, rng, device=CPU):
         n, m = np.array(by_hand), np.array(by_differences)
         worst = int(np.abs(n - m).argmax())
         index = tuple(map(int, steps[worst])) if small else None
-        rows.append(Row(case.name, tensor, x.shape, len(n), _error(n, m), index, float(n[worst]), float(m[worst])))
+        rows.append(Row(case.name, tensor, x.shape, len(n), relative_error(n, m), index, float(n[worst]), float(m[worst])))
     return rows
 
 
@@ -135,7 +135,8 @@ def _shifted(x, step, h):
     return above, below
 
 
-def _error(n, m):
+def relative_error(n, m):
+    """|n - m| / (|n| + |m|), Euclidean norms over all entries: 0 for equal arrays, also zero ones, 1 for opposite."""
     scale = np.linalg.norm(n) + np.linalg.norm(m)
     return float(np.linalg.norm(n - m) / scale) if scale else 0.0
 

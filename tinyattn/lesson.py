@@ -33,7 +33,7 @@ from .train import Diverged
 
 @dataclass
 class Run:
-    """One run of a lesson: `options` (seed, quick, out and the lesson's own flags), `device`, `rng`."""
+    """One run of a lesson: `options` (the flags: seed, quick, out, ...), `device`, `rng`."""
 
     name: str
     options: argparse.Namespace
@@ -105,8 +105,8 @@ class Run:
             sys.exit(f"claim does not hold: {'; '.join(broken)}")
 
 
-def start(name, doc, flags=None):
-    """Read the command line of lesson `name` and prepare its run. `flags` maps a lesson's own flags to argparse keywords.
+def start(name, doc):
+    """Read the command line of lesson `name` and prepare its run.
 
     In a notebook the command line is not ours, and the defaults hold.
     """
@@ -116,8 +116,6 @@ def start(name, doc, flags=None):
     parser.add_argument("--quick", action="store_true", help="a shorter run, with a weaker claim")
     parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
     parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
-    for flag, keywords in (flags or {}).items():
-        parser.add_argument(flag, **keywords)
     in_notebook = "ipykernel" in sys.modules
     options = parser.parse_args([] if in_notebook else None)
     if not in_notebook:

@@ -90,7 +90,7 @@ def fit_power_law(y, **x):
     log_y = np.log(np.ravel(np.asarray(y, dtype=float)))
     columns = [np.ones_like(log_y), *(np.log(np.ravel(np.asarray(v, dtype=float))) for v in x.values())]
     for name, values in zip(["y", *x], [log_y, *columns[1:]]):
-        if values.shape != log_y.shape or not np.isfinite(values).all():
+        if not np.isfinite(values).all():
             raise InputError(f"{name}: expected {log_y.size} positive finite numbers, got {y if name == 'y' else x[name]}")
     if log_y.size <= len(columns):
         raise InputError(f"y: expected more than {len(columns)} points for {len(columns)} coefficients, got {log_y.size}")

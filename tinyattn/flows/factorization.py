@@ -10,6 +10,7 @@ States are arrays (..., H, d + T): for each head its value V_j, then its attenti
 leads and every head goes through the same operations entry by entry, so identical heads stay identical to the last bit.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ class Factorization:
     def tokens(self):
         return self.places.shape[1]
 
-    @property
+    @functools.cached_property
     def G(self):
         return (self.importances[:, None] * self.features).T @ self.places
 
@@ -74,16 +75,18 @@ class Factorization:
 
     def residual(self, y):
         """R = G - sum_j V_j s_j^T, (..., d, T)."""
-        V, s = self.split(y)
-        return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
+        return self._residual(*self.split(y))
 
     def __call__(self, t, y):
         """dy/dt at y (..., H, d + T)."""
         V, s = self.split(y)
-        R = self.residual(y)[..., None, :, :]
+        R = self._residual(V, s)[..., None, :, :]
         dV = (R * s[..., None, :]).sum(axis=-1)  # (2)
         pull = (R * V[..., :, None]).sum(axis=-2)  # R^T V_j
         return namespace(y).concatenate([dV, softmax_backward(pull, Softmax(s))], axis=-1)  # (3), (4)
+
+    def _residual(self, V, s):
+        return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
 
     def loss(self, y):
         """L = |R|^2 / 2, (...)."""
