@@ -15,7 +15,7 @@ def qkv(rng, B=2, H=3, T=4, S=6, K=5, C=2, shared=False):
 
 def loop_over_heads(q, k, v, visible, dy):
     """The slow witness: one head, one sequence, one query at a time, with the softmax Jacobian written out."""
-    (B, H, T, K), S = q.shape, k.shape[-2]
+    B, H, T, K = q.shape
     y, dq, dk, dv = np.zeros((B, H, T, v.shape[-1])), np.zeros(q.shape), np.zeros(k.shape), np.zeros(v.shape)
     for b, h, t in np.ndindex(B, H, T):
         g = h if k.shape[1] > 1 else 0

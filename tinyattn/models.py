@@ -129,7 +129,7 @@ class MinimalModel:
     def forward(self, params, x):
         """Token ids x (B, S) -> logits (B, T, V) for the tokens after positions context-1 .. S-1, T = S-context+1."""
         self.check(x)
-        xp, (B, S), W_Q, W_V = namespace(x), x.shape, params["W_Q"], params["W_V"]
+        xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
         check_shape("W_Q", W_Q, (self.width, self.heads, self.width))
         check_shape("W_V", W_V, (self.width, self.heads, self.vocab))
         first = self.context - 1
