@@ -17,6 +17,7 @@ import numpy as np
 
 from tinyattn import backend, models, ode, optim, train
 from tinyattn.flows.emergence import TwoNumbers
+from tinyattn.flows.factorization import Factorization, target
 from tinyattn.tasks import markov
 
 VOCAB, POSITIONS, HEADS = 50, 25, 3
@@ -97,6 +98,33 @@ def grid_in_one_call(device):
           f"{alone:.2f} s one at a time on the host, ratio {alone / together:.2f}")  # fmt: skip
 
 
+def figures_run(device):
+    """Lesson 06's run: simplex form, three heads, to t = 500, against a loop over heads of small Euler steps."""
+    flow = target((2.89, 1.7, 1.0), 40, "simplex")
+    y0, end, h = flow.tilted(3, 1e-6), 500.0, 0.005
+
+    def adaptive(rtol, atol, there=flow, start=y0):
+        return ode.integrate(there, (0, end), start, method="rk45", rtol=rtol, atol=atol, t_eval=[end]).y[-1]
+
+    def plain():
+        V, s, G = list(y0[:, :3]), list(y0[:, 3:]), flow.G
+        for _ in range(round(end / h)):
+            R = G - sum(np.outer(V_j, s_j) for V_j, s_j in zip(V, s))
+            for j in range(3):
+                pull = R.T @ V[j]
+                V[j], s[j] = V[j] + h * (R @ s[j]), s[j] + h * (s[j] * (pull - s[j] @ pull))
+        return np.concatenate([V, s], axis=1)
+
+    exact = float(flow.loss(adaptive(1e-12, 1e-15)))
+    put = [device.put(array) for array in (flow.importances, flow.features, flow.places, y0)]
+    there = Factorization(*put[:3], "simplex")
+    fast, slow = seconds(lambda: adaptive(1e-6, 1e-9, there, put[3]), device, 5), seconds(plain, backend.get("cpu"), 1)
+    errors = [abs(float(flow.loss(y)) - exact) for y in (adaptive(1e-6, 1e-9), plain())]
+    print(f"\nthree heads, simplex form, to t = 500 (loss {exact:.4e}): rk45, rtol 1e-6, {fast:.2f} s, loss off by "
+          f"{errors[0]:.0e}; loop over heads of Euler steps of 0.005, {slow:.2f} s, off by {errors[1]:.0e}; "
+          f"ratio {slow / fast:.1f}")  # fmt: skip
+
+
 def steps_per_second(device):
     """RK4 steps of the two-number flow against the number of runs carried together."""
     print("\nRK4 on the two-number flow\n    runs   steps/s   runs x steps/s")
@@ -130,6 +158,7 @@ def main():
     t = seconds(lambda: chain.sample(rng, 12000, 26), device, 5)
     print(f"\nsampling 12,000 sequences of 26 tokens, V = 50, spans (2, 2, 2), on the host: {t:.3f} s")
     grid_in_one_call(device)
+    figures_run(device)
     steps_per_second(device)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 __version__ = "stand-in"
 
 FUNCTIONS = """
-    arange broadcast_to concatenate einsum exp full isfinite isnan log maximum ones sqrt stack take_along_axis tri where
+    arange broadcast_to concatenate einsum exp eye full isfinite isnan log maximum ones sqrt stack take_along_axis tri where
     zeros zeros_like
 """.split()
 METHODS = "all any max mean min reshape sum swapaxes take".split()

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, ode
+from tinyattn import gradcheck, models, ode, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.factorization import Factorization, target
+from tinyattn.tasks import markov
 
 M = (2.89, 1.7, 1.0)
 HALF_TIMES = {  # eps: half times of the three features, computed independently
@@ -16,9 +17,7 @@ HALF_TIMES = {  # eps: half times of the three features, computed independently
 
 
 def half_times(flow, y0, end):
-    """When the loss of each feature has fallen to half."""
-    start = flow.feature_loss(y0)
-    events = [lambda t, y, k=k: flow.feature_loss(y)[k] - start[k] / 2 for k in range(len(start))]
+    events = [flow.half_event(y0, k) for k in range(len(flow.importances))]
     solution = ode.integrate(flow, (0, end), y0, method="rk45", rtol=1e-10, atol=1e-13, events=events, t_eval=[end])
     assert solution.success, solution.message
     return np.array([float(t) for t in solution.t_events]), solution
@@ -60,13 +59,127 @@ def test_the_field_is_the_gradient_in_its_geometry(device, rng, geometry):
     np.testing.assert_allclose(flow.feature_loss(y), np.square(entries) / 2, rtol=1e-10)
 
 
-@pytest.mark.parametrize("heads", [2, 5])
+@pytest.mark.parametrize("heads", [2, 3, 4, 5])
 def test_identical_heads_stay_identical_and_share_the_strongest_feature(heads):
     flow = target(M, 40, "simplex")
     solution = ode.integrate(flow, (0, 1e4), flow.tilted(heads, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[1e4])
     y = solution.y[-1]
     assert all(np.array_equal(y[0], head) for head in y)
     np.testing.assert_allclose(flow.split(y)[0], M[0] / heads * np.eye(3)[[0] * heads], atol=0.01 * M[0] / heads)
+
+
+@pytest.mark.parametrize("geometry", ["simplex", "logits"])
+def test_the_jacobian_by_differences(device, rng, geometry):
+    m, d, T, H = np.array([2.0, 1.5, 0.7]), 4, 6, 2
+    features, places = (np.linalg.qr(rng.normal(size=(n, 3)))[0].T for n in (d, T))
+    flow = Factorization(m, features, places, geometry)
+    y = flow.state(rng.normal(size=(H, d)), rng.normal(size=(H, T)))
+
+    def along(i):
+        change = np.zeros(y.size)
+        change[i] = 1e-6
+        change = change.reshape(y.shape)
+        if geometry == "simplex":
+            change[:, d:] -= change[:, d:].mean(axis=1, keepdims=True)
+        return ((flow(0, y + change) - flow(0, y - change)) / 2e-6).reshape(-1)
+
+    there = Factorization(*device.put([m, features, places]), geometry)
+    J = to_numpy(there.jacobian(device.put(y)))
+    np.testing.assert_allclose(J, np.stack([along(i) for i in range(y.size)], axis=1), rtol=1e-6, atol=1e-8)
+    if geometry == "logits":
+        np.testing.assert_allclose(J, J.T, atol=1e-12)  # a gradient flow
+    rate, motion = there.leading_mode(device.put(y))
+    assert rate == pytest.approx(np.linalg.eigvals(J).real.max()) and motion.shape == y.shape
+    np.testing.assert_allclose(J @ motion.reshape(-1), rate * motion.reshape(-1), atol=1e-8)
+    free = Factorization(*(v.astype("float32") for v in (m, features, places)), geometry)
+    assert free.jacobian(y.astype("float32")).dtype == np.float32
+
+
+def test_leading_modes_of_heads_at_the_start_and_in_the_crowd():
+    """At V = 0 differences grow by V_1' = m_1 s_1, s_1' = s_1 (1 - s_1) m_1 V_1; identical heads have no part in it."""
+    flow = target(M, 40, "simplex")
+    rate, motion = flow.leading_mode(flow.tilted(3, 1e-3))
+    assert rate == pytest.approx(M[0] * (39 / 1600) ** 0.5, rel=1e-3)
+    assert np.abs(motion[:, :3]).argmax(axis=1).tolist() == [0, 0, 0] and motion[:, 3].argmax() == 0
+    identical = flow.tilted(3, 0.0)
+    crowd = ode.integrate(flow, (0, 50), identical, method="rk45", rtol=1e-9, atol=1e-12, t_eval=[50]).y[-1]
+    for y in (identical, crowd):
+        assert np.abs(flow.leading_mode(y)[1]).max() < 1e-12
+
+
+def test_the_limit_with_logits_is_tokens_times_that_of_the_simplex_and_far_away():
+    """The slow path of identical heads, V at its optimum, over log t: s_2 sqrt(t) -> sqrt(H / (2 T (m_1^2 - m_2^2)))."""
+    T, H = 40, 3
+    m = np.zeros(T)
+    m[:3] = M
+
+    def drift(u, shifted):  # shifted = ln s_k + u / 2 for all positions but the first, u = ln t
+        s = np.exp(shifted - u / 2)
+        first = 1 - s.sum()
+        V = np.concatenate([[m[0] * first], m[1:] * s]) / (H * (first**2 + s @ s))
+        da = s * (m[1:] * V[1:] - H * (V @ V) * s)
+        return np.exp(u) * (da - s @ da + first * da.sum()) + 0.5
+
+    flow = target(M, T, "logits")
+    y = ode.integrate(flow, (0, 400), flow.tilted(H, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[400]).y[-1]
+    s = flow.split(y)[1][0, 1:]
+    decades = np.log(10) * np.array([3.0, 4.0, 6.0, 130.0])
+    path = ode.integrate(drift, (np.log(400), decades[-1]), np.log(s * 20), method="rk45", rtol=1e-7, t_eval=decades)
+    x = np.exp(path.y[:, 0])
+    per_decade = np.log(10) ** 2 / (4 * M[1] ** 2 * x**2)
+    limit = T * np.log(10) ** 2 * (M[0] ** 2 - M[1] ** 2) / (2 * M[1] ** 2 * H)
+    assert per_decade[-1] == pytest.approx(limit, rel=1e-3) and limit == pytest.approx(66.8, abs=0.05)
+    assert 55 < per_decade[:3].min() and per_decade[:3].max() < 62
+
+
+def test_starts():
+    flow = target(M, 8, "simplex")
+    V, s = flow.split(flow.concentrated(2, 5, 0.93, eps=1e-3))
+    assert not V.any() and s[:, 5] == pytest.approx(0.93, rel=1e-3) and s.sum(axis=1) == pytest.approx(1)
+    assert s[0, 0] > s[1, 0] and s[1, 1] > s[0, 1] and s[0, 3] == pytest.approx(0.01, rel=1e-3)
+    logits = target(M, 8, "logits")
+    np.testing.assert_allclose(logits.split(logits.waterfall(3, 0.9))[1], flow.split(flow.waterfall(3, 0.9))[1], rtol=1e-12)
+    falls = flow.split(flow.waterfall(3, 0.9))[1]
+    np.testing.assert_allclose(falls[2, :4], [0.3, 0.3, 0.3, 0.02], rtol=1e-12)
+    np.testing.assert_allclose(falls[0, :2], [0.9, 0.1 / 7], rtol=1e-12)
+
+
+def test_half_events_for_many_runs():
+    flow = target(M, 12, "simplex")
+    y0 = np.stack([flow.tilted(3, eps) for eps in (1e-2, 1e-3)])
+    event = flow.half_event(y0, 1, terminal=True)
+    together = ode.integrate(flow, (0, 1e3), y0, method="rk45", rtol=1e-9, events=event, t_eval=[])
+    assert together.status == 1
+    for run, t in zip(y0, together.t_events[0]):
+        alone = ode.integrate(flow, (0, 1e3), run, method="rk45", rtol=1e-9, events=flow.half_event(run, 1, True), t_eval=[])
+        assert t == pytest.approx(float(alone.t_events[0]), rel=1e-7)
+
+
+@pytest.mark.parametrize("steps", [1, 40])
+def test_a_network_that_scores_positions_only_takes_the_steps_of_the_flow(rng, steps):
+    """The minimal model on the regression chain under descent is Euler's method on the flow, to rounding."""
+    V, T, lags, rate = 4, 7, [2, 3, 5], 0.1
+    chain = markov.draw_chain(rng, V, blocks=[[lag] for lag in lags], matrices="frobenius")
+    x, y = chain.sample_regression(rng, 60, T, exact=True)
+    y = y[:, -1:] / V**0.5
+    model = models.MinimalModel(V, T, heads=2, context=T, query_scale=0.0, value_scale=0.0)
+    params, D = model.init(rng), model.width
+    scores = 0.1 * rng.normal(size=(2, T))
+    params["W_Q"][V + T - 1, :, V:] = scores * D**0.5
+    sizes = np.linalg.norm(chain.matrices, axis=(1, 2))
+    features = (chain.matrices / sizes[:, None, None]).swapaxes(1, 2).reshape(3, -1)
+    flow = Factorization(sizes / V**0.5, features, np.eye(T)[[T - lag for lag in lags]], "logits")
+    state = flow.state(np.zeros((2, V * V)), scores)
+    loss = train.squared_error_loss(model)
+    for _ in range(steps):
+        value, grads = loss(params, (x, y))
+        assert float(value) == pytest.approx(float(flow.loss(state)), rel=1e-9)
+        params["W_V"] = params["W_V"] - rate * grads["W_V"]
+        params["W_Q"][V:, :, V:] -= rate * D * grads["W_Q"][V:, :, V:]
+        state = ode.euler_step(flow, 0.0, state, rate)
+    values, logits = flow.split(state)[0], params["W_Q"][V + T - 1, :, V:] / D**0.5
+    np.testing.assert_allclose(params["W_V"][:V].swapaxes(0, 1).reshape(2, -1), values, atol=1e-9)
+    np.testing.assert_allclose(logits, state[:, V * V :], atol=1e-9)
 
 
 def test_blocks_and_noise(rng):
@@ -85,6 +198,10 @@ def test_blocks_and_noise(rng):
         (lambda: target(M, 9, geometry="sphere"), 'geometry: expected "logits" or "simplex", got \'sphere\''),
         (lambda: target(M, 9).tilted(10, 1e-6), "heads: expected at most one for each of 9 positions, got 10"),
         (lambda: target(M, 9).tilted(2, -1.0), "eps: expected"),
+        (lambda: target(M, 9).concentrated(2, 9), "position: expected one of 0..8, got 9"),
+        (lambda: target(M, 9).concentrated(2, 0, mass=1.0), "mass: expected a finite number > 0 < 1, got 1.0"),
+        (lambda: target(M, 9).waterfall(9), "heads: expected fewer than the 9 positions, got 9"),
+        (lambda: target(M, 9).jacobian(np.zeros((1, 2, 12))), r"y: expected shape \(any, 12\), got \(1, 2, 12\)"),
         (lambda: target(M, 9).loss(np.zeros((2, 5))), r"y: expected shape \(any, 12\), got \(2, 5\)"),
     ],
 )

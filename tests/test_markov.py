@@ -105,6 +105,18 @@ def test_regression_targets_are_the_drive_of_gaussian_tokens(rng):
     np.testing.assert_allclose(chain.drive(x, blocks=1)[:, 0], (0.7 * x[:, 2] + 0.3 * x[:, 1]) @ A.T, atol=1e-12)
 
 
+def test_an_exact_sample_has_the_moments_of_the_population(rng):
+    chain = markov.draw_chain(rng, vocab=3, spans=(2, 1))
+    x, y = chain.sample_regression(rng, 30, 5, exact=True)
+    flat = x.reshape(30, -1)
+    np.testing.assert_allclose(flat.T @ flat / 30, np.eye(15), atol=1e-12)
+    assert np.abs(flat.sum(axis=0)).max() < 1e-12 and np.abs(np.einsum("ni,nj,nk", flat, flat, flat)).max() < 1e-9
+    np.testing.assert_allclose(y, chain.drive(x), atol=1e-12)
+    for n in (28, 31):
+        with pytest.raises(InputError, match=f"n: expected an even number of at least 2 length vocab = 30, got {n}"):
+            chain.sample_regression(rng, n, 5, exact=True)
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [

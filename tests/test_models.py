@@ -35,6 +35,21 @@ def test_minimal_model_is_its_slow_witness(device, rng, heads, context, tokens):
     np.testing.assert_allclose(to_numpy(cache.attention), maps.swapaxes(0, 1), rtol=1e-10, atol=1e-13)
 
 
+def test_the_minimal_model_reads_vectors_as_it_reads_ids(device, rng):
+    """A one-hot vector is the token itself; any other is a mixture of tokens for the values, which are linear."""
+    model = models.MinimalModel(vocab=5, positions=6, heads=3, context=2)
+    params, ids = device.put(model.init(rng)), rng.integers(5, size=(4, 6))
+    want, ids_cache = model.forward(params, device.put(ids))
+    got, cache = model.forward(params, device.put(np.eye(5)[ids]))
+    np.testing.assert_allclose(to_numpy(got), to_numpy(want), rtol=1e-12, atol=1e-14)
+    dout = device.put(rng.normal(size=want.shape))
+    for key, g in model.backward(dout, cache).items():
+        np.testing.assert_allclose(to_numpy(g), to_numpy(model.backward(dout, ids_cache)[key]), rtol=1e-12, atol=1e-14)
+    for wrong in (rng.normal(size=(4, 6, 4)), rng.normal(size=(4, 7, 5)), rng.normal(size=6)):
+        with pytest.raises(InputError, match="x: expected"):
+            model.forward(params, device.put(wrong))
+
+
 def trained(model, loss, batch, steps=5):
     params = model.init(np.random.default_rng(1))
     return train.train(loss, params, [batch] * steps, optim.AdamW(0.05), steps=steps)[0]

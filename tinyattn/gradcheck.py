@@ -183,6 +183,7 @@ def cases():
         _op_case("self_attention, one head", attention.self_attention_forward, one_head),
         _op_case("self_attention, large", attention.self_attention_forward, large),
         *(_model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
+        _model_case("MinimalModel on vectors", minimal[3], lambda rng: rng.normal(size=(2, 5, 4))),
         *(_model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
         *(_model_case(f"ToyLayer, shared = {n}", toy[n], lambda rng: rng.normal(size=(3, 7, 4))) for n in (0, 2)),
     ]

@@ -68,10 +68,11 @@ def xavier_bound(fan_in, fan_out):
 #   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x positions inputs.
 #   Inside, the head axis leads, (H, B, T, ..), so that (7) and (8) are one large product a head without a copy.
 #   Backward the one-hots are multiplied out: one dense product is several times faster than scattering rows.
+#   In the paper's regression variant a token is a vector of V numbers instead of a one-hot, and nothing else changes.
 
 
 class Minimal(NamedTuple):
-    x: Array  # one-hot inputs (B, S, D)
+    x: Array  # inputs (B, S, D): one-hot or real tokens beside one-hot positions
     attend: Attend
 
     @property
@@ -84,7 +85,7 @@ class Minimal(NamedTuple):
 class MinimalModel:
     """One attention layer and nothing else: no residual, no normalisation, no MLP, no biases.
 
-    vocab, positions: tokens 0..vocab-1 and the longest sequence read.
+    vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
     heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab + positions.
     context:          queries stand where at least this many tokens can be seen, at positions context-1, context, ...
     query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D matrix.
@@ -118,28 +119,34 @@ class MinimalModel:
         return {"W_Q": rng.uniform(-query, query, (D, H, D)), "W_V": rng.uniform(-value, value, (D, H, V))}
 
     def check(self, x):
-        """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
-        check_ids("x", x, self.vocab)
-        if x.ndim != 2 or not self.context <= x.shape[1] <= self.positions:
+        """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
+        if x.ndim == 3:
+            check_shape("x", x, (None, None, self.vocab))
+        else:
+            check_ids("x", x, self.vocab)
+        if x.ndim not in (2, 3) or not self.context <= x.shape[1] <= self.positions:
             raise InputError(
                 f"x: expected shape (batch, {self.context} to {self.positions} tokens), got {tuple(x.shape)}"
             )
         return x
 
     def forward(self, params, x):
-        """Token ids x (B, S) -> logits (B, T, V) for the tokens after positions context-1 .. S-1, T = S-context+1."""
+        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S-context+1.
+
+        Entry t is about the token after position context-1 + t.
+        """
         self.check(x)
         xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
         check_shape("W_Q", W_Q, (self.width, self.heads, self.width))
         check_shape("W_V", W_V, (self.width, self.heads, self.vocab))
         first = self.context - 1
-        q = self._look_up(W_Q, x, first)  # (1)
-        v = self._look_up(W_V, x)  # (2)
-        onehot = self._one_hot(x, W_Q.dtype)
-        a = q @ onehot.swapaxes(-1, -2) / math.sqrt(self.width)  # (3)
+        inputs = self._inputs(x, W_Q.dtype)
+        q = self._project(W_Q, x, inputs, first)  # (1)
+        v = self._project(W_V, x, inputs)  # (2)
+        a = q @ inputs.swapaxes(-1, -2) / math.sqrt(self.width)  # (3)
         y, attend = attend_forward(a, v, causal(S - first, S, xp))  # (4)
         logits = y.sum(axis=0)  # (5)
-        return logits, Minimal(onehot, attend)
+        return logits, Minimal(inputs, attend)
 
     def backward(self, dlogits, cache):
         """dlogits (B, T, V) -> gradients of W_Q and W_V."""
@@ -153,21 +160,27 @@ class MinimalModel:
         dW_Q = x[:, first:].reshape(-1, D).T @ dq.reshape(H, -1, D)  # (1), (8)
         return {"W_Q": dW_Q.swapaxes(0, 1), "W_V": dW_V.swapaxes(0, 1)}
 
-    def _look_up(self, W, x, first=0):
-        """Rows of W (D, H, K) for the inputs at positions first, first+1, ...: (H, B, T, K)."""
+    def _inputs(self, x, dtype):
+        """What (1) to (3) call x: tokens beside one-hot positions, (B, S, D)."""
+        xp, (B, S) = namespace(x), x.shape[:2]
+        inputs = xp.zeros((B, S, self.width), dtype=dtype)
+        sequence, place = xp.arange(B)[:, None], xp.arange(S)
+        if x.ndim == 3:
+            inputs[:, :, : self.vocab] = x
+        else:
+            inputs[sequence, place, x] = 1
+        inputs[sequence, place, self.vocab + place] = 1
+        return inputs
+
+    def _project(self, W, x, inputs, first=0):
+        """W (D, H, K) applied to the inputs at positions first, first+1, ...: (H, B, T, K)."""
         V, P, H, K = self.vocab, self.positions, self.heads, W.shape[-1]
         W = W.swapaxes(0, 1)
+        if x.ndim == 3:
+            return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(H, x.shape[0], -1, K)
         table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
         rows = x[:, first:].astype("int64") * P + namespace(x).arange(first, x.shape[1])
         return table.take(rows, axis=1)
-
-    def _one_hot(self, x, dtype):
-        xp, (B, S) = namespace(x), x.shape
-        onehot = xp.zeros((B, S, self.width), dtype=dtype)
-        sequence, place = xp.arange(B)[:, None], xp.arange(S)
-        onehot[sequence, place, x] = 1
-        onehot[sequence, place, self.vocab + place] = 1
-        return onehot
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from .backend import to_numpy
 from .errors import InputError, check_count, check_ids, check_number
 from .models import pack, unpack
-from .ops import cross_entropy_backward, cross_entropy_forward
+from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
 from .optim import clip_by_global_norm
 from .progress import progress_bar
 
@@ -145,6 +145,18 @@ def next_token_loss(model, chunk=None, map=map):
         return sequences
 
     loss_and_grads.check = check
+    return loss_and_grads
+
+
+def squared_error_loss(model):
+    """The loss for `train` on batches (x, target): half the squared distance of the model's output, mean over places."""
+
+    def loss_and_grads(params, batch):
+        x, target = batch
+        y, cache = model.forward(params, x)
+        loss, error = squared_error_forward(y, target)
+        return loss, model.backward(squared_error_backward(1.0, error), cache)
+
     return loss_and_grads
 
 

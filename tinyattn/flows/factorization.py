@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import namespace
+from ..backend import namespace, to_numpy
 from ..errors import InputError, check_count, check_number, check_shape
 from ..ops import Softmax, softmax_backward, softmax_forward
 
@@ -98,6 +98,67 @@ class Factorization:
         miss = ((self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1) * self.features).sum(axis=-1)
         return miss * miss / 2
 
+    def half_event(self, y0, k, terminal=False):
+        """An event for `ode.integrate`: the loss of feature k (from 0) has fallen to half of what it is at y0."""
+        half = self.feature_loss(y0)[..., k] / 2
+
+        def g(t, y):
+            return self.feature_loss(y)[..., k] - half
+
+        g.terminal = terminal
+        return g
+
+    # Its derivative
+    #
+    #   A small change of the state, δV_j and δs_j, changes the residual by
+    #     (5)  δR = - sum_j (δV_j s_j^T + V_j δs_j^T),           δs_j = J(s_j) δa_j for logits,
+    #   the speed of the values by
+    #     (6)  δ(dV_j/dt) = δR s_j + R δs_j,
+    #   the pull g_j = R^T V_j on the attention, and J(s_j) g_j = s_j * g_j - s_j (s_j . g_j), by
+    #     (7)  δg_j = δR^T V_j + R^T δV_j
+    #     (8)  δ(J g_j) = J δg_j + δs_j * (g_j - s_j . g_j) - s_j (δs_j . g_j).
+    #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each head follows its own change.
+
+    def tangent(self, y, dy):
+        """The derivative of the flow at y along dy, both (..., H, d + T): the Jacobian times dy."""
+        V, s = self.split(namespace(y).broadcast_to(y, dy.shape))
+        dV, ds = dy[..., : self.width], dy[..., self.width :]
+        if self.geometry == "logits":
+            ds = softmax_backward(ds, Softmax(s))
+        R = self._residual(V, s)[..., None, :, :]
+        dR = -(dV[..., :, None] * s[..., None, :] + V[..., :, None] * ds[..., None, :]).sum(axis=-3, keepdims=True)  # (5)
+        slope = (dR * s[..., None, :] + R * ds[..., None, :]).sum(axis=-1)  # (6)
+        pull = (R * V[..., :, None]).sum(axis=-2)
+        dpull = (dR * V[..., :, None] + R * dV[..., :, None]).sum(axis=-2)  # (7)
+        turn = ds * (pull - (s * pull).sum(axis=-1, keepdims=True)) - s * (ds * pull).sum(axis=-1, keepdims=True)
+        return namespace(y).concatenate([slope, softmax_backward(dpull, Softmax(s)) + turn], axis=-1)  # (8)
+
+    def jacobian(self, y):
+        """The Jacobian of the flow at one state y (H, d + T): (n, n), n = H (d + T), column i the change along entry i.
+
+        In the simplex form a change of attention counts less its mean, as the sum of s is not free.
+        """
+        check_shape("y", y, (None, self.width + self.tokens))
+        xp = namespace(y)
+        along = xp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+        if self.geometry == "simplex":
+            s = along[..., self.width :]
+            along = xp.concatenate([along[..., : self.width], s - s.mean(axis=-1, keepdims=True)], axis=-1)
+        return self.tangent(y, along).reshape(y.size, y.size).T
+
+    def leading_mode(self, y, within=1e-3):
+        """The leading rate of the Jacobian at one state y, and the part of the present motion dy/dt in its directions.
+
+        Returns the rate, in 1/time, and a NumPy array (H, d + T): the direction that will win, its sign and its sizes
+        those of the motion. Eigenvalues within a share `within` of the leading one count as equal: identical heads
+        have H - 1 such, and then the motion has no part in them.
+        """
+        J = to_numpy(self.jacobian(y))
+        rates, modes = np.linalg.eigh((J + J.T) / 2) if self.geometry == "logits" else np.linalg.eig(J)
+        leads = rates.real >= rates.real.max() - within * abs(rates.real.max())
+        shares = np.linalg.solve(modes, to_numpy(self(0.0, y)).reshape(-1))
+        return float(rates.real.max()), (modes[:, leads] @ shares[leads]).real.reshape(y.shape)
+
     def state(self, V, logits):
         """Pack values V (..., H, d) and logits (..., H, T) into a state of either geometry."""
         xp = namespace(V)
@@ -105,17 +166,42 @@ class Factorization:
         return xp.concatenate([V, z], axis=-1)
 
     def tilted(self, heads, eps):
-        """The deterministic start: V = 0 and a_j = eps * (unit vector j), head j tilted towards position j."""
-        check_number("eps", eps, least=0)
-        if check_count("heads", heads) > self.tokens:
-            raise InputError(f"heads: expected at most one for each of {self.tokens} positions, got {heads}")
-        return self.state(np.zeros((heads, self.width)), eps * np.eye(heads, self.tokens))
+        """The deterministic start: V = 0 and a_j = eps * (unit vector j), head j tilted towards position j.
+
+        With eps = 0 the heads are identical.
+        """
+        return self._start(heads, np.ones(self.tokens), eps)
 
     def near_uniform(self, rng, heads, noise=1e-6):
         """V = 0 and logits of independent N(0, noise^2): attention uniform but for that."""
         check_number("noise", noise, least=0)
         shape = (check_count("heads", heads), self.tokens)
         return self.state(np.zeros((heads, self.width)), noise * rng.normal(size=shape))
+
+    def concentrated(self, heads, position, mass=0.99, eps=0.0):
+        """V = 0, `mass` of every head's attention on one position and the rest even; then tilted by eps."""
+        if check_count("position", position, 0) >= self.tokens:
+            raise InputError(f"position: expected one of 0..{self.tokens - 1}, got {position}")
+        return self._start(heads, self._step(np.arange(self.tokens) == position, mass), eps)
+
+    def waterfall(self, heads, mass=0.99, eps=0.0):
+        """V = 0, head j with `mass` of its attention even over positions 0..j and the rest even; then tilted by eps."""
+        if check_count("heads", heads) >= self.tokens:
+            raise InputError(f"heads: expected fewer than the {self.tokens} positions, got {heads}")
+        first = np.arange(self.tokens) <= np.arange(heads)[:, None]
+        return self._start(heads, self._step(first, mass), eps)
+
+    def _step(self, inside, mass):
+        """Attention even inside and even outside, with `mass` in all inside."""
+        check_number("mass", mass, above=0, below=1)
+        n = inside.sum(axis=-1, keepdims=True)
+        return np.where(inside, mass / n, (1 - mass) / (self.tokens - n))
+
+    def _start(self, heads, attention, eps):
+        check_number("eps", eps, least=0)
+        if check_count("heads", heads) > self.tokens:
+            raise InputError(f"heads: expected at most one for each of {self.tokens} positions, got {heads}")
+        return self.state(np.zeros((heads, self.width)), np.log(attention) + eps * np.eye(heads, self.tokens))
 
 
 def target(importances, tokens, geometry="logits", blocks=None):

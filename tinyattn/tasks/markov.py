@@ -87,10 +87,22 @@ class MarkovChain:
                 x[rows, t] = below.sum(axis=1)
         return x
 
-    def sample_regression(self, rng, n, length):
-        """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length-context+1, V)."""
+    def sample_regression(self, rng, n, length, exact=False):
+        """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length-context+1, V).
+
+        With `exact` the sample is whitened and every x comes with its mirror image -x: its moments up to the third are
+        those of N(0, I) exactly, and what depends on them alone is what an infinite sample would give. It takes an even
+        n of at least 2 length V.
+        """
         self._check_length(n, length)
-        x = rng.normal(size=(n, length, self.vocab))
+        size = length * self.vocab
+        if not exact:
+            x = rng.normal(size=(n, length, self.vocab))
+        elif n % 2 or n < 2 * size:
+            raise InputError(f"n: expected an even number of at least 2 length vocab = {2 * size}, got {n}")
+        else:
+            half = math.sqrt(n / 2) * np.linalg.qr(rng.normal(size=(n // 2, size)))[0]
+            x = np.concatenate([half, -half]).reshape(n, length, self.vocab)
         return x, self.drive(x)
 
     def _check_length(self, n, length):

@@ -1,0 +1,236 @@
+# %%
+"""Two heads compete: identical heads stay identical, and a difference of 1e-k decides who leaves and when.
+
+Question   Several heads read the same input and could share the work. Why do they all first learn the same thing?
+You see    what several heads change in the gradient; heads that never part; how long others wait, which grows with
+           the square of the logarithm of their first difference; and the rate that says when and who.
+Takes      20 seconds.
+"""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import lesson, ode, plot
+from tinyattn.flows.factorization import Factorization, target
+
+IMPORTANCES, TOKENS, HEADS = [2.89, 1.7, 1.0], 40, 3
+DECADES = list(range(2, 11))  # heads that start 1e-2, ..., 1e-10 apart
+CROWDS, LONG, STARTS = [2, 3, 4, 5], 1e4, 20
+
+run = lesson.start("05_two_heads_compete", __doc__)
+if run.quick:
+    DECADES, CROWDS, LONG, STARTS = list(range(2, 7)), [2, 3], 2e3, 5
+tight = dict(method="rk45", rtol=1e-8, atol=1e-12)
+flows = {geometry: target(IMPORTANCES, TOKENS, geometry) for geometry in ("simplex", "logits")}
+simplex = flows["simplex"]
+m1, m2, _ = IMPORTANCES
+
+# %% [markdown]
+# ## 1. What several heads change in the gradient
+#
+# One thing. The heads' outputs are added, so all of them are moved by one residual R: what they *together* leave over.
+# Nothing in a head's gradient says which head it is.
+
+# %%
+print(lesson.derivation(Factorization))
+
+# %% [markdown]
+# ## 2. Identical heads stay identical
+#
+# Equal states have equal velocities, so they stay equal for ever: not nearly, but to the last bit, if every head is
+# computed by the same operations. All end on the strongest feature and share it, V_j = m_1 e_1 / H. That is a saddle.
+# What does a difference in the last bit do? It is a difference: the heads part, only later.
+
+# %%
+gap, share = 0.0, 0.0
+for heads in CROWDS:
+    y = ode.integrate(simplex, (0, LONG), simplex.tilted(heads, 0.0), t_eval=[LONG], **tight).y[-1]
+    V, _ = simplex.split(y)
+    gap = max(gap, float(np.abs(y - y[0]).max()))
+    share = max(share, float(np.abs(V - [m1 / heads, 0, 0]).max() / (m1 / heads)))
+
+last_bit = simplex.tilted(HEADS, 0.0)
+last_bit[1, simplex.width + 1] = np.nextafter(last_bit[1, simplex.width + 1], 1)
+bit = ode.integrate(simplex, (0, LONG), last_bit, events=simplex.half_event(last_bit, 1, True), t_eval=[], **tight)
+bit_leaves = float(bit.t_events[0])
+
+# %% [markdown]
+# ## 3. The rate at which they part
+#
+# Take heads that sit together on feature 1 and change them by differences that sum to 0. Then R does not change, and
+# each head follows its own difference along
+#
+# - simplex: δV_2' = m_2 δs_2, δs_2' = s_2 m_2 δV_2, so the leading rate is **m_2 sqrt(s_2)**;
+# - logits:  δV_2' = m_2 s_2 (δa_2 - δa_1), (δa_2 - δa_1)' = 2 s_2 m_2 δV_2, so it is **sqrt(2) m_2 s_2**
+#
+# (R has m_2 on position 2, s_1 is near 1). The attention s_2 that is left on position 2 keeps falling, for all heads
+# alike. With V at its optimum for s, V_1 = m_1/H and V_2 = m_2 s_2/H, the common drift of its logarithm is
+# -c_2 s_2 in the simplex form, where c_k = (m_1^2 - m_k^2)/H (m_k = 0 where no feature stands), so
+# **s_2 = 1/(c_2 t)**. With logits it is -c_2 s_2^2 - sum_k c_k s_k^2, over all positions but the first; in the end all
+# c_k s_k^2 are equal, 1/(2 T t), so **s_2 = 1/sqrt(2 T c_2 t)**. Both rates fall like 1/sqrt(t).
+
+
+# %%
+def together(flow, end):
+    """The path of identical heads, and along it the linear growth of a difference: states (time, 2, H, d + T)."""
+    tilted = flow.tilted(HEADS, 1e-9) - flow.tilted(HEADS, 0.0)
+    pair = np.stack([flow.tilted(HEADS, 0.0), (tilted - tilted.mean(axis=0)) / 1e-9])
+    field = lambda t, y: np.stack([flow(t, y[0]), flow.tangent(y[0], y[1])])  # noqa: E731
+    return ode.integrate(field, (0, end), pair, t_eval=np.linspace(0, end, 1500), **tight)
+
+
+def leaving_times(flow, end):
+    """When feature 2 is half learnt, for every first difference of `DECADES`, all runs in one call."""
+    y0 = np.stack([flow.tilted(HEADS, 10.0**-k) for k in DECADES])
+    return ode.integrate(flow, (0, end), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight).t_events[0]
+
+
+leaves = {geometry: leaving_times(flow, 1e4) for geometry, flow in flows.items()}
+paths = {geometry: together(flow, leaves[geometry][-1]) for geometry, flow in flows.items()}
+rates, expected, errors = {}, {}, {}
+for geometry, flow in flows.items():
+    y0 = flow.tilted(HEADS, 0.0)
+    first = ode.integrate(flow, (0, 100), y0, events=flow.half_event(y0, 0, True), t_eval=[], **tight).t_events[0]
+    path = paths[geometry]
+    seen = np.flatnonzero(path.t > 2 * first)[:: 5 if run.quick else 15]
+    s2 = flow.split(path.y[seen, 0])[1][:, 0, 1]
+    measured = np.array([flow.leading_mode(path.y[i, 0])[0] for i in seen])
+    foreseen = m2 * np.sqrt(s2) if geometry == "simplex" else math.sqrt(2) * m2 * s2
+    rates[geometry], expected[geometry] = (path.t[seen], measured), foreseen
+    errors[geometry] = float(np.abs(foreseen / measured - 1).max())
+
+# %% [markdown]
+# ## 4. Why the square of a logarithm
+#
+# A difference eps needs the integral of the rate to reach ln(1/eps). The integral of 1/sqrt(t) is 2 sqrt(t), so
+# sqrt(t) grows like ln(1/eps), and in the limit
+# **t = (m_1^2 - m_2^2) / (4 m_2^2 H) ln^2(1/eps)** in the simplex form, and T times that with logits. There the limit is
+# far away: the c_k s_k^2 become equal like t^(-1/T), and t would have to be 1e60. Until then s_2 sqrt(t) stands up to 8%
+# higher, and the waits are shorter.
+#
+# When exactly? Follow one head's lead z = ln(its s_2 / the others' s_2) beyond first order, R held as before:
+#
+# - simplex: z' = m_2 δV_2, δV_2' = m_2 s_2 (e^z - 1); multiply and integrate: z'^2 = 2 rate^2 (e^z - 1 - z);
+# - logits:  z' = 2 m_2 s_2 e^z δV_2, same δV_2'; so z'^2 = 2 rate^2 e^(2z) (z + e^(-z) - 1).
+#
+# Both start like z' = rate z, exponentially, and reach infinity in finite time, as in lesson 03:
+# rate t = C + ln(1/z(0)), with C the integral of rate/z' less that of 1/z up to 1. So a head leaves when *linear*
+# growth has brought z to e^C. Nothing is fitted.
+
+
+# %%
+def lead(geometry):
+    """z along the path for eps = 1, by linear growth: of the head that is tilted to position 2."""
+    flow, path = flows[geometry], paths[geometry]
+    common, change = path.y[:, 0, 1, flow.width :], path.y[:, 1, 1, flow.width :]
+    return change[:, 1] / common[:, 1] if geometry == "simplex" else change[:, 1] - change[:, 0]
+
+
+z = np.geomspace(1e-3, 40, 20001)
+slope = {"simplex": np.sqrt(2 * (np.expm1(z) - z)), "logits": np.exp(z) * np.sqrt(2 * (z + np.expm1(-z)))}
+foretold, fits, bends = {}, {}, {}
+L = np.log(10.0) * np.array(DECADES)
+for geometry in flows:
+    C = np.trapezoid(1 / slope[geometry] - np.where(z < 1, 1 / z, 0), z)
+    growth = np.log(np.abs(lead(geometry)[1:]))
+    foretold[geometry] = np.interp(L + C, growth, paths[geometry].t[1:])
+    spread = ((leaves[geometry] - leaves[geometry].mean()) ** 2).sum()
+    fits[geometry] = {n: 1 - float(((np.polyval(np.polyfit(L, leaves[geometry], n), L) - leaves[geometry]) ** 2).sum()
+                                   / spread) for n in (1, 2)}  # fmt: skip
+    bends[geometry] = np.diff(leaves[geometry], 2)[1:]  # centred at 1e-4, 1e-5, ...
+limit = (m1**2 - m2**2) / (4 * m2**2 * HEADS)
+limits = {"simplex": 2 * math.log(10) ** 2 * limit, "logits": 2 * math.log(10) ** 2 * limit * TOKENS}
+
+# %% [markdown]
+# ## 5. Who leaves
+#
+# Start the heads at random, 1e-6 apart. Soon after they have gathered on feature 1, long before anything is to be seen,
+# the Jacobian there has a direction that grows fastest, and the part of the motion that lies in it names a head.
+
+# %%
+right, nearest = 0, []
+for rng in run.rng.spawn(STARTS):
+    y0 = simplex.near_uniform(rng, HEADS)
+    event = simplex.half_event(y0, 1, True)
+    story = ode.integrate(simplex, (0, 1e3), y0, events=event, t_eval=[15.0], **tight)
+    rate, motion = simplex.leading_mode(story.y[0])
+    nearest.append(float(np.abs(story.y[0] - story.y[0].mean(axis=0)).max()))
+    right += int(motion[:, 1].argmax() == story.y_events[0][:, 1].argmax())
+
+# %%
+fig, axes = plt.subplots(2, 2, figsize=(12, 8.4))
+colours = {"simplex": plot.BLUE, "logits": plot.VERMILION}
+for k, style in ((2, "-"), (6, "--"), (10, ":")):
+    if k in DECADES:
+        y0 = simplex.tilted(HEADS, 10.0**-k)
+        times = np.linspace(0, 1.25 * leaves["simplex"][-1], 600)
+        s = simplex.split(ode.integrate(simplex, (0, times[-1]), y0, t_eval=times, **tight).y)[1]
+        for j, colour in enumerate((plot.BLUE, plot.ORANGE, plot.GREEN)):
+            axes[0, 0].plot(times, s[:, j, 0], style, color=colour, lw=1.8,
+                            label=f"head {j + 1}, first difference 1e-{k}" if j == 1 or k == 2 else None)  # fmt: skip
+axes[0, 0].set(xlabel="time", ylabel="attention on position 1", ylim=(0, 1.22),
+               title="Heads crowd on feature 1; then one lets go, the later the more alike")  # fmt: skip
+axes[0, 0].legend(loc="upper right", ncols=2, fontsize=8)
+for geometry, ax in (("simplex", axes[0, 1]), ("logits", axes[1, 1])):
+    ax.plot(DECADES, leaves[geometry], "o", color=colours[geometry], ms=7, label="measured: feature 2 half learnt")
+    ax.plot(DECADES, foretold[geometry], color="k", lw=1.5, label="predicted, nothing fitted")
+    ax.plot(DECADES, np.polyval(np.polyfit(L, leaves[geometry], 1), L), ":", color="0.45", label="best straight line")
+    ax.set(xlabel="first difference of the heads", ylabel="time at which one leaves",
+           title=f"{'Simplex form' if geometry == 'simplex' else 'Softmax of logits'}: the wait grows with the square of ln(1/eps)")  # fmt: skip
+    ax.set_xticks(DECADES, [f"1e-{k}" for k in DECADES])
+    ax.legend(loc="upper left")
+for geometry, (t, measured) in rates.items():
+    axes[1, 0].loglog(t, measured, color=colours[geometry], lw=4, alpha=0.4, label=f"{geometry}: measured")
+    name = "$m_2\\sqrt{s_2}$" if geometry == "simplex" else "$\\sqrt{2}\\,m_2 s_2$"
+    axes[1, 0].loglog(t, expected[geometry], "--", color=colours[geometry], lw=1.5, label=f"{geometry}: {name}")
+plot.slope(axes[1, 0], rates["logits"][0][[0, -1]], 0.7 * rates["logits"][1][0], -0.5, "$t^{-1/2}$")
+axes[1, 0].set(xlabel="time, heads together", ylabel="leading rate of the Jacobian",
+               title="While they sit together the rate at which they part keeps falling")  # fmt: skip
+axes[1, 0].legend()
+run.figure(fig, "two_heads_compete")
+
+# %%
+known = {"simplex": {2: 24.349, 4: 53.092, 6: 89.278, 8: 132.78}, "logits": {2: 77.262, 4: 368.33, 6: 902.30, 8: 1665.2}}
+rows = [(f"{geometry}: leaving time, eps = 1e-{k}", known[geometry].get(k), float(t))
+        for geometry in flows for k, t in zip(DECADES, leaves[geometry])]  # fmt: skip
+span = {geometry: f"{bends[geometry][0]:.4g} to {bends[geometry][-1]:.4g}" for geometry in flows}
+run.compare(
+    [
+        *rows,
+        ("simplex: second difference per decade, from 1e-4 on", "1.88 to 1.77", span["simplex"]),
+        ("simplex: its limit", "1.67", limits["simplex"]),
+        ("logits: second difference per decade, from 1e-4 on", "59.8 to 55.5", span["logits"]),
+        ("logits: its limit, T times as large", None, limits["logits"]),
+        ("leading rate: largest error of the formula", "0.1", max(errors.values())),
+        ("R2 of a straight line in ln(1/eps), of a parabola", None, f"{fits['simplex'][1]:.4f}, {fits['simplex'][2]:.7f}"),
+        (f"gap of identical heads at t = {LONG:g}", "0", gap),
+        ("leaving time after a difference in the last bit", None, bit_leaves),
+        ("random starts: the leading direction names the leaver", None, f"{right} of {STARTS}"),
+    ],
+    before="reference",
+)
+late = {geometry: np.abs(foretold[geometry] / leaves[geometry] - 1)[2:] for geometry in flows}
+run.claim("identical heads never differ, not in the last bit, and share feature 1 within 1%", gap == 0 and share < 0.01)
+run.claim("heads that differ in one last bit part all the same", math.isfinite(bit_leaves))
+run.claim("the leaving times of the table, within 0.1%",
+          all(abs(t / known[g][k] - 1) < 1e-3 for g in flows for k, t in zip(DECADES, leaves[g]) if k in known[g]))  # fmt: skip
+run.claim("the wait bends evenly: second differences are constant within 10%",
+          all(bend.max() / bend.min() < 1.1 for bend in bends.values()))  # fmt: skip
+run.claim("the leading rate is the formula's within 10% while the heads sit together", max(errors.values()) < 0.1)
+run.claim("from 1e-4 on the prediction, nothing fitted, is right within 6% (simplex) and 13% (logits)",
+          late["simplex"].max() < 0.06 and late["logits"].max() < 0.13)  # fmt: skip
+run.claim("a parabola in ln(1/eps) fits better than a line", all(fit[2] > max(0.9999, fit[1]) for fit in fits.values()))
+run.claim("the leading direction names the head that leaves, at every random start", right == STARTS)
+run.exercise("six heads instead of three: how much earlier does the first one leave, in the limit of small differences?")
+run.finish(departure={g: {f"1e-{k}": t for k, t in zip(DECADES, leaves[g])} for g in flows},
+           predicted={g: {f"1e-{k}": t for k, t in zip(DECADES, foretold[g])} for g in flows},
+           quadratic_r2=min(fit[2] for fit in fits.values()), line_r2=max(fit[1] for fit in fits.values()),
+           second_differences=bends, second_differences_limit=limits, identical_heads_gap=gap, identical_heads_share_error=share,
+           last_bit_departure=bit_leaves, eigenvalue_error=max(errors.values()), leavers_named=[right, STARTS],
+           difference_when_named=max(nearest))  # fmt: skip
+
+# %% [markdown]
+# Answer: it takes half the time. Each of six heads has half the value on feature 1, so each is pulled to position 1 half
+# as hard, and twice the attention, s_2 = H / ((m_1^2 - m_2^2) t), is left on position 2.
