@@ -115,7 +115,7 @@ def multihead_backward(dy, cache):
 #     (4)  r = multihead(q, k, v)
 #     (5)  y = sum over heads and their coordinates of r W_O
 #   x is used three times, so it receives three gradients, and they add up:
-#     (6)  dx = dq W_Q^T + dk W_K^T + dv W_V^T
+#     (6)  dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
 #   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T dv, dW_O = r^T dy.
 
 
@@ -125,21 +125,25 @@ class SelfAttention(NamedTuple):
     v: Linear
     multihead: Multihead
     o: Linear
+    first: int
 
 
-def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None):
-    """x (..., T, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out)."""
+def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
+    """x (..., S, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out).
+
+    Queries stand at positions first, first+1, ..., S-1 of x, so T = S - first.
+    """
     _check_rank("x", x, 2)
     D = x.shape[-1]
     for name, W, shape in (("W_Q", W_Q, (D, None, None)), ("W_K", W_K, (D, None, None)), ("W_V", W_V, (D, None, None)),
                            ("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None))):  # fmt: skip
         check_shape(name, W, shape)
-    q, q_cache = linear_forward(x, W_Q)  # (1)
+    q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
     r, multihead = multihead_forward(heads_first(q), heads_first(k), heads_first(v), visible)  # (4)
     y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
-    return y, SelfAttention(q_cache, k_cache, v_cache, multihead, o_cache)
+    return y, SelfAttention(q_cache, k_cache, v_cache, multihead, o_cache, first)
 
 
 def self_attention_backward(dy, cache):
@@ -149,7 +153,8 @@ def self_attention_backward(dy, cache):
     dx_v, dW_V, _ = linear_backward(heads_first(dv), cache.v)  # (3)
     dx_k, dW_K, _ = linear_backward(heads_first(dk), cache.k)  # (2)
     dx_q, dW_Q, _ = linear_backward(heads_first(dq), cache.q)  # (1)
-    dx = dx_q + dx_k + dx_v  # (6)
+    dx = dx_k + dx_v
+    dx[..., cache.first :, :] += dx_q  # (6)
     return dx, dW_Q, dW_K, dW_V, dW_O
 
 

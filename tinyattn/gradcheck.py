@@ -164,6 +164,7 @@ def cases():
     target = np.linspace(-2, 2, 60).reshape(3, 4, 5)
     minimal = {H: models.MinimalModel(vocab=4, positions=5, heads=H, context=2) for H in (1, 3)}
     layer = {H: models.AttentionLayer(width=6, heads=H) for H in (1, 3)}
+    full = models.Transformer(vocab=4, positions=6, width=6, heads=2, hidden=5, context=3)
     toy = {n: models.ToyLayer(tokens=7, width=4, shared=n) for n in (0, 2)}
     return [
         _op_case("linear", ops.linear_forward, {"x": (2, 3, 4), "W": (4, 5)}),
@@ -185,6 +186,8 @@ def cases():
         *(_model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
         _model_case("MinimalModel on vectors", minimal[3], lambda rng: rng.normal(size=(2, 5, 4))),
         *(_model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
+        _model_case("Transformer", full, lambda rng: rng.integers(4, size=(3, 5))),
+        _model_case("Transformer, dropout", full, lambda rng: (rng.integers(4, size=(3, 5)), *full.draw_drops(rng, 3, 5, 0.4))),
         *(_model_case(f"ToyLayer, shared = {n}", toy[n], lambda rng: rng.normal(size=(3, 7, 4))) for n in (0, 2)),
     ]
 
@@ -204,14 +207,15 @@ def _op_case(name, forward, shapes, **held):
 
 
 def _model_case(name, model, draw_x):
-    """A case for a model: random weights, none of them zero, and the input that draw_x(rng) gives."""
+    """A case for a model: random weights, none of them zero, and the input, or a tuple of inputs, of draw_x(rng)."""
     shapes = {key: array.shape for key, array in model.init(np.random.default_rng(0)).items()}
 
     def draw(rng):
         return {"x": draw_x(rng), **{key: 0.5 * rng.normal(size=shape) for key, shape in shapes.items()}}
 
     def forward(inputs):
-        return model.forward({key: inputs[key] for key in shapes}, inputs["x"])
+        x = inputs["x"]
+        return model.forward({key: inputs[key] for key in shapes}, *(x if isinstance(x, tuple) else (x,)))
 
     return Case(name, type(model), tuple(shapes), draw, forward, model.backward)
 

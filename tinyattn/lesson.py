@@ -105,9 +105,10 @@ class Run:
             sys.exit(f"claim does not hold: {'; '.join(broken)}")
 
 
-def start(name, doc):
+def start(name, doc, flags=None):
     """Read the command line of lesson `name` and prepare its run.
 
+    flags: the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
     In a notebook the command line is not ours, and the defaults hold.
     """
     parser = _Parser(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
@@ -116,6 +117,8 @@ def start(name, doc):
     parser.add_argument("--quick", action="store_true", help="a shorter run, with a weaker claim")
     parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
     parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
+    for flag, settings in (flags or {}).items():
+        parser.add_argument(flag, **settings)
     in_notebook = "ipykernel" in sys.modules
     options = parser.parse_args([] if in_notebook else None)
     if not in_notebook:
@@ -142,6 +145,8 @@ def derivation(code):
 
 def _one_line(kind, error, trace):
     """An exception hook: what the user can mend is told in one line; everything else keeps its traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        raise SystemExit("interrupted")
     if issubclass(kind, (InputError, Diverged)):
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2 if issubclass(kind, InputError) else 1)

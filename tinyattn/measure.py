@@ -1,5 +1,6 @@
 """What the lessons measure, on NumPy arrays: bring arrays home with `to_numpy` first."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,24 @@ def span_mass(s, blocks):
             raise InputError(f"blocks: expected lags from 1 to {S}, as s has keys, got {block}")
     masses = [(s * np.isin(lag, block)).sum(axis=-1).mean(axis=(0, -1)) for block in blocks]
     return np.stack(masses, axis=-1)
+
+
+def stage_steps(steps, curves):
+    """When a run leaves each rung of a ladder: steps (n,), distances to rungs 1..h (n, h) -> (h-1,), NaN if it never does.
+
+    It has left rung k when rungs above k are nearer. The boundary is put where the fewest looks lie on the wrong side,
+    so that noise, which makes two rungs change places for a while, moves it little.
+    """
+    steps, curves = np.asarray(steps), np.asarray(curves)
+    if curves.ndim != 2 or curves.shape[:1] != steps.shape or curves.shape[1] < 2 or not np.isfinite(curves).all():
+        raise InputError(f"curves: expected finite numbers (n, h >= 2), n as {steps.shape}, got shape {curves.shape}")
+    nearest, left = curves.argmin(axis=1), []
+    for k in range(curves.shape[1] - 1):
+        beyond = nearest > k
+        wrong = np.concatenate([[0], np.cumsum(beyond)]) + np.concatenate([np.cumsum(~beyond[::-1])[::-1], [0]])
+        at = int(wrong.argmin())
+        left.append(float(steps[at]) if at < len(steps) else math.nan)
+    return np.array(left)
 
 
 def plateau_length(t, loss, threshold):

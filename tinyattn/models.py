@@ -25,7 +25,17 @@ from .attention import (
 )
 from .backend import namespace
 from .errors import InputError, check_count, check_ids, check_number, check_shape
-from .ops import Linear, linear_backward, linear_forward
+from .ops import (
+    Linear,
+    embedding_backward,
+    embedding_forward,
+    layernorm_backward,
+    layernorm_forward,
+    linear_backward,
+    linear_forward,
+    relu_backward,
+    relu_forward,
+)
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -160,6 +170,10 @@ class MinimalModel:
         dW_Q = x[:, first:].reshape(-1, D).T @ dq.reshape(H, -1, D)  # (1), (8)
         return {"W_Q": dW_Q.swapaxes(0, 1), "W_V": dW_V.swapaxes(0, 1)}
 
+    def token_maps(self, params):
+        """What each head adds to the logits for a token that it looks at: (H, V, V), a row for each token."""
+        return params["W_V"][: self.vocab].swapaxes(0, 1)
+
     def _inputs(self, x, dtype):
         """What (1) to (3) call x: tokens beside one-hot positions, (B, S, D)."""
         xp, (B, S) = namespace(x), x.shape[:2]
@@ -283,3 +297,142 @@ class ToyLayer:
         dm, dW, _ = linear_backward(dy, cache.linear)  # (3)
         da, _ = attend_backward(dm[:, None], cache.attend)  # (2)
         return {"a": self.scores_backward(da), "W": dW}  # (1)
+
+
+# The full transformer of "Incremental Learning of Sparse Attention Patterns": one layer, norms after the residual sums
+#
+#     (1)  e = W_E[x] + W_P                 tokens and learned positions
+#     (2)  c = self_attention(e)            W_Q, W_K, W_V, W_O without biases; queries at positions context-1, ...
+#     (3)  r = layernorm(e + drop_1 * c)
+#     (4)  u = relu(r W_1 + c_1)
+#     (5)  m = u W_2 + c_2
+#     (6)  z = layernorm(r + drop_2 * m)
+#     (7)  logits = z W_U + c_U
+#   drop_1 and drop_2 are given with the input: 0 for what is dropped, 1/(1 - p) for the rest, so that the mean is kept.
+#   Backward. Where a value branches its gradients add up: r goes into the sum (6) and into (4),
+#     (8)  dr = dn_2 + d(r through 4)       with n_2 = r + drop_2 * m, so dm = drop_2 * dn_2
+#   and e goes into the sum (3), where there is a query, and into (2),
+#     (9)  de = d(e through 2) + dn_1       with n_1 = e + drop_1 * c, so dc = drop_1 * dn_1
+#     (10) dW_P at a position is the sum of de over sequences; positions beyond the sequence have 0
+
+
+class Full(NamedTuple):
+    embedding: Any
+    attention_layer: SelfAttention
+    drop: tuple
+    norm_1: Any
+    linear_1: Linear
+    relu: Any
+    linear_2: Linear
+    norm_2: Any
+    readout: Linear
+
+    @property
+    def attention(self):
+        """The attention maps (B, H, T, S)."""
+        return self.attention_layer.multihead.attend.s
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """One attention layer and an MLP, each inside a residual sum with a layer norm after it, then a linear readout.
+
+    vocab, positions: tokens 0..vocab-1 and the longest sequence read.
+    width, heads:     heads split the width, which is a multiple of their number.
+    hidden:           width of the MLP.
+    context:          queries stand where at least this many tokens can be seen, at positions context-1, context, ...
+    """
+
+    vocab: int
+    positions: int
+    width: int = 255
+    heads: int = 3
+    hidden: int = 64
+    context: int = 1
+
+    def __post_init__(self):
+        for name in ("vocab", "positions", "width", "heads", "hidden", "context"):
+            check_count(name, getattr(self, name))
+        if self.width % self.heads:
+            raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
+        if self.context > self.positions:
+            raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
+
+    def init(self, rng):
+        """Matrices by Xavier, norms 1, biases 0, tokens and positions N(0, 1/2), so that their sum has variance 1."""
+        params = {}
+        for key, shape in self._shapes().items():
+            if key in ("W_E", "W_P"):
+                params[key] = math.sqrt(0.5) * rng.normal(size=shape)
+            elif len(shape) == 1:
+                params[key] = np.ones(shape) if key.startswith("g") else np.zeros(shape)
+            else:
+                inner = shape[0] * shape[1] if key == "W_O" else shape[0]
+                bound = xavier_bound(inner, math.prod(shape) // inner)
+                params[key] = rng.uniform(-bound, bound, shape)
+        return params
+
+    def draw_drops(self, rng, B, S, p):
+        """drop_1 and drop_2 for a batch of B sequences of S tokens, each entry dropped with probability p: (B, T, D)."""
+        check_number("p", p, least=0, below=1)
+        shape = (B, S - self.context + 1, self.width)
+        return tuple((rng.random(shape) >= p) / (1 - p) for _ in range(2))
+
+    def check(self, x):
+        """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
+        check_ids("x", x, self.vocab)
+        if x.ndim != 2 or not self.context <= x.shape[1] <= self.positions:
+            raise InputError(
+                f"x: expected shape (batch, {self.context} to {self.positions} tokens), got {tuple(x.shape)}"
+            )
+        return x
+
+    def forward(self, params, x, drop_1=None, drop_2=None):
+        """Token ids x (B, S) -> logits (B, T, V), T = S-context+1; drops (B, T, D), None drops nothing."""
+        self.check(x)
+        for key, shape in self._shapes().items():
+            check_shape(key, params[key], shape)
+        (B, S), first, p = x.shape, self.context - 1, params
+        drop = tuple(1.0 if d is None else d for d in (drop_1, drop_2))
+        for name, d in (("drop_1", drop_1), ("drop_2", drop_2)):
+            if d is not None:
+                check_shape(name, d, (B, S - first, self.width))
+        rows, embedding = embedding_forward(x, p["W_E"])
+        e = rows + p["W_P"][:S]  # (1)
+        visible = causal(S - first, S, namespace(x))
+        c, layer = self_attention_forward(e, p["W_Q"], p["W_K"], p["W_V"], p["W_O"], visible, first)  # (2)
+        r, norm_1 = layernorm_forward(e[:, first:] + drop[0] * c, p["g_1"], p["b_1"])  # (3)
+        h, linear_1 = linear_forward(r, p["W_1"], p["c_1"])
+        u, relu = relu_forward(h)  # (4)
+        m, linear_2 = linear_forward(u, p["W_2"], p["c_2"])  # (5)
+        z, norm_2 = layernorm_forward(r + drop[1] * m, p["g_2"], p["b_2"])  # (6)
+        logits, readout = linear_forward(z, p["W_U"], p["c_U"])  # (7)
+        return logits, Full(embedding, layer, drop, norm_1, linear_1, relu, linear_2, norm_2, readout)
+
+    def backward(self, dlogits, cache):
+        """dlogits (B, T, V) -> gradients of all parameters."""
+        g = {}
+        dz, g["W_U"], g["c_U"] = linear_backward(dlogits, cache.readout)  # (7)
+        dn_2, g["g_2"], g["b_2"] = layernorm_backward(dz, cache.norm_2)  # (6)
+        du, g["W_2"], g["c_2"] = linear_backward(cache.drop[1] * dn_2, cache.linear_2)  # (5)
+        dr, g["W_1"], g["c_1"] = linear_backward(relu_backward(du, cache.relu), cache.linear_1)  # (4)
+        dn_1, g["g_1"], g["b_1"] = layernorm_backward(dr + dn_2, cache.norm_1)  # (3), (8)
+        layer = self_attention_backward(cache.drop[0] * dn_1, cache.attention_layer)  # (2)
+        de, g["W_Q"], g["W_K"], g["W_V"], g["W_O"] = layer
+        de[:, self.context - 1 :] += dn_1  # (9)
+        g["W_E"] = embedding_backward(de, cache.embedding)  # (1)
+        g["W_P"] = namespace(de).zeros((self.positions, self.width), dtype=de.dtype)
+        g["W_P"][: de.shape[1]] = de.sum(axis=0)  # (10)
+        return g
+
+    def token_maps(self, params):
+        """What each head adds to the logits for a token that it looks at, norms and MLP left aside: (H, V, V)."""
+        per_head = params["W_V"].swapaxes(0, 1) @ params["W_O"]
+        return params["W_E"] @ per_head @ params["W_U"]
+
+    def _shapes(self):
+        V, D, H, M = self.vocab, self.width, self.heads, self.hidden
+        K = D // H
+        return {"W_E": (V, D), "W_P": (self.positions, D), "W_Q": (D, H, K), "W_K": (D, H, K), "W_V": (D, H, K),
+                "W_O": (H, K, D), "g_1": (D,), "b_1": (D,), "W_1": (D, M), "c_1": (M,), "W_2": (M, D), "c_2": (D,),
+                "g_2": (D,), "b_2": (D,), "W_U": (D, V), "c_U": (V,)}  # fmt: skip

@@ -39,6 +39,18 @@ def attention_map(ax, s, title="", first_query=0, visible=None, cmap="magma_r", 
     return image
 
 
+def heads_map(ax, s, title="", first_query=0):
+    """Draw the maps s (H, T, S) of up to eight heads in one picture, a colour each; where two look at one key they mix."""
+    inks = 1 - np.array([matplotlib.colors.to_rgb(COLOURS[h]) for h in range(len(s))])
+    paper = 1 - np.clip(np.einsum("hts,hc->tsc", np.asarray(s, dtype=float), inks), 0, 1)
+    T, S = paper.shape[:2]
+    ax.imshow(paper, aspect="equal", interpolation="nearest")
+    keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
+    ax.set_xticks(keys, [str(key) for key in keys])
+    ax.set_yticks(queries, [str(query + first_query) for query in queries])
+    ax.set(title=title, xlabel="key position")
+
+
 def step_axis(ax, last, linear=10):
     """An x axis of training steps, linear up to `linear` and logarithmic after, without a kink in between."""
     ax.set_xscale("symlog", linthresh=linear, linscale=(1 - 1 / 10) / np.log(10))

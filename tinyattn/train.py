@@ -1,15 +1,16 @@
 """The training loop, what it remembers, and what it is fed."""
 
 import functools
+import itertools
 import math
 
 import numpy as np
 
-from .backend import to_numpy
+from .backend import Backend, namespace, to_numpy
 from .errors import InputError, check_count, check_ids, check_number
 from .models import pack, unpack
 from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
-from .optim import clip_by_global_norm
+from .optim import PlateauState, clip_by_global_norm
 from .progress import progress_bar
 
 
@@ -48,6 +49,17 @@ class History:
     def names(self):
         return list(self._series)
 
+    def tree(self):
+        """All series as a nest of arrays, for a checkpoint."""
+        return {name: {"steps": self.steps(name), "values": self[name]} for name in self.names}
+
+    @classmethod
+    def from_tree(cls, tree):
+        history = cls()
+        for name, series in tree.items():
+            history._series[name] = [(int(step), value) for step, value in zip(series["steps"], series["values"])]
+        return history
+
     def _get(self, name):
         if name not in self._series:
             raise InputError(f"name: expected one of {self.names}, got {name!r}")
@@ -55,7 +67,7 @@ class History:
 
 
 def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), schedule=None, watch="loss", every=10,
-          title="training"):  # fmt: skip
+          title="training", checkpoint=None):  # fmt: skip
     """Take `steps` optimiser steps and return the new params and their History.
 
     loss:       (params, batch) -> loss, grads. Params and batches live on the same device; the loop does not care which.
@@ -65,6 +77,8 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
                 returns a dict of named values to record, or None.
     schedule:   an optim.HalveOnPlateau; it looks at each new value of the series `watch`.
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
+    checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that continues from one draws the batches
+                of the steps already taken and drops them, and comes to the same result as an unbroken one.
 
     Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite. `params` itself is not
     changed.
@@ -75,8 +89,14 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
     check_count("every", every)
     for n, _ in callbacks:
         check_count("callbacks: n", n)
-    history, state, batches = History(), optimizer.init(params), iter(batches)
+    history, state, batches, start = History(), optimizer.init(params), iter(batches), 0
     plateau = schedule.init() if schedule else None
+    kept = checkpoint.read() if checkpoint else None
+    if kept:
+        params, state = _beside(kept["params"], params), _beside(kept["state"], params)
+        plateau = PlateauState(**kept["plateau"]) if schedule else None
+        history, start = History.from_tree(kept.get("history", {})), kept["step"]
+        next(itertools.islice(batches, start, start), None)
 
     def record(step, **values):
         nonlocal plateau
@@ -89,7 +109,11 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
                 plateau = schedule.update(plateau, float(value))
 
     with progress_bar(steps, title) as bar:
-        for step in range(steps + 1):
+        bar.update(start)
+        for step in range(start, steps + 1):
+            if checkpoint and step > start and (step % checkpoint.every == 0 or step == steps):
+                checkpoint.write(step=step, params=params, state=state, history=history.tree(),
+                                 plateau=plateau._asdict() if plateau else {})  # fmt: skip
             for n, callback in callbacks:
                 if step % n == 0 or step == steps:
                     record(step, **(callback(step, params) or {}))
@@ -110,10 +134,16 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
             bar.update()
 
 
+def _beside(tree, params):
+    """The arrays of a checkpoint, put where params are."""
+    return Backend("", namespace(next(iter(params.values())))).put(tree)
+
+
 def next_token_loss(model, chunk=None, map=map):
     """The loss for `train`: mean cross-entropy of each next token, where the model's context is full.
 
     Batches are sequences of token ids (B, S+1): the first S are read, and those from model.context on are predicted.
+    A batch may be a tuple (sequences, ...) with more arrays for model.forward, a row for each sequence: dropout masks.
     With `chunk`, so many sequences pass at a time and gradients add up, always in the same order: the arrays of a pass
     then stay in the processor's cache. With the map of a thread pool, passes run side by side; tell NumPy's matrix
     products to use one thread each, for OpenBLAS by OPENBLAS_NUM_THREADS=1 in the environment.
@@ -124,12 +154,14 @@ def next_token_loss(model, chunk=None, map=map):
     if chunk is not None:
         check_count("chunk", chunk)
 
-    def loss_and_grads(params, sequences):
+    def loss_and_grads(params, batch):
+        sequences, *others = batch if isinstance(batch, tuple) else (batch,)
         B = sequences.shape[0]
 
-        def one_pass(part):
+        def one_pass(rows):
+            part = sequences[rows]
             share = part.shape[0] / B
-            logits, cache = model.forward(params, part[:, :-1])
+            logits, cache = model.forward(params, part[:, :-1], *(array[rows] for array in others))
             loss, ce_cache = cross_entropy_forward(logits, part[:, model.context :])
             return share * loss, model.backward(cross_entropy_backward(share, ce_cache), cache)
 
@@ -137,7 +169,7 @@ def next_token_loss(model, chunk=None, map=map):
             return one[0] + other[0], {key: g + other[1][key] for key, g in one[1].items()}
 
         size = chunk or B
-        return functools.reduce(add, map(one_pass, [sequences[i : i + size] for i in range(0, B, size)]))
+        return functools.reduce(add, map(one_pass, [slice(i, i + size) for i in range(0, B, size)]))
 
     def check(sequences):
         check_ids("sequences", sequences, model.vocab)

@@ -47,7 +47,7 @@ TWINS = [
     _twin("mean instead of sum in dW", ops.linear_backward,
           "x_ni.T @ dy_no", "x_ni.T @ dy_no / len(x_ni)", SELF, "W_Q", "W_K", "W_V", "W_O"),
     _twin("one of three uses of x forgotten", attention.self_attention_backward,
-          "dx_q + dx_k + dx_v", "dx_q + dx_v", SELF, "x"),
+          "dx = dx_k + dx_v", "dx = 0 * dx_k + dx_v", SELF, "x"),
     # The rest see to it that no backward goes untested.
     _twin("W not transposed in dx", ops.linear_backward,
           "W_io.T", "W_io", "AttentionLayer, H = 3", "W_Q", "W_K", "W_V"),
@@ -78,6 +78,12 @@ TWINS = [
           "broadcast_to(dlogits,", "broadcast_to(dlogits / H,", "MinimalModel, H = 3", "W_Q", "W_V"),
     _twin("W_Q and W_K exchanged", models.AttentionLayer.backward,
           "_, dW_Q, dW_K,", "_, dW_K, dW_Q,", "AttentionLayer, H = 3", "W_Q", "W_K"),
+    _twin("residual forgotten in dr", models.Transformer.backward, "dr + dn_2", "dr", "Transformer", "W_E", "W_P", "W_Q", "W_K",
+          "W_V", "W_O", "g_1", "b_1"),
+    _twin("residual forgotten in de", models.Transformer.backward, "de[:, self.context - 1 :] += dn_1", "pass",
+          "Transformer", "W_E", "W_P"),
+    _twin("first mask used twice", models.Transformer.backward, "cache.drop[1]", "cache.drop[0]", "Transformer, dropout", "W_2",
+          "c_2", "W_1", "c_1", "g_1", "b_1", "W_O", "W_V", "W_Q", "W_K", "W_E", "W_P"),
     _twin("dm taken for dy", models.ToyLayer.backward, "dm[:, None]", "dy[:, None]", "ToyLayer, shared = 2", "a"),
 ]  # fmt: skip
 

@@ -1,0 +1,60 @@
+"""The complexity ladder: how near a network on the Markov chain is to teachers that see only the first k blocks."""
+
+import numpy as np
+
+from . import measure
+from .backend import to_numpy
+from .errors import check_count
+from .ops import log_softmax
+
+CHUNK = 250  # sequences looked at in one pass
+
+
+class Ladder:
+    """A look at a network while it trains: a callback for `train`, and what it measures on sequences held out.
+
+    model:     anything with forward, context and token_maps. chain: the MarkovChain the sequences come from.
+    sequences: token ids (n, S+1) on the host, of which S are read.
+    maps:      also record the mean attention map of each head.
+
+    Rung k, of 1..h, is the exact law given the first k blocks only; `distance` k is KL(rung k || network), in nats,
+    averaged over sequences and positions.
+    """
+
+    def __init__(self, model, chain, sequences, device, maps=False):
+        check_count("sequences", len(sequences))
+        self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
+        first = model.context - chain.context  # where the network's first query stands among the chain's laws
+        rungs = range(1, len(chain.blocks) + 1)
+        laws = np.stack([chain.log_law(sequences[:, :-1], blocks=k)[:, first:] for k in rungs])
+        self.entropies = measure.entropy(laws).mean(axis=(1, 2))
+        self.p = np.exp(laws)
+        seen = sequences[:, model.context :, None]
+        self.teacher_loss = -float(np.take_along_axis(laws[-1], seen, axis=-1).mean())
+        targets = chain.matrices.swapaxes(1, 2)
+        self.targets = targets / np.linalg.norm(targets, axis=(1, 2), keepdims=True)
+
+    def __call__(self, step, params):
+        """A dict of
+
+        kl        (h,)    distance to each rung
+        excess    ()      cross-entropy on the tokens that came, less the full teacher's
+        span_mass (H, h)  attention of each head on each block
+        alignment (H, h)  cosine between what a head writes for a token and the matrix A_k
+        maps      (H, T, S), if asked for
+        """
+        model, x = self.model, self.sequences
+        n, overlap, loss, mass, maps = len(x), 0.0, 0.0, 0.0, 0.0
+        for rows in (slice(i, i + CHUNK) for i in range(0, n, CHUNK)):
+            logits, cache = model.forward(params, self.device.put(x[rows, :-1]))
+            log_q, s = to_numpy((log_softmax(logits), cache.attention))
+            share = len(s) / n
+            overlap = overlap + np.einsum("kntv,ntv->k", self.p[:, rows], log_q) / (n * log_q.shape[1])
+            loss -= share * float(np.take_along_axis(log_q, x[rows, model.context :, None], axis=-1).mean())
+            mass = mass + share * measure.span_mass(s, self.chain.blocks)
+            maps = maps + share * s.mean(axis=0) if self.maps else maps
+        written = to_numpy(model.token_maps(params))
+        size = np.maximum(np.linalg.norm(written, axis=(1, 2)), 1e-30)[:, None]
+        found = dict(kl=-self.entropies - overlap, excess=loss - self.teacher_loss, span_mass=mass,
+                     alignment=np.einsum("huv,kuv->hk", written, self.targets) / size)  # fmt: skip
+        return {**found, "maps": maps} if self.maps else found
