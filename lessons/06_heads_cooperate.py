@@ -44,7 +44,7 @@ def follow(flow, y0, end):
 # take it.
 #
 # At the end a head need not look at its own feature alone. Head 3 keeps half of its attention on position 1 and writes
-# feature 3 from there as well; head 1 takes that back with a negative value. Only the sum of the heads is taught.
+# feature 3 from there as well; head 1 takes that back with a negative value. The loss sees only the sum of the heads.
 
 # %%
 simplex = target(IMPORTANCES, TOKENS, "simplex")
@@ -59,16 +59,17 @@ foretold = []
 for before, after in zip(half_times[:-1], half_times[1:]):
     middle = np.abs(story.t - math.sqrt(before * after)).argmin()
     _, motion = simplex.leading_mode(story.y[middle])
-    head, feature = np.unravel_index(motion[:, :HEADS].argmax(), (HEADS, HEADS))
+    on_features = motion[:, : simplex.width]
+    head, feature = np.unravel_index(on_features.argmax(), on_features.shape)
     foretold.append((int(feature) + 1, int(head) + 1))
 
 # %% [markdown]
 # ## 2. What decides the order
 #
 # Importances, not positions: reversed, the last comes first. Equal importances: no order. All heads first learn a
-# third of everything, which leaves (2/3)^2 of the loss, and then part, all at once. Blocks of positions instead of
-# single ones: the same stages, each head spread evenly over its block. And the order does not depend on the draw of
-# the start.
+# third of every entry, which leaves 4/9 of each feature's loss, and then part, all at once. Blocks of positions
+# instead of single ones: the same stages, each head spread evenly over its block. And the order does not depend on the
+# draw of the start.
 #
 # ## 3. More heads, or fewer
 #
@@ -77,9 +78,9 @@ for before, after in zip(half_times[:-1], half_times[1:]):
 #
 # ## 4. Other starts
 #
-# All attention on one wrong position: no value helps there, and scores move only through values. A long plateau comes
-# first, until the small rest of the attention has grown. A waterfall, head j spread over positions 1 to j: the heads
-# differ from the start, nobody has to leave a crowd, and there are no plateaus.
+# All attention on one wrong position: again a crowd, which heads leave one by one, by their differences, at the rate
+# m_k sqrt(s_k), now with a very small s_k. A waterfall, head j spread over positions 1 to j: the heads differ from the
+# start, nobody has to leave a crowd, and there are no plateaus.
 
 # %%
 two_by_two = target(IMPORTANCES, TOKENS, "simplex", blocks=[[0, 1], [2, 3], [4, 5]])
@@ -91,10 +92,14 @@ variants = {
     "blocks of two positions": ("as with one", two_by_two, two_by_two.near_uniform(run.rng, HEADS, EPS)),
     "four heads": ("one to spare", simplex, simplex.tilted(4, EPS)),
     "two heads": ("feature 3 given up", simplex, simplex.tilted(2, EPS)),
-    "wrong position": ("late", simplex, simplex.concentrated(HEADS, 9, 0.99, EPS)),
+    "wrong position": ("late, one by one", simplex, simplex.concentrated(HEADS, 9, 0.99, EPS)),
     "waterfall": ("no plateaus", simplex, simplex.waterfall(HEADS, 0.99)),
 }
-stories = {name: (flow, *follow(flow, y0, SIMPLEX_END)) for name, (_, flow, y0) in variants.items()}
+ends = {"wrong position": 2 * SIMPLEX_END}
+stories = {name: (flow, *follow(flow, y0, ends.get(name, SIMPLEX_END))) for name, (_, flow, y0) in variants.items()}
+equal_flow, equal_story, _ = stories["equal importances"]
+equal_losses = equal_flow.feature_loss(equal_story.y)
+equal_quarters = measure.plateau_length(equal_story.t, equal_losses / equal_losses[0], 0.25)
 halves = {name: times for name, (_, _, times) in stories.items()}
 order_reversed = (np.argsort(halves["importances reversed"]) + 1).tolist()
 
@@ -111,21 +116,21 @@ in_order = int((np.diff(drawn, axis=-1) > 0).all(axis=-1).sum())
 # ## 5. The bridge to networks
 #
 # The minimal model on the regression variant of the chain: tokens are Gaussian vectors, the target is
-# sum_k A_k x_(t - lag k). For attention that depends on positions alone, the mean of x x^T over samples is the
-# identity, and the loss is 1/2 |G - Y|^2 with e_k = A_k / |A_k|: the flow above. Two things to mind: scores are divided
-# by sqrt(D), so the learning rate of W_Q is multiplied by D to keep one clock; and the sample's moments are made exact,
-# as the mean over 1200 draws would be off by more than the heads differ.
+# sum_k A_k x_(t - lag k). If attention depends on positions alone, the output is linear in x, and as x x^T averages to
+# the identity the mean loss is 1/2 |G - Y|^2 with e_k = A_k / |A_k|: the flow above. Two things to mind: scores are
+# divided by sqrt(D), so the learning rate of W_Q is multiplied by D to keep one clock; and the sample's moments are
+# made exact, as those of 1200 ordinary draws would be off by 1/sqrt(1200), 3%, and the target with them.
 #
 # Full-batch gradient descent, from the same small tilt. "Positions only" trains the entries of W_Q that score positions
-# by positions; what then parts it from the flow is the learning rate, and halves with it. "Whole" trains all, and then
-# scores also depend on the tokens, of which the flow knows nothing.
+# by positions; what then parts it from the flow is the learning rate (the tests take the same Euler steps with both).
+# "Whole" trains all, and then scores also depend on the tokens, of which the flow knows nothing.
 
 
 # %%
 def descend(model, x, y, keep):
     """Train by full-batch gradient descent; returns times and the state of the flow that the network is in."""
     D, whole = model.width, train.squared_error_loss(model)
-    keep = D * keep.astype("float32")
+    keep = run.device.put(D * keep, "float32")
 
     def loss(params, batch):
         value, grads = whole(params, batch)
@@ -152,7 +157,7 @@ x, y = chain.sample_regression(run.rng, SEQUENCES, LENGTH, exact=True)
 y = y[:, -1:] / math.sqrt(VOCAB)  # then |A_k| = m_k
 model = models.MinimalModel(VOCAB, LENGTH, HEADS, context=LENGTH, query_scale=0.0, value_scale=0.0)
 position = np.arange(model.width) >= VOCAB
-masks = {"positions only": position[:, None, None] & position, "whole": np.ones((model.width, 1, model.width))}
+masks = {"positions only": 1.0 * (position[:, None, None] & position), "whole": np.ones((model.width, 1, model.width))}
 places = np.eye(LENGTH)[[LENGTH - lag for lag in LAGS]]
 theory = Factorization(np.array(IMPORTANCES), np.eye(3), places, "logits")
 tilt = theory.state(np.zeros((HEADS, 3)), NETWORK_EPS * places)
@@ -166,6 +171,7 @@ for name, keep in masks.items():
 
 # %%
 colours, heads = (plot.BLUE, plot.ORANGE, plot.GREEN), ("-", "--", ":")
+of_feature = (plot.VERMILION, plot.PURPLE, plot.SKY)
 bands = [(0.1, half_times[0]), *zip(half_times[:-1], half_times[1:]), (half_times[-1], SIMPLEX_END)]
 
 
@@ -189,7 +195,7 @@ for k in range(3):
 ax = fig.add_subplot(grid[2, :])
 stages(ax)
 by_feature = simplex.feature_loss(story.y)
-for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
+for k, colour in enumerate(of_feature):
     ax.semilogx(story.t[1:], by_feature[1:, k], color=colour, lw=2, label=f"feature {k + 1}, importance {IMPORTANCES[k]:g}")
     ax.plot(half_times[k], by_feature[0, k] / 2, "o", color=colour)
     ax.annotate(f"t = {half_times[k]:.4g}", (half_times[k], by_feature[0, k] / 2), xytext=(7, 0),
@@ -203,11 +209,11 @@ run.figure(fig, "three_stages")
 fig, axes = plt.subplots(2, 4, figsize=(13, 6.2), sharey=True)
 for (name, (flow, told, _)), ax in zip(stories.items(), axes.flat):
     losses = flow.feature_loss(told.y) / flow.feature_loss(told.y[0])
-    for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
+    for k, colour in enumerate(of_feature):
         ax.semilogx(told.t[1:], losses[1:, k], color=colour, lw=2, ls=heads[k], label=f"feature {k + 1}")
-    ax.set(title=f"{name}: {variants[name][0]}", xlim=(0.1, SIMPLEX_END))
+    ax.set(title=f"{name}: {variants[name][0]}", xlim=(0.1, told.t[-1]))
 bridge = axes[1, 3]
-for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
+for k, colour in enumerate(of_feature):
     shape = theory.feature_loss(ideal.y) / theory.feature_loss(tilt)
     bridge.semilogx(ideal.t[1:], shape[1:, k], color=colour, lw=2, label="the flow" if k == 0 else None)
     for (name, (times, losses)), marker in zip(networks.items(), ("x", "o")):
@@ -234,6 +240,7 @@ run.compare(
         (f"loss at t = {SIMPLEX_END:g}", "7.304e-07 at 3000", final_loss),
         ("next (feature, head), named on plateaus 1 and 2", None, str(foretold)),
         *((f"half times, {name}", None, text(times)) for name, times in halves.items()),
+        ("when a quarter is left, equal importances", None, text(equal_quarters)),
         ("four heads: the spare one shares feature", None, f"{spare_head} (values {crowd[0]:.2f}, {crowd[-1]:.2f})"),
         ("two heads: final loss", "0.5 (m_3^2 / 2)", two_heads_loss),
         ("random starts with stages in order 1, 2, 3", None, f"{in_order} of {STARTS}"),
@@ -255,8 +262,8 @@ run.claim("the half times of the table, within 0.1%",
 run.claim("on each plateau the leading direction names the next feature and the head that takes it",
           foretold == [(2, 2), (3, 3)])  # fmt: skip
 run.claim("reversed importances reverse the order", order_reversed == [3, 2, 1])
-run.claim("equal importances have no stages: all features within 1% of one time",
-          halves["equal importances"].max() / halves["equal importances"].min() < 1.01)  # fmt: skip
+run.claim("equal importances have no order: when the heads part, all features come within 20% of one time",
+          equal_quarters.max() / equal_quarters.min() < 1.2)  # fmt: skip
 run.claim("the spare head stays on the strongest feature", spare_head == 1)
 run.claim("two heads give up the weakest feature, and its share of the loss stays",
           np.isnan(halves["two heads"]).tolist() == [False, False, True] and abs(two_heads_loss - 0.5) < 1e-4)  # fmt: skip
@@ -266,7 +273,7 @@ run.claim("descent on positions only follows the flow within 4%",
 run.claim("so does the whole network, in the same order, within 15% (30% in the quick run's small sample)",
           off(network_half_times["whole"], ideal_half_times) < (0.3 if run.quick else 0.15)
           and np.argsort(network_half_times["whole"]).tolist() == [0, 1, 2])  # fmt: skip
-run.exercise("start the blocks from two_by_two.tilted(3, 1e-6): feature 3 is never learnt. Why?")
+run.exercise("start the blocks from two_by_two.tilted(3, 1e-6): feature 3 is not learnt. Why?")
 run.finish(half_times={"simplex": half_times, "logits": logits_half_times}, final_loss=final_loss,
            order_reversed=order_reversed, spare_head=spare_head, two_heads_loss=two_heads_loss,
            variants=halves, random_starts=[in_order, STARTS],
@@ -274,4 +281,5 @@ run.finish(half_times={"simplex": half_times, "logits": logits_half_times}, fina
 
 # %% [markdown]
 # Answer: heads 1 and 2 are tilted to positions 1 and 2, which are one block: the residual pulls both positions alike, so
-# the difference between these two heads does not count. They act as one head, and two heads learn two features.
+# the difference between these two heads does not count (up to rounding, which in the end would part them). They act as
+# one head, and two heads learn two features.

@@ -42,6 +42,8 @@ class Factorization:
 
     importances: m_k (h,), features: e_k as rows (h, d), places: p_k as rows (h, T), both orthonormal.
     geometry:    "logits", the network's own, (3), or "simplex", the paper's figure, (4).
+
+    The starts (tilted, near_uniform, concentrated, waterfall) are NumPy arrays; `put` them beside the flow's arrays.
     """
 
     importances: Any
@@ -69,7 +71,7 @@ class Factorization:
 
     def split(self, y):
         """Values V (..., H, d) and attention s (..., H, T) of a state."""
-        check_shape("y", y, (*(None for _ in y.shape[:-1]), self.width + self.tokens))
+        check_shape("y", y, (*(None for _ in y.shape[:-2]), None, self.width + self.tokens))
         V, z = y[..., : self.width], y[..., self.width :]
         return V, softmax_forward(z)[0] if self.geometry == "logits" else z
 
@@ -100,6 +102,8 @@ class Factorization:
 
     def half_event(self, y0, k, terminal=False):
         """An event for `ode.integrate`: the loss of feature k (from 0) has fallen to half of what it is at y0."""
+        if check_count("k", k, 0) >= len(self.importances):
+            raise InputError(f"k: expected a feature in 0..{len(self.importances) - 1}, got {k}")
         half = self.feature_loss(y0)[..., k] / 2
 
         def g(t, y):
@@ -120,7 +124,8 @@ class Factorization:
     #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each head follows its own change.
 
     def tangent(self, y, dy):
-        """The derivative of the flow at y along dy, both (..., H, d + T): the Jacobian times dy."""
+        """The derivative of the flow at y along dy, the Jacobian times dy: dy (..., H, d + T), y the same or with fewer axes."""
+        check_shape("dy", dy, (*(None for _ in dy.shape[:-2]), *y.shape[-2:]))
         V, s = self.split(namespace(y).broadcast_to(y, dy.shape))
         dV, ds = dy[..., : self.width], dy[..., self.width :]
         if self.geometry == "logits":
@@ -136,7 +141,7 @@ class Factorization:
     def jacobian(self, y):
         """The Jacobian of the flow at one state y (H, d + T): (n, n), n = H (d + T), column i the change along entry i.
 
-        In the simplex form a change of attention counts less its mean, as the sum of s is not free.
+        In the simplex form each change of attention first loses its mean, since s must keep its sum.
         """
         check_shape("y", y, (None, self.width + self.tokens))
         xp = namespace(y)
@@ -147,11 +152,12 @@ class Factorization:
         return self.tangent(y, along).reshape(y.size, y.size).T
 
     def leading_mode(self, y, within=1e-3):
-        """The leading rate of the Jacobian at one state y, and the part of the present motion dy/dt in its directions.
+        """The leading rate of the Jacobian at one state y, and the part of dy/dt in the directions that grow with it.
 
         Returns the rate, in 1/time, and a NumPy array (H, d + T): the direction that will win, its sign and its sizes
-        those of the motion. Eigenvalues within a share `within` of the leading one count as equal: identical heads
-        have H - 1 such, and then the motion has no part in them.
+        those of the motion. Eigenvalues within a share `within` of the leading one count as equal: heads that sit
+        together have H - 1 such, and if they are identical the motion has no part in them. Every attention must be
+        positive: at the corners of the simplex the Jacobian has too few eigenvectors.
         """
         J = to_numpy(self.jacobian(y))
         rates, modes = np.linalg.eigh((J + J.T) / 2) if self.geometry == "logits" else np.linalg.eig(J)
@@ -206,14 +212,23 @@ class Factorization:
 
 def target(importances, tokens, geometry="logits", blocks=None):
     """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k."""
-    m = np.asarray(importances, dtype=float)
+    try:
+        m = np.asarray(importances, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"importances: expected positive finite numbers, got {importances}") from None
     if m.ndim != 1 or not len(m) or not np.isfinite(m).all() or (m <= 0).any():
         raise InputError(f"importances: expected positive finite numbers, got {importances}")
-    blocks = [[k] for k in range(len(m))] if blocks is None else blocks
+    if blocks is None:
+        if check_count("tokens", tokens) < len(m):
+            raise InputError(f"tokens: expected at least {len(m)}, one for each importance, got {tokens}")
+        blocks = [[k] for k in range(len(m))]
     places = np.zeros((len(m), check_count("tokens", tokens)))
-    positions = [position for block in blocks for position in block]
+    try:
+        positions = [check_count("blocks: position", position, 0) for block in blocks for position in block]
+    except TypeError:
+        raise InputError(f"blocks: expected {len(m)} lists of positions, got {blocks}") from None
     fits = len(blocks) == len(m) and all(map(len, blocks)) and len(set(positions)) == len(positions)
-    if not fits or not all(0 <= position < tokens for position in positions):
+    if not fits or max(positions) >= tokens:
         raise InputError(f"blocks: expected {len(m)} disjoint lists of positions in 0..{tokens - 1}, got {blocks}")
     for row, block in zip(places, blocks):
         row[list(block)] = len(block) ** -0.5
