@@ -11,6 +11,9 @@ Variants: --reverse, --lag-weights 0.7,0.3, --spans 4,4,4 --stride 2 --heads 4, 
 """
 
 import itertools
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,7 +40,7 @@ run = lesson.start("07_climbing_the_ladder", __doc__, flags={
     "--lag-weights": dict(type=numbers(float), help="c_i of the lags of a block, e.g. 0.7,0.3; default all 1"),
     "--importance": dict(type=float, help="ratio m of successive blocks; default 1.7, with sgd 2"),
     "--reverse": dict(action="store_true", help="the farthest block matters most"),
-    "--init-scale": dict(type=float, default=1e-9, help="queries start uniform in +- this (minimal model; default 1e-9)"),
+    "--init-scale": dict(type=float, help="queries start uniform in +- this (minimal model; default 1e-9)"),
     "--sequences": dict(type=int, help="train on a set of so many; default an endless stream, with --model full 9000"),
     "--batch": dict(type=int, help="default 512"),
     "--steps": dict(type=int, help="default 1200, with sgd 6000"),
@@ -46,7 +49,7 @@ run = lesson.start("07_climbing_the_ladder", __doc__, flags={
 })  # fmt: skip
 option, sgd, full = run.options, run.options.optimizer == "sgd", run.options.model == "full"
 if run.quick:
-    VOCAB, GENERATED, HELD_OUT = 20, 10, 300
+    VOCAB, GENERATED, HELD_OUT = 30, 10, 300
 
 
 def choose(value, default):
@@ -56,13 +59,14 @@ def choose(value, default):
 spans = choose(option.spans, (4, 4, 4) if full else (2, 2, 2))
 importance = choose(option.importance, 2.0 if sgd else 1.7)
 sequences = choose(option.sequences, 9000 if full else 0)
-batch = check_count("--batch", choose(option.batch, 128 if run.quick else 512))
-steps = check_count("--steps", choose(option.steps, 6000 if sgd else 800 if run.quick else 1200))
+batch = check_count("--batch", choose(option.batch, 256 if run.quick else 512))
+steps = check_count("--steps", choose(option.steps, 6000 if sgd else 700 if run.quick else 1200))
 check_count("--seeds", option.seeds)
-if full and option.init_scale != 1e-9:
+init_scale = choose(option.init_scale, 1e-2 if run.quick else 1e-9)
+if full and option.init_scale is not None:
     raise InputError(f"--init-scale: expected none with --model full, got {option.init_scale}")
-standard = not (full or sgd or option.stride or option.lag_weights or option.reverse or option.sequences) and (
-    spans, importance, option.heads, option.init_scale) == ((2, 2, 2), 1.7, 3, 1e-9)  # fmt: skip
+variant = full or sgd or option.stride or option.lag_weights or option.reverse or option.sequences or option.init_scale
+standard = not variant and (spans, importance, option.heads) == ((2, 2, 2), 1.7, 3)
 
 # %% [markdown]
 # ## 1. The chain and its ladder
@@ -90,8 +94,8 @@ def train_one(seed):
     if full:
         model = models.Transformer(VOCAB, length - 1, heads=option.heads, context=chain.context)
     else:
-        model = models.MinimalModel(VOCAB, length - 1, option.heads, chain.context, option.init_scale, 0.0)
-    loss = train.next_token_loss(model, min(CHUNK, batch))
+        model = models.MinimalModel(VOCAB, length - 1, option.heads, chain.context, init_scale, 0.0)
+    loss = train.next_token_loss(model, min(CHUNK, batch), run.map)
     if sequences:
         stream = train.minibatches(chain.sample(for_data, sequences, length), min(batch, sequences), for_data)
     else:
@@ -153,7 +157,7 @@ if standard and not run.quick:
     plot.reference(ax, 0.09, "paper, full teacher, at the end: 0.09")
 ax.set(xlim=(0, at[-1]), ylim=(0, 1.15 * kl[min(3, len(kl) - 1) :].max()), xlabel="training step", ylabel="KL(teacher || network), nats",
        title="The network comes nearest to the teacher of one block, leaves it for that of two, then for that of all three")  # fmt: skip
-ax.legend(loc="center left")
+ax.legend(loc="center right")
 moments = [np.abs(at - step).argmin() for step in (edges[1] // 2, *edges[1:])][:4]
 for i, moment in enumerate(moments):
     ax = fig.add_subplot(grid[1, 3 * i : 3 * i + 3])
@@ -198,14 +202,14 @@ if standard:
     run.claim("the network comes nearest to rungs 1, 2, 3 in that order", all(one["rungs_in_order"] for one in every))
     run.claim("when it is nearest to rung 1, every head looks most at block 1",
               all(set(one["first_block"]) == {1} for one in every))  # fmt: skip
-    run.claim(f"at the end the distance to the full teacher is below {0.3 if run.quick else 0.15}",
-              all(one["final_kl"][-1] < (0.3 if run.quick else 0.15) for one in every))  # fmt: skip
+    run.claim(f"at the end the distance to the full teacher is below {0.5 if run.quick else 0.15}",
+              all(one["final_kl"][-1] < (0.5 if run.quick else 0.15) for one in every))  # fmt: skip
     if not run.quick:
         run.claim("the heads end on three different blocks, each with more than half of its attention there",
                   all(sorted(one["own_block"]) == [1, 2, 3] and min(one["own_block_mass"]) > 0.5 for one in every))  # fmt: skip
 else:
     run.claim("the distance to the full teacher falls below a third of what it was at the start",
-              all(one["final_kl"][-1] < looks.entropies[-1] * 0 + history["kl"][0, -1] / 3 for one in found.values()))  # fmt: skip
+              all(one["final_kl"][-1] < history["kl"][0, -1] / 3 for one in found.values()))  # fmt: skip
 run.exercise("run it with --importance 1. Which rung does the network stop at, and why?")
 run.finish(**first, seeds=found)
 

@@ -86,6 +86,17 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path, flags, message):
     assert [path.name for path in tmp_path.iterdir() if path.name != "out"] == ["taken"]
 
 
+def test_a_long_lesson_continues_from_its_checkpoint(tmp_path):
+    lesson = next(path for path in LESSONS if path.stem.startswith("07"))
+    flags = ["--quick", "--reverse", "--batch", 64]
+    for out, more in [("whole", ["--steps", 200]), ("parts", ["--steps", 100]), ("parts", ["--steps", 200, "--resume"])]:
+        assert run(lesson, *flags, "--out", out, *more, folder=tmp_path).returncode in (0, 1)  # its claim needs more steps
+    whole, parts = (json.loads((tmp_path / out / "results.json").read_text(encoding="utf-8")) for out in ("whole", "parts"))
+    assert whole["seeds"] == parts["seeds"] and whole["final_kl"][0] > 0
+    done = run(lesson, *flags, "--out", "parts", "--importance", 1.5, "--resume", folder=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("error: resume: expected importance = None")
+
+
 def script(folder, body, name="tiny"):
     path = folder / f"{name}.py"
     path.write_text(f'from tinyattn import lesson\nrun = lesson.start("{name}", "A tiny lesson.")\n{body}')

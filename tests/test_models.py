@@ -50,6 +50,79 @@ def test_the_minimal_model_reads_vectors_as_it_reads_ids(device, rng):
             model.forward(params, device.put(wrong))
 
 
+def slow_transformer(model, p, x, drops):
+    """The slow witness: one sequence, one query, one head at a time, from the definitions."""
+    B, S, first, K = *x.shape, model.context - 1, model.width // model.heads
+
+    def norm(v, g, b):
+        return g * (v - v.mean()) / np.sqrt(v.var() + 1e-5) + b
+
+    logits, maps = np.zeros((B, S - first, model.vocab)), np.zeros((B, model.heads, S - first, S))
+    for b, t in np.ndindex(B, S - first):
+        e = np.stack([p["W_E"][token] + p["W_P"][place] for place, token in enumerate(x[b])])
+        c = np.zeros(model.width)
+        for h in range(model.heads):
+            keys, values = e[: first + t + 1] @ p["W_K"][:, h], e[: first + t + 1] @ p["W_V"][:, h]
+            a = np.exp(keys @ (e[first + t] @ p["W_Q"][:, h]) / np.sqrt(K))
+            maps[b, h, t, : first + t + 1] = a / a.sum()
+            c += (a / a.sum()) @ values @ p["W_O"][h]
+        r = norm(e[first + t] + drops[0][b, t] * c, p["g_1"], p["b_1"])
+        m = np.maximum(r @ p["W_1"] + p["c_1"], 0) @ p["W_2"] + p["c_2"]
+        logits[b, t] = norm(r + drops[1][b, t] * m, p["g_2"], p["b_2"]) @ p["W_U"] + p["c_U"]
+    return logits, maps
+
+
+@pytest.mark.parametrize("context, tokens", [(1, 6), (3, 6), (3, 4)])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_transformer_is_its_slow_witness(device, rng, context, tokens, dropout):
+    model = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, context=context)
+    params = {key: w + 0.3 * rng.normal(size=w.shape) for key, w in model.init(rng).items()}
+    x, drops = rng.integers(5, size=(3, tokens)), model.draw_drops(rng, 3, tokens, dropout)
+    logits, cache = model.forward(device.put(params), device.put(x), *device.put(drops))
+    want, maps = slow_transformer(model, params, x, drops)
+    np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(to_numpy(cache.attention), maps, rtol=1e-9, atol=1e-12)
+    if not dropout:
+        np.testing.assert_array_equal(to_numpy(model.forward(device.put(params), device.put(x))[0]), to_numpy(logits))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("when", ["at start", "after steps"])
+def test_gradients_of_the_transformer(rng, dropout, when):
+    model = models.Transformer(vocab=5, positions=7, width=12, heads=3, hidden=9, context=3)
+    sequences, drops = rng.integers(5, size=(4, 8)), model.draw_drops(rng, 4, 7, dropout)
+    params = model.init(rng)
+    if when == "after steps":
+        params = trained(model, train.next_token_loss(model), (sequences, *drops))
+    for row in gradcheck.check_model(model, (sequences[:, :-1], *drops), params):
+        assert row.error <= gradcheck.TOLERANCE, row
+
+
+def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
+    model = models.Transformer(vocab=5, positions=9, width=12, heads=3, hidden=9, context=3)
+    sequences, drops = rng.integers(5, size=(40, 10)), model.draw_drops(rng, 40, 9, 0.25)
+    assert drops[0].shape == (40, 7, 12) and set(np.unique(drops[1])) == {0, 4 / 3}
+    assert drops[0].mean() == pytest.approx(1, abs=0.05)
+    params = model.init(rng)
+    whole, parts = (train.next_token_loss(model, chunk)(params, (sequences, *drops)) for chunk in (None, 7))
+    assert whole[0] == pytest.approx(parts[0], rel=1e-12)
+    for key in params:
+        np.testing.assert_allclose(parts[1][key], whole[1][key], rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: models.Transformer(5, 6, width=8, heads=3), "heads: expected a divisor of width = 8, got 3"),
+        (lambda: models.Transformer(5, 6, context=7), "context: expected at most positions = 6, got 7"),
+        (lambda: models.Transformer(5, 6).draw_drops(np.random.default_rng(0), 2, 6, 1.0), "p: expected .* < 1, got 1.0"),
+    ],
+)
+def test_bad_settings_of_the_transformer(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
 def trained(model, loss, batch, steps=5):
     params = model.init(np.random.default_rng(1))
     return train.train(loss, params, [batch] * steps, optim.AdamW(0.05), steps=steps)[0]

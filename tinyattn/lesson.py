@@ -12,6 +12,7 @@ Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a tra
 """
 
 import argparse
+import functools
 import inspect
 import json
 import math
@@ -19,6 +20,7 @@ import os
 import platform
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +52,14 @@ class Run:
     @property
     def out(self):
         return self.options.out
+
+    @functools.cached_property
+    def map(self):
+        """A `map` for passes that may run side by side: on the CPU that of a thread for each core.
+
+        Matrix products should then use one thread each; a lesson that uses it says so before NumPy is loaded.
+        """
+        return ThreadPoolExecutor(os.cpu_count()).map if self.device.xp is np else map
 
     def figure(self, figure, name):
         """Write the figure to NAME.png in the output folder."""

@@ -1,0 +1,126 @@
+# %%
+"""Stop early: less data, an earlier stop, a simpler rung.
+
+Question   With little data a network over-fits. When should it stop, and what has it learnt by then?
+You see    the same network on 600, 2000 and 9000 sequences and on an endless stream: the step at which its loss on new
+           sequences is least, the rung of the ladder that it is nearest to there, and what training on would cost.
+Takes      4 minutes.
+"""
+
+import itertools
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import ladder, lesson, models, optim, plot, train
+from tinyattn.tasks import markov
+
+VOCAB, SPANS, HEADS, GENERATED, HELD_OUT, CHUNK, LOOKS, LEARNING_RATE = 50, [4, 4, 4], 3, 20, 1000, 100, 15, 0.08
+SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 990], [0, 512, 990]]  # sequences (0: a stream), batch, steps
+
+run = lesson.start("08_stop_early", __doc__)
+if run.quick:
+    VOCAB, SPANS, GENERATED, HELD_OUT, LOOKS = 16, [2, 2, 2], 10, 400, 10
+    SETS = [[60, 60, 150], [300, 300, 300], [2000, 500, 400]]
+
+# %% [markdown]
+# ## 1. The network sees blocks in order of importance, and noise all the time
+#
+# Lesson 07: a network on this chain learns block 1, then block 2, then block 3. Here the blocks are four tokens long and
+# training starts from Xavier's weights, so the stages are less clean, but their order is the same. In a finite set there is
+# something else to learn: the set itself. A strong block stands out of the noise in a few hundred sequences; a weak
+# block needs thousands, and what a network learns after the last block that stands out does harm on new sequences.
+# So the best step to stop is one at which the network has reached *the rung that the data can carry*.
+#
+# The learning rate is constant: otherwise the schedule, not the data, would decide when things happen.
+
+# %%
+for_chain, for_start, for_looks, *for_data = run.rng.spawn(3 + len(SETS))
+chain = markov.draw_chain(for_chain, VOCAB, SPANS)
+length = chain.context + GENERATED
+model = models.MinimalModel(VOCAB, length - 1, HEADS, chain.context)
+start = model.init(for_start)
+looks = ladder.Ladder(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device)
+histories = {}
+for (sequences, batch, steps), rng in zip(SETS, for_data):
+    if sequences:
+        stream = train.minibatches(chain.sample(rng, sequences, length), batch, rng)
+    else:
+        stream = (chain.sample(rng, batch, length) for _ in itertools.count())
+    loss = train.next_token_loss(model, min(CHUNK, batch), run.map)
+    name = f"{sequences} sequences" if sequences else "a stream"
+    _, history = train.train(loss, run.device.put(start, "float32"), (run.device.put(x) for x in stream),
+                             optim.AdamW(LEARNING_RATE), steps=steps, clip=1.0, callbacks=[(LOOKS, looks)], every=LOOKS,
+                             title=name)  # fmt: skip
+    histories[sequences] = history
+
+# %% [markdown]
+# ## 2. Where to stop, and what has been learnt there
+#
+# The excess loss is the cross-entropy on new sequences less that of the true law. Its least value says when to stop. The
+# ladder, which needs no data at all, says what the network knows at that step.
+
+# %%
+at = {n: history.steps("kl") for n, history in histories.items()}
+best = {n: int(history["excess"].argmin()) for n, history in histories.items()}
+best_step = {n: int(at[n][i]) for n, i in best.items()}
+nearest_rung = {n: int(histories[n]["kl"][i].argmin()) + 1 for n, i in best.items()}
+best_excess = {n: float(histories[n]["excess"][i]) for n, i in best.items()}
+last_excess = {n: float(history["excess"][-1]) for n, history in histories.items()}
+
+paper = {600: (75, 1, 1.33, 1.81), 2000: (260, 2, 0.80, 1.09), 9000: (760, 3, 0.09, None), 0: (None, 3, 0.03, None)}
+colours = dict(zip(histories, (plot.VERMILION, plot.ORANGE, plot.BLUE, plot.BLACK)))
+names = {n: f"{n} sequences" if n else "a stream" for n in histories}
+fig, axes = plt.subplots(2, 2, figsize=(12, 8.2))
+for n, history in histories.items():
+    axes[0, 0].plot(at[n], history["excess"], color=colours[n], lw=2, label=names[n])
+    axes[0, 0].plot(best_step[n], best_excess[n], "o", color=colours[n], ms=8)
+    if not run.quick:
+        axes[0, 0].plot(paper[n][0], paper[n][2], "D", color=colours[n], mfc="none", ms=8)
+axes[0, 0].plot([], [], "o", color="0.4", label="least: stop here")
+if not run.quick:
+    axes[0, 0].plot([], [], "D", color="0.4", mfc="none", label="paper: best step and loss")
+axes[0, 0].set(xlabel="training step", ylabel="excess loss on new sequences, nats", ylim=(0, 4),
+               title="Less data: an earlier stop, a higher loss, and more harm in going on")  # fmt: skip
+axes[0, 0].legend(ncols=2)
+for (n, history), ax in zip([item for item in histories.items() if item[0]], axes.flat[1:]):
+    for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
+        ax.plot(at[n], history["kl"][:, k], color=colour, lw=2, label=f"to the teacher of block{'s 1 to' if k else ''} {k + 1}")
+    ax.axvline(best_step[n], color="k", lw=1, ls="--")
+    ax.annotate(f" step {best_step[n]}: nearest to rung {nearest_rung[n]}", (best_step[n], 0.95), fontsize=9,
+                xycoords=("data", "axes fraction"))  # fmt: skip
+    ax.set(xlabel="training step", ylabel="KL(teacher || network), nats", ylim=(0, 3.6), title=f"{n} sequences")
+axes.flat[1].legend(loc="lower right")
+run.figure(fig, "stop_early")
+
+# %%
+rows = []
+for n, name in names.items():
+    step, rung, excess, trial = (None, None, None, None) if run.quick else paper[n]
+    rows += [
+        (f"{name}: best step", f"about {step}" if step else None, best_step[n]),
+        (f"{name}: nearest rung there", rung, nearest_rung[n]),
+        (f"{name}: excess loss there", f"{excess} (trial {trial})" if trial else excess, best_excess[n]),
+        (f"{name}: excess loss at the end, step {at[n][-1]}", None, last_excess[n]),
+    ]
+run.compare(rows)
+finite = [n for n in histories if n]
+run.claim("the more data, the later the best step", all(np.diff([best_step[n] for n in finite]) > 0))
+run.claim("the more data, the lower the excess loss", all(np.diff([best_excess[n] for n in finite]) < 0))
+if run.quick:
+    run.claim("the nearest rung does not fall with more data", all(np.diff([nearest_rung[n] for n in finite]) >= 0))
+else:
+    run.claim("600, 2000 and 9000 sequences carry rungs 1, 2 and 3", [nearest_rung[n] for n in finite] == [1, 2, 3])
+    run.claim("the excess losses are within 15% of the trial's, 1.81 and 1.09",
+              abs(best_excess[600] / 1.81 - 1) < 0.15 and abs(best_excess[2000] / 1.09 - 1) < 0.15)  # fmt: skip
+run.claim("with the smallest set, training on costs more than half a nat",
+          last_excess[finite[0]] > best_excess[finite[0]] + 0.5)  # fmt: skip
+run.exercise("train on 600 sequences with weight decay 1 instead of 0.01, or on 2400 of half the length. What moves?")
+run.finish(best_step=best_step, nearest_rung=nearest_rung, best_excess=best_excess, last_excess=last_excess)
+
+# %% [markdown]
+# Answer: decay delays the harm and lowers it, but the rung stays: it is the data that carry no more. 2400 sequences that
+# generate half as many tokens hold twice as many tokens as 600, and carry more.

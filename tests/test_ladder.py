@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from tinyattn import ladder, measure, models, ops
+from tinyattn.backend import to_numpy
+from tinyattn.tasks import markov
+
+
+@pytest.fixture
+def setting(rng):
+    chain = markov.draw_chain(rng, vocab=5, spans=(2, 1))
+    model = models.MinimalModel(vocab=5, positions=8, heads=2, context=3)
+    return chain, model, chain.sample(rng, 600, 9)
+
+
+def test_the_ladder_is_its_plain_definition(device, rng, setting):
+    chain, model, x = setting
+    params = {key: 2 * w for key, w in model.init(rng).items()}
+    look = ladder.Ladder(model, chain, x, device, maps=True)(0, device.put(params))
+    logits, cache = model.forward(params, x[:, :-1])
+    log_q = ops.log_softmax(logits)
+    for k in (1, 2):
+        want = measure.kl(chain.log_law(x[:, :-1], blocks=k), log_q).mean()
+        assert look["kl"][k - 1] == pytest.approx(want, rel=1e-9)
+    of_tokens = lambda log_p: np.take_along_axis(log_p, x[:, 3:, None], axis=-1).mean()  # noqa: E731
+    assert look["excess"] == pytest.approx(of_tokens(chain.log_law(x[:, :-1])) - of_tokens(log_q), rel=1e-9)
+    np.testing.assert_allclose(look["span_mass"], measure.span_mass(cache.attention, chain.blocks), rtol=1e-9)
+    np.testing.assert_allclose(look["maps"], cache.attention.mean(axis=0), rtol=1e-9)
+    W, A = params["W_V"][:5, 1], chain.matrices[0].T
+    assert look["alignment"][1, 0] == pytest.approx((W * A).sum() / np.linalg.norm(W) / np.linalg.norm(A))
+
+
+def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
+    """Values set to A_1 and attention to block 1 by hand: distance 0 to rung 1, and only there."""
+    chain, model, x = setting
+    params = {key: np.zeros_like(w) for key, w in model.init(np.random.default_rng(0)).items()}
+    D = model.width
+    for t in range(model.positions):
+        for lag in chain.blocks[0]:
+            if t + 1 - lag >= 0:
+                params["W_Q"][5 + t, :, 5 + t + 1 - lag] = 60 * D**0.5
+    params["W_V"][:5] = chain.matrices[0].T[:, None] * len(chain.blocks[0]) / chain.temperature / model.heads
+    look = ladder.Ladder(model, chain, x, device)(0, device.put(params))
+    assert look["kl"][0] == pytest.approx(0, abs=1e-9) and look["kl"][1] > 0.1
+    np.testing.assert_allclose(look["span_mass"][:, 0], 1, atol=1e-9)
+    np.testing.assert_allclose(look["alignment"][:, 0], 1, atol=1e-9)
+
+
+def test_token_maps_of_the_transformer_are_what_a_head_writes(device, rng):
+    model = models.Transformer(vocab=5, positions=4, width=6, heads=2, hidden=3)
+    params = model.init(rng)
+    maps = to_numpy(model.token_maps(device.put(params)))
+    want = params["W_E"] @ params["W_V"][:, 1] @ params["W_O"][1] @ params["W_U"]
+    assert maps.shape == (2, 5, 5)
+    np.testing.assert_allclose(maps[1], want, rtol=1e-12)
+
+
+def test_stage_steps_find_the_boundaries_in_noise(rng):
+    steps = np.arange(0, 1000, 10)
+    ramp = lambda low, high: np.interp(steps, [low, high], [0, 1])  # noqa: E731
+    curves = np.stack([0.2 + ramp(300, 400), 0.5 - ramp(300, 400) * 0.4 + ramp(600, 700), 1 - 0.8 * ramp(300, 700)], axis=1)
+    clean = measure.stage_steps(steps, curves)
+    assert clean[0] == pytest.approx(320, abs=20) and clean[1] == pytest.approx(640, abs=40)
+    for _ in range(20):
+        noisy = measure.stage_steps(steps, curves + 0.05 * rng.normal(size=curves.shape))
+        assert np.abs(noisy - clean).max() <= 40
+    assert np.isnan(measure.stage_steps(steps, np.stack([0 * steps, 1 + 0 * steps], axis=1))).tolist() == [True]
+    with pytest.raises(ValueError, match="curves: expected finite numbers"):
+        measure.stage_steps(steps, curves[:5])
