@@ -19,7 +19,7 @@ from tinyattn import ladder, lesson, models, optim, plot, train
 from tinyattn.tasks import markov
 
 VOCAB, SPANS, HEADS, GENERATED, HELD_OUT, CHUNK, LOOKS, LEARNING_RATE = 50, [4, 4, 4], 3, 20, 1000, 100, 15, 0.08
-SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 990], [0, 512, 990]]  # sequences (0: a stream), batch, steps
+SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1800], [0, 512, 1800]]  # sequences (0: a stream), batch, steps
 
 run = lesson.start("08_stop_early", __doc__)
 if run.quick:
@@ -78,7 +78,7 @@ fig, axes = plt.subplots(2, 2, figsize=(12, 8.2))
 for n, history in histories.items():
     axes[0, 0].plot(at[n], history["excess"], color=colours[n], lw=2, label=names[n])
     axes[0, 0].plot(best_step[n], best_excess[n], "o", color=colours[n], ms=8)
-    if not run.quick:
+    if not run.quick and paper[n][0]:
         axes[0, 0].plot(paper[n][0], paper[n][2], "D", color=colours[n], mfc="none", ms=8)
 axes[0, 0].plot([], [], "o", color="0.4", label="least: stop here")
 if not run.quick:
@@ -90,7 +90,8 @@ for (n, history), ax in zip([item for item in histories.items() if item[0]], axe
     for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
         ax.plot(at[n], history["kl"][:, k], color=colour, lw=2, label=f"to the teacher of block{'s 1 to' if k else ''} {k + 1}")
     ax.axvline(best_step[n], color="k", lw=1, ls="--")
-    ax.annotate(f" step {best_step[n]}: nearest to rung {nearest_rung[n]}", (best_step[n], 0.95), fontsize=9,
+    side = "right" if best_step[n] > at[n][-1] / 2 else "left"
+    ax.annotate(f" step {best_step[n]}: nearest to rung {nearest_rung[n]} ", (best_step[n], 0.95), fontsize=9, ha=side,
                 xycoords=("data", "axes fraction"))  # fmt: skip
     ax.set(xlabel="training step", ylabel="KL(teacher || network), nats", ylim=(0, 3.6), title=f"{n} sequences")
 axes.flat[1].legend(loc="lower right")

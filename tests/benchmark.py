@@ -6,6 +6,7 @@ many runs at once. Machines are noisy: each figure is the median of several runs
 """
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -21,7 +22,7 @@ from tinyattn.flows.factorization import Factorization, target
 from tinyattn.tasks import markov
 
 VOCAB, POSITIONS, HEADS = 50, 25, 3
-CHUNK = 125
+CHUNK, FULL_CHUNK = 125, 64
 THREADS = os.cpu_count() or 1
 
 
@@ -44,19 +45,24 @@ def sgemm_rate(device, n):
 
 def operations(model, B, S):
     """Floating-point operations of the matrix products in one step; everything else is not counted."""
-    T, D, V = S - model.context + 1, model.width, model.vocab
-    scores = 2 * (2 * T * D * S)  # forward a = q x^T, backward dq = da x
-    values = 3 * (2 * T * S * V)  # forward y = s v, backward dv and ds
-    weights = 2 * T * D * D + 2 * S * D * V  # dW_Q and dW_V; forward projections are look-ups
-    return B * model.heads * (scores + values + weights)
+    T, D, V, H = S - model.context + 1, model.width, model.vocab, model.heads
+    if isinstance(model, models.MinimalModel):
+        scores = 2 * (2 * T * D * S)  # forward a = q x^T, backward dq = da x
+        values = 3 * (2 * T * S * V)  # forward y = s v, backward dv and ds
+        weights = 2 * T * D * D + 2 * S * D * V  # dW_Q and dW_V; forward projections are look-ups
+        return B * H * (scores + values + weights)
+    attention = 2 * (2 * T * S * D)  # scores and values of all heads
+    projections = 2 * (T + S + S + T) * D * D
+    rest = 2 * T * D * (2 * model.hidden + V)
+    return 3 * B * (attention + projections + rest)  # forward, and backward twice as much
 
 
-def minimal_step(device, B, context, chunk, pool):
+def training_step(model, device, B, chunk, pool):
+    """A function that takes one training step: cross-entropy, clipping, AdamW, in float32."""
     rng = np.random.default_rng(0)
-    model = models.MinimalModel(VOCAB, POSITIONS, HEADS, context=context)
-    sequences = device.put(rng.integers(VOCAB, size=(B, POSITIONS + 1)))
+    sequences = device.put(rng.integers(VOCAB, size=(B, model.positions + 1)))
     params = device.put(model.init(rng), "float32")
-    loss, optimizer = train.next_token_loss(model, chunk, pool.map if pool else map), optim.AdamW(0.08)
+    loss, optimizer = train.next_token_loss(model, chunk, pool.map if pool else map), optim.AdamW(0.003)
     state = optimizer.init(params)
 
     def step():
@@ -64,20 +70,86 @@ def minimal_step(device, B, context, chunk, pool):
         grads, _ = optim.clip_by_global_norm(grads, 1.0)
         optimizer.step(params, grads, state)
 
-    return seconds(step, device, max(7, min(200, 12000 // B))), operations(model, B, POSITIONS)
+    return step
+
+
+def torch_step(model, B, threads):
+    """The same step of the same network as a PyTorch module with its autograd; None where PyTorch is not installed."""
+    try:
+        import torch
+        from torch.nn import functional as F
+    except ImportError:
+        return None
+    torch.set_num_threads(threads)
+    rng, first, S = np.random.default_rng(0), model.context - 1, model.positions
+    sequences = torch.from_numpy(rng.integers(VOCAB, size=(B, S + 1)))
+    p = {key: torch.nn.Parameter(torch.from_numpy(w.astype("float32"))) for key, w in model.init(rng).items()}
+    hidden = ~torch.ones(S - first, S, dtype=torch.bool).tril(first)
+
+    def attend(q, k, v):
+        a = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).masked_fill(hidden, -math.inf)
+        return a.softmax(-1) @ v
+
+    def minimal(x):
+        place = torch.eye(S).expand(B, S, S)
+        x = torch.cat([F.one_hot(x, VOCAB).float(), place], dim=-1)
+        q = torch.einsum("btd,dhk->bhtk", x[:, first:], p["W_Q"])
+        v = torch.einsum("bsd,dhv->bhsv", x, p["W_V"])
+        return attend(q, x[:, None], v).sum(1)
+
+    def full(x):
+        D = model.width
+        e = F.embedding(x, p["W_E"]) + p["W_P"]
+        split = lambda e, W: (e @ W.reshape(D, D)).reshape(B, -1, model.heads, D // model.heads).transpose(1, 2)  # noqa: E731
+        y = attend(split(e[:, first:], p["W_Q"]), split(e, p["W_K"]), split(e, p["W_V"]))
+        c = y.transpose(1, 2).reshape(B, -1, D) @ p["W_O"].reshape(D, D)
+        r = F.layer_norm(e[:, first:] + c, (D,), p["g_1"], p["b_1"])
+        m = F.relu(r @ p["W_1"] + p["c_1"]) @ p["W_2"] + p["c_2"]
+        return F.layer_norm(r + m, (D,), p["g_2"], p["b_2"]) @ p["W_U"] + p["c_U"]
+
+    forward = minimal if isinstance(model, models.MinimalModel) else full
+    optimizer = torch.optim.AdamW(p.values(), 0.003, weight_decay=0.01)
+
+    def loss():
+        return F.cross_entropy(forward(sequences[:, :-1]).flatten(0, 1), sequences[:, first + 1 :].flatten())
+
+    ours = train.next_token_loss(model)({key: w.detach().numpy() for key, w in p.items()}, sequences.numpy())[0]
+    assert abs(loss().item() - float(ours)) < 1e-4, "the PyTorch module is another network"
+
+    def step():
+        optimizer.zero_grad()
+        loss().backward()
+        torch.nn.utils.clip_grad_norm_(p.values(), 1.0)
+        optimizer.step()
+
+    return step
 
 
 def steps_table(device, rate, threads):
-    """Rows for every batch: whole, in chunks that fit the cache, or in chunks spread over threads."""
+    """Rows for every model and batch: whole, in chunks that fit the cache, or in chunks spread over threads."""
     on_gpu = device.xp is not np
+    minimal = {context: models.MinimalModel(VOCAB, POSITIONS, HEADS, context=context) for context in (1, 6)}
+    full = models.Transformer(VOCAB, 31, context=12)
+    jobs = [("minimal", minimal[context], B) for context in (1, 6) for B in (32, 512, 3000)]
+    jobs += [("full", full, B) for B in (512, 3000)]
     with ThreadPoolExecutor(threads) as pool:
-        for context in (1, 6):  # every position predicts, or only those with the full context of spans (2, 2, 2)
-            for B in (32, 512, 3000):
-                for chunk in [CHUNK] if threads > 1 else [None] if on_gpu or B <= CHUNK else [None, CHUNK]:
-                    if B > CHUNK or threads == 1:
-                        t, flop = minimal_step(device, B, context, chunk, pool if threads > 1 else None)
-                        print(f"{POSITIONS - context + 1:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
-                              f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}", flush=True)  # fmt: skip
+        for name, model, B in jobs:
+            size = CHUNK if name == "minimal" else FULL_CHUNK
+            for chunk in [size] if threads > 1 else [None] if on_gpu or B <= size else [None, size]:
+                if B <= size and threads > 1 or (name == "full" and not on_gpu and threads == 1):
+                    continue  # the full model is timed where it is fastest
+                step, flop = training_step(model, device, B, chunk, pool if threads > 1 else None), operations(
+                    model, B, model.positions)  # fmt: skip
+                runs = max(5, min(200, 12000 // B)) if name == "minimal" else 3
+                t, other = seconds(step, device, runs), ""
+                rival = torch_step(model, B, threads) if threads > 1 else None
+                if rival:
+                    t_rival = seconds(rival, device, runs)
+                    t = min(t, seconds(step, device, runs))
+                    t_rival = min(t_rival, seconds(rival, device, runs))
+                    other = f" {t_rival * 1e3:>9.1f} {t_rival / t:>6.2f}"
+                print(f"{name:<8} {model.positions - model.context + 1:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
+                      f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}{other}", flush=True)  # fmt: skip
 
 
 def grid_in_one_call(device):
@@ -146,9 +218,9 @@ def main():
         return steps_table(device, options.rate, THREADS)
     rate = sgemm_rate(device, 8192 if device.xp is not np else 2048)
     print(f"{device.name}, NumPy {np.__version__}; float32 matrix product: {rate / 1e9:.0f} GFLOP/s\n")
-    print("one training step of the minimal model, float32, V = 50, 25 positions, 3 heads")
-    print(f"{'queries':>8} {'batch':>6} {'chunk':>6} {'threads':>8} {'ms':>8} {'GFLOP':>7} {'GFLOP/s':>8} {'of sgemm':>9}",
-          flush=True)  # fmt: skip
+    print("one training step, float32, V = 50, 3 heads: minimal model, 25 positions; full transformer, width 255, 31 positions")
+    print(f"{'model':<8} {'queries':>8} {'batch':>6} {'chunk':>6} {'threads':>8} {'ms':>8} {'GFLOP':>7} {'GFLOP/s':>8} "
+          f"{'of sgemm':>9} {'PyTorch':>9} {'ratio':>6}", flush=True)  # fmt: skip
     steps_table(device, rate, 1)
     if device.xp is np:  # a process of its own: the number of BLAS threads is read when NumPy is loaded
         one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -37,6 +37,16 @@ def test_put_changes_the_precision_of_floats_only(device, rng):
     assert device.put(there, "float64")["x"].dtype == np.float64
 
 
+def test_scatter_add_is_add_at(device, rng):
+    index, values, start = rng.integers(7, size=(30, 4)), rng.normal(size=(30, 4, 5)), rng.normal(size=(9, 5))
+    want, out = start.copy(), device.put(start.copy())
+    np.add.at(want, index, values)
+    backend.scatter_add(out, device.put(index), device.put(values))
+    np.testing.assert_allclose(backend.to_numpy(out), want, rtol=1e-12)
+    backend.scatter_add(out, device.put(index[:0]), device.put(values[:0]))
+    np.testing.assert_allclose(backend.to_numpy(out), want, rtol=1e-12)
+
+
 def test_scatter_add_counts_repeated_indices(device):
     out = device.put(np.zeros((3, 2)))
     backend.scatter_add(out, device.put(np.array([[0, 2], [2, 2]])), device.put(np.ones((2, 2, 2))))

@@ -1,7 +1,7 @@
 """tinyattn: how attention heads learn, with every gradient written by hand.
 
-Read in this order: backend, ops, attention, models, gradcheck, ode, optim, train; then flows/, tasks/, measure, plot and
-lesson.
+Read in this order: backend, ops, attention, models, gradcheck, ode, optim, train, checkpoint; then flows/, tasks/,
+measure, ladder, plot and lesson.
 
 One alphabet, used by every file, derivation and lesson:
 
