@@ -62,6 +62,19 @@ def xavier_bound(fan_in, fan_out):
     return math.sqrt(6 / (fan_in + fan_out))
 
 
+def _check_tokens(model, x):
+    """Return the token ids x (B, S), or raise InputError if the model cannot read them."""
+    check_ids("x", x, model.vocab)
+    check_shape("x", x, (None, None))
+    return _check_length(model, x)
+
+
+def _check_length(model, x):
+    if not model.context <= x.shape[1] <= model.positions:
+        raise InputError(f"x: expected shape (batch, {model.context} to {model.positions} tokens), got {tuple(x.shape)}")
+    return x
+
+
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
 #
 #   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width D = V + positions.
@@ -130,15 +143,10 @@ class MinimalModel:
 
     def check(self, x):
         """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
-        if x.ndim == 3:
-            check_shape("x", x, (None, None, self.vocab))
-        else:
-            check_ids("x", x, self.vocab)
-        if x.ndim not in (2, 3) or not self.context <= x.shape[1] <= self.positions:
-            raise InputError(
-                f"x: expected shape (batch, {self.context} to {self.positions} tokens), got {tuple(x.shape)}"
-            )
-        return x
+        if x.ndim != 3:
+            return _check_tokens(self, x)
+        check_shape("x", x, (None, None, self.vocab))
+        return _check_length(self, x)
 
     def forward(self, params, x):
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S-context+1.
@@ -380,12 +388,7 @@ class Transformer:
 
     def check(self, x):
         """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
-        check_ids("x", x, self.vocab)
-        if x.ndim != 2 or not self.context <= x.shape[1] <= self.positions:
-            raise InputError(
-                f"x: expected shape (batch, {self.context} to {self.positions} tokens), got {tuple(x.shape)}"
-            )
-        return x
+        return _check_tokens(self, x)
 
     def forward(self, params, x, drop_1=None, drop_2=None):
         """Token ids x (B, S) -> logits (B, T, V), T = S-context+1; drops (B, T, D), None drops nothing."""

@@ -27,15 +27,10 @@ def attention_map(ax, s, title="", first_query=0, visible=None, cmap="magma_r", 
 
     Pairs that are hidden, where `visible` is False, are grey.
     """
-    T, S = s.shape
     shown = s if visible is None else np.ma.masked_where(~visible, s)
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.88")
     image = ax.imshow(shown, cmap=colours, vmin=limits[0], vmax=limits[1], aspect="equal", interpolation="nearest")
-    keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
-    ax.set_xticks(keys, [str(key) for key in keys])
-    ax.set_yticks(queries, [str(query + first_query) for query in queries])
-    ax.set(title=title, xlabel="key position")
-    ax.spines[:].set_visible(False)
+    _positions(ax, s.shape, title, first_query)
     return image
 
 
@@ -43,12 +38,18 @@ def heads_map(ax, s, title="", first_query=0):
     """Draw the maps s (H, T, S) of up to eight heads in one picture, a colour each; where two look at one key they mix."""
     inks = 1 - np.array([matplotlib.colors.to_rgb(COLOURS[h]) for h in range(len(s))])
     paper = 1 - np.clip(np.einsum("hts,hc->tsc", np.asarray(s, dtype=float), inks), 0, 1)
-    T, S = paper.shape[:2]
     ax.imshow(paper, aspect="equal", interpolation="nearest")
+    _positions(ax, paper.shape[:2], title, first_query)
+
+
+def _positions(ax, shape, title, first_query):
+    """The axes of a map: a few positions of queries and keys."""
+    T, S = shape
     keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
     ax.set_xticks(keys, [str(key) for key in keys])
     ax.set_yticks(queries, [str(query + first_query) for query in queries])
     ax.set(title=title, xlabel="key position")
+    ax.spines[:].set_visible(False)
 
 
 def step_axis(ax, last, linear=10):
