@@ -19,7 +19,7 @@ from tinyattn import ladder, lesson, models, optim, plot, train
 from tinyattn.tasks import markov
 
 VOCAB, SPANS, HEADS, GENERATED, HELD_OUT, CHUNK, LOOKS, LEARNING_RATE = 50, [4, 4, 4], 3, 20, 1000, 100, 15, 0.08
-SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1800], [0, 512, 1800]]  # sequences (0: a stream), batch, steps
+SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1350]]  # sequences (0: a stream), batch, steps
 
 run = lesson.start("08_stop_early", __doc__)
 if run.quick:
@@ -61,7 +61,8 @@ for (sequences, batch, steps), rng in zip(SETS, for_data):
 # ## 2. Where to stop, and what has been learnt there
 #
 # The excess loss is the cross-entropy on new sequences less that of the true law. Its least value says when to stop. The
-# ladder, which needs no data at all, says what the network knows at that step.
+# ladder, which compares with exact laws and not with the tokens that came, says what the network knows at that step.
+# With 600 sequences it is near no rung, 1.6 nats from each: which one is nearest there depends on the seed.
 
 # %%
 at = {n: history.steps("kl") for n, history in histories.items()}
@@ -104,7 +105,7 @@ for n, name in names.items():
     rows += [
         (f"{name}: best step", f"about {step}" if step else None, best_step[n]),
         (f"{name}: nearest rung there", rung, nearest_rung[n]),
-        (f"{name}: excess loss there", f"{excess} (trial {trial})" if trial else excess, best_excess[n]),
+        (f"{name}: excess loss there", f"{excess} (ours in PyTorch: {trial})" if trial else excess, best_excess[n]),
         (f"{name}: excess loss at the end, step {at[n][-1]}", None, last_excess[n]),
     ]
 run.compare(rows)
@@ -114,14 +115,17 @@ run.claim("the more data, the lower the excess loss", all(np.diff([best_excess[n
 if run.quick:
     run.claim("the nearest rung does not fall with more data", all(np.diff([nearest_rung[n] for n in finite]) >= 0))
 else:
-    run.claim("600, 2000 and 9000 sequences carry rungs 1, 2 and 3", [nearest_rung[n] for n in finite] == [1, 2, 3])
-    run.claim("the excess losses are within 15% of the trial's, 1.81 and 1.09",
-              abs(best_excess[600] / 1.81 - 1) < 0.15 and abs(best_excess[2000] / 1.09 - 1) < 0.15)  # fmt: skip
+    run.claim("2000 sequences carry two blocks, 9000 all three, 600 no more than two",
+              nearest_rung[600] <= nearest_rung[2000] == 2 and nearest_rung[9000] == 3)  # fmt: skip
+    run.claim("the losses with 600 and 2000 sequences are within 15% (seed 0; 20% for others) of those in PyTorch",
+              all(abs(best_excess[n] / paper[n][3] - 1) < (0.2 if run.options.seed else 0.15) for n in (600, 2000)))  # fmt: skip
+    if run.options.seed == 0:
+        run.claim("and 600 are nearest to one block", nearest_rung[600] == 1)
 run.claim("with the smallest set, training on costs more than half a nat",
           last_excess[finite[0]] > best_excess[finite[0]] + 0.5)  # fmt: skip
-run.exercise("train on 600 sequences with weight decay 1 instead of 0.01, or on 2400 of half the length. What moves?")
+run.exercise("4 times as many sequences, each with half as many generated tokens (2400, GENERATED = 10): what moves?")
 run.finish(best_step=best_step, nearest_rung=nearest_rung, best_excess=best_excess, last_excess=last_excess)
 
 # %% [markdown]
-# Answer: decay delays the harm and lowers it, but the rung stays: it is the data that carry no more. 2400 sequences that
-# generate half as many tokens hold twice as many tokens as 600, and carry more.
+# Answer: there are twice as many tokens to predict as in 600 sequences of 20. The least excess loss falls, from 1.62 to
+# 1.46 at seed 0, but the best step and the rung stay: it takes more than that for the second block.

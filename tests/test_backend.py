@@ -38,7 +38,7 @@ def test_put_changes_the_precision_of_floats_only(device, rng):
 
 
 def test_scatter_add_is_add_at(device, rng):
-    index, values, start = rng.integers(7, size=(30, 4)), rng.normal(size=(30, 4, 5)), rng.normal(size=(9, 5))
+    index, values, start = rng.integers(-9, 7, size=(30, 4)), rng.normal(size=(30, 4, 5)), rng.normal(size=(9, 5))
     want, out = start.copy(), device.put(start.copy())
     np.add.at(want, index, values)
     backend.scatter_add(out, device.put(index), device.put(values))

@@ -34,6 +34,10 @@ def test_bad_input_is_one_clear_line(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match="^resume: expected a checkpoint in .*, got a file that cannot be read"):
             Checkpoint(path, resume=True, settings={"lr": 0.1}).read()
+    with pytest.raises(InputError, match="settings: expected what JSON can hold"):
+        Checkpoint(path, settings={"rng": np.random.default_rng(0)})
+    with pytest.raises(InputError, match="^history/a/b: expected a name without /"):
+        Checkpoint(path).write(history={"a/b": np.ones(2)})
     with pytest.raises(InputError, match="every: expected"):
         Checkpoint(path, every=0)
 
@@ -45,7 +49,7 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
     data, start = chain.sample(rng, 40, 8), device.put(model.init(rng), "float32")
     loss = train.next_token_loss(model)
 
-    def run(checkpoint=None, broken_at=None):
+    def run(checkpoint=None, broken_at=None, steps=14):
         looks = [(2, lambda step, params: {"validation": to_numpy(loss(params, device.put(data)))[0], "many": np.ones(3) * step})]
 
         def batches():
@@ -55,15 +59,21 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
                     raise KeyboardInterrupt
                 yield device.put(next(stream))
 
-        return train.train(loss, start, batches(), optimizer, steps=14, clip=0.5, callbacks=looks, watch="validation", every=3,
+        return train.train(loss, start, batches(), optimizer, steps=steps, clip=0.5, callbacks=looks, watch="validation", every=3,
                            schedule=optim.HalveOnPlateau(patience=1), checkpoint=checkpoint)  # fmt: skip
 
     params, history = run()
     path = tmp_path / "run.npz"
     with pytest.raises(KeyboardInterrupt):
         run(Checkpoint(path, every=4), broken_at=11)
+    with pytest.raises(InputError, match="^steps: expected at least 8, those already taken, got 7"):
+        run(Checkpoint(path, every=4, resume=True), steps=7)
     resumed, history_resumed = run(Checkpoint(path, every=4, resume=True))
     finished, _ = run(Checkpoint(path, every=4, resume=True))  # nothing is left to do
+    run(Checkpoint(tmp_path / "longer.npz"), steps=10)
+    extended, history_extended = run(Checkpoint(tmp_path / "longer.npz", resume=True))
+    assert all(np.array_equal(to_numpy(params[key]), to_numpy(extended[key])) for key in params)
+    assert all(np.array_equal(history[name], history_extended[name]) for name in history.names)
     for key in params:
         assert np.array_equal(to_numpy(params[key]), to_numpy(resumed[key]))
         assert np.array_equal(to_numpy(params[key]), to_numpy(finished[key]))

@@ -30,6 +30,17 @@ def test_the_ladder_is_its_plain_definition(device, rng, setting):
     assert look["alignment"][1, 0] == pytest.approx((W * A).sum() / np.linalg.norm(W) / np.linalg.norm(A))
 
 
+def test_the_rungs_are_the_strongest_blocks(device, rng):
+    chain = markov.draw_chain(rng, vocab=5, spans=(1, 1, 1), reverse=True)
+    model, x = models.MinimalModel(vocab=5, positions=5, context=3), chain.sample(rng, 50, 6)
+    looks = ladder.Ladder(model, chain, x, device)
+    assert looks.order == [2, 1, 0]
+    np.testing.assert_allclose(looks.p[1], np.exp(chain.log_law(x[:, :-1], blocks=[1, 2])), rtol=1e-12)
+    np.testing.assert_allclose(looks.p[2], np.exp(chain.log_law(x[:, :-1])), rtol=1e-12)
+    with pytest.raises(ValueError, match="model: expected a context of at least 3, as the chain's, got 2"):
+        ladder.Ladder(models.MinimalModel(vocab=5, positions=5, context=2), chain, x, device)
+
+
 def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
     """Values set to A_1 and attention to block 1 by hand: distance 0 to rung 1, and only there."""
     chain, model, x = setting

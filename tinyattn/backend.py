@@ -39,7 +39,7 @@ def scatter_add(out, index, values):
     if xp is not np or not index.size:
         xp.add.at(out, index, values)
         return
-    places = index.reshape(-1)
+    places = index.reshape(-1) % len(out)  # -1 is the last place
     order = places.argsort(kind="stable")
     places = places[order]
     first = np.flatnonzero(np.concatenate([[True], places[1:] != places[:-1]]))

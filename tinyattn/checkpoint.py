@@ -28,6 +28,10 @@ class Checkpoint:
     def __post_init__(self):
         object.__setattr__(self, "path", Path(self.path))
         check_count("every", self.every)
+        try:
+            json.dumps(self.settings)
+        except TypeError as error:
+            raise InputError(f"settings: expected what JSON can hold, got {self.settings} ({error})") from None
 
     def write(self, **tree):
         """Save a nest of dicts of arrays (from any device), numbers and strings; the file there before stays until then."""
@@ -58,6 +62,8 @@ class Checkpoint:
 
 def _flatten(tree, path=""):
     for key, branch in tree.items():
+        if "/" in key:
+            raise InputError(f"{path}{key}: expected a name without /, got {key!r}")
         if isinstance(branch, dict):
             yield from _flatten(branch, f"{path}{key}/")
         else:

@@ -1,10 +1,10 @@
-"""The complexity ladder: how near a network on the Markov chain is to teachers that see only the first k blocks."""
+"""The complexity ladder: how near a network on the Markov chain is to teachers that see only the strongest k blocks."""
 
 import numpy as np
 
 from . import measure
 from .backend import to_numpy
-from .errors import check_count
+from .errors import InputError, check_count
 from .ops import log_softmax
 
 CHUNK = 250  # sequences looked at in one pass
@@ -17,16 +17,19 @@ class Ladder:
     sequences: token ids (n, S+1) on the host, of which S are read.
     maps:      also record the mean attention map of each head.
 
-    Rung k, of 1..h, is the exact law given the first k blocks only; `distance` k is KL(rung k || network), in nats,
-    averaged over sequences and positions.
+    Rung k, of 1..h, is the exact law given the k strongest blocks only, `order` their numbers from 0, strongest first;
+    the distance to it is KL(rung k || network), in nats, averaged over sequences and positions.
     """
 
     def __init__(self, model, chain, sequences, device, maps=False):
         check_count("sequences", len(sequences))
         self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
         first = model.context - chain.context  # where the network's first query stands among the chain's laws
-        rungs = range(1, len(chain.blocks) + 1)
-        laws = np.stack([chain.log_law(sequences[:, :-1], blocks=k)[:, first:] for k in rungs])
+        if first < 0:
+            raise InputError(f"model: expected a context of at least {chain.context}, as the chain's, got {model.context}")
+        self.order = np.argsort(-np.linalg.norm(chain.matrices, axis=(1, 2)).round(9), kind="stable").tolist()
+        rungs = [self.order[:k] for k in range(1, len(self.order) + 1)]
+        laws = np.stack([chain.log_law(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs])
         self.entropies = measure.entropy(laws).mean(axis=(1, 2))
         self.p = np.exp(laws)
         seen = sequences[:, model.context :, None]

@@ -310,8 +310,8 @@ class ToyLayer:
 # The full transformer of "Incremental Learning of Sparse Attention Patterns": one layer, norms after the residual sums
 #
 #     (1)  e = W_E[x] + W_P                 tokens and learned positions
-#     (2)  c = self_attention(e)            W_Q, W_K, W_V, W_O without biases; queries at positions context-1, ...
-#     (3)  r = layernorm(e + drop_1 * c)
+#     (2)  o = self_attention(e)            W_Q, W_K, W_V, W_O without biases; queries at positions context-1, ...
+#     (3)  r = layernorm(e + drop_1 * o)
 #     (4)  u = relu(r W_1 + c_1)
 #     (5)  m = u W_2 + c_2
 #     (6)  z = layernorm(r + drop_2 * m)
@@ -320,7 +320,7 @@ class ToyLayer:
 #   Backward. Where a value branches its gradients add up: r goes into the sum (6) and into (4),
 #     (8)  dr = dn_2 + d(r through 4)       with n_2 = r + drop_2 * m, so dm = drop_2 * dn_2
 #   and e goes into the sum (3), where there is a query, and into (2),
-#     (9)  de = d(e through 2) + dn_1       with n_1 = e + drop_1 * c, so dc = drop_1 * dn_1
+#     (9)  de = d(e through 2) + dn_1       with n_1 = e + drop_1 * o, so do = drop_1 * dn_1
 #     (10) dW_P at a position is the sum of de over sequences; positions beyond the sequence have 0
 
 
@@ -403,8 +403,8 @@ class Transformer:
         rows, embedding = embedding_forward(x, p["W_E"])
         e = rows + p["W_P"][:S]  # (1)
         visible = causal(S - first, S, namespace(x))
-        c, layer = self_attention_forward(e, p["W_Q"], p["W_K"], p["W_V"], p["W_O"], visible, first)  # (2)
-        r, norm_1 = layernorm_forward(e[:, first:] + drop[0] * c, p["g_1"], p["b_1"])  # (3)
+        o, layer = self_attention_forward(e, p["W_Q"], p["W_K"], p["W_V"], p["W_O"], visible, first)  # (2)
+        r, norm_1 = layernorm_forward(e[:, first:] + drop[0] * o, p["g_1"], p["b_1"])  # (3)
         h, linear_1 = linear_forward(r, p["W_1"], p["c_1"])
         u, relu = relu_forward(h)  # (4)
         m, linear_2 = linear_forward(u, p["W_2"], p["c_2"])  # (5)

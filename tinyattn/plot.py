@@ -35,9 +35,13 @@ def attention_map(ax, s, title="", first_query=0, visible=None, cmap="magma_r", 
 
 
 def heads_map(ax, s, title="", first_query=0):
-    """Draw the maps s (H, T, S) of up to eight heads in one picture, a colour each; where two look at one key they mix."""
-    inks = 1 - np.array([matplotlib.colors.to_rgb(COLOURS[h]) for h in range(len(s))])
-    paper = 1 - np.clip(np.einsum("hts,hc->tsc", np.asarray(s, dtype=float), inks), 0, 1)
+    """Draw the maps s (H, T, S) of up to eight heads in one picture: a colour each, grey where they look alike."""
+    s, H = np.asarray(s, dtype=float), len(s)
+    inks = 1 - np.array([matplotlib.colors.to_rgb(COLOURS[h]) for h in range(H)])
+    total, most = s.sum(axis=0)[..., None], s.max(axis=0)[..., None]
+    alike = (1 - most / np.maximum(total, 1e-30)) * (H / max(H - 1, 1))  # 0: one head only, 1: all as much
+    mixed = np.einsum("hts,hc->tsc", s, inks) / np.maximum(total, 1e-30)
+    paper = 1 - np.sqrt(np.clip(most, 0, 1)) * ((1 - alike) * mixed + alike * 0.8)  # the root lifts faint ones
     ax.imshow(paper, aspect="equal", interpolation="nearest")
     _positions(ax, paper.shape[:2], title, first_query)
 

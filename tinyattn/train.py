@@ -78,7 +78,8 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
     schedule:   an optim.HalveOnPlateau; it looks at each new value of the series `watch`.
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
     checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that continues from one draws the batches
-                of the steps already taken and drops them, and comes to the same result as an unbroken one.
+                of the steps already taken and drops them, and comes to the same result as an unbroken one (on a GPU but
+                for the order in which it adds).
 
     Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite. `params` itself is not
     changed.
@@ -94,9 +95,12 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
     kept = checkpoint.read() if checkpoint else None
     if kept:
         params, state = _beside(kept["params"], params), _beside(kept["state"], params)
-        plateau = PlateauState(**kept["plateau"]) if schedule else None
+        plateau = PlateauState(**kept.get("plateau", {})) if schedule else None
         history, start = History.from_tree(kept.get("history", {})), kept["step"]
-        next(itertools.islice(batches, start, start), None)
+        if steps < start:
+            raise InputError(f"steps: expected at least {start}, those already taken, got {steps}")
+        if steps > start:
+            next(itertools.islice(batches, start, start), None)
 
     def record(step, **values):
         nonlocal plateau
@@ -123,7 +127,7 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
             if batch is _NO_MORE:
                 raise InputError(f"batches: expected {steps}, one for every step, got {step}")
             value, grads = loss(params, batch)
-            if step % every == 0 or step == steps - 1:
+            if step % every == 0:
                 record(step, loss=value)
                 if schedule and step == 0 and watch not in history.names:
                     raise InputError(f"watch: expected a series that is recorded, {history.names}, got {watch!r}")

@@ -50,7 +50,7 @@ class MarkovChain:
         """Log-probabilities of the token after each full context of x, integer ids (n, S).
 
         Returns (n, S-context+1, V): entry j is about the token after x[:, j + context - 1]. With `blocks` = k the law
-        sees only the first k blocks.
+        sees only the first k blocks; with a list, the blocks it names, counted from 0.
         """
         check_shape("x", x, (None, None))
         return log_softmax(self.drive(x, blocks) / self.temperature)
@@ -113,11 +113,15 @@ class MarkovChain:
     def _tables(self, blocks=None):
         """For each lag the table (V, V) whose row u is what token u at that lag adds: sum over its blocks of c_i A_k."""
         h = len(self.blocks)
-        if blocks is not None and check_count("blocks", blocks, 0) > h:
-            raise InputError(f"blocks: expected between 0 and {h}, got {blocks}")
+        if blocks is None:
+            blocks = range(h)
+        elif not isinstance(blocks, (list, tuple)):
+            blocks = range(check_count("blocks", blocks, 0))
+        if any(check_count("blocks", k, 0) >= h for k in blocks):
+            raise InputError(f"blocks: expected at most {h}, got {max(blocks) + 1}")
         tables = {}
         for k in range(h):
-            seen = 1.0 if blocks is None or k < blocks else 0.0
+            seen = 1.0 if k in blocks else 0.0
             for lag, c in zip(self.blocks[k], self.weights[k]):
                 tables[lag] = tables.get(lag, 0.0) + (seen * c) * self.matrices[k].T
         return tables

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from tinyattn import gradcheck, ode
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError
+from tinyattn.flows.focus_dilution import FocusDilution
+
+PI = np.array([0.75, 0.19, 0.05, 0.01])
+TABLE = {  # rho, eps, seed: condensed, 1 - cosine, norm of W_Q over its start, focus at 0.9 and 0.99, norm of row 1: peak,
+    # least, at, second direction, loss at 200 and 1000; computed independently
+    (0.5, 1e-3, 0): (14.009, 6.8e-7, 1.0007, 86.217, 102.57, 0.482604, 0.00449341, 94.54, 297.36, 0.63352, 0.56696),
+    (0.5, 1e-3, 1): (13.177, 2.4e-6, 0.9993, 85.472, 101.82, 0.482983, 0.00592668, 93.80, 286.61, 0.63347, 0.56713),
+    (0.3, 1e-3, 0): (14.009, 6.8e-7, 1.0007, 131.87, 169.29, 0.490213, 0.00446900, 147.96, 761.00, 0.69388, 0.68622),
+    (0.7, 1e-3, 0): (14.009, 6.8e-7, 1.0008, 66.940, 77.203, 0.476198, 0.00450091, 72.43, 176.75, 0.50570, 0.40502),
+    (0.5, 1e-4, 0): (19.020, 6.8e-9, 1.0007, 120.29, 136.78, 0.492083, 0.00045118, 128.78, 424.71, 0.63407, 0.57078),
+}
+tight = dict(method="rk45", rtol=1e-8, atol=1e-10)
+
+
+def singular_values(flow, y):
+    return np.linalg.svd(flow.split(y)[0], compute_uv=False)
+
+
+def turning_of_row_1(flow, direction):
+    """An event: the norm of row 1 of W0 is largest (-1) or least (+1)."""
+
+    def g(t, y):
+        return float(flow.split(y)[0][1] @ flow.split(flow(t, y))[0][1])
+
+    g.direction, g.terminal = direction, direction > 0
+    return g
+
+
+@pytest.mark.parametrize("setting", TABLE, ids=str)
+def test_the_table(setting):
+    rho, eps, seed = setting
+    flow = FocusDilution(PI, rho, 16)
+    y0 = flow.start(np.random.default_rng(seed), eps)
+    events = [
+        lambda t, y: singular_values(flow, y)[0] - 1,
+        lambda t, y: flow.attention(y)[0, 0] - 0.9,
+        lambda t, y: flow.attention(y)[0, 0] - 0.99,
+        lambda t, y: singular_values(flow, y)[1] - 0.5,
+    ]
+    path = ode.integrate(flow, (0, 1000), y0, t_eval=[200, 1000], events=[*events, turning_of_row_1(flow, -1)], **tight)
+    condensed, off, grown, focus, sharp, peak, least, at, second, loss_200, loss_1000 = TABLE[setting]
+    assert [float(t) for t in path.t_events[:4]] == pytest.approx([condensed, focus, sharp, second], rel=1e-3)
+    W0, _, W_Q, _ = flow.split(path.y_events[0])
+    direction = np.linalg.svd(W0)[0][:, 0]
+    assert 1 - abs(direction @ PI) / np.linalg.norm(PI) == pytest.approx(off, rel=0.05)
+    assert np.linalg.norm(W_Q) / np.linalg.norm(flow.split(y0)[2]) == pytest.approx(grown, abs=1e-4)
+    top, start = path.y_events[4], float(path.t_events[4])
+    fall = ode.integrate(flow, (start, start + 100), top, t_eval=[], events=turning_of_row_1(flow, 1), **tight)
+    norms = [np.linalg.norm(flow.split(y)[0][1]) for y in (top, fall.y_events[0])]
+    assert [*norms, float(fall.t_events[0])] == pytest.approx([peak, least, at], rel=1e-3)
+    assert flow.loss(path.y) == pytest.approx(np.array([loss_200, loss_1000]), abs=1e-4)
+
+
+def test_the_field_is_the_gradient(device, rng):
+    flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 5)
+    y = rng.normal(size=flow.start(rng, 1.0).shape)
+    slope = -gradcheck.central_differences(lambda y: float(flow.loss(y)), y)
+    there = FocusDilution(device.put(flow.pi), 0.4, 5)
+    np.testing.assert_allclose(to_numpy(there(0.0, device.put(y))), slope, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(to_numpy(there.loss(device.put(y))), flow.loss(y), rtol=1e-12)
+    many = rng.normal(size=(3, y.size))
+    np.testing.assert_allclose(flow(0.0, many)[1], flow(0.0, many[1]), rtol=1e-12, atol=1e-14)
+
+
+def test_what_is_conserved_does_not_move(rng):
+    """To first order along the field, for any state, and along a run."""
+    flow = FocusDilution(PI, 0.5, 6)
+    y = rng.normal(size=flow.start(rng, 1.0).shape)
+    for above, below in zip(flow.conserved(y + 1e-6 * flow(0, y)), flow.conserved(y - 1e-6 * flow(0, y))):
+        np.testing.assert_allclose(above, below, atol=1e-11)
+    end = ode.integrate(flow, (0, 5), y, t_eval=[5], method="rk45", rtol=1e-11, atol=1e-12).y[-1]
+    for before, after in zip(flow.conserved(y), flow.conserved(end)):
+        np.testing.assert_allclose(after, before, atol=1e-8)
+
+
+def test_the_leading_rate_at_the_origin():
+    flow = FocusDilution(PI, 0.5, 16)
+    J = flow.jacobian(np.zeros(flow.start(np.random.default_rng(0), 1.0).size))
+    assert np.linalg.eigvalsh(J)[-1] == pytest.approx(flow.origin_rate, rel=1e-6)
+    assert flow.origin_rate == pytest.approx(0.4595, abs=1e-4)
+    assert flow.entropy_rate == pytest.approx(0.553611, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: FocusDilution(np.array([0.5, 0.4]), 0.5, 4), "pi: expected positive probabilities that sum to 1"),
+        (lambda: FocusDilution(np.ones((2, 2)) / 4, 0.5, 4), r"pi: expected shape \(any\)|pi: expected shape \(any,\)"),
+        (lambda: FocusDilution(PI, 1.0, 4), "rho: expected a finite number >= 0 < 1, got 1.0"),
+        (lambda: FocusDilution(PI, 0.5, 0), "width: expected a whole number >= 1, got 0"),
+        (lambda: FocusDilution(PI, 0.5, 4).loss(np.zeros(7)), r"y: expected shape \(64,?\), got \(7,\)"),
+    ],
+)
+def test_bad_input_is_one_clear_line(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
