@@ -78,8 +78,9 @@ init_scale = check_number("--init-scale", choose(option.init_scale, 1e-2 if run.
 if full and option.init_scale is not None:
     raise InputError(f"--init-scale: expected none with --model full, got {option.init_scale}")
 chosen = (option.stride, option.lag_weights, option.sequences, option.init_scale, option.batch, option.steps)
-standard = not (full or sgd or option.reverse or any(value is not None for value in chosen)) and (
-    spans, importance, option.heads) == ((2, 2, 2), 1.7, 3)  # fmt: skip
+plain = not (sgd or option.reverse or any(value is not None for value in (*chosen, option.spans, option.importance)))
+plain = plain and option.heads == 3
+standard = plain and not full
 
 # %% [markdown]
 # ## 1. The chain and its ladder
@@ -191,8 +192,8 @@ for k in range(h):
     for j in range(H):
         ax.plot(at, mass[:, j, k], color=plot.COLOURS[j], lw=2, label=f"head {j + 1}")
     ax.set(title=f"attention on block {k + 1}", ylim=(0, 1), xlabel="training step")
-    if k == 0:
-        ax.legend(loc="upper right")
+    if k == h - 1:
+        ax.legend(loc="upper left")
 ax = fig.add_subplot(grid[2, 9:])
 image = ax.imshow(alignment[-1], cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
 for j, k in np.ndindex(H, h):
@@ -206,6 +207,8 @@ run.figure(fig, "ladder")
 # %%
 paper = standard and not run.quick
 plateaus, leaves, last = ((0.87, 0.34), ("about 330", "about 575"), (2.8, 0.7, 0.09)) if paper else ([None] * 4,) * 3
+if plain and full and not run.quick:
+    plateaus, leaves, last = (None, 0.45), ("about 65", "about 450"), (None, None, 0.2)
 rows = []
 for k, (reached, step) in enumerate(zip([0, *first["stage_steps"]], first["stage_steps"])):
     if reached < step:  # else a rung that was passed over, or never left
