@@ -42,6 +42,7 @@ def numbers(kind):
 run = lesson.start("07_climbing_the_ladder", __doc__, flags={
     "--model": dict(choices=["minimal", "full"], default="minimal", help="which network (default minimal)"),
     "--optimizer": dict(choices=["adamw", "sgd"], default="adamw", help="default adamw"),
+    "--lr": dict(type=float, help="learning rate; default 0.08, with --model full 0.003, with sgd 0.2"),
     "--heads": dict(type=int, default=3, help="default 3"),
     "--spans": dict(type=numbers(int), help="lags in each block; default 2,2,2, with --model full 4,4,4"),
     "--stride": dict(type=int, help="distance between the starts of blocks; smaller than a span they overlap"),
@@ -77,7 +78,8 @@ if check_count("--heads", option.heads) > 8:
 init_scale = check_number("--init-scale", choose(option.init_scale, 1e-2 if run.quick else 1e-9), least=0)
 if full and option.init_scale is not None:
     raise InputError(f"--init-scale: expected none with --model full, got {option.init_scale}")
-chosen = (option.stride, option.lag_weights, option.sequences, option.init_scale, option.batch, option.steps)
+rate = check_number("--lr", choose(option.lr, 0.2 if sgd else 0.003 if full else 0.08), above=0)
+chosen = (option.lr, option.stride, option.lag_weights, option.sequences, option.init_scale, option.batch, option.steps)
 plain = not (sgd or option.reverse or any(value is not None for value in (*chosen, option.spans, option.importance)))
 plain = plain and option.heads == 3
 standard = plain and not full
@@ -118,9 +120,9 @@ def train_one(seed):
         stream = ((x, *model.draw_drops(for_drops, len(x), length - 1, DROPOUT)) for x in stream)
     looks = ladder.Ladder(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device, maps=True)
     kept = {**vars(option), "spans": spans, "importance": importance, "sequences": sequences, "batch": batch,
-            "init_scale": init_scale, "vocab": VOCAB, "generated": GENERATED, "looks": LOOKS, "dropout": DROPOUT}  # fmt: skip
+            "init_scale": init_scale, "lr": rate, "vocab": VOCAB, "generated": GENERATED, "looks": LOOKS, "dropout": DROPOUT}  # fmt: skip
     kept = {key: kept[key] for key in kept.keys() - {"out", "no_show", "resume", "seeds", "steps", "device"}}
-    optimizer = optim.SGD(0.2, momentum=0.9) if sgd else optim.AdamW(0.003 if full else 0.08)
+    optimizer = optim.SGD(rate, momentum=0.9) if sgd else optim.AdamW(rate)
     _, history = train.train(
         loss, run.device.put(model.init(for_start), "float32"), (run.device.put(b, "float32") for b in stream), optimizer,
         steps=steps, clip=1.0, callbacks=[(LOOKS, looks)], every=LOOKS, title=f"seed {seed}",
