@@ -94,7 +94,7 @@ def test_a_long_lesson_continues_from_its_checkpoint(tmp_path):
     whole, parts = (json.loads((tmp_path / out / "results.json").read_text(encoding="utf-8")) for out in ("whole", "parts"))
     assert whole["seeds"] == parts["seeds"] and whole["final_kl"][0] > 0
     done = run(lesson, *flags, "--out", "parts", "--importance", 1.5, "--resume", folder=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("error: resume: expected importance = None")
+    assert done.returncode == 2 and done.stderr.startswith("error: resume: expected importance = 1.7, as in")
 
 
 def script(folder, body, name="tiny"):
