@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, ode
+from tinyattn import gradcheck, measure, models, ode, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.focus_dilution import FocusDilution
@@ -85,6 +85,36 @@ def test_the_leading_rate_at_the_origin():
     assert np.linalg.eigvalsh(J)[-1] == pytest.approx(flow.origin_rate, rel=1e-6)
     assert flow.origin_rate == pytest.approx(0.4595, abs=1e-4)
     assert flow.entropy_rate == pytest.approx(0.553611, abs=1e-6)
+
+
+def chain_sequences(rng, flow, n, length):
+    """n sequences of the flow's chain: with probability rho the last token again, else a fresh one."""
+    fresh = rng.choice(flow.tokens, size=(n, length), p=flow.pi)
+    again = rng.random((n, length)) < flow.rho
+    again[:, 0] = False
+    last_fresh = np.maximum.accumulate(np.where(again, 0, np.arange(length)), axis=1)
+    return np.take_along_axis(fresh, last_fresh, axis=1)
+
+
+def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
+    """At random weights: the gradient's difference falls with the length and with the number of samples."""
+    flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 5)
+    y = 0.7 * rng.normal(size=flow.start(rng, 1.0).size)
+
+    def gradients(n, length, times=8):
+        model = models.EmbeddingModel(3, 5, context=length)
+        params = dict(zip(("W0", "W1", "W_Q", "W_K"), flow.split(y)))
+        loss = train.next_token_loss(model)
+        drawn = [loss(params, chain_sequences(rng, flow, n, length + 1))[1] for _ in range(times)]
+        return np.stack([models.pack(grads) for grads in drawn])
+
+    size = np.linalg.norm(flow(0.0, y))
+    lengths = [8, 32, 128]
+    off = [np.linalg.norm(gradients(4000, length).mean(axis=0) + flow(0.0, y)) / size for length in lengths]
+    assert measure.fit_power_law(off, T=lengths).exponents["T"] == pytest.approx(-0.9, abs=0.3) and off[-1] < 0.03
+    numbers = [40, 400, 4000]
+    spread = [np.linalg.norm(gradients(n, 32).std(axis=0)) for n in numbers]
+    assert measure.fit_power_law(spread, n=numbers).exponents["n"] == pytest.approx(-0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(

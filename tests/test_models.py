@@ -50,6 +50,20 @@ def test_the_minimal_model_reads_vectors_as_it_reads_ids(device, rng):
             model.forward(params, device.put(wrong))
 
 
+@pytest.mark.parametrize("context", [1, 3])
+def test_the_embedding_model_is_its_definition(device, rng, context):
+    model = models.EmbeddingModel(vocab=5, width=4, context=context, scale=1.0)
+    params, x = model.init(rng), rng.integers(5, size=(3, 6))
+    logits, cache = model.forward(device.put(params), device.put(x))
+    for b, t in np.ndindex(3, 7 - context):
+        e = params["W0"][x[b, : context + t]]
+        a = np.exp(e @ params["W_K"] @ (e[-1] @ params["W_Q"]))
+        np.testing.assert_allclose(to_numpy(logits)[b, t], a / a.sum() @ e @ params["W1"], rtol=1e-10)
+        np.testing.assert_allclose(to_numpy(cache.attention)[b, 0, t, : context + t], a / a.sum(), rtol=1e-10)
+    with pytest.raises(InputError, match="x: expected sequences of at least context = 3 tokens, got 2"):
+        models.EmbeddingModel(5, 4, context=3).forward(params, x[:, :2])
+
+
 def slow_transformer(model, p, x, drops):
     """The slow witness: one sequence, one query, one head at a time, from the definitions."""
     B, S, first, K = *x.shape, model.context - 1, model.width // model.heads

@@ -186,6 +186,7 @@ def cases():
         *(_model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
         _model_case("MinimalModel on vectors", minimal[3], lambda rng: rng.normal(size=(2, 5, 4))),
         *(_model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
+        _model_case("EmbeddingModel", models.EmbeddingModel(4, 5, context=3), lambda rng: rng.integers(4, size=(3, 6))),
         _model_case("Transformer", full, lambda rng: rng.integers(4, size=(3, 5))),
         _model_case("Transformer, dropout", full, lambda rng: (rng.integers(4, size=(3, 5)), *full.draw_drops(rng, 3, 5, 0.4))),
         *(_model_case(f"ToyLayer, shared = {n}", toy[n], lambda rng: rng.normal(size=(3, 7, 4))) for n in (0, 2)),
