@@ -1,0 +1,64 @@
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tinyattn.errors import InputError
+from tinyattn.tasks import text
+
+WIKI = " \n = Title = \n \n The cat @-@ like <unk> sat , the cat slept . \n"
+TINY = "Once there was a cat. It didn't sleep!\n<|endoftext|>\nThe cat sat.\n<|endoftext|>\n"
+
+
+def test_the_formats(tmp_path):
+    assert text.split(WIKI) == "= Title = <eos> The cat @-@ like <unk> sat , the cat slept . <eos>".split()
+    assert text.split(TINY) == "once there was a cat . it didn't sleep ! <eos> the cat sat . <eos>".split()
+    assert text.split("A cat, a cat.") == "a cat , a cat .".split()
+    path = tmp_path / "wiki.txt"
+    path.write_text(WIKI, encoding="utf-8")
+    corpus = text.read(path, vocab=4)
+    assert corpus.words[0] == "<unk>" and set(corpus.words[1:]) == {"cat", "=", "<eos>"}
+    assert corpus.counts.sum() == len(corpus.ids) == 16 and corpus.counts[corpus.id("cat")] == 2
+    assert [corpus.words[i] for i in corpus.ids[:5]] == ["=", "<unk>", "=", "<eos>", "<unk>"]
+
+
+def test_the_vocabulary_is_the_most_frequent_words(rng):
+    words = text.stories(rng, 400)
+    corpus = text.from_words(words, 20)
+    counts = Counter(words)
+    assert corpus.vocab == 20 and list(corpus.counts[1:]) == sorted(corpus.counts[1:], reverse=True)
+    assert all(corpus.counts[corpus.id(word)] == counts[word] for word in corpus.words[1:])
+    assert corpus.counts[0] == len(words) - corpus.counts[1:].sum()
+    assert min(corpus.counts[1:]) >= max(n for word, n in counts.items() if word not in corpus.words)
+
+
+def test_batches_are_stretches_and_shuffling_keeps_the_counts(rng):
+    corpus = text.from_words(text.stories(rng, 200), 30)
+    whole = " ".join(map(str, corpus.ids))
+    for batch in itertools.islice(corpus.batches(rng, 5, 8), 3):
+        assert batch.shape == (5, 8)
+        assert all(" ".join(map(str, row)) in whole for row in batch)
+    shuffled = corpus.shuffled(rng)
+    assert np.array_equal(shuffled.counts, corpus.counts) and not np.array_equal(shuffled.ids, corpus.ids)
+    assert text.stories(np.random.default_rng(1), 9) == text.stories(np.random.default_rng(1), 9)
+
+
+def test_bad_input_is_one_clear_line(tmp_path, rng):
+    empty, broken = tmp_path / "empty.txt", tmp_path / "broken.txt"
+    empty.write_text(" \n \n")
+    broken.write_bytes(b"good \xff\xfe")
+    corpus = text.from_words("a b a c".split(), 3)
+    for call, message in [
+        (lambda: text.read(tmp_path / "none.txt", 5), "^path: expected a text file, got .*none.txt"),
+        (lambda: text.read(tmp_path, 5), "^path: expected a text file"),
+        (lambda: text.read(empty, 5), "^text: expected at least one word, got none"),
+        (lambda: text.read(broken, 5), "^path: expected text in UTF-8, got .* byte 5"),
+        (lambda: text.read(empty, 5, form="pdf"), "^form: expected one of auto, wikitext, tinystories, plain, got 'pdf'"),
+        (lambda: text.from_words("a b a".split(), 4), "^vocab: expected at most 3, the text's own words and <unk>, got 4"),
+        (lambda: corpus.id("zebra"), "^word: expected one of the 3 in the vocabulary, got 'zebra'"),
+        (lambda: next(corpus.batches(rng, 2, 5)), "^length: expected at most the 4 words of the text, got 5"),
+        (lambda: next(corpus.batches(rng, 0, 2)), "^size: expected"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            call()

@@ -1,0 +1,140 @@
+"""Real text as sequences of word ids: local files in the formats of WikiText and TinyStories, plain text, or our own.
+
+    corpus = text.read("wikitext2-test.txt", vocab=1000)
+    batches = corpus.batches(rng, 64, 33)
+"""
+
+import collections
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, check_count
+
+UNKNOWN, END = "<unk>", "<eos>"
+FORMATS = ("auto", "wikitext", "tinystories", "plain")
+_WORD = re.compile(r"<\|endoftext\|>|<unk>|\w+(?:['’]\w+)*|[^\w\s]")
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Word ids (n,) and the words they stand for, the most frequent first; id 0 is <unk>, all words that are left out.
+
+    counts: how often each id stands in the text (V,).
+    """
+
+    ids: np.ndarray
+    words: tuple
+
+    @functools.cached_property
+    def counts(self):
+        return np.bincount(self.ids, minlength=len(self.words))
+
+    @functools.cached_property
+    def _number(self):
+        return {word: i for i, word in enumerate(self.words)}
+
+    @property
+    def vocab(self):
+        return len(self.words)
+
+    def id(self, word):
+        """The id of a word, which must be in the vocabulary."""
+        if word not in self._number:
+            raise InputError(f"word: expected one of the {self.vocab} in the vocabulary, got {word!r}")
+        return self._number[word]
+
+    def batches(self, rng, size, length):
+        """Endless batches (size, length) of ids: stretches of the text from places drawn at random."""
+        check_count("size", size)
+        if check_count("length", length) > len(self.ids):
+            raise InputError(f"length: expected at most the {len(self.ids)} words of the text, got {length}")
+        while True:
+            starts = rng.integers(len(self.ids) - length + 1, size=size)
+            yield self.ids[starts[:, None] + np.arange(length)]
+
+    def shuffled(self, rng):
+        """The same words in random order: what is left when order tells nothing."""
+        return Corpus(rng.permutation(self.ids), self.words)
+
+
+def read(path, vocab, form="auto"):
+    """Read a text file in UTF-8 and keep its vocab - 1 most frequent words: a Corpus.
+
+    form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories", stories between lines
+          <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last two are split into lower-case words and signs.
+    """
+    if form not in FORMATS:
+        raise InputError(f"form: expected one of {', '.join(FORMATS)}, got {form!r}")
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"path: expected a text file, got {path} ({error.strerror})") from None
+    try:
+        content = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"path: expected text in UTF-8, got {path} with byte {error.start} undecodable") from None
+    return from_words(split(content, form), vocab)
+
+
+def split(content, form="auto"):
+    """The words of a text, as `read` tells."""
+    if form == "auto":
+        tokenised = re.search(r"^ = .* = ?$| <unk> | @-@ ", content, re.M)
+        form = "wikitext" if tokenised else "tinystories" if "<|endoftext|>" in content else "plain"
+    if form == "wikitext":
+        lines = (line.split() for line in content.splitlines())
+        return [word for line in lines if line for word in (*line, END)]
+    return [END if word == "<|endoftext|>" else word.lower() for word in _WORD.findall(content)]
+
+
+def from_words(words, vocab):
+    """A Corpus of these words with the vocab - 1 most frequent ones (first come first among equals) and <unk>."""
+    if not words:
+        raise InputError("text: expected at least one word, got none")
+    counts = collections.Counter(words)
+    counts.pop(UNKNOWN, None)
+    if check_count("vocab", vocab, 2) > len(counts) + 1:
+        raise InputError(f"vocab: expected at most {len(counts) + 1}, the text's own words and {UNKNOWN}, got {vocab}")
+    kept = (UNKNOWN, *(word for word, _ in counts.most_common(vocab - 1)))
+    number = {word: i for i, word in enumerate(kept)}
+    return Corpus(np.array([number.get(word, 0) for word in words]), kept)
+
+
+def stories(rng, n):
+    """n short sentences in a small language of our own, as words: names and things come again within a story, as in life.
+
+    Frequencies fall like 1/rank, so that there are words of high, of middle and of low frequency.
+    """
+    check_count("n", n)
+    names = "ada ben cleo dan eva finn gus hana ivo june".split()
+    things = "boat kite lamp stone book bell seed drum coin map shell rope".split()
+    places = "hill lake barn road wood shop tower garden".split()
+    deeds = "found took lost gave kept hid sold drew saw made".split()
+    zipf = {len(part): _falling(len(part)) for part in (names, things, places, deeds)}
+    draw = lambda part: part[rng.choice(len(part), p=zipf[len(part)])]  # noqa: E731
+    words = []
+    while n > 0:
+        name, thing, place = draw(names), draw(things), draw(places)
+        for _ in range(min(n, int(rng.integers(3, 7)))):
+            kind = rng.integers(4)
+            if kind == 0:
+                words += f"{name} {draw(deeds)} the {thing} .".split()
+            elif kind == 1:
+                words += f"the {thing} was in the {place} .".split()
+            elif kind == 2:
+                words += f"{name} went to the {place} and {draw(deeds)} a {thing} .".split()
+            else:
+                words += f"then {draw(names)} {draw(deeds)} the {draw(things)} for {name} .".split()
+            n -= 1
+        words.append(END)
+    return words
+
+
+def _falling(n):
+    """Probabilities in proportion to 1, 1/2, 1/3, ..."""
+    weights = 1 / np.arange(1, n + 1)
+    return weights / weights.sum()
