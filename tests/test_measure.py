@@ -77,3 +77,21 @@ def test_laws_with_impossible_outcomes():
         p, q = np.log(np.array([0.5, 0.5, 0.0])), np.log(np.array([0.25, 0.5, 0.25]))
     assert measure.entropy(p) == pytest.approx(np.log(2)) and measure.kl(p, q) == pytest.approx(0.5 * np.log(2))
     assert measure.kl(q, p) == np.inf and measure.kl(p, p) == 0
+
+
+def test_turns_are_falls_rises_and_falls():
+    knots = lambda *values: np.interp(np.linspace(0, len(values) - 1, 101), np.arange(len(values)), values)  # noqa: E731
+    bottom, top, second = measure.turns(knots(4, 1, 3, 0), 0.5)[0]
+    assert (bottom, top) == (33, 67) and second == 100
+    assert measure.turns(knots(4, 1, 3, 0), 2.5) == []
+    assert measure.turns(knots(4, 1, 3), 0.5) == [] == measure.turns(knots(0, 3, 0), 0.5) == measure.turns(knots(4, 0), 0.5)
+    assert [len(turn) for turn in measure.turns(knots(4, 1, 3, 0, 2, 1), 0.5)] == [3, 3]
+    noisy = knots(4, 1, 1, 1) + 0.05 * np.random.default_rng(0).normal(size=101)
+    assert measure.turns(noisy, 0.5) == [] and measure.jitter(noisy) == pytest.approx(0.05, rel=0.3)
+    for wrong in (dict(curve=np.ones((2, 2)), least=1), dict(curve=np.ones(3), least=0)):
+        with pytest.raises(InputError, match="expected"):
+            measure.turns(**wrong)
+
+
+def test_effective_rank():
+    assert measure.effective_rank(np.array([[2.0, 2.0, 0.0], [1.0, 0.0, 0.0]])) == pytest.approx([2, 1])

@@ -72,6 +72,55 @@ def stage_steps(steps, curves):
     return np.array(left)
 
 
+def effective_rank(singular_values):
+    """How many directions a matrix uses: exp of the entropy of its squared singular values (..., r) as shares -> (...)."""
+    share = np.square(singular_values) / np.square(singular_values).sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        return np.exp(entropy(np.log(share)))
+
+
+def jitter(curve):
+    """Standard deviation of the noise of a curve (n,) that is smooth but for it: from its second differences.
+
+    Independent noise of variance v gives them the variance 6 v; a median does not mind the few places of real bends.
+    """
+    return float(np.median(np.abs(np.diff(curve, 2))) / (0.6745 * math.sqrt(6)))
+
+
+def turns(curve, least):
+    """Where a curve (n,) falls, rises and falls again, each time by at least `least`: a list of index triples.
+
+    A triple holds the bottom of the first fall, the top of the rise and the bottom of the second fall, which may be the
+    end so far; the bottom of one turn may begin the next.
+    """
+    if np.ndim(curve) != 1 or not np.isfinite(curve).all():
+        raise InputError(f"curve: expected finite numbers (n,), got shape {np.shape(curve)}")
+    if not least > 0:
+        raise InputError(f"least: expected a number > 0, got {least}")
+    extremes, falling, extreme = [], True, 0  # the last extreme of the present direction; at first the highest point
+    top = 0
+    started = False
+    for i, value in enumerate(curve):
+        if not started:
+            top = i if value > curve[top] else top
+            if value <= curve[top] - least:
+                started, extreme = True, i
+        elif falling:
+            if value < curve[extreme]:
+                extreme = i
+            elif value >= curve[extreme] + least:
+                extremes.append(extreme)
+                falling, extreme = False, i
+        elif value > curve[extreme]:
+            extreme = i
+        elif value <= curve[extreme] - least:
+            extremes.append(extreme)
+            falling, extreme = True, i
+    if started and falling:
+        extremes.append(extreme)
+    return [tuple(extremes[i : i + 3]) for i in range(0, len(extremes) - 2, 2)]
+
+
 def plateau_length(t, loss, threshold):
     """When a loss first falls below a threshold: times t (n,), loss (n, ...) -> (...), linear in between, NaN if never.
 
