@@ -87,7 +87,7 @@ def test_turns_are_falls_rises_and_falls():
     assert measure.turns(knots(4, 1, 3), 0.5) == [] == measure.turns(knots(0, 3, 0), 0.5) == measure.turns(knots(4, 0), 0.5)
     assert [len(turn) for turn in measure.turns(knots(4, 1, 3, 0, 2, 1), 0.5)] == [3, 3]
     noisy = knots(4, 1, 1, 1) + 0.05 * np.random.default_rng(0).normal(size=101)
-    assert measure.turns(noisy, 0.5) == [] and measure.jitter(noisy) == pytest.approx(0.05, rel=0.3)
+    assert measure.turns(noisy, 0.5) == []
     for wrong in (dict(curve=np.ones((2, 2)), least=1), dict(curve=np.ones(3), least=0)):
         with pytest.raises(InputError, match="expected"):
             measure.turns(**wrong)

@@ -79,14 +79,6 @@ def effective_rank(singular_values):
         return np.exp(entropy(np.log(share)))
 
 
-def jitter(curve):
-    """Standard deviation of the noise of a curve (n,) that is smooth but for it: from its second differences.
-
-    Independent noise of variance v gives them the variance 6 v; a median does not mind the few places of real bends.
-    """
-    return float(np.median(np.abs(np.diff(curve, 2))) / (0.6745 * math.sqrt(6)))
-
-
 def turns(curve, least):
     """Where a curve (n,) falls, rises and falls again, each time by at least `least`: a list of index triples.
 
@@ -97,28 +89,16 @@ def turns(curve, least):
         raise InputError(f"curve: expected finite numbers (n,), got shape {np.shape(curve)}")
     if not least > 0:
         raise InputError(f"least: expected a number > 0, got {least}")
-    extremes, falling, extreme = [], True, 0  # the last extreme of the present direction; at first the highest point
-    top = 0
-    started = False
+    corners, at_top, extreme = [], True, 0  # tops and bottoms in turn; a top is looked for first
     for i, value in enumerate(curve):
-        if not started:
-            top = i if value > curve[top] else top
-            if value <= curve[top] - least:
-                started, extreme = True, i
-        elif falling:
-            if value < curve[extreme]:
-                extreme = i
-            elif value >= curve[extreme] + least:
-                extremes.append(extreme)
-                falling, extreme = False, i
-        elif value > curve[extreme]:
+        if value > curve[extreme] if at_top else value < curve[extreme]:
             extreme = i
-        elif value <= curve[extreme] - least:
-            extremes.append(extreme)
-            falling, extreme = True, i
-    if started and falling:
-        extremes.append(extreme)
-    return [tuple(extremes[i : i + 3]) for i in range(0, len(extremes) - 2, 2)]
+        elif abs(value - curve[extreme]) >= least:
+            corners.append(extreme)
+            at_top, extreme = not at_top, i
+    if not at_top:
+        corners.append(extreme)
+    return [tuple(corners[i : i + 3]) for i in range(1, len(corners) - 2, 2)]
 
 
 def plateau_length(t, loss, threshold):

@@ -1,0 +1,162 @@
+# %%
+"""Real text: words focus, dilute and focus again.
+
+Question   Does the cycle of lesson 09 happen on real text, and how does one tell it from noise and from over-fitting?
+You see    for words of high, middle and low frequency: how spread their attention is, what they look at, how their
+           embeddings grow; the turns that were found; and the same words in random order, where there are none.
+Takes      1 to 2 minutes. --text PATH reads a file of your own: WikiText's format, TinyStories' format or plain text.
+"""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import lesson, measure, models, ops, optim, plot, train
+from tinyattn.backend import to_numpy
+from tinyattn.errors import check_count
+from tinyattn.tasks import text
+
+WIDTH, SCALE, LENGTH, BATCH, RATE, MOMENTUM, LOOKS, CHUNK = 32, 1e-2, 32, 192, 0.15, 0.9, 25, 16
+SHARE, NOISE = 0.2, 5  # a turn's falls and rise are at least this share of the range, and so many times the noise
+RANKS = [0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300]  # words followed, by frequency
+
+run = lesson.start("10_real_text", __doc__, flags={
+    "--text": dict(type=Path, help="a text file in UTF-8; default: stories that the lesson makes itself"),
+    "--vocab": dict(type=int, help="words kept, the most frequent; default 500, of the lesson's own stories all"),
+    "--steps": dict(type=int, help="default 3500"),
+    "--follow": dict(action="append", default=[], metavar="WORD", help="a word to follow as well; may be repeated"),
+})  # fmt: skip
+options = run.options
+steps = check_count("--steps", (300 if run.quick else 3500) if options.steps is None else options.steps)
+for_text, for_start, for_batches, for_shuffling, for_shuffled = run.rng.spawn(5)
+if options.text is None:
+    words = text.stories(for_text, 4000)
+    corpus = text.from_words(words, options.vocab or len(set(words)) + 1)
+else:
+    corpus = text.read(options.text, options.vocab or 500)
+named = [corpus.id(word) for word in options.follow]
+by_count = np.argsort(-corpus.counts, kind="stable")
+by_count = by_count[corpus.counts[by_count] > 0]
+followed = list(dict.fromkeys([*(int(by_count[rank]) for rank in RANKS if rank < len(by_count)), *named]))
+
+# %% [markdown]
+# ## 1. What is followed
+#
+# The model of lesson 09 with a word for a token: one head, no positions, one matrix of embeddings that serves scores,
+# values and, through W1, predictions. Every word of a stretch of text is predicted from those before it. In a long text
+# a word w looks at word k in proportion to how often k stands there, times exp of the score,
+#
+#     A_wk = count_k exp(Phi_wk) / sum_l count_l exp(Phi_wl),      Phi = W0 W_Q W_K^T W0^T,
+#
+# so its attention is a law over the vocabulary, without any noise of evaluation; what still shakes it is the choice of
+# batches. Its entropy is high when attention is spread (diluted), low when it is focused.
+
+
+# %%
+def look(step, params):
+    W0, _, W_Q, W_K = (to_numpy(params[key]).astype(float) for key in ("W0", "W1", "W_Q", "W_K"))
+    scores = W0[followed] @ W_Q @ (W0 @ W_K).T
+    with np.errstate(divide="ignore"):
+        log_A = ops.log_softmax(np.log(corpus.counts) + scores)
+    return {"entropy": measure.entropy(log_A), "attention": np.exp(log_A), "norm": np.linalg.norm(W0[followed], axis=1),
+            "rank": measure.effective_rank(np.linalg.svd(W0, compute_uv=False))}  # fmt: skip
+
+
+def train_on(corpus, rng, title):
+    model = models.EmbeddingModel(corpus.vocab, WIDTH, context=1, scale=SCALE)
+    loss = train.next_token_loss(model, CHUNK, run.map)
+    params = run.device.put(model.init(np.random.default_rng(options.seed)), "float32")
+    batches = (run.device.put(batch) for batch in corpus.batches(rng, BATCH, LENGTH + 1))
+    return train.train(loss, params, batches, optim.SGD(RATE, MOMENTUM), steps=steps, clip=1.0, callbacks=[(LOOKS, look)],
+                       every=LOOKS, title=title)[1]  # fmt: skip
+
+
+history = train_on(corpus, for_batches, "text")
+control = train_on(corpus.shuffled(for_shuffling), for_shuffled, "shuffled")
+
+
+# %% [markdown]
+# ## 2. Turns
+#
+# A turn is attention that focuses, dilutes and focuses again: its entropy falls, rises and falls, each time by at least
+# 0.2 of the word's range in the text and by 5 times its noise. In shuffled text a word tells nothing about the next: once the words' own
+# frequencies are learnt, all that still moves a curve there is the choice of batches. So its usual change from one look
+# to the next, in the second half of that run, is the noise of the same word in the text.
+
+
+# %%
+def turns_of(run_of):
+    """For each followed word its turns, triples of indices of looks."""
+    later = control["entropy"][len(control["entropy"]) // 2 :]
+    noise = np.sqrt(np.square(np.diff(later, axis=0)).mean(axis=0))
+    return [measure.turns(curve, max(SHARE * span, NOISE * sigma))
+            for curve, span, sigma in zip(run_of["entropy"].T, np.ptp(history["entropy"], axis=0), noise)]  # fmt: skip
+
+
+found, in_shuffled = turns_of(history), turns_of(control)
+shares = corpus.counts[corpus.counts > 0] / len(corpus.ids)
+word_entropy = float(-(shares * np.log(shares)).sum())
+
+# %%
+steps_at, words = history.steps("entropy"), [corpus.words[w] for w in followed]
+depth = [max((min(curve[top] - curve[bottom], curve[top] - curve[end]) for bottom, top, end in turns), default=0.0)
+         for curve, turns in zip(history["entropy"].T, found)]  # fmt: skip
+star = int(np.argmax(depth))
+shown = sorted({star, *np.linspace(0, len(followed) - 1, 5).astype(int).tolist()})
+fig, axes = plt.subplots(2, 3, figsize=(14.5, 8))
+for ax, run_of, what in ((axes[0, 0], history, "In the text"), (axes[0, 1], control, "The same words in random order")):
+    for colour, j in zip(plot.COLOURS, shown):
+        ax.plot(steps_at, run_of["entropy"][:, j], color=colour, lw=2, label=f"{words[j]} ({corpus.counts[followed[j]]})")
+        for turn in (found if run_of is history else in_shuffled)[j]:
+            ax.plot(steps_at[list(turn)], run_of["entropy"][list(turn), j], "o", color=colour, ms=5)
+    ax.set(ylim=(0, None), xlabel="training step", ylabel="entropy of attention, nats", title=f"{what} (dots: turns)")
+axes[0, 0].legend(fontsize=8, title="word (count)")
+attended = history["attention"][:, star]
+for colour, k in zip(plot.COLOURS, np.argsort(-attended.max(axis=0))[:6]):
+    axes[0, 2].plot(steps_at, attended[:, k], color=colour, lw=2, label=corpus.words[k] + (" (itself)" if k == followed[star] else ""))
+axes[0, 2].set(ylim=(0, 1), xlabel="training step", ylabel="attention", title=f'What "{words[star]}" looks at')
+axes[0, 2].legend(fontsize=8)
+for colour, j in zip(plot.COLOURS, shown):
+    axes[1, 0].plot(steps_at, history["norm"][:, j], color=colour, lw=2)
+axes[1, 0].set(xlabel="training step", ylabel="norm of embedding", title="Embeddings swell and shrink")
+axes[1, 1].plot(steps_at, history["rank"], color="k", lw=2, label="text")
+axes[1, 1].plot(steps_at, control["rank"], color="0.6", lw=2, label="shuffled")
+axes[1, 1].set(xlabel="training step", ylabel="effective rank of $W_0$", title="New directions of the embeddings, one after another")
+axes[1, 1].legend()
+for run_of, colour, what in ((history, "k", "text"), (control, "0.6", "shuffled")):
+    axes[1, 2].plot(run_of.steps("loss"), run_of["loss"], color=colour, lw=1, label=what)
+plot.reference(axes[1, 2], word_entropy, "entropy of the words' frequencies")
+axes[1, 2].set(xlabel="training step", ylabel="loss of a batch, nats", title="Order is worth this much")
+axes[1, 2].legend()
+run.figure(fig, "real_text")
+
+# %%
+top = history["attention"].argmax(axis=-1)
+rows = []
+for j, turns in enumerate(found):
+    looked = " -> ".join(f"{corpus.words[top[i, j]]} {history['entropy'][i, j]:.2f}" for turn in turns[:1] for i in turn)
+    rows.append((f"{words[j]} ({corpus.counts[followed[j]]})", len(in_shuffled[j]), f"{len(turns)}  {looked}"))
+rows.append(("loss at the end, mean of the last 20 looks", float(control["loss"][-20:].mean()), float(history["loss"][-20:].mean())))
+rows.append(("effective rank of W0 at the end", float(control["rank"][-1]), float(history["rank"][-1])))
+print("\nturns of each followed word (count), and for the first turn: most attended word, entropy at its three corners")
+run.compare(rows, before="shuffled")
+if run.quick:
+    run.claim("attention of the most frequent word focuses: its entropy halves",
+              history["entropy"][:, 0].min() < 0.5 * history["entropy"][0, 0])  # fmt: skip
+else:
+    run.claim("some followed word focuses, dilutes and focuses again", any(found))
+    run.claim("in shuffled text none does", not any(in_shuffled))
+run.claim("order is worth something: the loss ends below that of shuffled text",
+          history["loss"][-20:].mean() < control["loss"][-20:].mean())  # fmt: skip
+run.exercise("how would you tell dilution from over-fitting, when both come with a spreading attention?")
+run.finish(turns={words[j]: [steps_at[list(turn)].tolist() for turn in turns] for j, turns in enumerate(found)},
+           turns_in_shuffled={words[j]: len(turns) for j, turns in enumerate(in_shuffled)},
+           vocabulary=corpus.vocab, tokens=len(corpus.ids), text=str(options.text or "stories"), effective_rank=history["rank"][-1])  # fmt: skip
+
+# %% [markdown]
+# Answer: dilution happens while the loss on new text still falls, and is followed by another focus; over-fitting raises that
+# loss, and nothing follows. Keep a part of the text out of training and draw both.
