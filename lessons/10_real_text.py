@@ -1,7 +1,7 @@
 # %%
 """Real text: words focus, dilute and focus again.
 
-Question   Does the cycle of lesson 09 happen on real text, and how does one tell it from noise and from over-fitting?
+Question   Does the cycle of lesson 09 happen on real text, and how does one tell it from noise?
 You see    for words of high, middle and low frequency: how spread their attention is, what they look at, how their
            embeddings grow; the turns that were found; and the same words in random order, where there are none.
 Takes      1 to 2 minutes. --text PATH reads a file of your own: WikiText's format, TinyStories' format or plain text.
@@ -33,12 +33,12 @@ run = lesson.start("10_real_text", __doc__, flags={
 })  # fmt: skip
 options = run.options
 steps = check_count("--steps", (300 if run.quick else 3500) if options.steps is None else options.steps)
-for_text, for_start, for_batches, for_shuffling, for_shuffled = run.rng.spawn(5)
+for_text, _, for_batches, for_shuffling, for_shuffled = run.rng.spawn(5)
 if options.text is None:
     words = text.stories(for_text, 4000)
-    corpus = text.from_words(words, options.vocab or len(set(words)) + 1)
+    corpus = text.from_words(words, len(set(words)) + 1 if options.vocab is None else options.vocab)
 else:
-    corpus = text.read(options.text, options.vocab or 500)
+    corpus = text.read(options.text, 500 if options.vocab is None else options.vocab)
 named = [corpus.id(word) for word in options.follow]
 by_count = np.argsort(-corpus.counts, kind="stable")
 by_count = by_count[corpus.counts[by_count] >= LEAST]
@@ -86,9 +86,9 @@ control = train_on(corpus.shuffled(for_shuffling), for_shuffled, "shuffled")
 # ## 2. Turns
 #
 # A turn is attention that focuses, dilutes and focuses again: its entropy falls, rises and falls, each time by at least
-# 0.2 of the word's range in the text and by 5 times its noise. In shuffled text a word tells nothing about the next: once the words' own
-# frequencies are learnt, all that still moves a curve there is the choice of batches. So its usual change from one look
-# to the next, in the second half of that run, is the noise of the same word in the text.
+# 0.2 of the word's range in the text and by 5 times its noise. In shuffled text a word tells nothing about the next:
+# once the words' own frequencies are learnt, all that still moves a curve there is the choice of batches. So its usual
+# change from one look to the next, in the second half of that run, is the noise of the same word in the text.
 
 
 # %%

@@ -40,13 +40,19 @@ def test_the_start_and_the_end_of_the_papers_figure():
     assert flow.loss(end) == pytest.approx(7.304e-7, rel=1e-3)
 
 
+def rotated(rng, geometry, d=4, T=6, heads=2):
+    """A flow with features and places in rotated bases, the arrays it is made of, and a random state."""
+    m = np.array([2.0, 1.5, 0.7])
+    features, places = (np.linalg.qr(rng.normal(size=(n, 3)))[0].T for n in (d, T))
+    flow = Factorization(m, features, places, geometry)
+    return (m, features, places), flow, flow.state(rng.normal(size=(heads, d)), rng.normal(size=(heads, T)))
+
+
 @pytest.mark.parametrize("geometry", ["simplex", "logits"])
 def test_the_field_is_the_gradient_in_its_geometry(device, rng, geometry):
     """-dL/dy by differences, with J(s) once more in the simplex form, where entries of s are not free."""
-    m, d, T, H = np.array([2.0, 1.5, 0.7]), 4, 6, 2
-    features, places = (np.linalg.qr(rng.normal(size=(n, 3)))[0].T for n in (d, T))
-    flow = Factorization(m, features, places, geometry)
-    y = flow.state(rng.normal(size=(H, d)), rng.normal(size=(H, T)))
+    (m, features, places), flow, y = rotated(rng, geometry)
+    d = flow.width
     slope = -gradcheck.central_differences(lambda y: float(flow.loss(y)), y)
     if geometry == "simplex":
         for j, s in enumerate(y[:, d:]):
@@ -70,10 +76,8 @@ def test_identical_heads_stay_identical_and_share_the_strongest_feature(heads):
 
 @pytest.mark.parametrize("geometry", ["simplex", "logits"])
 def test_the_jacobian_by_differences(device, rng, geometry):
-    m, d, T, H = np.array([2.0, 1.5, 0.7]), 4, 6, 2
-    features, places = (np.linalg.qr(rng.normal(size=(n, 3)))[0].T for n in (d, T))
-    flow = Factorization(m, features, places, geometry)
-    y = flow.state(rng.normal(size=(H, d)), rng.normal(size=(H, T)))
+    (m, features, places), flow, y = rotated(rng, geometry)
+    d = flow.width
 
     def along(i):
         change = np.zeros(y.size)
