@@ -52,60 +52,34 @@ print(lesson.derivation(FocusDilution))
 
 
 # %%
-def sizes(y):
-    """Singular values of W0, largest first."""
-    return np.linalg.svd(flow.split(y)[0], compute_uv=False)
-
-
-def turning(direction):
-    """An event: the norm of the embedding of token 1 is largest (-1) or least (+1)."""
-
-    def g(t, y):
-        return float(flow.split(y)[0][1] @ flow.split(flow(t, y))[0][1])
-
-    g.direction, g.terminal = direction, direction > 0
-    return g
-
-
-events = [lambda t, y: sizes(y)[0] - 1, lambda t, y: flow.attention(y)[0, 0] - 0.9, lambda t, y: sizes(y)[1] - 0.5, turning(-1)]
 times = np.unique(np.concatenate([np.linspace(0, END, 1001), np.geomspace(0.1, END, 300), [min(200.0, END), END]]))
-path = ode.integrate(flow, (0, END), start, t_eval=times, events=events, progress="flow", **tight)
-condensed_t, focus_t, renewal_t, top_t = (float(t) for t in path.t_events)
-W0, _, W_Q, _ = flow.split(path.y_events[0])
-direction = np.linalg.svd(W0)[0][:, 0]
-cosine = float(abs(direction @ PI) / np.linalg.norm(PI))
-frozen_ratio = float(np.linalg.norm(W_Q) / np.linalg.norm(flow.split(start)[2]))
-fall = ode.integrate(flow, (top_t, top_t + 100), path.y_events[3], t_eval=[], events=turning(1), **tight)
-dilution_norm = [float(np.linalg.norm(flow.split(y)[0][1])) for y in (path.y_events[3], fall.y_events[0])]
-dilution_t = float(fall.t_events[0])
+stages = flow.stages(start, END, t_eval=times, progress="flow", **tight)
+path = stages.path
+condensed_t, focus_t, renewal_t = stages.condensed_t, stages.focus_t, stages.renewal_t
+later_focus = flow.stages(flow.start(np.random.default_rng(run.options.seed), EPS / 10), 200.0, **tight).focus_t - focus_t
 
 # %% [markdown]
 # ## 3. Each stage foretold from the saddle before it
 #
 # Between two stages the flow is slow: it passes near a critical point, and there the linear flow dx/dt = f + J x foretells
-# where it goes, and when: its growing modes are the next stage. The origin is the first such point; where |f| is least on
-# the way are the others.
-
+# where it goes, and when: its growing modes are the next stage. The first two such points have a closed form (derived
+# above): the origin, left at the rate mu, and the condensed point, left at the rate
+# r = rho |c| Cov(pi, log pi) Var(pi) / |pi|^5 in W_Q and W_K alone. The others are found where |f| is least on the way.
+# The share of a leading mode in each matrix says which stage comes next: embeddings (W0, W1) or attention (W_Q, W_K).
 
 # %%
-def linear_flow(y, s):
-    """Displacements (time, n) after the times s by the flow linearised at y, and the rates of the Jacobian there."""
-    rates, modes = np.linalg.eigh(flow.jacobian(y))
-    steep = np.where(np.abs(rates) < 1e-9, 1e-9, rates)
-    return np.expm1(np.minimum(np.outer(s, steep), 50)) / steep * (modes.T @ flow(0.0, y)) @ modes.T, rates
-
-
-speed = np.linalg.norm(flow(0.0, path.y), axis=1)
-slow = [0] + [i for i in range(1, len(times) - 1) if speed[i] < min(speed[i - 1], speed[i + 1]) and times[i] > condensed_t]
-waits, saddles = np.linspace(0, 150, 1501), []
-for i in slow:
-    linear, rates = linear_flow(path.y[i], waits)
-    moved = np.linalg.norm(path.y[i:] - path.y[i], axis=1)
+print(lesson.derivation(FocusDilution.condensed_point))
+at_condensed = flow.linearise(flow.condensed_point())
+waits, saddles = np.linspace(0, 150, 301), []
+for i in flow.slow_points(times, path.y):
+    if 0 < times[i] < condensed_t:
+        continue
+    linear, moved = flow.linearise(path.y[i]), np.linalg.norm(path.y[i:] - path.y[i], axis=1)
     reached = np.argmax(moved > DISTANCE)
     measured = float(np.interp(DISTANCE, moved[: reached + 1], times[i : i + reached + 1]))
-    size = np.linalg.norm(linear, axis=1)
-    predicted = float(times[i] + np.interp(DISTANCE, size, waits))
-    saddles.append(dict(t=float(times[i]), rate=float(rates[-1]), predicted=predicted, measured=measured, size=size))
+    saddles.append(dict(t=float(times[i]), rate=linear.rate, shares=linear.shares(), measured=measured,
+                        predicted=float(times[i] + linear.escape_time(DISTANCE)), moved=(times[i:] - times[i], moved),
+                        size=np.linalg.norm(linear.displacement(waits), axis=1)))  # fmt: skip
 
 # %% [markdown]
 # ## 4. What cannot change, and what that says about steps
@@ -213,7 +187,8 @@ for ax, (what, curves, labels) in zip(axes, panels):
     if labels and len(labels) > 1:
         ax.legend(loc="center left", fontsize=8)
 for value, text in ((math.log(len(PI)), "ln 4"), (-float(np.dot(PI, np.log(PI))), "entropy of pi"), (flow.entropy_rate, "entropy of the chain")):
-    plot.reference(axes[0], value, text, below=text == "ln 4")
+    plot.reference(axes[0], value, text, below=text != "entropy of pi")
+axes[0].set(ylim=(0.42, 1.45))
 axes[-1].set_xlabel("time (logarithmic)")
 run.figure(fig, "four_stages")
 
@@ -226,19 +201,20 @@ for i, token in enumerate(names):
 axes[0, 0].set(xlabel="first principal direction", ylabel="second", title="Paths of the embeddings, from 0")
 axes[0, 0].legend(fontsize=8)
 for k, saddle in enumerate(saddles):
-    i = slow[k]
-    axes[0, 1].semilogy(times[i:] - times[i], np.linalg.norm(path.y[i:] - path.y[i], axis=1), color=plot.COLOURS[k], lw=4, alpha=0.35)
+    axes[0, 1].semilogy(*saddle["moved"], color=plot.COLOURS[k], lw=4, alpha=0.35)
     axes[0, 1].semilogy(waits, saddle["size"], "--", color=plot.COLOURS[k], label=f"saddle at t = {saddle['t']:.0f}, rate {saddle['rate']:.2g}")
 axes[0, 1].set(xlim=(0, 100), ylim=(1e-3, 3), xlabel="time since the slowest point", ylabel="distance from it",
                title="Foretold from each saddle (dashed: linear flow)")  # fmt: skip
 axes[0, 1].legend(fontsize=8, loc="lower right")
 axes[0, 2].loglog(DELTAS, list(escape.values()), "o-", color=plot.BLUE)
 plot.slope(axes[0, 2], DELTAS[::-1], 1.3 * escape[DELTAS[-1]], 1, "$\\delta^1$")
+axes[0, 2].set_xticks(DELTAS, DELTAS)
+axes[0, 2].minorticks_off()
 axes[0, 2].set(xlabel="asymmetry $\\delta$ of the rare tokens", ylabel="leading rate", title="An asymmetry of the data frees the flow")
 axes[1, 0].semilogy(stiff_at, stiffness, "o-", color=plot.VERMILION)
 for rate, text in ((2.785 / STEPS[-1], f"RK4, step {STEPS[-1]:g}"), (2 / 0.1, "descent, learning rate 0.1"), (2 / 1.0, "descent, learning rate 1")):
     plot.reference(axes[1, 0], rate, text)
-axes[1, 0].set(xlabel="time", ylabel="fastest decay rate", title="The flow turns stiff (dashed: where a walk breaks)")
+axes[1, 0].set(xlabel="time", ylabel="fastest decay rate", ylim=(None, 150), title="The flow turns stiff (dashed: where a walk breaks)")
 axes[1, 1].semilogy(times[1:], np.maximum(walk_drift, 1e-17), color=plot.VERMILION, label=f"RK4, step {STEPS[-1]:g}")
 axes[1, 1].plot(END, exact_drift, "o", color=plot.BLUE, label="rk45 at the end")
 axes[1, 1].set(xlabel="time", ylabel="drift of what is conserved", title="What cannot change tells when the walk is wrong")
@@ -256,14 +232,19 @@ text = lambda values, form="{:.4g}": ", ".join(form.format(value) for value in v
 loss_at = {t: float(flow.loss(path.y[np.searchsorted(times, t)])) for t in (200.0, 1000.0) if t <= END}
 run.compare([
     ("condensed: first singular value of W0 reaches 1", "14.009", condensed_t),
-    ("1 - cosine of its direction with pi", "6.8e-07", 1 - cosine),
-    ("norm of W_Q there over its start", "1.0007", frozen_ratio),
+    ("1 - cosine of its direction with pi", "6.8e-07", 1 - stages.cosine),
+    ("norm of W_Q there over its start", "1.0007", f"{stages.frozen_ratio:.5g}"),
     ("focus: A_00 reaches 0.9", "86.217", focus_t),
-    ("norm of embedding 1: peak, least, at", "0.4826, 0.004493, 94.54", text([*dilution_norm, dilution_t])),
+    ("norm of embedding 1: peak, least, at", "0.4826, 0.004493, 94.54", text([stages.peak, stages.least, stages.dilution_t])),
     ("renewal: second singular value reaches 0.5", "297.36", renewal_t),
     *((f"loss at t = {t:g}", {200.0: "0.63352", 1000.0: "0.56696"}[t], f"{loss:.5f}") for t, loss in loss_at.items()),
+    ("leading rate at the origin: |pi| |pi - 1/d|, linear flow", None, text([flow.origin_rate, saddles[0]["rate"]])),
+    ("at the condensed point: closed form, Jacobian", None, text([flow.focus_rate, at_condensed.rate])),
+    (f"start of {EPS / 10:g}: focus later by (1/mu + 1/r) ln 10, true", "34.07",
+     text([(1 / flow.origin_rate + 1 / flow.focus_rate) * math.log(10), later_focus])),
     *((f"away from the saddle at {s['t']:.0f} by {DISTANCE}: linear flow, true", None, text([s["predicted"], s["measured"]]))
       for s in saddles),
+    *((f"leading mode at {s['t']:.0f}: share in W0, W1, W_Q, W_K", None, text(s["shares"].values(), "{:.2f}")) for s in saddles),
     (f"drift at t = {DRIFT_END:g}, RK4 with steps {STEPS}", None, text(drifts.values(), "{:.1e}")),
     ("its fall at each halving", "16, 16", text(halvings)),
     (f"drift at t = {END:g}: RK4 with step {STEPS[-1]}, rk45", "4e-2, -", text([walk_drift[-1], exact_drift], "{:.0e}")),
@@ -274,11 +255,17 @@ run.compare([
 ], before="reference")  # fmt: skip
 close = lambda value, known, within: abs(value / known - 1) < within  # noqa: E731
 run.claim("condensation, focus, dilution and renewal come in this order",
-          condensed_t < focus_t < dilution_t < renewal_t)  # fmt: skip
+          condensed_t < focus_t < stages.dilution_t < renewal_t)  # fmt: skip
 if run.options.seed in KNOWN:
     run.claim("condensation, focus and renewal come when they should, within 0.1%",
               all(close(t, known, 1e-3) for t, known in zip((condensed_t, focus_t, renewal_t), KNOWN[run.options.seed])))  # fmt: skip
-run.claim("condensation is along pi, with attention frozen", 1 - cosine < 1e-5 and abs(frozen_ratio - 1) < 2e-3)
+run.claim("condensation is along pi, with attention frozen", 1 - stages.cosine < 1e-5 and abs(stages.frozen_ratio - 1) < 2e-3)
+run.claim("the closed form of the rate of focus is the Jacobian's, and foretells the delay of a smaller start within 2%",
+          close(flow.focus_rate, at_condensed.rate, 1e-8)
+          and close((1 / flow.origin_rate + 1 / flow.focus_rate) * math.log(10), later_focus, 0.02))  # fmt: skip
+attention_share = [s["shares"]["W_Q"] + s["shares"]["W_K"] for s in saddles]
+run.claim("condensation grows in the embeddings, focus in the scores, renewal in the embeddings: 90% of each leading mode",
+          attention_share[0] < 0.1 and attention_share[1] > 0.9 and attention_share[2] < 0.1)  # fmt: skip
 run.claim("the linear flow foretells when each saddle is left: within 2% of the wait at the first three, 8% later",
           all(abs(s["predicted"] - s["measured"]) < (0.02 if i < 3 else 0.08) * (s["measured"] - s["t"])
               for i, s in enumerate(saddles)))  # fmt: skip
@@ -292,9 +279,10 @@ if not run.quick:
     run.claim("the drift is below 1e-9 at t = 300 with step 0.05, and betrays that step by t = 1000",
               drifts[0.05] < 1e-9 and walk_drift[-1] > 1e-3 > 1e-6 > exact_drift)  # fmt: skip
 run.exercise("which learning rate does gradient descent need at t = 1000, and which was enough at t = 100?")
-run.finish(condensed_t=condensed_t, cosine=cosine, frozen_ratio=frozen_ratio, focus_t=focus_t, dilution_norm=dilution_norm,
+run.finish(condensed_t=condensed_t, cosine=stages.cosine, frozen_ratio=stages.frozen_ratio, focus_t=focus_t,
+           dilution_norm=[stages.peak, stages.least], focus_rate=flow.focus_rate,
            renewal_t=renewal_t, loss_200=loss_at.get(200.0), loss_1000=loss_at.get(1000.0), drift=drifts[STEPS[-1]],
-           escape=escape, delta_slope=delta_slope, saddles=[{k: v for k, v in s.items() if k != "size"} for s in saddles],
+           escape=escape, delta_slope=delta_slope, saddles=[{k: v for k, v in s.items() if k not in ("size", "moved")} for s in saddles],
            own_rates=own_rates)  # fmt: skip
 
 # %% [markdown]

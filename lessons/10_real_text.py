@@ -3,7 +3,8 @@
 
 Question   Does the cycle of lesson 09 happen on real text, and how does one tell it from noise?
 You see    for words of high, middle and low frequency: how spread their attention is, what they look at, how their
-           embeddings grow; the turns that were found; and the same words in random order, where there are none.
+           embeddings grow; the turns that were found, beside the loss on text kept out of training; and the same words
+           in random order, where there are no turns.
 Takes      1 to 2 minutes. --text PATH reads a file of your own: WikiText's format, TinyStories' format or plain text.
 """
 
@@ -23,6 +24,8 @@ from tinyattn.tasks import text
 WIDTH, SCALE, LENGTH, BATCH, RATE, MOMENTUM, LOOKS, CHUNK = 32, 1e-2, 32, 192, 0.15, 0.9, 25, 16
 SHARE, NOISE = 0.2, 5  # a turn's falls and rise are at least this share of the range, and so many times the noise
 LEAST = 40  # occurrences: single batches throw the attention of rarer words about, in shuffled text as well
+HELD_OUT, JUDGED = 0.1, 400  # the last share of the text is kept out of training; stretches of it that are judged
+PAPERS = ["continue", "continued"]  # the paper's word, and one of the same family that is frequent enough in a small text
 RANKS = [0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300]  # words followed, by frequency
 
 run = lesson.start("10_real_text", __doc__, flags={
@@ -33,18 +36,20 @@ run = lesson.start("10_real_text", __doc__, flags={
 })  # fmt: skip
 options = run.options
 steps = check_count("--steps", (300 if run.quick else 3500) if options.steps is None else options.steps)
-for_text, _, for_batches, for_shuffling, for_shuffled = run.rng.spawn(5)
+for_text, for_judging, for_batches, for_shuffling, for_shuffled = run.rng.spawn(5)
 if options.text is None:
     words = text.stories(for_text, 4000)
     corpus = text.from_words(words, len(set(words)) + 1 if options.vocab is None else options.vocab)
 else:
     corpus = text.read(options.text, 500 if options.vocab is None else options.vocab)
+counts = corpus.hold_out(HELD_OUT)[0].counts
 named = [corpus.id(word) for word in options.follow]
-by_count = np.argsort(-corpus.counts, kind="stable")
-by_count = by_count[corpus.counts[by_count] >= LEAST]
-followed = list(dict.fromkeys([*(int(by_count[rank]) for rank in RANKS if rank < len(by_count)), *named]))
+by_count = np.argsort(-counts, kind="stable")
+by_count = [int(w) for w in by_count[counts[by_count] >= LEAST]]
+papers = [w for w in by_count if corpus.words[w] in PAPERS]
+followed = list(dict.fromkeys([*(by_count[rank] for rank in RANKS if rank < len(by_count)), *papers, *named]))
 if not followed:
-    raise InputError(f"--text: expected some word at least {LEAST} times, got {int(corpus.counts.max())} times at most")
+    raise InputError(f"--text: expected some word at least {LEAST} times, got {int(counts.max())} times at most")
 
 # %% [markdown]
 # ## 1. What is followed
@@ -60,11 +65,11 @@ if not followed:
 
 
 # %%
-def look(step, params):
+def look(counts, params):
     W0, _, W_Q, W_K = (to_numpy(params[key]).astype(float) for key in ("W0", "W1", "W_Q", "W_K"))
     scores = W0[followed] @ W_Q @ (W0 @ W_K).T
     with np.errstate(divide="ignore"):
-        log_A = ops.log_softmax(np.log(corpus.counts) + scores)
+        log_A = ops.log_softmax(np.log(counts) + scores)
     return {"entropy": measure.entropy(log_A), "attention": np.exp(log_A), "norm": np.linalg.norm(W0[followed], axis=1),
             "rank": measure.effective_rank(np.linalg.svd(W0, compute_uv=False))}  # fmt: skip
 
@@ -73,9 +78,13 @@ def train_on(corpus, rng, title):
     model = models.EmbeddingModel(corpus.vocab, WIDTH, context=1, scale=SCALE)
     loss = train.next_token_loss(model, CHUNK, run.map)
     params = run.device.put(model.init(np.random.default_rng(options.seed)), "float32")
-    batches = (run.device.put(batch) for batch in corpus.batches(rng, BATCH, LENGTH + 1))
-    return train.train(loss, params, batches, optim.SGD(RATE, MOMENTUM), steps=steps, clip=1.0, callbacks=[(LOOKS, look)],
-                       every=LOOKS, title=title)[1]  # fmt: skip
+    seen, unseen = corpus.hold_out(HELD_OUT)
+    judged = run.device.put(next(unseen.batches(for_judging, JUDGED, LENGTH + 1)))
+    batches = (run.device.put(batch) for batch in seen.batches(rng, BATCH, LENGTH + 1))
+    watch = lambda step, params: look(seen.counts, params)  # noqa: E731
+    judge = lambda step, params: {"unseen": loss(params, judged)[0]}  # noqa: E731
+    return train.train(loss, params, batches, optim.SGD(RATE, MOMENTUM), steps=steps, clip=1.0,
+                       callbacks=[(LOOKS, watch), (2 * LOOKS, judge)], every=LOOKS, title=title)[1]  # fmt: skip
 
 
 history = train_on(corpus, for_batches, "text")
@@ -101,7 +110,7 @@ def turns_of(run_of):
 
 
 found, in_shuffled = turns_of(history), turns_of(control)
-shares = corpus.counts[corpus.counts > 0] / len(corpus.ids)
+shares = counts[counts > 0] / counts.sum()
 word_entropy = float(-(shares * np.log(shares)).sum())
 
 # %%
@@ -113,7 +122,7 @@ shown = sorted({star, *np.linspace(0, len(followed) - 1, 5).astype(int).tolist()
 fig, axes = plt.subplots(2, 3, figsize=(14.5, 8))
 for ax, run_of, what in ((axes[0, 0], history, "In the text"), (axes[0, 1], control, "The same words in random order")):
     for colour, j in zip(plot.COLOURS, shown):
-        ax.plot(steps_at, run_of["entropy"][:, j], color=colour, lw=2, label=f"{words[j]} ({corpus.counts[followed[j]]})")
+        ax.plot(steps_at, run_of["entropy"][:, j], color=colour, lw=2, label=f"{words[j]} ({counts[followed[j]]})")
         for turn in (found if run_of is history else in_shuffled)[j]:
             ax.plot(steps_at[list(turn)], run_of["entropy"][list(turn), j], "o", color=colour, ms=5)
     ax.set(ylim=(0, None), xlabel="training step", ylabel="entropy of attention, nats", title=f"{what} (dots: turns)")
@@ -130,10 +139,11 @@ axes[1, 1].plot(steps_at, history["rank"], color="k", lw=2, label="text")
 axes[1, 1].plot(steps_at, control["rank"], color="0.6", lw=2, label="shuffled")
 axes[1, 1].set(xlabel="training step", ylabel="effective rank of $W_0$", title="New directions of the embeddings, one after another")
 axes[1, 1].legend()
-for run_of, colour, what in ((history, "k", "text"), (control, "0.6", "shuffled")):
-    axes[1, 2].plot(run_of.steps("loss"), run_of["loss"], color=colour, lw=1, label=what)
+for run_of, colour, what in ((history, plot.BLUE, "text"), (control, "0.6", "shuffled")):
+    axes[1, 2].plot(run_of.steps("loss"), run_of["loss"], color=colour, lw=0.7, alpha=0.6, label=f"{what}, a batch")
+    axes[1, 2].plot(run_of.steps("unseen"), run_of["unseen"], color=colour, lw=2, label=f"{what}, kept out of training")
 plot.reference(axes[1, 2], word_entropy, "entropy of the words' frequencies")
-axes[1, 2].set(xlabel="training step", ylabel="loss of a batch, nats", title="Order is worth this much")
+axes[1, 2].set(xlabel="training step", ylabel="loss, nats", title="No over-fitting while words turn, and what order is worth")
 axes[1, 2].legend()
 run.figure(fig, "real_text")
 
@@ -142,7 +152,7 @@ top = history["attention"].argmax(axis=-1)
 rows = []
 for j, turns in enumerate(found):
     looked = " -> ".join(f"{corpus.words[top[i, j]]} {history['entropy'][i, j]:.2f}" for turn in turns[:1] for i in turn)
-    rows.append((f"{words[j]} ({corpus.counts[followed[j]]})", len(in_shuffled[j]), f"{len(turns)}  {looked}"))
+    rows.append((f"{words[j]} ({counts[followed[j]]})", len(in_shuffled[j]), f"{len(turns)}  {looked}"))
 rows.append(("loss at the end, mean of the last 20 looks", float(control["loss"][-20:].mean()), float(history["loss"][-20:].mean())))
 rows.append(("effective rank of W0 at the end", float(control["rank"][-1]), float(history["rank"][-1])))
 print("\nturns of each followed word (count), and for the first turn: most attended word, entropy at its three corners")

@@ -18,43 +18,26 @@ TABLE = {  # rho, eps, seed: condensed, 1 - cosine, norm of W_Q over its start, 
 tight = dict(method="rk45", rtol=1e-8, atol=1e-10)
 
 
-def singular_values(flow, y):
-    return np.linalg.svd(flow.split(y)[0], compute_uv=False)
-
-
-def turning_of_row_1(flow, direction):
-    """An event: the norm of row 1 of W0 is largest (-1) or least (+1)."""
-
-    def g(t, y):
-        return float(flow.split(y)[0][1] @ flow.split(flow(t, y))[0][1])
-
-    g.direction, g.terminal = direction, direction > 0
-    return g
-
-
 @pytest.mark.parametrize("setting", TABLE, ids=str)
 def test_the_table(setting):
     rho, eps, seed = setting
     flow = FocusDilution(PI, rho, 16)
     y0 = flow.start(np.random.default_rng(seed), eps)
-    events = [
-        lambda t, y: singular_values(flow, y)[0] - 1,
-        lambda t, y: flow.attention(y)[0, 0] - 0.9,
-        lambda t, y: flow.attention(y)[0, 0] - 0.99,
-        lambda t, y: singular_values(flow, y)[1] - 0.5,
-    ]
-    path = ode.integrate(flow, (0, 1000), y0, t_eval=[200, 1000], events=[*events, turning_of_row_1(flow, -1)], **tight)
     condensed, off, grown, focus, sharp, peak, least, at, second, loss_200, loss_1000 = TABLE[setting]
-    assert [float(t) for t in path.t_events[:4]] == pytest.approx([condensed, focus, sharp, second], rel=1e-3)
-    W0, _, W_Q, _ = flow.split(path.y_events[0])
-    direction = np.linalg.svd(W0)[0][:, 0]
-    assert 1 - abs(direction @ PI) / np.linalg.norm(PI) == pytest.approx(off, rel=0.05)
-    assert np.linalg.norm(W_Q) / np.linalg.norm(flow.split(y0)[2]) == pytest.approx(grown, abs=1e-4)
-    top, start = path.y_events[4], float(path.t_events[4])
-    fall = ode.integrate(flow, (start, start + 100), top, t_eval=[], events=turning_of_row_1(flow, 1), **tight)
-    norms = [np.linalg.norm(flow.split(y)[0][1]) for y in (top, fall.y_events[0])]
-    assert [*norms, float(fall.t_events[0])] == pytest.approx([peak, least, at], rel=1e-3)
-    assert flow.loss(path.y) == pytest.approx(np.array([loss_200, loss_1000]), abs=1e-4)
+    found = flow.stages(y0, 1000, t_eval=[200, 1000], **tight)
+    sharpened = ode.integrate(flow, (0, 200), y0, t_eval=[], events=lambda t, y: flow.attention(y)[0, 0] - 0.99, **tight)
+    times = [found.condensed_t, found.focus_t, float(sharpened.t_events[0]), found.renewal_t]
+    assert times == pytest.approx([condensed, focus, sharp, second], rel=1e-3)
+    assert 1 - found.cosine == pytest.approx(off, rel=0.05)
+    assert found.frozen_ratio == pytest.approx(grown, abs=1e-4)
+    assert [found.peak, found.least, found.dilution_t] == pytest.approx([peak, least, at], rel=1e-3)
+    assert flow.loss(found.path.y) == pytest.approx(np.array([loss_200, loss_1000]), abs=1e-4)
+
+
+def test_stages_that_do_not_come_are_nan():
+    flow = FocusDilution(PI, 0.5, 6)
+    found = flow.stages(flow.start(np.random.default_rng(0), 1e-3), 5.0, **tight)
+    assert np.isnan(found[:-1]).all() and found.path.status == 0
 
 
 def test_the_field_is_the_gradient(device, rng):
@@ -84,7 +67,51 @@ def test_the_leading_rate_at_the_origin():
     J = flow.jacobian(np.zeros(flow.start(np.random.default_rng(0), 1.0).size))
     assert np.linalg.eigvalsh(J)[-1] == pytest.approx(flow.origin_rate, rel=1e-6)
     assert flow.origin_rate == pytest.approx(0.4595, abs=1e-4)
+    assert flow.linearise(np.zeros(J.shape[0]) + 1e-9).shares()["W_Q"] < 1e-6
     assert flow.entropy_rate == pytest.approx(0.553611, abs=1e-6)
+
+
+@pytest.mark.parametrize("pi", [PI, np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.2, 0.6])], ids=str)
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.8])
+def test_the_condensed_point_is_a_saddle_and_only_attention_leaves_it(rng, pi, rho):
+    flow = FocusDilution(pi, rho, 5)
+    y = flow.condensed_point(rng.normal(size=5))
+    np.testing.assert_allclose(flow(0.0, y), 0, atol=1e-14)
+    np.testing.assert_allclose(flow.conserved(y), 0, atol=1e-13)
+    assert flow.loss(y) == pytest.approx(-float(pi @ np.log(pi)))
+    rates, modes = np.linalg.eigh(flow.jacobian(y))
+    assert rates[-1] == pytest.approx(flow.focus_rate, abs=1e-9)
+    for mode in modes[:, rates > 1e-6].T:
+        W0, W1, W_Q, W_K = flow.split(mode)
+        assert np.linalg.norm(W0) + np.linalg.norm(W1) < 1e-6 and np.linalg.norm(W_Q) == pytest.approx(np.linalg.norm(W_K))
+    assert (rates > 1e-6).sum() == (5 if rho else 0)
+
+
+def test_near_a_saddle_the_linear_flow_is_off_by_the_square_of_the_distance(rng):
+    """Twice as near: four times nearer; and what grows is the leading direction."""
+    flow = FocusDilution(PI, 0.5, 5)
+    saddle, away, t = flow.condensed_point(), rng.normal(size=flow.start(rng, 1.0).size), 60.0
+    off = []
+    for eps in (4e-4, 2e-4, 1e-4):
+        y = saddle + eps * away
+        linear = flow.linearise(y)
+        end = ode.integrate(flow, (0, t), y, t_eval=[t], method="rk45", rtol=1e-11, atol=1e-13).y[-1]
+        off.append(np.linalg.norm(linear.displacement([t])[0] - (end - y)))
+        moved = (end - y) / np.linalg.norm(end - y)
+        distance = float(np.linalg.norm(end - y))
+        assert linear.escape_time(distance) == pytest.approx(t, rel=10 * eps)
+    assert measure.fit_power_law(off, eps=[4e-4, 2e-4, 1e-4]).exponents["eps"] == pytest.approx(2, abs=0.1)
+    assert abs(moved @ linear.leading_mode()) > 0.999
+    assert sum(linear.shares().values()) == pytest.approx(1) and linear.shares()["W_Q"] == pytest.approx(0.5, abs=0.01)
+    assert np.isnan(linear.escape_time(0.1, longest=1.0))
+
+
+def test_the_slow_points_of_a_path():
+    flow = FocusDilution(PI, 0.5, 16)
+    times = np.linspace(0, 250, 501)
+    path = ode.integrate(flow, (0, 250), flow.start(np.random.default_rng(0), 1e-3), t_eval=times, **tight)
+    slow = [times[i] for i in flow.slow_points(times, path.y) if i == 0 or times[i] > 14]
+    assert slow == pytest.approx([0, 51, 206], abs=1)
 
 
 def chain_sequences(rng, flow, n, length):
@@ -124,6 +151,8 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
         (lambda: FocusDilution(np.ones((2, 2)) / 4, 0.5, 4), r"pi: expected shape \(any\)|pi: expected shape \(any,\)"),
         (lambda: FocusDilution(PI, 1.0, 4), "rho: expected a finite number >= 0 < 1, got 1.0"),
         (lambda: FocusDilution(PI, 0.5, 0), "width: expected a whole number >= 1, got 0"),
+        (lambda: FocusDilution(PI, 0.5, 4).stages(np.zeros(64), 1.0, token=4), r"token: expected one of 0..3, got 4"),
+        (lambda: FocusDilution(PI, 0.5, 4).linearise(np.ones(64)).escape_time(0), "distance: expected .* > 0, got 0"),
         (lambda: FocusDilution(PI, 0.5, 4).loss(np.zeros(7)), r"y: expected shape \(64,?\), got \(7,\)"),
     ],
 )

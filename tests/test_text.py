@@ -39,6 +39,9 @@ def test_batches_are_stretches_and_shuffling_keeps_the_counts(rng):
     for batch in itertools.islice(corpus.batches(rng, 5, 8), 3):
         assert batch.shape == (5, 8)
         assert all(" ".join(map(str, row)) in whole for row in batch)
+    train, rest = corpus.hold_out(0.1)
+    assert np.array_equal(np.concatenate([train.ids, rest.ids]), corpus.ids) and train.words == rest.words == corpus.words
+    assert len(rest.ids) == pytest.approx(0.1 * len(corpus.ids), abs=1) and np.array_equal(train.counts + rest.counts, corpus.counts)
     shuffled = corpus.shuffled(rng)
     assert np.array_equal(shuffled.counts, corpus.counts) and not np.array_equal(shuffled.ids, corpus.ids)
     assert text.stories(np.random.default_rng(1), 9) == text.stories(np.random.default_rng(1), 9)
@@ -59,6 +62,7 @@ def test_bad_input_is_one_clear_line(tmp_path, rng):
         (lambda: corpus.id("zebra"), "^word: expected one of the 3 in the vocabulary, got 'zebra'"),
         (lambda: next(corpus.batches(rng, 2, 5)), "^length: expected at most the 4 words of the text, got 5"),
         (lambda: next(corpus.batches(rng, 0, 2)), "^size: expected"),
+        (lambda: corpus.hold_out(1.0), "^share: expected a finite number > 0 < 1, got 1.0"),
     ]:
         with pytest.raises(InputError, match=message):
             call()

@@ -8,11 +8,13 @@ States are vectors, `models.pack` of W0 (d, D), W1 (D, d), W_Q and W_K (D, D); l
 """
 
 import functools
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import ode
 from ..attention import attend_backward, attend_forward
 from ..backend import namespace, to_numpy
 from ..errors import InputError, check_count, check_number, check_shape
@@ -120,6 +122,15 @@ class FocusDilution:
         grads = (dW0, flipped(W0) @ dM, G @ W_K, flipped(G) @ W_Q)  # (7), (8)
         return -xp.concatenate([g.reshape(*y.shape[:-1], -1) for g in grads], axis=-1)
 
+    def singular_values(self, y):
+        """Of W0, largest first: how far each direction of the embeddings has grown. NumPy (..., min(d, D))."""
+        return np.linalg.svd(to_numpy(self.split(y)[0]), compute_uv=False)
+
+    def row_norms(self, y):
+        """The norms of the tokens' embeddings, (..., d)."""
+        W0 = self.split(y)[0]
+        return (W0 * W0).sum(axis=-1) ** 0.5
+
     def conserved(self, y):
         """The two matrices (9) and (10), each (..., D, D)."""
         W0, W1, W_Q, W_K = self.split(y)
@@ -127,11 +138,43 @@ class FocusDilution:
         inner = lambda X: X.swapaxes(-1, -2) @ X  # noqa: E731
         return inner(W_Q) - inner(W_K), inner(W0) - square(W1) - square(W_Q) - square(W_K)
 
+    # The first two saddles, in closed form
+    #
+    #   At 0, (5) is pi_i (1/d - P_ij), so dM = A^T dF = pi (1/d - pi)^T, since pi P = pi, and dPhi = 0: W0 and W1 grow along
+    #   pi and pi - 1/d at the rate
+    #     (11) mu = |pi| |pi - 1/d|
+    #   and W_Q, W_K stay. As long as Phi = 0, dM = pi (q - pi)^T with q = softmax(pi^T M), so W0 keeps the direction of pi
+    #   and W1 has rank one, of the same size by (10). They rest where the network predicts pi whatever it sees: with
+    #   c = log pi, less its mean, and a unit vector u (D),
+    #     (12) W0 = n pi u^T,  W1 = u c^T / (n |pi|^2),  n^2 = |c| / |pi|^3
+    #   There dF = rho diag(pi) (1 pi^T - I), hence with M = pi c^T / |pi|^2 and under the law pi, where E[pi] = |pi|^2,
+    #          -dPhi_ik = rho / |pi|^2 [pi_i (c_i - E c)] [pi_k (pi_k - E pi)]
+    #   W_Q = W_K = 0 still has no gradient, but G = W0^T dPhi W0 = -r u u^T makes dW_Q/dt = r u u^T W_K and the same for W_K:
+    #     (13) r = n^2 pi^T (-dPhi) pi = rho |c| Cov(pi, log pi) Var(pi) / |pi|^5
+    #   Attention turns to the frequent tokens only if the chain persists (rho) and the tokens differ (Cov, Var). From a
+    #   start ten times smaller, condensation comes ln(10) / mu later, focus ln(10) (1/mu + 1/r).
+
     @property
     def origin_rate(self):
-        """The leading rate at the origin, |pi| |pi - 1/d|: there dM = pi (1/d - pi)^T has rank one and dPhi = 0."""
+        """mu, the leading rate at the origin, (11)."""
         pi = to_numpy(self.pi)
         return float(np.linalg.norm(pi) * np.linalg.norm(pi - 1 / len(pi)))
+
+    def condensed_point(self, u=None):
+        """The saddle (12) at the end of condensation, embeddings along u (D,), by default the first axis: a NumPy vector."""
+        pi, u = to_numpy(self.pi), np.eye(self.width)[0] if u is None else to_numpy(u) / np.linalg.norm(to_numpy(u))
+        c, size = np.log(pi) - np.log(pi).mean(), np.linalg.norm(pi)
+        n = math.sqrt(np.linalg.norm(c) / size**3)
+        W0, W1 = n * np.outer(pi, u), np.outer(u, c) / (n * size**2)
+        return np.concatenate([W0.ravel(), W1.ravel(), np.zeros(2 * self.width**2)])
+
+    @property
+    def focus_rate(self):
+        """r, the rate of W_Q and W_K at the condensed point, (13)."""
+        pi = to_numpy(self.pi)
+        c, mean = np.log(pi) - np.log(pi).mean(), pi @ pi
+        cov, var = pi @ ((pi - mean) * c), pi @ (pi - mean) ** 2
+        return float(self.rho * np.linalg.norm(c) * cov * var / mean**2.5)
 
     def jacobian(self, y, h=1e-5):
         """The Jacobian of the flow at one state (n,), by central differences of the gradient: (n, n), symmetric."""
@@ -140,3 +183,125 @@ class FocusDilution:
         steps = h * xp.eye(y.size, dtype=y.dtype)
         J = (self(0.0, y + steps) - self(0.0, y - steps)) / (2 * h)
         return (J + J.T) / 2
+
+    def linearise(self, y):
+        """The flow near one state (n,), best a slow one: a Linear."""
+        rates, modes = np.linalg.eigh(to_numpy(self.jacobian(y)))
+        return Linear(self, rates, modes, modes.T @ to_numpy(self(0.0, y)))
+
+    def slow_points(self, t, y):
+        """Where a path, times t and states y (time, n), is slowest: indices, the start and each least |dy/dt| after it."""
+        speed = np.linalg.norm(to_numpy(self(0.0, y)), axis=-1)
+        return [0, *(i for i in range(1, len(t) - 1) if speed[i] < min(speed[i - 1], speed[i + 1]))]
+
+    def stages(self, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, renewed=0.5, **how):
+        """Integrate from y0 until `end` and find the four stages on the way: a Stages.
+
+        token:   a rare one, whose embedding tells of dilution.
+        grown, focused, renewed: first singular value of W0 that ends condensation, attention of token 0 to itself that ends
+                 focus, second singular value that ends dilution.
+        how:     method, step, tolerances and progress, for `ode.integrate`; t_eval: times kept in the path.
+        """
+        if not 0 <= check_count("token", token, 0) < self.tokens:
+            raise InputError(f"token: expected one of 0..{self.tokens - 1}, got {token}")
+
+        def swing(t, y):  # half the speed of the squared norm of the token's embedding
+            return float(to_numpy(self.split(y)[0][token] @ self.split(self(t, y))[0][token]))
+
+        def largest(t, y):
+            return -swing(t, y)
+
+        largest.direction = swing.direction = +1
+        swing.terminal = True
+        found = [lambda t, y: float(self.singular_values(y)[0]) - grown, lambda t, y: float(self.attention(y)[0, 0]) - focused,
+                 lambda t, y: float(self.singular_values(y)[1]) - renewed, largest]  # fmt: skip
+        path = ode.integrate(self, (0, end), y0, t_eval=t_eval, events=found, **how)
+        condensed_t, focus_t, renewal_t, top_t = (float(t) for t in path.t_events)
+        cosine = frozen_ratio = peak = least = dilution_t = math.nan
+        if condensed_t <= end:
+            W0, _, W_Q, _ = map(to_numpy, self.split(path.y_events[0]))
+            pi = to_numpy(self.pi)
+            cosine = float(abs(np.linalg.svd(W0)[0][:, 0] @ pi) / np.linalg.norm(pi))
+            frozen_ratio = float(np.linalg.norm(W_Q) / np.linalg.norm(to_numpy(self.split(y0)[2])))
+        if top_t < end:
+            peak = float(self.row_norms(path.y_events[3])[token])
+            fall = ode.integrate(self, (top_t, end), path.y_events[3], t_eval=[], events=swing, **how)
+            dilution_t = float(fall.t_events[0])
+            least = float(self.row_norms(fall.y_events[0])[token])
+        return Stages(condensed_t, cosine, frozen_ratio, focus_t, top_t, peak, dilution_t, least, renewal_t, path)
+
+
+class Stages(NamedTuple):
+    """When each stage ends; NaN for what did not come.
+
+    condensed_t, cosine, frozen_ratio: W0 has grown; its first direction against pi; norm of W_Q then over that at the start.
+    focus_t:                           token 0 looks at itself.
+    top_t, peak, dilution_t, least:    the rare token's embedding is longest, then shortest, with its norms.
+    renewal_t:                         a second direction of W0 has grown.
+    path:                              the ode.Solution.
+    """
+
+    condensed_t: float
+    cosine: float
+    frozen_ratio: float
+    focus_t: float
+    top_t: float
+    peak: float
+    dilution_t: float
+    least: float
+    renewal_t: float
+    path: ode.Solution
+
+
+# The flow near a slow point
+#
+#   dx/dt = f + J x from x = 0, J symmetric. Along an eigenvector e_k with rate l_k the motion is that of one number,
+#     (14) x(s) = sum_k (exp(l_k s) - 1) / l_k (e_k . f) e_k
+#   What J leaves out is of order |x|^2, so near a critical point, from a distance eps, the error is of order
+#   eps^2 exp(2 l s), l the leading rate, and all but the leading directions are left behind after about log(1/eps) / l.
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Rates (n,), smallest first, unit modes (n, n) as columns, and the flow's speed along each, (n,); NumPy arrays."""
+
+    flow: FocusDilution
+    rates: Any
+    modes: Any
+    speeds: Any
+
+    @property
+    def rate(self):
+        """The leading rate, in 1/time."""
+        return float(self.rates[-1])
+
+    def leading_mode(self, within=0.01):
+        """The direction that will win, a unit vector (n,): the part of the motion in the modes with the leading rate.
+
+        Rates within a share `within` of the leading one count as equal: directions of width D differ little.
+        """
+        leads = self.rates >= self.rate - within * abs(self.rate)
+        mode = self.modes[:, leads] @ self.speeds[leads]
+        return mode / np.linalg.norm(mode)
+
+    def shares(self):
+        """How much of the leading mode, squared, lies in each matrix: {"W0": share, ...}, which sum to 1."""
+        parts = self.flow.split(self.leading_mode())
+        return {name: float((part * part).sum()) for name, part in zip(("W0", "W1", "W_Q", "W_K"), parts)}
+
+    def displacement(self, s):
+        """Where the linear flow is after times s (m,), seen from the point: (m, n), (14)."""
+        rates = np.where(np.abs(self.rates) < 1e-9, 1e-9, self.rates)
+        return np.expm1(np.minimum(np.outer(s, rates), 50)) / rates * self.speeds @ self.modes.T
+
+    def escape_time(self, distance, longest=1e4):
+        """When the linear flow is `distance` away from the point, by bisection; NaN if not by `longest`."""
+        check_number("distance", distance, above=0)
+        away = lambda s: np.linalg.norm(self.displacement([s])) > distance  # noqa: E731
+        low, high = 0.0, float(longest)
+        if not away(high):
+            return math.nan
+        while high - low > 1e-9 * high:
+            middle = (low + high) / 2
+            low, high = (low, middle) if away(middle) else (middle, high)
+        return high

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, check_count
+from ..errors import InputError, check_count, check_number
 
 UNKNOWN, END = "<unk>", "<eos>"
 FORMATS = ("auto", "wikitext", "tinystories", "plain")
@@ -55,6 +55,12 @@ class Corpus:
         while True:
             starts = rng.integers(len(self.ids) - length + 1, size=size)
             yield self.ids[starts[:, None] + np.arange(length)]
+
+    def hold_out(self, share):
+        """Two corpora with the same vocabulary: the text but for its last `share`, and that last part."""
+        check_number("share", share, above=0, below=1)
+        at = round(len(self.ids) * (1 - share))
+        return Corpus(self.ids[:at], self.words), Corpus(self.ids[at:], self.words)
 
     def shuffled(self, rng):
         """The same words in random order: what is left when order tells nothing."""
