@@ -9,7 +9,7 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    packages=["tinyattn", "tinyattn.flows", "tinyattn.tasks"],
+    packages=["tinyattn", "tinyattn.flows", "tinyattn.models", "tinyattn.tasks"],
     package_data={"tinyattn": ["py.typed"]},
     python_requires=">=3.11",
     install_requires=["numpy>=2", "matplotlib", "tqdm"],

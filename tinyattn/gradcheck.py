@@ -19,6 +19,7 @@ import numpy as np
 
 from . import attention, backend, models, ops
 from .errors import InputError, check_count, check_shape
+from .models.transformer import block_backward, block_forward
 
 H = 1e-5  # step for one entry
 H_DIRECTION = 1e-6  # step a coordinate along a random direction
@@ -165,6 +166,8 @@ def cases():
     minimal = {H: models.MinimalModel(vocab=4, positions=5, heads=H, context=2) for H in (1, 3)}
     layer = {H: models.AttentionLayer(width=6, heads=H) for H in (1, 3)}
     full = models.Transformer(vocab=4, positions=6, width=6, heads=2, hidden=5, context=3)
+    deep = models.Transformer(4, 5, width=6, heads=2, hidden=0, context=5, depth=2, norm=False)
+    plain = models.Transformer(4, 5, width=6, heads=1, hidden=5, depth=2, norm=False, position_kind="sinusoidal", outputs=3)
     toy = {n: models.ToyLayer(tokens=7, width=4, shared=n) for n in (0, 2)}
     return [
         _op_case("linear", ops.linear_forward, {"x": (2, 3, 4), "W": (4, 5)}),
@@ -189,6 +192,9 @@ def cases():
         _model_case("EmbeddingModel", models.EmbeddingModel(4, 5, context=3), lambda rng: rng.integers(4, size=(3, 6))),
         _model_case("Transformer", full, lambda rng: rng.integers(4, size=(3, 5))),
         _model_case("Transformer, dropout", full, lambda rng: (rng.integers(4, size=(3, 5)), *full.draw_drops(rng, 3, 5, 0.4))),
+        _model_case("Transformer, two layers", deep, lambda rng: rng.integers(4, size=(3, 5))),
+        _model_case("Transformer on vectors", plain, lambda rng: rng.normal(size=(3, 5, 4))),
+        _block_case("block", {"x": (2, 5, 6), **full._block_shapes()}),
         *(_model_case(f"ToyLayer, shared = {n}", toy[n], lambda rng: rng.normal(size=(3, 7, 4))) for n in (0, 2)),
     ]
 
@@ -205,6 +211,21 @@ def _op_case(name, forward, shapes, **held):
         return {**held, **{key: rng.normal(size=shape) for key, shape in shapes.items()}}
 
     return Case(name, backward, tuple(shapes), draw, lambda inputs: forward(**inputs), gradients)
+
+
+def _block_case(name, shapes):
+    """A case for a block of the transformer, with queries from the third position on."""
+    held = dict(visible=attention.causal(3, 5), first=2)
+
+    def forward(inputs):
+        return block_forward(inputs["x"], {key: inputs[key] for key in shapes if key != "x"}, inputs["visible"], inputs["first"])
+
+    def gradients(dout, cache):
+        dx, grads = block_backward(dout, cache)
+        return {"x": dx, **grads}
+
+    draw = lambda rng: {**held, **{key: rng.normal(size=shape) for key, shape in shapes.items()}}  # noqa: E731
+    return Case(name, block_backward, tuple(shapes), draw, forward, gradients)
 
 
 def _model_case(name, model, draw_x):

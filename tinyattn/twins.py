@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from . import attention, models, ops
 from .errors import InputError
+from .models.transformer import block_backward
 
 
 class Twin(NamedTuple):
@@ -81,12 +82,16 @@ TWINS = [
     _twin("keys forgotten in de", models.EmbeddingModel.backward, "de = de + de_k", "de = 1 * de", "EmbeddingModel", "W0"),
     _twin("queries and keys exchanged", models.EmbeddingModel.backward, "da @ cache.k_j, da", "da @ (0 * cache.k_j), da",
           "EmbeddingModel", "W0", "W_Q"),
-    _twin("residual forgotten in dr", models.Transformer.backward, "dr + dn_2", "dr", "Transformer", "W_E", "W_P", "W_Q", "W_K",
+    _twin("residual forgotten in dr", block_backward, "dr + dn_2", "dr", "Transformer", "W_E", "W_P", "W_Q", "W_K",
           "W_V", "W_O", "g_1", "b_1"),
-    _twin("residual forgotten in de", models.Transformer.backward, "de[:, self.context - 1 :] += dn_1", "pass",
+    _twin("residual forgotten in de", block_backward, "dx[:, cache.attention_layer.first :] += dn_1", "pass",
           "Transformer", "W_E", "W_P"),
-    _twin("first mask used twice", models.Transformer.backward, "cache.drop[1]", "cache.drop[0]", "Transformer, dropout", "W_2",
+    _twin("first mask used twice", block_backward, "cache.drop[1]", "cache.drop[0]", "Transformer, dropout", "W_2",
           "c_2", "W_1", "c_1", "g_1", "b_1", "W_O", "W_V", "W_Q", "W_K", "W_E", "W_P"),
+    _twin("layers in the wrong order", models.Transformer.backward, "range(self.depth, 0, -1)", "range(1, self.depth + 1)",
+          "Transformer on vectors", "W_E", *(f"{key}{layer}" for key in ("W_Q", "W_K", "W_V", "W_O", "W_1", "c_1", "W_2", "c_2")
+                                             for layer in ("", ".2"))),
+    _twin("positions of one sequence only", models.Transformer.backward, "dz.sum(axis=0)", "dz[0]", "Transformer", "W_P"),
     _twin("dm taken for dy", models.ToyLayer.backward, "dm[:, None]", "dy[:, None]", "ToyLayer, shared = 2", "a"),
 ]  # fmt: skip
 

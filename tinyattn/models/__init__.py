@@ -1,0 +1,18 @@
+"""What the lessons train. A model is a small frozen dataclass of settings with three functions:
+
+    init(rng) -> params               a dict of NumPy arrays (float64; `Backend.put` chooses the precision)
+    forward(params, x) -> out, cache
+    backward(dout, cache) -> grads    a dict with the keys and shapes of params
+
+so gradient checks, optimisers and readers meet every model the same way. Read backward beside forward, from bottom to
+top: the same stage numbers come in reverse.
+"""
+
+from .embedding import EmbeddingModel
+from .layer import AttentionLayer
+from .minimal import MinimalModel
+from .params import pack, unpack, xavier_bound
+from .toy import ToyLayer
+from .transformer import Transformer
+
+__all__ = ["AttentionLayer", "EmbeddingModel", "MinimalModel", "ToyLayer", "Transformer", "pack", "unpack", "xavier_bound"]

@@ -1,0 +1,98 @@
+"""The embedding model of focus and dilution: one head, one matrix of embeddings for all that is read."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..attention import Attend, attend_backward, attend_forward, causal
+from ..backend import namespace
+from ..errors import InputError, check_count, check_ids, check_number, check_shape
+from ..ops import Linear, embedding_backward, embedding_forward, linear_backward, linear_forward
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+# The embedding model of "Focus and Dilution" (arXiv 2605.01199)
+#
+#     (1)  e = W0[x]
+#     (2)  q = e W_Q,  k = e W_K            queries at positions context-1, context, ...
+#     (3)  a_tj = q_t . k_j                 not divided by anything
+#     (4)  y = attend(a, e)                 the values are the embeddings themselves
+#     (5)  logits = y W1
+#   e is used as query, as key and as value, so it receives three gradients:
+#     (6)  dq = da k,  dk = da^T q
+#     (7)  de = de(values) + dk W_K^T, and dq W_Q^T where there is a query
+
+
+class Embedded(NamedTuple):
+    embedding: Any
+    q: Linear
+    k: Linear
+    q_t: Array
+    k_j: Array
+    attend: Attend
+    readout: Linear
+
+    @property
+    def attention(self):
+        """The attention maps (B, 1, T, S)."""
+        return self.attend.s[:, None]
+
+
+@dataclass(frozen=True)
+class EmbeddingModel:
+    """One head over embeddings: no positions, no value matrix, no normalisation, one matrix W0 for all that is read.
+
+    context: the token after position context-1, context, ... is predicted: 1 is every token, the length only the last.
+    scale:   standard deviation of all weights at the start.
+    """
+
+    vocab: int
+    width: int
+    context: int = 1
+    scale: float = 1e-3
+
+    def __post_init__(self):
+        for name in ("vocab", "width", "context"):
+            check_count(name, getattr(self, name))
+        check_number("scale", self.scale, least=0)
+
+    def init(self, rng):
+        """W0 (V, D), W1 (D, V), W_Q and W_K (D, D), drawn in this order."""
+        return {key: self.scale * rng.normal(size=shape) for key, shape in self._shapes().items()}
+
+    def check(self, x):
+        """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
+        check_ids("x", x, self.vocab)
+        check_shape("x", x, (None, None))
+        if x.shape[1] < self.context:
+            raise InputError(f"x: expected sequences of at least context = {self.context} tokens, got {x.shape[1]}")
+        return x
+
+    def forward(self, params, x):
+        """Token ids x (B, S) -> logits (B, T, V), T = S-context+1."""
+        self.check(x)
+        for key, shape in self._shapes().items():
+            check_shape(key, params[key], shape)
+        S, first = x.shape[1], self.context - 1
+        e, embedding = embedding_forward(x, params["W0"])  # (1)
+        q, q_cache = linear_forward(e[:, first:], params["W_Q"])  # (2)
+        k, k_cache = linear_forward(e, params["W_K"])
+        a = q @ k.swapaxes(-1, -2)  # (3)
+        y, attend = attend_forward(a, e, causal(S - first, S, namespace(x)))  # (4)
+        logits, readout = linear_forward(y, params["W1"])  # (5)
+        return logits, Embedded(embedding, q_cache, k_cache, q, k, attend, readout)
+
+    def backward(self, dlogits, cache):
+        """dlogits (B, T, V) -> gradients of all parameters."""
+        dy, dW1, _ = linear_backward(dlogits, cache.readout)  # (5)
+        da, de = attend_backward(dy, cache.attend)  # (4)
+        dq, dk = da @ cache.k_j, da.swapaxes(-1, -2) @ cache.q_t  # (3), (6)
+        de_k, dW_K, _ = linear_backward(dk, cache.k)  # (2)
+        de_q, dW_Q, _ = linear_backward(dq, cache.q)
+        de = de + de_k
+        de[:, self.context - 1 :] += de_q  # (7)
+        return {"W0": embedding_backward(de, cache.embedding), "W1": dW1, "W_Q": dW_Q, "W_K": dW_K}  # (1)
+
+    def _shapes(self):
+        V, D = self.vocab, self.width
+        return {"W0": (V, D), "W1": (D, V), "W_Q": (D, D), "W_K": (D, D)}

@@ -1,0 +1,142 @@
+"""The minimal model of the ladder: one attention layer and nothing else."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..attention import Attend, attend_backward, attend_forward, causal
+from ..backend import namespace
+from ..errors import InputError, check_count, check_number, check_shape
+from .params import check_length, check_tokens, xavier_bound
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+# The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
+#
+#   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width D = V + positions.
+#     (1)  q_ht = x_t W_Q^h                 one full D x D matrix a head; the keys are the input itself
+#     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits; the paper's other T stay idle
+#     (3)  a_htj = q_ht . x_j / sqrt(D)     for keys j <= t
+#     (4)  y_ht = attend(a, v)
+#     (5)  logits_t = sum_h y_ht
+#   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere else. Then, from
+#   (3), (2) and (1),
+#     (6)  dq_ht = sum_j da_htj x_j / sqrt(D)
+#     (7)  dW_V^h = sum_j x_j^T dv_hj
+#     (8)  dW_Q^h = sum_t x_t^T dq_ht
+#   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x positions inputs.
+#   Inside, the head axis leads, (H, B, T, ..), so that (7) and (8) are one large product a head without a copy.
+#   Backward the one-hots are multiplied out: one dense product is several times faster than scattering rows.
+#   In the paper's regression variant a token is a vector of V numbers instead of a one-hot, and nothing else changes.
+
+
+class Minimal(NamedTuple):
+    x: Array  # inputs (B, S, D): one-hot or real tokens beside one-hot positions
+    attend: Attend
+
+    @property
+    def attention(self):
+        """The attention maps (B, H, T, S)."""
+        return self.attend.s.swapaxes(0, 1)
+
+
+@dataclass(frozen=True)
+class MinimalModel:
+    """One attention layer and nothing else: no residual, no normalisation, no MLP, no biases.
+
+    vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
+    heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab + positions.
+    context:          queries stand where at least this many tokens can be seen, at positions context-1, context, ...
+    query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D matrix.
+    """
+
+    vocab: int
+    positions: int
+    heads: int = 1
+    context: int = 1
+    query_scale: float | None = None
+    value_scale: float | None = None
+
+    def __post_init__(self):
+        for name in ("vocab", "positions", "heads", "context"):
+            check_count(name, getattr(self, name))
+        for name in ("query_scale", "value_scale"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), least=0)
+        if self.context > self.positions:
+            raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
+
+    @property
+    def width(self):
+        return self.vocab + self.positions
+
+    def init(self, rng):
+        """W_Q (D, H, D) and W_V (D, H, V)."""
+        D, H, V = self.width, self.heads, self.vocab
+        query = xavier_bound(D, D) if self.query_scale is None else self.query_scale
+        value = xavier_bound(D, D) if self.value_scale is None else self.value_scale
+        return {"W_Q": rng.uniform(-query, query, (D, H, D)), "W_V": rng.uniform(-value, value, (D, H, V))}
+
+    def check(self, x):
+        """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
+        if x.ndim != 3:
+            return check_tokens(self, x)
+        check_shape("x", x, (None, None, self.vocab))
+        return check_length(self, x)
+
+    def forward(self, params, x):
+        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S-context+1.
+
+        Entry t is about the token after position context-1 + t.
+        """
+        self.check(x)
+        xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
+        check_shape("W_Q", W_Q, (self.width, self.heads, self.width))
+        check_shape("W_V", W_V, (self.width, self.heads, self.vocab))
+        first = self.context - 1
+        inputs = self._inputs(x, W_Q.dtype)
+        q = self._project(W_Q, x, inputs, first)  # (1)
+        v = self._project(W_V, x, inputs)  # (2)
+        a = q @ inputs.swapaxes(-1, -2) / math.sqrt(self.width)  # (3)
+        y, attend = attend_forward(a, v, causal(S - first, S, xp))  # (4)
+        logits = y.sum(axis=0)  # (5)
+        return logits, Minimal(inputs, attend)
+
+    def backward(self, dlogits, cache):
+        """dlogits (B, T, V) -> gradients of W_Q and W_V."""
+        x, attend = cache
+        D, H, first = self.width, self.heads, self.context - 1
+        check_shape("dlogits", dlogits, (x.shape[0], x.shape[1] - first, self.vocab))
+        dy = namespace(dlogits).broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
+        da, dv = attend_backward(dy, attend)  # (4)
+        dq = (da / math.sqrt(D)) @ x  # (3), (6)
+        dW_V = x.reshape(-1, D).T @ dv.reshape(H, -1, self.vocab)  # (2), (7)
+        dW_Q = x[:, first:].reshape(-1, D).T @ dq.reshape(H, -1, D)  # (1), (8)
+        return {"W_Q": dW_Q.swapaxes(0, 1), "W_V": dW_V.swapaxes(0, 1)}
+
+    def token_maps(self, params):
+        """What each head adds to the logits for a token that it looks at: (H, V, V), a row for each token."""
+        return params["W_V"][: self.vocab].swapaxes(0, 1)
+
+    def _inputs(self, x, dtype):
+        """What (1) to (3) call x: tokens beside one-hot positions, (B, S, D)."""
+        xp, (B, S) = namespace(x), x.shape[:2]
+        inputs = xp.zeros((B, S, self.width), dtype=dtype)
+        sequence, place = xp.arange(B)[:, None], xp.arange(S)
+        if x.ndim == 3:
+            inputs[:, :, : self.vocab] = x
+        else:
+            inputs[sequence, place, x] = 1
+        inputs[sequence, place, self.vocab + place] = 1
+        return inputs
+
+    def _project(self, W, x, inputs, first=0):
+        """W (D, H, K) applied to the inputs at positions first, first+1, ...: (H, B, T, K)."""
+        V, P, H, K = self.vocab, self.positions, self.heads, W.shape[-1]
+        W = W.swapaxes(0, 1)
+        if x.ndim == 3:
+            return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(H, x.shape[0], -1, K)
+        table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
+        rows = x[:, first:].astype("int64") * P + namespace(x).arange(first, x.shape[1])
+        return table.take(rows, axis=1)

@@ -1,0 +1,72 @@
+"""The toy layer of the plateau: one row of scores, then a linear map."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..attention import Attend, attend_backward, attend_forward
+from ..backend import namespace
+from ..errors import InputError, check_count, check_shape
+from ..ops import Linear, linear_backward, linear_forward
+
+
+# The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)
+#
+#     (1)  a_t = a free parameter for each place, or one shared by the last places, 0 before them
+#     (2)  m = attend(a, x), one row of scores for every sample
+#     (3)  y = m W
+#   Backward, the row of scores serves all samples, so attend_backward sums its gradient over them; a score shared by
+#   several places receives the sum of theirs.
+
+
+class Toy(NamedTuple):
+    attend: Attend
+    linear: Linear
+
+
+@dataclass(frozen=True)
+class ToyLayer:
+    """Attention over `tokens` places that does not look at what stands there, then a linear map of size width.
+
+    shared: 0 gives each place a score of its own, `a` (T,); n > 0 gives the last n places one score, `a` (1,).
+    """
+
+    tokens: int
+    width: int
+    shared: int = 0
+
+    def __post_init__(self):
+        check_count("tokens", self.tokens)
+        check_count("width", self.width)
+        if check_count("shared", self.shared, 0) >= self.tokens:
+            raise InputError(f"shared: expected fewer places than tokens = {self.tokens}, got {self.shared}")
+
+    def init(self, rng=None):
+        """Everything starts at 0: a (T,) or (1,), and W (D, D)."""
+        return {"a": np.zeros(1 if self.shared else self.tokens), "W": np.zeros((self.width, self.width))}
+
+    def scores(self, a):
+        """The row of scores (1, T)."""
+        if not self.shared:
+            return a[None]
+        xp = namespace(a)
+        return xp.concatenate([xp.zeros(self.tokens - self.shared, dtype=a.dtype), xp.broadcast_to(a, self.shared)])[None]
+
+    def scores_backward(self, da):
+        """da (1, T) -> the gradient of the parameter a."""
+        return da[0, -self.shared :].sum(keepdims=True) if self.shared else da[0]
+
+    def forward(self, params, x):
+        """x (B, T, D) -> y (B, D)."""
+        check_shape("x", x, (None, self.tokens, self.width))
+        a = self.scores(params["a"])  # (1)
+        m, attend = attend_forward(a, x)  # (2)
+        y, linear = linear_forward(m[:, 0], params["W"])  # (3)
+        return y, Toy(attend, linear)
+
+    def backward(self, dy, cache):
+        """dy (B, D) -> gradients of a and W."""
+        dm, dW, _ = linear_backward(dy, cache.linear)  # (3)
+        da, _ = attend_backward(dm[:, None], cache.attend)  # (2)
+        return {"a": self.scores_backward(da), "W": dW}  # (1)
