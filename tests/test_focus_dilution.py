@@ -67,7 +67,7 @@ def test_the_leading_rate_at_the_origin():
     J = flow.jacobian(np.zeros(flow.start(np.random.default_rng(0), 1.0).size))
     assert np.linalg.eigvalsh(J)[-1] == pytest.approx(flow.origin_rate, rel=1e-6)
     assert flow.origin_rate == pytest.approx(0.4595, abs=1e-4)
-    assert flow.linearise(np.zeros(J.shape[0]) + 1e-9).shares()["W_Q"] < 1e-6
+    assert flow.linearise(np.zeros(J.shape[0])).shares()["W_Q"] < 1e-6
     assert flow.entropy_rate == pytest.approx(0.553611, abs=1e-6)
 
 
@@ -151,6 +151,10 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
         (lambda: FocusDilution(np.ones((2, 2)) / 4, 0.5, 4), r"pi: expected shape \(any\)|pi: expected shape \(any,\)"),
         (lambda: FocusDilution(PI, 1.0, 4), "rho: expected a finite number >= 0 < 1, got 1.0"),
         (lambda: FocusDilution(PI, 0.5, 0), "width: expected a whole number >= 1, got 0"),
+        (lambda: FocusDilution([0.5, 0.5], 0.5, 4), "pi: expected an array, got list"),
+        (lambda: FocusDilution(np.full(4, 0.25), 0.5, 4).condensed_point(), "pi: expected a law that is not uniform"),
+        (lambda: FocusDilution(PI, 0.5, 4).condensed_point(np.zeros(4)), "u: expected a direction, got zeros"),
+        (lambda: FocusDilution(PI, 0.5, 4).condensed_point(np.ones(3)), r"u: expected shape \(4,\), got \(3,\)"),
         (lambda: FocusDilution(PI, 0.5, 4).stages(np.zeros(64), 1.0, token=4), r"token: expected one of 0..3, got 4"),
         (lambda: FocusDilution(PI, 0.5, 4).linearise(np.ones(64)).escape_time(0), "distance: expected .* > 0, got 0"),
         (lambda: FocusDilution(PI, 0.5, 4).loss(np.zeros(7)), r"y: expected shape \(64,?\), got \(7,\)"),

@@ -94,4 +94,4 @@ def test_turns_are_falls_rises_and_falls():
 
 
 def test_effective_rank():
-    assert measure.effective_rank(np.array([[2.0, 2.0, 0.0], [1.0, 0.0, 0.0]])) == pytest.approx([2, 1])
+    assert measure.effective_rank(np.array([[2.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])) == pytest.approx([2, 1, 0])

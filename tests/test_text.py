@@ -20,6 +20,8 @@ def test_the_formats(tmp_path):
     corpus = text.read(path, vocab=4)
     assert corpus.words[0] == "<unk>" and set(corpus.words[1:]) == {"cat", "=", "<eos>"}
     assert corpus.counts.sum() == len(corpus.ids) == 16 and corpus.counts[corpus.id("cat")] == 2
+    path.write_bytes(b"\xef\xbb\xbf" + WIKI.replace("\n", "\r\n").encode())  # as some editors write it
+    assert text.words(path) == text.split(WIKI)
     assert [corpus.words[i] for i in corpus.ids[:5]] == ["=", "<unk>", "=", "<eos>", "<unk>"]
 
 
@@ -56,6 +58,7 @@ def test_bad_input_is_one_clear_line(tmp_path, rng):
         (lambda: text.read(tmp_path / "none.txt", 5), "^path: expected a text file, got .*none.txt"),
         (lambda: text.read(tmp_path, 5), "^path: expected a text file"),
         (lambda: text.read(empty, 5), "^text: expected at least one word, got none"),
+        (lambda: text.from_words(["<unk>"], 2), "^text: expected at least one word, got none"),
         (lambda: text.read(broken, 5), "^path: expected text in UTF-8, got .* byte 5"),
         (lambda: text.read(empty, 5, form="pdf"), "^form: expected one of auto, wikitext, tinystories, plain, got 'pdf'"),
         (lambda: text.from_words("a b a".split(), 4), "^vocab: expected at most 3, the text's own words and <unk>, got 4"),

@@ -46,6 +46,8 @@ def check_ids(name, ids, size):
 
 def check_shape(name, array, expected):
     """Raise InputError unless array.shape fits `expected`, a tuple of sizes in which None allows any."""
+    if not hasattr(array, "shape"):
+        raise InputError(f"{name}: expected an array, got {type(array).__name__}")
     fits = len(array.shape) == len(expected) and all(e in (None, n) for n, e in zip(array.shape, expected))
     if not fits:
         wanted = str(tuple(expected)).replace("None", "any")

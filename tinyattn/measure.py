@@ -73,10 +73,14 @@ def stage_steps(steps, curves):
 
 
 def effective_rank(singular_values):
-    """How many directions a matrix uses: exp of the entropy of its squared singular values (..., r) as shares -> (...)."""
-    share = np.square(singular_values) / np.square(singular_values).sum(axis=-1, keepdims=True)
+    """How many directions a matrix uses: exp of the entropy of its squared singular values (..., r) as shares -> (...).
+
+    A matrix of zeros uses none.
+    """
+    square = np.square(singular_values)
+    total = square.sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore"):
-        return np.exp(entropy(np.log(share)))
+        return np.where(total[..., 0] > 0, np.exp(entropy(np.log(square / np.where(total > 0, total, 1)))), 0.0)
 
 
 def turns(curve, least):

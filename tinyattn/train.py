@@ -67,7 +67,7 @@ class History:
 
 
 def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), schedule=None, watch="loss", every=10,
-          title="training", checkpoint=None):  # fmt: skip
+          title="training", checkpoint=None, until=None):  # fmt: skip
     """Take `steps` optimiser steps and return the new params and their History.
 
     loss:       (params, batch) -> loss, grads. Params and batches live on the same device; the loop does not care which.
@@ -77,6 +77,8 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
                 returns a dict of named values to record, or None.
     schedule:   an optim.HalveOnPlateau; it looks at each new value of the series `watch`.
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
+    until:      history -> True to stop, asked before each step at which callbacks recorded something.
+    title:      of the progress bar; None shows none.
     checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that continues from one draws the batches
                 of the steps already taken and drops them, and comes to the same result as an unbroken one (on a GPU but
                 for the order in which it adds).
@@ -112,16 +114,16 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
             if schedule and name == watch:
                 plateau = schedule.update(plateau, float(value))
 
-    with progress_bar(steps, title) as bar:
+    with progress_bar(steps, title, hidden=title is None) as bar:
         bar.update(start)
         for step in range(start, steps + 1):
             if checkpoint and step > start and (step % checkpoint.every == 0 or step == steps):
                 checkpoint.write(step=step, params=params, state=state, history=history.tree(),
                                  plateau=plateau._asdict() if plateau else {})  # fmt: skip
-            for n, callback in callbacks:
-                if step % n == 0 or step == steps:
-                    record(step, **(callback(step, params) or {}))
-            if step == steps:
+            due = [callback for n, callback in callbacks if step % n == 0 or step == steps]
+            for callback in due:
+                record(step, **(callback(step, params) or {}))
+            if step == steps or (until and due and until(history)):
                 return params, history
             batch = next(batches, _NO_MORE)
             if batch is _NO_MORE:
@@ -186,12 +188,20 @@ def next_token_loss(model, chunk=None, map=map):
 
 def squared_error_loss(model):
     """The loss for `train` on batches (x, target): half the squared distance of the model's output, mean over places."""
+    return _loss_on_pairs(model, squared_error_forward, squared_error_backward)
 
+
+def answer_loss(model):
+    """The loss for `train` on batches (x, targets): the mean cross-entropy of ids that do not stand in x itself."""
+    return _loss_on_pairs(model, cross_entropy_forward, cross_entropy_backward)
+
+
+def _loss_on_pairs(model, error_forward, error_backward):
     def loss_and_grads(params, batch):
         x, target = batch
         y, cache = model.forward(params, x)
-        loss, error = squared_error_forward(y, target)
-        return loss, model.backward(squared_error_backward(1.0, error), cache)
+        loss, error = error_forward(y, target)
+        return loss, model.backward(error_backward(1.0, error), cache)
 
     return loss_and_grads
 

@@ -41,8 +41,7 @@ from ..ops import log_softmax
 #   W1 W1^T; the other two give -(G B^T + G^T B) and its transpose, and G B^T + B G^T is -d/dt of W_Q W_Q^T, G^T B + B^T G
 #   that of W_K W_K^T. So
 #     (10) W0^T W0 - W1 W1^T - W_Q W_Q^T - W_K W_K^T
-#   is constant too. No exact law holds for gradient descent with finite steps, and the drift of these two tells how far
-#   the integrator has strayed.
+#   is constant too. Finite steps keep neither, and their drift tells how far the integrator has strayed.
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +161,13 @@ class FocusDilution:
 
     def condensed_point(self, u=None):
         """The saddle (12) at the end of condensation, embeddings along u (D,), by default the first axis: a NumPy vector."""
-        pi, u = to_numpy(self.pi), np.eye(self.width)[0] if u is None else to_numpy(u) / np.linalg.norm(to_numpy(u))
+        pi, u = to_numpy(self.pi), np.eye(self.width)[0] if u is None else to_numpy(u)
+        check_shape("u", u, (self.width,))
+        if not np.linalg.norm(u) > 0:
+            raise InputError("u: expected a direction, got zeros")
+        if np.ptp(pi) == 0:
+            raise InputError(f"pi: expected a law that is not uniform, which has no condensed point, got {pi}")
+        u = u / np.linalg.norm(u)
         c, size = np.log(pi) - np.log(pi).mean(), np.linalg.norm(pi)
         n = math.sqrt(np.linalg.norm(c) / size**3)
         W0, W1 = n * np.outer(pi, u), np.outer(u, c) / (n * size**2)
@@ -197,7 +202,7 @@ class FocusDilution:
     def stages(self, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, renewed=0.5, **how):
         """Integrate from y0 until `end` and find the four stages on the way: a Stages.
 
-        token:   a rare one, whose embedding tells of dilution.
+        token:   a rare one: its embedding grows at first, then shrinks, passes near zero and grows the other way.
         grown, focused, renewed: first singular value of W0 that ends condensation, attention of token 0 to itself that ends
                  focus, second singular value that ends dilution.
         how:     method, step, tolerances and progress, for `ode.integrate`; t_eval: times kept in the path.
@@ -208,8 +213,8 @@ class FocusDilution:
         def swing(t, y):  # half the speed of the squared norm of the token's embedding
             return float(to_numpy(self.split(y)[0][token] @ self.split(self(t, y))[0][token]))
 
-        def largest(t, y):
-            return -swing(t, y)
+        def largest(t, y):  # not before W0 has grown: a random start wiggles
+            return -swing(t, y) if self.singular_values(y)[0] > grown else -1.0
 
         largest.direction = swing.direction = +1
         swing.terminal = True
@@ -236,7 +241,7 @@ class Stages(NamedTuple):
 
     condensed_t, cosine, frozen_ratio: W0 has grown; its first direction against pi; norm of W_Q then over that at the start.
     focus_t:                           token 0 looks at itself.
-    top_t, peak, dilution_t, least:    the rare token's embedding is longest, then shortest, with its norms.
+    top_t, peak, dilution_t, least:    the rare token's embedding is longest after that, then, on its way through zero, shortest.
     renewal_t:                         a second direction of W0 has grown.
     path:                              the ode.Solution.
     """
@@ -258,7 +263,8 @@ class Stages(NamedTuple):
 #   dx/dt = f + J x from x = 0, J symmetric. Along an eigenvector e_k with rate l_k the motion is that of one number,
 #     (14) x(s) = sum_k (exp(l_k s) - 1) / l_k (e_k . f) e_k
 #   What J leaves out is of order |x|^2, so near a critical point, from a distance eps, the error is of order
-#   eps^2 exp(2 l s), l the leading rate, and all but the leading directions are left behind after about log(1/eps) / l.
+#   eps^2 exp(2 l s), l the leading rate; where the next rate is well below l, the leading directions alone are left when
+#   the motion has grown to order one, after about log(1/eps) / l.
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,11 +284,13 @@ class Linear:
     def leading_mode(self, within=0.01):
         """The direction that will win, a unit vector (n,): the part of the motion in the modes with the leading rate.
 
-        Rates within a share `within` of the leading one count as equal: directions of width D differ little.
+        Rates within a share `within` of the leading one count as equal: directions of width D differ little. At an exact
+        critical point nothing moves, and it is one of those modes.
         """
         leads = self.rates >= self.rate - within * abs(self.rate)
         mode = self.modes[:, leads] @ self.speeds[leads]
-        return mode / np.linalg.norm(mode)
+        size = np.linalg.norm(mode)
+        return mode / size if size > 1e-12 else self.modes[:, -1]
 
     def shares(self):
         """How much of the leading mode, squared, lies in each matrix: {"W0": share, ...}, which sum to 1."""

@@ -1,6 +1,5 @@
 """The transformer: layers of attention and MLP inside residual sums, built up by its settings."""
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -127,6 +126,7 @@ class Transformer:
     norm:             False leaves the layer norms out.
     position_kind:    "learned", "sinusoidal" (fixed; Vaswani and others, 2017) or "none".
     outputs:          how many numbers are read out, by default as many as vocab.
+    scale:            standard deviation of tokens and learned positions at the start; the smaller, the longer the plateau.
     """
 
     vocab: int
@@ -139,11 +139,13 @@ class Transformer:
     norm: bool = True
     position_kind: str = "learned"
     outputs: int | None = None
+    scale: float = math.sqrt(0.5)  # a token and its position then have variance 1 together
 
     def __post_init__(self):
         for name in ("vocab", "positions", "width", "heads", "context", "depth"):
             check_count(name, getattr(self, name))
         check_count("hidden", self.hidden, 0)
+        check_number("scale", self.scale, above=0)
         if self.outputs is not None:
             check_count("outputs", self.outputs)
         if self.width % self.heads:
@@ -154,14 +156,14 @@ class Transformer:
             raise InputError(f"position_kind: expected one of {', '.join(POSITIONS)}, got {self.position_kind!r}")
 
     def init(self, rng):
-        """Matrices by Xavier, norms 1, biases 0, tokens and positions N(0, 1/2), so that their sum has variance 1.
+        """Matrices by Xavier, norms 1, biases 0, tokens and positions N(0, scale^2).
 
         What a second block has is named as in the first with ".2" added, and so on.
         """
         params = {}
         for key, shape in self._shapes().items():
             if key in ("W_E", "W_P"):
-                params[key] = math.sqrt(0.5) * rng.normal(size=shape)
+                params[key] = self.scale * rng.normal(size=shape)
             elif len(shape) == 1:
                 params[key] = np.ones(shape) if key.startswith("g") else np.zeros(shape)
             else:
@@ -237,7 +239,9 @@ class Transformer:
 
     def _sines(self, xp, dtype):
         """Positions as sines and cosines of falling frequency (positions, D)."""
-        return xp.asarray(_sinusoids(self.positions, self.width).astype(dtype))
+        D, place = self.width, xp.arange(self.positions, dtype=dtype)[:, None]
+        angle = place * xp.exp(xp.arange(0, D, 2, dtype=dtype) * (-math.log(10000) / D))
+        return xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(self.positions, -1)[:, :D]
 
     def _block_shapes(self):
         D, H, M = self.width, self.heads, self.hidden
@@ -271,9 +275,3 @@ class Transformer:
         for layer in range(1, self.depth + 1):
             shapes.update(zip(self._names(self._block_shapes(), layer), self._block_shapes().values()))
         return {**shapes, "W_U": (D, O), "c_U": (O,)}
-
-
-@functools.cache
-def _sinusoids(positions, width):
-    angle = np.arange(positions)[:, None] / 10000 ** (np.arange(0, width, 2) / width)
-    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(positions, -1)[:, :width]

@@ -53,6 +53,20 @@ class SingleLocation:
         x[:, -self.places :] = x_r[:, None]
         return x, x_r @ self.W_star
 
+    def sample_marked(self, rng, n, anywhere=True):
+        """n samples for a network that has to find the relevant token: x (n, T, d+1) and targets (n, d).
+
+        One more feature is 1 at the relevant token and 0 elsewhere. The token stands at places drawn for each sample, or,
+        if not `anywhere`, at the last ones.
+        """
+        x, target = self.sample(rng, n)
+        marked = np.zeros((n, self.tokens, self.width + 1))
+        marked[:, :, :-1], marked[:, -self.places :, -1] = x, 1
+        if anywhere:
+            order = rng.random((n, self.tokens)).argsort(axis=1)
+            marked = np.take_along_axis(marked, order[:, :, None], axis=1)
+        return marked, target
+
     # The population, s the attention, A = sum of s over the relevant places, S the moments of the relevant token
     #
     #   y - y* = x_r (A W - W*) + sum over other t of s_t x_t W, all independent and of mean 0, so

@@ -68,7 +68,12 @@ class Corpus:
 
 
 def read(path, vocab, form="auto"):
-    """Read a text file in UTF-8 and keep its vocab - 1 most frequent words: a Corpus.
+    """Read a text file in UTF-8 and keep its vocab - 1 most frequent words: a Corpus. `form` as for `words`."""
+    return from_words(words(path, form), vocab)
+
+
+def words(path, form="auto"):
+    """The words of a text file in UTF-8, a list.
 
     form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories", stories between lines
           <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last two are split into lower-case words and signs.
@@ -80,14 +85,13 @@ def read(path, vocab, form="auto"):
     except OSError as error:
         raise InputError(f"path: expected a text file, got {path} ({error.strerror})") from None
     try:
-        content = raw.decode("utf-8")
+        return split(raw.decode("utf-8-sig").replace("\r\n", "\n"), form)
     except UnicodeDecodeError as error:
         raise InputError(f"path: expected text in UTF-8, got {path} with byte {error.start} undecodable") from None
-    return from_words(split(content, form), vocab)
 
 
 def split(content, form="auto"):
-    """The words of a text, as `read` tells."""
+    """The words of a text, a string, as `words` tells."""
     if form == "auto":
         tokenised = re.search(r"^ = .* = ?$| <unk> | @-@ ", content, re.M)
         form = "wikitext" if tokenised else "tinystories" if "<|endoftext|>" in content else "plain"
@@ -99,10 +103,10 @@ def split(content, form="auto"):
 
 def from_words(words, vocab):
     """A Corpus of these words with the vocab - 1 most frequent ones (first come first among equals) and <unk>."""
-    if not words:
-        raise InputError("text: expected at least one word, got none")
     counts = collections.Counter(words)
     counts.pop(UNKNOWN, None)
+    if not counts:
+        raise InputError("text: expected at least one word, got none")
     if check_count("vocab", vocab, 2) > len(counts) + 1:
         raise InputError(f"vocab: expected at most {len(counts) + 1}, the text's own words and {UNKNOWN}, got {vocab}")
     kept = (UNKNOWN, *(word for word, _ in counts.most_common(vocab - 1)))
@@ -113,7 +117,7 @@ def from_words(words, vocab):
 def stories(rng, n):
     """n short sentences in a small language of our own, as words: names and things come again within a story, as in life.
 
-    Frequencies fall like 1/rank, so that there are words of high, of middle and of low frequency.
+    Within each kind of word frequencies fall like 1/rank, so that some words are frequent, some rare.
     """
     check_count("n", n)
     names = "ada ben cleo dan eva finn gus hana ivo june".split()

@@ -1,0 +1,84 @@
+"""Associative recall, the task of "The Emergence of Sparse Attention" (arXiv 2505.17863) that takes two layers.
+
+    k_1 v_1 k_2 v_2 ... k_N v_N q   ->   the value that stands behind the key q
+
+Keys and values come from the same tokens, and which value belongs to which key is drawn anew for every sequence: nothing
+can be learnt by heart, and the value has to be looked up behind the key.
+
+    task = Recall(pairs=8, tokens=32)
+    sequences = task.sample(rng, 128)           # (128, 18): read the first 17, the last is the answer
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import InputError, check_count, check_number
+
+FAVOURED = 2  # tokens that cross-sample repetition prefers as queries: 0 and 1
+
+
+@dataclass(frozen=True)
+class Recall:
+    """N pairs of `tokens` tokens, then a query that is among the keys.
+
+    pairs, tokens: N keys with their values; the value of a key is that of a random permutation of the tokens.
+    repeats:       None, or in-context repetition: each of the N places holds the query as its key with probability
+                   repeats / N, and at least one does; the other keys are distinct. None: the query is a key exactly once.
+    p:             cross-sample repetition: with this probability the query is one of two favoured tokens.
+    """
+
+    pairs: int
+    tokens: int
+    repeats: float | None = None
+    p: float = 0.0
+
+    def __post_init__(self):
+        check_count("pairs", self.pairs)
+        if check_count("tokens", self.tokens, 2) < self.pairs:
+            raise InputError(f"tokens: expected at least pairs = {self.pairs}, all keys being distinct, got {self.tokens}")
+        if self.repeats is not None:
+            check_number("repeats", self.repeats, above=0, most=self.pairs)
+        check_number("p", self.p, least=0, most=1)
+
+    @property
+    def length(self):
+        """Tokens that are read: the pairs and the query."""
+        return 2 * self.pairs + 1
+
+    @property
+    def clean(self):
+        """The same task without repetition, on which every network is judged."""
+        return replace(self, repeats=None, p=0.0)
+
+    def sample(self, rng, n):
+        """n sequences (n, 2 pairs + 2) of ids: the pairs, the query, the answer."""
+        N, V = self.pairs, self.tokens
+        row = np.arange(check_count("n", n))[:, None]
+        query = rng.integers(V, size=(n, 1))
+        if self.p:
+            query = np.where(rng.random((n, 1)) < self.p, rng.integers(FAVOURED, size=(n, 1)), query)
+        order = rng.random((n, V))
+        order[row, query] = 2.0  # the query comes last, so the first V-1 are the other tokens in random order
+        others = order.argsort(axis=1)[:, :N]
+        keys = np.where(self._places(rng, n), query, others)
+        values = rng.random((n, V)).argsort(axis=1)  # row i: a random permutation
+        sequences = np.empty((n, 2 * N + 2), dtype=np.int64)
+        sequences[:, 0 : 2 * N : 2], sequences[:, 1 : 2 * N : 2] = keys, values[row, keys]
+        sequences[:, 2 * N :], sequences[:, 2 * N + 1 :] = query, values[row, query]
+        return sequences
+
+    def batches(self, rng, n):
+        """Endless batches of `sample`."""
+        while True:
+            yield self.sample(rng, n)
+
+    def _places(self, rng, n):
+        """Where the query stands as a key, (n, N)."""
+        N = self.pairs
+        if self.repeats is None:
+            return rng.integers(N, size=(n, 1)) == np.arange(N)
+        places = rng.random((n, N)) < self.repeats / N
+        while (empty := ~places.any(axis=1)).any():
+            places[empty] = rng.random((int(empty.sum()), N)) < self.repeats / N
+        return places
