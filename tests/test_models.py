@@ -112,6 +112,57 @@ def test_gradients_of_the_transformer(rng, dropout, when):
         assert row.error <= gradcheck.TOLERANCE, row
 
 
+def test_a_deep_transformer_is_blocks_one_after_the_other(device, rng):
+    """Depth two: the first block's output, by the slow witness, is what the second reads; and settings only leave parts out."""
+    deep = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, context=3, depth=2)
+    params = {key: w + 0.3 * rng.normal(size=w.shape) for key, w in deep.init(rng).items()}
+    x = rng.integers(5, size=(3, 6))
+    got = to_numpy(deep.forward(device.put(params), device.put(x))[0])
+    first, second = ({key.removesuffix(end): w for key, w in params.items() if key.endswith(end)} for end in ("", ".2"))
+    whole = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7)
+    eye = {"W_U": np.eye(6), "c_U": np.zeros(6)}
+    states = slow_transformer(models.Transformer(6, 6, width=6, heads=2, hidden=7), {**first, **eye}, x, np.ones((2, 3, 6, 6)))[0]
+    one = {"W_E": np.zeros((1, 6)), "W_P": np.zeros((6, 6)), **second, "W_U": params["W_U"], "c_U": params["c_U"]}
+    for b in range(3):
+        want = slow_transformer(whole, {**one, "W_P": states[b]}, np.zeros((1, 6), int), np.ones((2, 1, 6, 6)))[0]
+        np.testing.assert_allclose(got[b], want[0, 2:], rtol=1e-9, atol=1e-11)
+
+
+def test_settings_leave_parts_out(rng):
+    bare = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none", outputs=3, depth=3)
+    params = bare.init(rng)
+    per_block = ["W_Q", "W_K", "W_V", "W_O"]
+    names = [f"{key}{end}" for end in ("", ".2", ".3") for key in per_block]
+    assert list(params) == ["W_E", *names, "W_U", "c_U"] and params["W_U"].shape == (6, 3)
+    x = rng.integers(5, size=(2, 6))
+    logits, cache = bare.forward(params, x)
+    vectors = bare.forward(params, np.eye(5)[x])[0]
+    np.testing.assert_allclose(vectors, logits, rtol=1e-12)
+    assert logits.shape == (2, 6, 3) and [s.shape for s in cache.attentions] == [(2, 2, 6, 6)] * 3
+    one = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none")
+    last = [one.forward(params | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}, x[:, order])[0][:, 5] for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])]
+    np.testing.assert_allclose(*last, rtol=1e-12, err_msg="without positions the order of what is seen does not count")
+    sines = models.Transformer(5, 50, width=7, heads=1, position_kind="sinusoidal")._sines(np, np.float64)
+    assert sines.shape == (50, 7) and np.linalg.norm(sines, axis=1) == pytest.approx(1)
+    assert sines[3, 0] / sines[3, 5] == pytest.approx(np.sin(3) / np.cos(3 / 10000 ** (4 / 7)))
+    drops = models.Transformer(5, 6, width=6, heads=2, context=4, depth=2).draw_drops(rng, 2, 6, 0.5)
+    assert [d.shape for d in drops] == [(2, 6, 6), (2, 6, 6), (2, 3, 6), (2, 3, 6)]
+    tiny = models.Transformer(200, 6, scale=1e-3).init(rng)
+    assert tiny["W_E"].std() == pytest.approx(1e-3, rel=0.05) and tiny["W_P"].std() == pytest.approx(1e-3, rel=0.1)
+
+
+@pytest.mark.parametrize("when", ["at start", "after steps"])
+def test_gradients_of_the_deep_transformer(rng, when):
+    for settings in (dict(), dict(hidden=0, norm=False), dict(position_kind="sinusoidal", norm=False)):
+        model = models.Transformer(vocab=5, positions=7, width=6, heads=2, **{"hidden": 5, **settings}, context=7, depth=2)
+        sequences = rng.integers(5, size=(4, 8))
+        params = model.init(rng)
+        if when == "after steps":
+            params = trained(model, train.next_token_loss(model), sequences)
+        for row in gradcheck.check_model(model, sequences[:, :-1], params):
+            assert row.error <= gradcheck.TOLERANCE, row
+
+
 def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
     model = models.Transformer(vocab=5, positions=9, width=12, heads=3, hidden=9, context=3)
     sequences, drops = rng.integers(5, size=(40, 10)), model.draw_drops(rng, 40, 9, 0.25)
@@ -128,6 +179,10 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
     "call, message",
     [
         (lambda: models.Transformer(5, 6, width=8, heads=3), "heads: expected a divisor of width = 8, got 3"),
+        (lambda: models.Transformer(5, 6, position_kind="rotary"), "position_kind: expected one of learned, sinusoidal, none, got 'rotary'"),
+        (lambda: models.Transformer(5, 6, depth=0), "depth: expected a whole number >= 1, got 0"),
+        (lambda: models.Transformer(5, 6, scale=0.0), "scale: expected .* > 0, got 0.0"),
+        (lambda: forward_with(models.Transformer(5, 6), 3), "drops: expected at most 2, drop_1, drop_2, got 3"),
         (lambda: models.Transformer(5, 6, context=7), "context: expected at most positions = 6, got 7"),
         (lambda: models.Transformer(5, 6).draw_drops(np.random.default_rng(0), 2, 6, 1.0), "p: expected .* < 1, got 1.0"),
     ],
@@ -135,6 +190,10 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
 def test_bad_settings_of_the_transformer(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def forward_with(model, drops):
+    return model.forward(model.init(np.random.default_rng(0)), np.zeros((2, 6), int), *[None] * drops)
 
 
 def trained(model, loss, batch, steps=5):

@@ -11,8 +11,8 @@ import tinyattn
 ROOT = Path(__file__).parent.parent
 # From the bottom up. A module may import those of lower rank only.
 RANKS = [
-    {"errors", "progress"}, {"backend"}, {"ops", "events", "checkpoint"}, {"attention", "ode"}, {"models", "optim"}, {"gradcheck", "train", "tasks", "flows", "measure"},
-    {"twins", "plot", "ladder"}, {"lesson"},
+    {"errors", "progress"}, {"backend"}, {"ops", "events", "checkpoint"}, {"attention", "ode"}, {"models", "optim", "sweep"}, {"gradcheck", "train", "tasks", "flows", "measure"},
+    {"twins", "plot", "ladder", "trials"}, {"lesson"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 

@@ -36,6 +36,13 @@ def test_loop_history_and_callbacks(device):
         history["kl"]
 
 
+def test_a_run_can_stop_by_itself_where_it_looks():
+    _, history = train.train(quadratic, {"w": np.array([4.0])}, [np.zeros(1)] * 9, optim.SGD(0.5), steps=9,
+                             callbacks=[(2, lambda step, params: {"w": params["w"]})],
+                             until=lambda history: history.last("w")[0] <= 0.5)  # fmt: skip
+    assert history.steps("w").tolist() == [0, 2, 4] and history.steps("loss").tolist() == [0]
+
+
 def test_a_loss_that_is_not_finite_stops_with_the_step_named(device):
     batches = [device.put(np.zeros(1))] * 5 + [device.put(np.full(1, np.nan))] * 3
     params = device.put({"w": np.array([4.0])})

@@ -12,6 +12,7 @@ Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a tra
 """
 
 import argparse
+import contextlib
 import functools
 import inspect
 import json
@@ -30,6 +31,7 @@ import numpy as np
 
 from . import __version__, backend, plot
 from .errors import InputError, check_count
+from .sweep import processes, sweep
 from .train import Diverged
 
 
@@ -60,6 +62,22 @@ class Run:
         Matrix products should then use one thread each; a lesson that uses it says so before NumPy is loaded.
         """
         return ThreadPoolExecutor(os.cpu_count()).map if self.device.xp is np else map
+
+    def sweep(self, trial, points, title):
+        """The results of `sweep.sweep`, in the order of the points: on the CPU side by side, a process for each core.
+
+        What has finished is kept under --out, and a run that was interrupted goes on from there.
+        """
+        if self.device.xp is np:
+            pool = processes()
+        else:
+            pool, points = contextlib.nullcontext(map), [{**point, "device": self.device.name} for point in points]
+        with pool as side_by_side:
+            outcomes = sweep(trial, points, map=side_by_side, folder=self.out / "sweep", title=title)
+        failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
+        if failed:
+            raise InputError(f"{title}: expected {len(points)} results, got {len(failed)} failures: {'; '.join(failed)}")
+        return [outcome.result for outcome in outcomes]
 
     def figure(self, figure, name):
         """Write the figure to NAME.png in the output folder."""

@@ -18,7 +18,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import __version__
 from .errors import InputError, check_count
 from .progress import progress_bar
 
@@ -36,7 +35,7 @@ def sweep(trial, points, *, map=map, folder=None, title="sweep"):
 
     map:    the builtin, which runs one after the other, that of `processes()`, or that of an executor of an engine which
             runs already, such as dask.distributed's client.get_executor().map or mpi4py.futures' MPIPoolExecutor().map.
-    folder: where each finished point is kept, a JSON file named by trial, settings and the library's version. What is
+    folder: where each finished point is kept, a JSON file named by trial, settings and the code of this library. What is
             there already is read and not run again. A trial that fails is reported, not kept, and does not stop the others.
     """
     points = [_plain("points", settings) for settings in points]
@@ -106,8 +105,15 @@ def _kept(trial, settings, folder):
             return Outcome(settings, record["result"], None)
 
 
+@functools.cache
+def _code():
+    """A digest of the library: what an edited gradient would change is run again."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def _path(trial, settings, folder):
-    key = json.dumps([_name(trial), settings, __version__], sort_keys=True)
+    key = json.dumps([_name(trial), settings, _code()], sort_keys=True)
     return folder / f"{trial.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 

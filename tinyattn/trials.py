@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from . import backend
-from .errors import InputError
+from .errors import InputError, check_number
 from .models import Transformer
 from .ops import cross_entropy_forward, squared_error_forward
 from .optim import SGD, AdamW
@@ -16,8 +16,8 @@ from .tasks import regression
 from .tasks.recall import Recall
 from .train import answer_loss, squared_error_loss, train
 
-RECALL = dict(pairs=8, tokens=32, repeats=None, p=0.0, adaptive=False, previous=False, depth=2, heads=1, width=64, scale=0.2,
-              lr=1e-3, batch=128, steps=4000, every=20, judged=512, stop=0.99, seed=0, device="cpu")  # fmt: skip
+RECALL = dict(pairs=8, tokens=32, repeats=None, p=0.0, adaptive=None, previous=False, depth=2, heads=1, width=64, scale=0.2,
+              lr=1e-3, batch=128, steps=4000, every=10, judged=512, stop=0.99, seed=0, device="cpu")  # fmt: skip
 LOCATION = dict(tokens=32, width=16, anywhere=True, marker=True, p=0.0, places=1, depth=1, heads=1, model_width=64, hidden=0,
                 optimizer="adam", lr=1e-3, batch=32, steps=4000, every=20, judged=256, threshold=0.2, seed=0, device="cpu")  # fmt: skip
 
@@ -26,10 +26,12 @@ class Diversity:
     """Repetition that adapts: the probability p of a favoured query rises while the clean loss stands still, then falls.
 
     A look at the clean loss that has not fallen by a share `still` since the look before raises p by `up`, to `most` at
-    most. Once it is below a share `emerged` of the loss at the first look, the skill has come, and each look halves p.
+    most. Once it is below a share `emerged` of the loss at the first look, the skill is coming, and each look halves p.
     """
 
-    def __init__(self, p=0.2, up=0.1, most=0.6, still=0.03, emerged=0.6):
+    def __init__(self, p=0.0, up=0.2, most=0.6, still=0.05, emerged=0.8):
+        for name, value in dict(p=p, up=up, most=most, still=still, emerged=emerged).items():
+            check_number(name, value, least=0, most=1)
         self.p, self.up, self.most, self.still, self.emerged = p, up, most, still, emerged
         self.first = self.last = None
 
@@ -47,7 +49,7 @@ class Diversity:
 def recall(settings):
     """Train a transformer without MLP and norms on associative recall and look at it on clean data, without repetition.
 
-    previous: the input carries the token before each one as well. adaptive: p is chosen by Diversity. stop: the clean
+    previous: the input carries the token before each one as well. adaptive: a dict of Diversity's settings, which then chooses p. stop: the clean
     accuracy at which the run ends.
 
     Returns lists over the looks (step, clean_accuracy, clean_loss, own_accuracy and own_loss on the task trained on, p,
@@ -62,7 +64,7 @@ def recall(settings):
     model = Transformer(2 * V if s["previous"] else V, T, s["width"], s["heads"], hidden=0, context=T, depth=s["depth"],
                         norm=False, outputs=V, scale=s["scale"])  # fmt: skip
     params = device.put(model.init(for_init), "float32")
-    diversity = Diversity() if s["adaptive"] else None
+    diversity = None if s["adaptive"] is None else Diversity(**s["adaptive"])
 
     def read(sequences):
         x = sequences[:, :-1]
@@ -116,7 +118,7 @@ def recall(settings):
 def location(settings):
     """Train a transformer with sinusoidal positions, by default one layer with one head, on single-location regression.
 
-    anywhere: the relevant token stands at a random place, else at the last. marker: one more input feature is 1 there.
+    anywhere: the relevant token stands at a random place, else at the first. marker: one more input feature is 1 there.
 
     Returns lists over the looks (step, test_loss without cross-sample repetition, attention of the last position on the
     relevant places, mean over heads, in the first layer) and `emerged`: when the test loss first fell below the share
@@ -132,7 +134,7 @@ def location(settings):
     task = regression.draw_task(for_task, T, d, s["places"], s["p"])
     clean = regression.SingleLocation(task.W_star, T, s["places"])
     model = Transformer(d + 1, T, s["model_width"], s["heads"], s["hidden"], context=T, depth=s["depth"], norm=False,
-                        position_kind="sinusoidal", outputs=d, scale=1 / math.sqrt(d))  # fmt: skip
+                        position_kind="sinusoidal", outputs=d, scale=1 / math.sqrt(s["model_width"]))  # fmt: skip
     params = device.put(model.init(for_init), "float32")
 
     def read(x, target):

@@ -124,7 +124,7 @@ class Transformer:
     context:          queries stand where at least this many tokens can be seen, at positions context-1, context, ...
     depth:            number of blocks.
     norm:             False leaves the layer norms out.
-    position_kind:    "learned", "sinusoidal" (fixed; Vaswani and others, 2017) or "none".
+    position_kind:    "learned", "sinusoidal" (fixed; Vaswani and others, 2017, here of length 1) or "none".
     outputs:          how many numbers are read out, by default as many as vocab.
     scale:            standard deviation of tokens and learned positions at the start; the smaller, the longer the plateau.
     """
@@ -238,10 +238,11 @@ class Transformer:
         return params["W_E"] @ per_head @ params["W_U"]
 
     def _sines(self, xp, dtype):
-        """Positions as sines and cosines of falling frequency (positions, D)."""
+        """Positions as sines and cosines of falling frequency, vectors of length 1: (positions, D)."""
         D, place = self.width, xp.arange(self.positions, dtype=dtype)[:, None]
         angle = place * xp.exp(xp.arange(0, D, 2, dtype=dtype) * (-math.log(10000) / D))
-        return xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(self.positions, -1)[:, :D]
+        sines = xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(self.positions, -1)[:, :D]
+        return sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5
 
     def _block_shapes(self):
         D, H, M = self.width, self.heads, self.hidden

@@ -57,11 +57,11 @@ class SingleLocation:
         """n samples for a network that has to find the relevant token: x (n, T, d+1) and targets (n, d).
 
         One more feature is 1 at the relevant token and 0 elsewhere. The token stands at places drawn for each sample, or,
-        if not `anywhere`, at the last ones.
+        if not `anywhere`, at the first ones: what stands at the last needs no attention where there is a residual sum.
         """
         x, target = self.sample(rng, n)
         marked = np.zeros((n, self.tokens, self.width + 1))
-        marked[:, :, :-1], marked[:, -self.places :, -1] = x, 1
+        marked[:, :, :-1], marked[:, : self.places, -1] = x[:, ::-1], 1
         if anywhere:
             order = rng.random((n, self.tokens)).argsort(axis=1)
             marked = np.take_along_axis(marked, order[:, :, None], axis=1)
