@@ -5,7 +5,7 @@ Question   Does the cycle of lesson 09 happen on real text, and how does one tel
 You see    for words of high, middle and low frequency: how spread their attention is, what they look at, how their
            embeddings grow; the turns that were found, beside the loss on text kept out of training; and the same words
            in random order, where there are no turns.
-Takes      1 to 2 minutes. --text PATH reads a file of your own: WikiText's format, TinyStories' format or plain text.
+Takes      2 to 3 minutes. --text PATH reads a file of your own: WikiText's format, TinyStories' format or plain text.
 """
 
 import os
@@ -21,8 +21,9 @@ from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError, check_count
 from tinyattn.tasks import text
 
-WIDTH, SCALE, LENGTH, BATCH, RATE, MOMENTUM, LOOKS, CHUNK = 32, 1e-2, 32, 192, 0.15, 0.9, 25, 16
-SHARE, NOISE = 0.2, 5  # a turn's falls and rise are at least this share of the range, and so many times the noise
+WIDTH, SCALE, LENGTH, BATCH, RATE, MOMENTUM, LOOKS, CHUNK = 32, 1e-2, 32, 192, 0.08, 0.9, 25, 16
+SHARE, NOISE, NATS = 0.2, 5, 0.1  # a turn's falls and rise: least share of the range, times the noise, nats
+CONDENSED = 0.05  # nats by which the loss in shuffled text may exceed its end once the words' frequencies are learnt
 LEAST = 40  # occurrences: single batches throw the attention of rarer words about, in shuffled text as well
 HELD_OUT, JUDGED = 0.1, 400  # the last share of the text is kept out of training; stretches of it that are judged
 PAPERS = ["continue", "continued"]  # the paper's word, and one of the same family that is frequent enough in a small text
@@ -31,11 +32,11 @@ RANKS = [0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300]  # words followed, by fr
 run = lesson.start("10_real_text", __doc__, flags={
     "--text": dict(type=Path, help="a text file in UTF-8; default: stories that the lesson makes itself"),
     "--vocab": dict(type=int, help="words kept, the most frequent; default 500, or all if there are fewer"),
-    "--steps": dict(type=int, help="default 3500"),
+    "--steps": dict(type=int, help="default 5000"),
     "--follow": dict(action="append", default=[], metavar="WORD", help="a word to follow as well; may be repeated"),
 })  # fmt: skip
 options = run.options
-steps = check_count("--steps", (300 if run.quick else 3500) if options.steps is None else options.steps, 4 * LOOKS)
+steps = check_count("--steps", (350 if run.quick else 5000) if options.steps is None else options.steps, 4 * LOOKS)
 for_text, for_judging, for_batches, for_shuffling, for_shuffled = run.rng.spawn(5)
 content = text.stories(for_text, 4000) if options.text is None else text.words(options.text)
 corpus = text.from_words(content, min(500, len({*content, text.UNKNOWN})) if options.vocab is None else options.vocab)
@@ -98,27 +99,33 @@ control = train_on(corpus.shuffled(for_shuffling), for_shuffled, "shuffled")
 # ## 2. Turns
 #
 # A turn is attention that focuses, dilutes and focuses again: its entropy falls, rises and falls, each time by at least
-# 0.2 of the range of that curve and by 5 times its noise. Evaluation has none; what shakes a curve is the choice of
-# batches, and its size is taken from the curve itself: the median change from one look to the next, as of a Gaussian. Shuffled
-# text, judged by the same rule, shows what the frequencies of words and the noise of batches do alone. What it does not
-# show is how strongly batches throw about a network that has learnt an order: a word with many turns is one of those,
-# and the cycle is the deep turn that takes hundreds of steps.
+# 0.2 of the range of that curve, by 5 times its noise, and by 0.1 nats, a tenth of the number of words looked at. Evaluation
+# has no noise; what shakes a curve is the choice of batches, and its size is taken from the curve itself: the median change
+# from one look to the next, as of a Gaussian. Turns are counted once the words' frequencies are learnt: before, while the
+# network condenses, the most frequent word swings in shuffled text as well.
+#
+# Shuffled text, judged by the same rule, shows what frequencies and batches do alone. What it does not show is how strongly
+# batches throw about a network that has learnt an order: a word with many turns is one of those, and the cycle is the
+# deep turn that takes hundreds of steps.
 
 
 # %%
 def turns_of(run_of):
     """For each followed word its turns, triples of indices of looks."""
     noise = 1.48 * np.median(np.abs(np.diff(run_of["entropy"], axis=0)), axis=0)
-    least = np.maximum(SHARE * np.ptp(run_of["entropy"], axis=0), NOISE * noise)
-    return [measure.turns(curve, size) if size > 0 else [] for curve, size in zip(run_of["entropy"].T, least)]
+    least = np.maximum(np.maximum(SHARE * np.ptp(run_of["entropy"], axis=0), NOISE * noise), NATS)
+    return [[turn for turn in measure.turns(curve, size) if steps_at[turn[0]] >= condensed]
+            for curve, size in zip(run_of["entropy"].T, least)]  # fmt: skip
 
 
+steps_at = history.steps("entropy")
+condensed = control.steps("unseen")[(control["unseen"] < control["unseen"][-1] + CONDENSED).argmax()]
 found, in_shuffled = turns_of(history), turns_of(control)
 shares = counts[counts > 0] / counts.sum()
 word_entropy = float(-(shares * np.log(shares)).sum())
 
 # %%
-steps_at, words = history.steps("entropy"), [corpus.words[w] for w in followed]
+words = [corpus.words[w] for w in followed]
 curves = history["entropy"].T
 depth = lambda j, turn: curves[j, turn[1]] - max(curves[j, turn[0]], curves[j, turn[2]])  # noqa: E731
 deepest = [max(turns, key=lambda turn: depth(j, turn), default=None) for j, turns in enumerate(found)]
@@ -158,6 +165,7 @@ rows = []
 for j, turns in enumerate(found):
     looked = " -> ".join(f"{corpus.words[top[i, j]]} {curves[j, i]:.2f} at {steps_at[i]}" for i in deepest[j] or ())
     rows.append((f"{words[j]} ({counts[followed[j]]})", len(in_shuffled[j]), f"{len(turns)}  {looked}"))
+rows.append(("the words' frequencies are learnt at step", int(condensed), None))
 rows.append(("loss at the end, text kept out of training", float(control["unseen"][-1]), float(history["unseen"][-1])))
 if any(found):
     unseen_then = np.interp(steps_at[list(deepest[star])], history.steps("unseen"), history["unseen"])

@@ -55,7 +55,7 @@ def recall(settings):
     Returns lists over the looks (step, clean_accuracy, clean_loss, own_accuracy and own_loss on the task trained on, p,
     previous_token: attention of values on the key before them in the first layer, matching: of the query on the value behind
     the matching key in the last, matching_key: on that key itself) and when clean accuracy first exceeded 5, 50 and 95%:
-    weak, emerged, solved, None if never.
+    weak, emerged, solved, None if never; own_emerged for 50% on the task trained on.
     """
     s = _settings(RECALL, settings)
     task, device = Recall(s["pairs"], s["tokens"], s["repeats"], s["p"]), backend.get(s["device"])
@@ -111,6 +111,7 @@ def recall(settings):
     return {
         "step": steps.tolist(),
         **{name: history[name].tolist() for name in history.names if name != "loss"},
+        **({"own_emerged": _first(steps, history["own_accuracy"] > 0.5)} if "own_accuracy" in history.names else {}),
         **{name: _first(steps, accuracy > level) for name, level in (("weak", 0.05), ("emerged", 0.5), ("solved", 0.95))},
     }
 
