@@ -4,20 +4,30 @@
 Question   How does the length of the plateau depend on the number of tokens T, their size d, and on repetition?
 You see    sqrt(d) T for the plateau; a gain of B from a token that stands at B places, if they share one score, but
            only sqrt(B) if each has its own; and what repeating a token across samples does.
-Takes      5 seconds.
+Takes      5 seconds; with --network, which trains real networks over a grid of T and d, a few minutes.
 """
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: networks are trained side by side instead
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import lesson, measure, ode, plot
+from tinyattn import lesson, measure, ode, plot, trials
 from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
 
 THRESHOLD = 0.1  # the plateau lasts until the test loss is below this
 END = 1e8
+NETWORKS = {"adam": dict(lr=1e-3, steps=4000), "sgd": dict(lr=0.2, steps=20000)}
+NETWORK_T, NETWORK_D, NETWORK_SEEDS = [16, 32, 64], [8, 16, 32], 2
 
-run = lesson.start("04_repetition_speeds_it_up", __doc__)
+run = lesson.start("04_repetition_speeds_it_up", __doc__, flags={
+    "--network": dict(action="store_true", help="train one-layer networks too, over T and d, with Adam and with SGD"),
+})  # fmt: skip
 RTOL = 1e-5 if run.quick else 1e-8
+if run.quick:
+    NETWORK_T, NETWORK_D, NETWORK_SEEDS, NETWORKS = [8, 16], [4, 8], 1, {"adam": NETWORKS["adam"]}
 
 # %% [markdown]
 # ## 1. From a rate to a power law
@@ -156,6 +166,40 @@ run.figure(fig, "laws")
 # first law: at p = 0, T = 4096, d = 64 the two give 86,700 and 43,700, where we integrate 42,000. A clock that runs
 # twice as fast in one of the two experiments would explain it; the exponent does not depend on the clock.
 
+# %% [markdown]
+# ## 3. Networks (--network)
+#
+# A transformer of one layer and one head, with residual sum and positions, has to find the relevant token, which stands
+# anywhere and is marked by one more feature. Its plateau lasts until the test loss is 0.2 of what saying nothing costs. Under
+# SGD time is steps times learning rate, and its exponents are those of a rate that attention has to multiply up from 1/T;
+# Adam's steps do not shrink with the gradient, and T counts for less.
+
+# %%
+networks = {}
+if run.options.network:
+    grid_points = [(T_, d_, seed) for T_ in NETWORK_T for d_ in NETWORK_D for seed in range(NETWORK_SEEDS)]
+    for name, how in NETWORKS.items():
+        settings = [dict(tokens=T_, width=d_, optimizer=name, seed=run.options.seed * 100 + seed, **how) for T_, d_, seed in grid_points]
+        steps = [result["emerged"] for result in run.sweep(trials.location, settings, f"networks, {name}")]
+        came = [i for i, step in enumerate(steps) if step is not None]
+        law = measure.fit_power_law([steps[i] for i in came], T=[grid_points[i][0] for i in came], d=[grid_points[i][1] for i in came])
+        networks[name] = dict(steps=steps, law=law, missing=len(steps) - len(came))
+    shown = [dict(anywhere=True), dict(anywhere=False), dict(anywhere=False, marker=False)]
+    places = [result["emerged"] for result in run.sweep(trials.location, [dict(tokens=32, width=16, **NETWORKS["adam"], **one) for one in shown], "places")]
+    fig, axes = plt.subplots(1, len(networks), figsize=(6 * len(networks), 4.4), squeeze=False)
+    for ax, (name, found) in zip(axes[0], networks.items()):
+        for d_, colour in zip(NETWORK_D, plot.COLOURS):
+            own = [(point[0], step) for point, step in zip(grid_points, found["steps"]) if point[1] == d_ and step is not None]
+            ax.loglog(*zip(*own), "o", color=colour, label=f"d = {d_}")
+            fitted = [found["law"].C * T_ ** found["law"].exponents["T"] * d_ ** found["law"].exponents["d"] for T_ in NETWORK_T]
+            ax.loglog(NETWORK_T, fitted, ":", color=colour)
+        exponents = found["law"].exponents
+        ax.set(xlabel="tokens T", ylabel="steps of the plateau", title=f"{name}: $T^{{{exponents['T']:.2f}}} d^{{\\,{exponents['d']:.2f}}}$ (dotted)")
+        ax.set_xticks(NETWORK_T, NETWORK_T)
+        ax.minorticks_off()
+        ax.legend()
+    run.figure(fig, "networks")
+
 
 # %%
 def close(ours, theirs, within=0.01):
@@ -177,6 +221,10 @@ run.compare(
         ("p: C, exponent", "2.15, 1.02", f"{law_p.C:.3f}, {law_p.exponents['x']:.4f}"),
         ("   R2", "0.992", f"{law_p.r2:.4f}"),
         ("plateau at T 512, d 64, p = 0.1, 0.3, 0.5", None, ", ".join(f"{value:.0f}" for value in one)),
+        *((f"network, {name}: C, exponents of T, d; R2; runs without a snap", {"adam": "1.45, 0.57, 1.31", "sgd": "6.42, 1.07, 1.44"}[name],
+           f"{n['law'].C:.3g}, {n['law'].exponents['T']:.2f}, {n['law'].exponents['d']:.2f}; {n['law'].r2:.3f}; {n['missing']}")
+          for name, n in networks.items()),
+        *([("    steps: place drawn, fixed, fixed without the mark", None, ", ".join(map(str, places)))] if networks else []),
     ]
 )
 run.claim("the plateau grows like T^0.973 d^0.502", close(T_d, (1.5610, 0.9728, 0.5021)) and law_T_d.r2 >= 0.9996)
@@ -185,6 +233,9 @@ run.claim("in context, a shared score gains B", close(T_B, (1.4506, 0.9770, 0.50
 run.claim("in context, scores of their own gain the square root of B", abs(B_own - 0.49) < 0.02)
 run.claim("across samples one law holds for all p and d", law_p.r2 > 0.99 and abs(law_p.exponents["x"] - 0.991) < 0.01)
 run.claim("p = 0.1, 0.3, 0.5 cut the plateau to 4186, 2158, 1487", close(one, (4186, 2158, 1487), 1e-3))
+for name, n in networks.items():
+    run.claim(f"networks, {name}: the plateau grows with T and with d",
+              n["missing"] == 0 and n["law"].exponents["T"] > 0 and n["law"].exponents["d"] > 0)  # fmt: skip
 run.exercise("what does B do for the exponent of d in the closed form, and what in the fit? Why do they differ?")
 run.finish(
     law_T_d={"C": law_T_d.C, **law_T_d.exponents, "r2": law_T_d.r2},
@@ -192,6 +243,7 @@ run.finish(
     law_B_per_place={"B_exponent": -B_own, "r2": law_B_per_place.r2},
     law_p={"C": law_p.C, "g": law_p.exponents["x"], "r2": law_p.r2},
     plateau_p=plateau_p,
+    networks={name: {"steps": n["steps"], "C": n["law"].C, **n["law"].exponents, "r2": n["law"].r2} for name, n in networks.items()},
 )
 
 # %% [markdown]
