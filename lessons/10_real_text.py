@@ -36,7 +36,9 @@ run = lesson.start("10_real_text", __doc__, flags={
     "--follow": dict(action="append", default=[], metavar="WORD", help="a word to follow as well; may be repeated"),
 })  # fmt: skip
 options = run.options
-steps = check_count("--steps", (350 if run.quick else 5000) if options.steps is None else options.steps, 4 * LOOKS)
+if run.quick:
+    RATE = 0.15
+steps = check_count("--steps", (300 if run.quick else 5000) if options.steps is None else options.steps, 4 * LOOKS)
 for_text, for_judging, for_batches, for_shuffling, for_shuffled = run.rng.spawn(5)
 content = text.stories(for_text, 4000) if options.text is None else text.words(options.text)
 corpus = text.from_words(content, min(500, len({*content, text.UNKNOWN})) if options.vocab is None else options.vocab)
@@ -110,10 +112,14 @@ control = train_on(corpus.shuffled(for_shuffling), for_shuffled, "shuffled")
 
 
 # %%
+def noise_of(run_of):
+    """Of each followed word's entropy, one standard deviation."""
+    return 1.48 * np.median(np.abs(np.diff(run_of["entropy"], axis=0)), axis=0)
+
+
 def turns_of(run_of):
     """For each followed word its turns, triples of indices of looks."""
-    noise = 1.48 * np.median(np.abs(np.diff(run_of["entropy"], axis=0)), axis=0)
-    least = np.maximum(np.maximum(SHARE * np.ptp(run_of["entropy"], axis=0), NOISE * noise), NATS)
+    least = np.maximum(np.maximum(SHARE * np.ptp(run_of["entropy"], axis=0), NOISE * noise_of(run_of)), NATS)
     return [[turn for turn in measure.turns(curve, size) if steps_at[turn[0]] >= condensed]
             for curve, size in zip(run_of["entropy"].T, least)]  # fmt: skip
 
@@ -129,7 +135,8 @@ words = [corpus.words[w] for w in followed]
 curves = history["entropy"].T
 depth = lambda j, turn: curves[j, turn[1]] - max(curves[j, turn[0]], curves[j, turn[2]])  # noqa: E731
 deepest = [max(turns, key=lambda turn: depth(j, turn), default=None) for j, turns in enumerate(found)]
-star = max(range(len(followed)), key=lambda j: depth(j, deepest[j]) if deepest[j] else 0.0)
+clear = [depth(j, turn) / (noise + 0.01) if turn else 0.0 for j, (turn, noise) in enumerate(zip(deepest, noise_of(history)))]
+star = int(np.argmax(clear))  # the turn that stands out most from its noise
 shown = sorted({star, *np.linspace(0, len(followed) - 1, 5).astype(int).tolist()})
 fig, axes = plt.subplots(2, 3, figsize=(14.5, 8))
 for ax, run_of, what in ((axes[0, 0], history, "In the text"), (axes[0, 1], control, "The same words in random order")):
@@ -169,7 +176,7 @@ rows.append(("the words' frequencies are learnt at step", int(condensed), None))
 rows.append(("loss at the end, text kept out of training", float(control["unseen"][-1]), float(history["unseen"][-1])))
 if any(found):
     unseen_then = np.interp(steps_at[list(deepest[star])], history.steps("unseen"), history["unseen"])
-    rows.append((f'the same loss at the corners of the deepest turn of "{words[star]}"', None, " -> ".join(f"{loss:.3f}" for loss in unseen_then)))
+    rows.append((f'the same loss at the corners of the clearest turn, of "{words[star]}"', None, " -> ".join(f"{loss:.3f}" for loss in unseen_then)))
 rows.append(("effective rank of W0 at the end", float(control["rank"][-1]), float(history["rank"][-1])))
 print("\nturns of each followed word (count), and for the deepest: most attended word, entropy and step at its three corners")
 run.compare(rows, before="shuffled")
