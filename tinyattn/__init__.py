@@ -1,7 +1,7 @@
 """tinyattn: how attention heads learn, with every gradient written by hand.
 
 Read in this order: backend, ops, attention, models, gradcheck, ode, optim, train, checkpoint; then flows/, tasks/,
-measure, ladder, plot and lesson.
+measure, ladder, trials, sweep, plot and lesson.
 
 One alphabet, used by every file, derivation and lesson:
 
