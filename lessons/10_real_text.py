@@ -191,7 +191,7 @@ else:
               any(found) and unseen_then[0] > unseen_then[2])  # fmt: skip
 run.claim("order is worth something: on text kept out of training the loss ends below that of shuffled text",
           history["unseen"][-1] < control["unseen"][-1])  # fmt: skip
-run.exercise("train with Adam instead of SGD, and words turn in shuffled text too. Why does the control fail there?")
+run.exercise("train with Adam instead of SGD. Why is shuffled text a weaker control then?")
 run.finish(turns={words[j]: [steps_at[list(turn)].tolist() for turn in turns] for j, turns in enumerate(found)},
            turns_in_shuffled={words[j]: len(turns) for j, turns in enumerate(in_shuffled)},
            vocabulary=corpus.vocab, tokens=len(corpus.ids), text=str(options.text or "stories"), effective_rank=history["rank"][-1])  # fmt: skip
@@ -199,4 +199,4 @@ run.finish(turns={words[j]: [steps_at[list(turn)].tolist() for turn in turns] fo
 # %% [markdown]
 # Answer: Adam divides each gradient by its own size, so its steps do not shrink with the gradient. In shuffled text nothing
 # is left to learn after a while and the gradient is noise of batches; Adam turns that noise into steps as long as before,
-# and attention wanders far. Under SGD it stays where it is.
+# and attention can wander far. Under SGD it stays nearly where it is.

@@ -49,8 +49,8 @@ class Diversity:
 def recall(settings):
     """Train a transformer without MLP and norms on associative recall and look at it on clean data, without repetition.
 
-    previous: the input carries the token before each one as well. adaptive: a dict of Diversity's settings, which then chooses p. stop: the clean
-    accuracy at which the run ends.
+    previous: the input carries the token before each one as well. adaptive: a dict of Diversity's settings, which then
+    chooses p. stop: the clean accuracy at which the run ends.
 
     Returns lists over the looks (step, clean_accuracy, clean_loss, own_accuracy and own_loss on the task trained on, p,
     previous_token: attention of values on the key before them in the first layer, matching: of the query on the value behind
@@ -123,7 +123,7 @@ def location(settings):
 
     Returns lists over the looks (step, test_loss without cross-sample repetition, attention of the last position on the
     relevant places, mean over heads, in the first layer) and `emerged`: when the test loss first fell below the share
-    `threshold` of its start, None if never.
+    `threshold` of what an output of zeros loses, None if never.
     """
     s = _settings(LOCATION, settings)
     if s["optimizer"] not in ("adam", "sgd"):

@@ -207,7 +207,7 @@ class FocusDilution:
                  focus, second singular value that ends dilution.
         how:     method, step, tolerances and progress, for `ode.integrate`; t_eval: times kept in the path.
         """
-        if not 0 <= check_count("token", token, 0) < self.tokens:
+        if check_count("token", token, 0) >= self.tokens:
             raise InputError(f"token: expected one of 0..{self.tokens - 1}, got {token}")
 
         def swing(t, y):  # half the speed of the squared norm of the token's embedding
