@@ -153,7 +153,11 @@ run.claim(f"the excess loss is below {needed[1]} nats", excess_loss < needed[1])
 run.compare(
     [
         ("attention on lag 3 at the end", 1, lag_attention),
-        ("uniform attention on lag 3, at the start", float((1 / np.arange(chain.context, length)).mean()), float(by_lag[0, LAG - 1])),
+        (
+            "uniform attention on lag 3, at the start",
+            float((1 / np.arange(chain.context, length)).mean()),
+            float(by_lag[0, LAG - 1]),
+        ),
         ("loss at the start (nats): ln 10", float(np.log(VOCAB)), float(entropy_rate + history["excess"][0])),
         ("loss at the end (nats): entropy rate", float(entropy_rate), float(entropy_rate + excess_loss)),
         ("excess loss (nats)", 0, excess_loss),

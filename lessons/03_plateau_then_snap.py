@@ -90,9 +90,7 @@ parts = {
     "attention on the relevant token": flow.attention(dense.y),
 }
 early = (dense.t > 0.02 * snap) & (dense.t < 0.2 * snap)
-onsets = [
-    measure.fit_power_law(number[early], t=dense.t[early]).exponents["t"] for number in dense.y.T
-]  # of w, of Delta
+onsets = [measure.fit_power_law(number[early], t=dense.t[early]).exponents["t"] for number in dense.y.T]  # of w, of Delta
 
 fractions = 2.0 ** np.arange(-10, -3)
 late = {
@@ -191,9 +189,7 @@ run.claim("the weight moves before attention does: w starts like t, Delta like t
 run.claim("sixteen steps to the plateau: RK4 finds its end within 3%, Euler is more than 10% late",
           late["rk4"][-1] < 0.03 and late["euler"][-1] > 0.1)  # fmt: skip
 run.claim("SGD stays within 0.1 of the starting loss of the flow", sgd_gap < (0.25 if run.quick else 0.1))
-run.exercise(
-    "the relevant token stands at B = 4 places, all scored by one shared number. How much shorter is the plateau?"
-)
+run.exercise("the relevant token stands at B = 4 places, all scored by one shared number. How much shorter is the plateau?")
 run.finish(plateau=plateau, closed_form=closed_form, linear=linear, euler_order=euler_order, rk4_order=rk4_order,
            sgd_gap=sgd_gap, sgd_crossings=crossings, flow_crossing=crossing)  # fmt: skip
 

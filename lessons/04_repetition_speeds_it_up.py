@@ -91,9 +91,7 @@ plateau_p = dict(zip(["0.1", "0.3", "0.5"], plateau_lengths(ThreeNumbers(512, 64
 
 # %%
 fig, ((by_T, by_B), (by_p, ratio)) = plt.subplots(2, 2, figsize=(12, 8.4))
-colours = dict(
-    zip(2.0 ** np.arange(4, 10), (plot.BLUE, plot.SKY, plot.GREEN, plot.YELLOW, plot.ORANGE, plot.VERMILION))
-)
+colours = dict(zip(2.0 ** np.arange(4, 10), (plot.BLUE, plot.SKY, plot.GREEN, plot.YELLOW, plot.ORANGE, plot.VERMILION)))
 for size, colour in colours.items():
     rows = d == size
     by_T.loglog(T[rows], lengths[rows], "o-", color=colour, ms=4, lw=1, label=f"d = {size:.0f}")
@@ -123,9 +121,7 @@ by_B.set(
 )
 by_B.legend()
 line = np.array([x.min(), x.max()])
-by_p.loglog(
-    line, law_p.C * line ** law_p.exponents["x"], "k--", lw=1, label=f"fit, exponent {law_p.exponents['x']:.3f}"
-)
+by_p.loglog(line, law_p.C * line ** law_p.exponents["x"], "k--", lw=1, label=f"fit, exponent {law_p.exponents['x']:.3f}")
 by_p.set(
     xlabel=r"$\sqrt{d}\,T\,/\,\sqrt{p^2 d + (1-p)^2}$",
     ylabel="plateau length (time)",
@@ -134,10 +130,15 @@ by_p.set(
 by_p.legend()
 ratio.semilogx(T * np.sqrt(d), lengths * TwoNumbers(T, d).rate, "o", color=plot.BLUE, ms=4, label="no repetition")
 shared, own = TwoNumbers(4096.0, d_B, B), TwoNumbers(4096.0, d_B, B, per_place=True)
+ratio.semilogx(1 / shared.rate, lengths_B[False] * shared.rate, "s", color=plot.GREEN, ms=3, label="in context, shared score")
 ratio.semilogx(
-    1 / shared.rate, lengths_B[False] * shared.rate, "s", color=plot.GREEN, ms=3, label="in context, shared score"
+    1 / own.rate,
+    lengths_B[True] * own.rate / np.sqrt(B),
+    "^",
+    color=plot.VERMILION,
+    ms=3,
+    label=r"in context, own scores, $/\sqrt{B}$",
 )
-ratio.semilogx(1 / own.rate, lengths_B[True] * own.rate / np.sqrt(B), "^", color=plot.VERMILION, ms=3, label=r"in context, own scores, $/\sqrt{B}$")  # fmt: skip
 plot.reference(ratio, np.sqrt(np.pi / 2), r"$\sqrt{\pi/2}$", below=True)
 ratio.set(
     xlabel=r"$1/\lambda$",
@@ -180,22 +181,37 @@ networks = {}
 if run.options.network:
     grid_points = [(T_, d_, seed) for T_ in NETWORK_T for d_ in NETWORK_D for seed in range(NETWORK_SEEDS)]
     for name, how in NETWORKS.items():
-        settings = [dict(tokens=T_, width=d_, optimizer=name, seed=run.options.seed * 100 + seed, **how) for T_, d_, seed in grid_points]
+        settings = [
+            dict(tokens=T_, width=d_, optimizer=name, seed=run.options.seed * 100 + seed, **how) for T_, d_, seed in grid_points
+        ]
         steps = [result["emerged"] for result in run.sweep(trials.location, settings, f"networks, {name}")]
         came = [i for i, step in enumerate(steps) if step is not None]
-        law = measure.fit_power_law([steps[i] for i in came], T=[grid_points[i][0] for i in came], d=[grid_points[i][1] for i in came])
+        law = measure.fit_power_law(
+            [steps[i] for i in came], T=[grid_points[i][0] for i in came], d=[grid_points[i][1] for i in came]
+        )
         networks[name] = dict(steps=steps, law=law, missing=len(steps) - len(came))
     shown = [dict(anywhere=True), dict(anywhere=False), dict(anywhere=False, marker=False)]
-    places = [result["emerged"] for result in run.sweep(trials.location, [dict(tokens=32, width=16, **NETWORKS["adam"], **one) for one in shown], "places")]
+    places = [
+        result["emerged"]
+        for result in run.sweep(
+            trials.location, [dict(tokens=32, width=16, **NETWORKS["adam"], **one) for one in shown], "places"
+        )
+    ]
     fig, axes = plt.subplots(1, len(networks), figsize=(6 * len(networks), 4.4), squeeze=False)
     for ax, (name, found) in zip(axes[0], networks.items()):
         for d_, colour in zip(NETWORK_D, plot.COLOURS):
             own = [(point[0], step) for point, step in zip(grid_points, found["steps"]) if point[1] == d_ and step is not None]
             ax.loglog(*zip(*own), "o", color=colour, label=f"d = {d_}")
-            fitted = [found["law"].C * T_ ** found["law"].exponents["T"] * d_ ** found["law"].exponents["d"] for T_ in NETWORK_T]
+            fitted = [
+                found["law"].C * T_ ** found["law"].exponents["T"] * d_ ** found["law"].exponents["d"] for T_ in NETWORK_T
+            ]
             ax.loglog(NETWORK_T, fitted, ":", color=colour)
         exponents = found["law"].exponents
-        ax.set(xlabel="tokens T", ylabel="steps of the plateau", title=f"{name}: $T^{{{exponents['T']:.2f}}} d^{{\\,{exponents['d']:.2f}}}$ (dotted)")
+        ax.set(
+            xlabel="tokens T",
+            ylabel="steps of the plateau",
+            title=f"{name}: $T^{{{exponents['T']:.2f}}} d^{{\\,{exponents['d']:.2f}}}$ (dotted)",
+        )
         ax.set_xticks(NETWORK_T, NETWORK_T)
         ax.minorticks_off()
         ax.legend()
@@ -222,9 +238,14 @@ run.compare(
         ("p: C, exponent", "2.15, 1.02", f"{law_p.C:.3f}, {law_p.exponents['x']:.4f}"),
         ("   R2", "0.992", f"{law_p.r2:.4f}"),
         ("plateau at T 512, d 64, p = 0.1, 0.3, 0.5", None, ", ".join(f"{value:.0f}" for value in one)),
-        *((f"network, {name}: C, exponents of T, d; R2; runs without a snap", {"adam": "1.45, 0.57, 1.31", "sgd": "6.42, 1.07, 1.44"}[name],
-           f"{n['law'].C:.3g}, {n['law'].exponents['T']:.2f}, {n['law'].exponents['d']:.2f}; {n['law'].r2:.3f}; {n['missing']}")
-          for name, n in networks.items()),
+        *(
+            (
+                f"network, {name}: C, exponents of T, d; R2; runs without a snap",
+                {"adam": "1.45, 0.57, 1.31", "sgd": "6.42, 1.07, 1.44"}[name],
+                "{:.3g}, {T:.2f}, {d:.2f}; {:.3f}; {}".format(n["law"].C, n["law"].r2, n["missing"], **n["law"].exponents),
+            )
+            for name, n in networks.items()
+        ),
         *([("    steps: place drawn, fixed, fixed without the mark", None, ", ".join(map(str, places)))] if networks else []),
     ]
 )
@@ -244,7 +265,9 @@ run.finish(
     law_B_per_place={"B_exponent": -B_own, "r2": law_B_per_place.r2},
     law_p={"C": law_p.C, "g": law_p.exponents["x"], "r2": law_p.r2},
     plateau_p=plateau_p,
-    networks={name: {"steps": n["steps"], "C": n["law"].C, **n["law"].exponents, "r2": n["law"].r2} for name, n in networks.items()},
+    networks={
+        name: {"steps": n["steps"], "C": n["law"].C, **n["law"].exponents, "r2": n["law"].r2} for name, n in networks.items()
+    },
 )
 
 # %% [markdown]

@@ -78,7 +78,7 @@ def together(flow, end):
     """The path of identical heads, and along it the linear growth of a difference: states (time, 2, H, d + T)."""
     tilted = flow.tilted(HEADS, 1e-9) - flow.tilted(HEADS, 0.0)
     pair = np.stack([flow.tilted(HEADS, 0.0), (tilted - tilted.mean(axis=0)) / 1e-9])
-    field = lambda t, y: np.stack([flow(t, y[0]), flow.tangent(y[0], y[1])])  # noqa: E731
+    field = lambda t, y: np.stack([flow(t, y[0]), flow.tangent(y[0], y[1])])
     return ode.integrate(field, (0, end), pair, t_eval=np.linspace(0, end, 1500), **tight)
 
 
@@ -136,7 +136,7 @@ def runs_off(geometry, shares, small=1e-4):
         push = np.exp(y[0]) if geometry == "simplex" else 1 / (1 - y[0])
         return np.stack([y[1], push - push.mean()])
 
-    far = lambda t, y: y[0].max() - (30.0 if geometry == "simplex" else 1 - 1e-9)  # noqa: E731
+    far = lambda t, y: y[0].max() - (30.0 if geometry == "simplex" else 1 - 1e-9)
     far.terminal = True
     return ode.integrate(field, (0, 100), small * np.stack([shares, shares]), events=far, **tight).t[-1] + math.log(small)
 
@@ -188,8 +188,12 @@ for geometry, ax in (("simplex", axes[0, 1]), ("logits", axes[1, 1])):
     ax.plot(DECADES, leaves[geometry], "o", color=colours[geometry], ms=7, label="measured: feature 2 half learnt")
     ax.plot(DECADES, foretold[geometry], color="k", lw=1.5, label="predicted, nothing fitted")
     ax.plot(DECADES, np.polyval(np.polyfit(L, leaves[geometry], 1), L), ":", color="0.45", label="best straight line")
-    ax.set(xlabel="first difference of the heads", ylabel="time at which one leaves",
-           title=f"{'Simplex form' if geometry == 'simplex' else 'Softmax of logits'}: the wait grows with the square of ln(1/eps)")  # fmt: skip
+    form = "Simplex form" if geometry == "simplex" else "Softmax of logits"
+    ax.set(
+        xlabel="first difference of the heads",
+        ylabel="time at which one leaves",
+        title=f"{form}: the wait grows with the square of ln(1/eps)",
+    )
     ax.set_xticks(DECADES, [f"1e-{k}" for k in DECADES])
     ax.legend(loc="upper left")
 for geometry, (t, measured) in rates.items():
@@ -235,12 +239,20 @@ run.claim("from 1e-4 on the prediction, nothing fitted, is right within 0.5% (si
 run.claim("a parabola in ln(1/eps) fits better than a line", all(fit[2] > max(0.9999, fit[1]) for fit in fits.values()))
 run.claim("the leading direction names the head that leaves, at every random start", right == STARTS)
 run.exercise("six heads instead of three: how much earlier does the first one leave, in the limit of small differences?")
-run.finish(departure={g: {f"1e-{k}": t for k, t in zip(DECADES, leaves[g])} for g in flows},
-           predicted={g: {f"1e-{k}": t for k, t in zip(DECADES, foretold[g])} for g in flows},
-           quadratic_r2=min(fit[2] for fit in fits.values()), line_r2=max(fit[1] for fit in fits.values()),
-           second_differences=bends, second_differences_limit=limits, identical_heads_gap=gap, identical_heads_share_error=share,
-           last_bit_departure=bit_leaves, eigenvalue_error=max(errors.values()), leavers_named=[right, STARTS],
-           difference_when_named=max(nearest))  # fmt: skip
+run.finish(
+    departure={g: {f"1e-{k}": t for k, t in zip(DECADES, leaves[g])} for g in flows},
+    predicted={g: {f"1e-{k}": t for k, t in zip(DECADES, foretold[g])} for g in flows},
+    quadratic_r2=min(fit[2] for fit in fits.values()),
+    line_r2=max(fit[1] for fit in fits.values()),
+    second_differences=bends,
+    second_differences_limit=limits,
+    identical_heads_gap=gap,
+    identical_heads_share_error=share,
+    last_bit_departure=bit_leaves,
+    eigenvalue_error=max(errors.values()),
+    leavers_named=[right, STARTS],
+    difference_when_named=max(nearest),
+)
 
 # %% [markdown]
 # Answer: it takes half the time. Each of six heads has half the value on feature 1, so each is pulled to position 1 half

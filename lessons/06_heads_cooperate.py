@@ -201,8 +201,13 @@ for k, colour in enumerate(of_feature):
     ax.annotate(f"t = {half_times[k]:.4g}", (half_times[k], by_feature[0, k] / 2), xytext=(7, 0),
                 textcoords="offset points", color=colour)  # fmt: skip
 ax.semilogx(story.t[1:], simplex.loss(story.y)[1:], color="k", lw=1.2, label="all")
-ax.set(xlim=(0.1, SIMPLEX_END), ylim=(0, None), xlabel="time (logarithmic); a band ends when the next feature is half learnt",
-       ylabel="loss", title="The loss falls in three steps: all heads together, then one leaves for feature 2, one for 3")  # fmt: skip
+ax.set(
+    xlim=(0.1, SIMPLEX_END),
+    ylim=(0, None),
+    xlabel="time (logarithmic); a band ends when the next feature is half learnt",
+    ylabel="loss",
+    title="The loss falls in three steps: all heads together, then one leaves for feature 2, one for 3",
+)
 ax.legend()
 run.figure(fig, "three_stages")
 
@@ -231,7 +236,7 @@ run.figure(fig, "variants_and_network")
 
 # %%
 reference = {"simplex": (4.5413, 89.278, 226.31), "logits": (21.556, 902.30, 1299.5)}
-text = lambda times: ", ".join(f"{t:.5g}" for t in times)  # noqa: E731
+text = lambda times: ", ".join(f"{t:.5g}" for t in times)
 run.compare(
     [
         ("half times of features 1, 2, 3, simplex", text(reference["simplex"]), text(half_times)),
@@ -257,8 +262,10 @@ def off(times, others):
     return float(np.abs(np.asarray(times)[reached] / others[reached] - 1).max())
 
 
-run.claim("the half times of the table, within 0.1%",
-          off(half_times, np.array(reference["simplex"])) < 1e-3 and off(logits_half_times, np.array(reference["logits"])) < 1e-3)  # fmt: skip
+run.claim(
+    "the half times of the table, within 0.1%",
+    off(half_times, np.array(reference["simplex"])) < 1e-3 and off(logits_half_times, np.array(reference["logits"])) < 1e-3,
+)
 run.claim("on each plateau the leading direction names the next feature and the head that takes it",
           foretold == [(2, 2), (3, 3)])  # fmt: skip
 run.claim("reversed importances reverse the order", order_reversed == [3, 2, 1])

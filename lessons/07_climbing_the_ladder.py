@@ -120,8 +120,19 @@ def train_one(seed):
     if full:
         stream = ((x, *model.draw_drops(for_drops, len(x), length - 1, DROPOUT)) for x in stream)
     looks = ladder.Ladder(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device, maps=True)
-    kept = {**vars(option), "spans": spans, "importance": importance, "sequences": sequences, "batch": batch,
-            "init_scale": init_scale, "lr": rate, "vocab": VOCAB, "generated": GENERATED, "looks": LOOKS, "dropout": DROPOUT}  # fmt: skip
+    kept = {
+        **vars(option),
+        "spans": spans,
+        "importance": importance,
+        "sequences": sequences,
+        "batch": batch,
+        "init_scale": init_scale,
+        "lr": rate,
+        "vocab": VOCAB,
+        "generated": GENERATED,
+        "looks": LOOKS,
+        "dropout": DROPOUT,
+    }
     kept = {key: kept[key] for key in kept.keys() - {"out", "no_show", "resume", "seeds", "steps", "device"}}
     optimizer = optim.SGD(rate, momentum=0.9) if sgd else optim.AdamW(rate)
     _, history = train.train(
@@ -136,11 +147,17 @@ def summary(history):
     """The numbers of one run, as results.json has them."""
     at, kl, mass = history.steps("kl"), history["kl"], history["span_mass"]
     nearest = kl.argmin(axis=0)
-    return dict(kl_argmin_steps=at[nearest].tolist(), kl_there=kl[nearest].tolist(),
-                kl_at_start=kl[0].tolist(), stage_steps=measure.stage_steps(at, kl).tolist(), rungs_in_order=bool((np.diff(nearest) > 0).all()),
-                final_kl=kl[-1].tolist(), own_block=(mass[-1].argmax(axis=1) + 1).tolist(),
-                own_block_mass=mass[-1].max(axis=1).tolist(),
-                first_block=(mass[nearest[0]].argmax(axis=1) + 1).tolist())  # fmt: skip
+    return dict(
+        kl_argmin_steps=at[nearest].tolist(),
+        kl_there=kl[nearest].tolist(),
+        kl_at_start=kl[0].tolist(),
+        stage_steps=measure.stage_steps(at, kl).tolist(),
+        rungs_in_order=bool((np.diff(nearest) > 0).all()),
+        final_kl=kl[-1].tolist(),
+        own_block=(mass[-1].argmax(axis=1) + 1).tolist(),
+        own_block_mass=mass[-1].max(axis=1).tolist(),
+        first_block=(mass[nearest[0]].argmax(axis=1) + 1).tolist(),
+    )
 
 
 runs = {seed: train_one(seed) for seed in range(option.seed, option.seed + option.seeds)}
@@ -156,6 +173,7 @@ h, H = len(chain.blocks), option.heads
 # that sees this block alone (nearest, not equal: the other blocks leak in). One head leaves, and it comes nearest to
 # the teacher of two blocks. At the end, look at what the heads *write*: a head writes the same for a token wherever the
 # token stands; where it still looks at another's block this is wrong, and the other head takes it back.
+
 
 # %%
 def rung(k):
@@ -176,12 +194,24 @@ for other, (_, _, others) in runs.items():
                 label=f"to the teacher of {rung(k)}" if other == option.seed else None)  # fmt: skip
 for i, (start, end) in enumerate(zip(edges[:-1], edges[1:])):
     ax.axvspan(start, end, color="0.94" if i % 2 == 0 else "1", zorder=0)
-    ax.annotate(f"nearest: {rung(i) if len(left) == h - 1 else ''}", ((start + end) / 2, 0.97), xycoords=("data", "axes fraction"), ha="center", va="top")
+    ax.annotate(
+        f"nearest: {rung(i) if len(left) == h - 1 else ''}",
+        ((start + end) / 2, 0.97),
+        xycoords=("data", "axes fraction"),
+        ha="center",
+        va="top",
+    )
 if standard and not run.quick:
     plot.reference(ax, 0.09, "paper, full teacher, at the end: 0.09")
-ax.set(xlim=(0, at[-1]), ylim=(0, 1.15 * kl[min(3, len(kl) - 1) :].max()), xlabel="training step", ylabel="KL(teacher || network), nats",
-       title="The network comes nearest to the teacher of one block, leaves it for that of two, then for that of all three"
-             if first["rungs_in_order"] and len(left) == h - 1 else "Distance to the teachers")  # fmt: skip
+ax.set(
+    xlim=(0, at[-1]),
+    ylim=(0, 1.15 * kl[min(3, len(kl) - 1) :].max()),
+    xlabel="training step",
+    ylabel="KL(teacher || network), nats",
+    title="The network comes nearest to the teacher of one block, leaves it for that of two, then for that of all three"
+    if first["rungs_in_order"] and len(left) == h - 1
+    else "Distance to the teachers",
+)
 ax.legend(loc="center right")
 moments = [np.abs(at - step).argmin() for step in (edges[1] // 2, *edges[1:])]
 moments = [moments[i] for i in np.linspace(0, len(moments) - 1, 4).round().astype(int)]

@@ -3,7 +3,7 @@
 
 Question   Attention focuses, blurs and focuses again, and the loss falls in steps. What drives the cycle?
 You see    condensation, focus, dilution and renewal on one time axis; when each saddle is left, foretold from it; two
-           matrices that cannot change, and what they say about the steps of the integrator; and what frees a flow that is stuck.
+           matrices that cannot change, and what they say about the integrator's steps; and what frees a flow that is stuck.
 Takes      40 seconds.
 """
 
@@ -142,7 +142,7 @@ def alike(pi, rho, t):
 def where_it_rests(pi_0, rho):
     """Where rare tokens that are exactly alike come to rest; rounding is not allowed to part them."""
     chain = FocusDilution(np.array([pi_0, *[(1 - pi_0) / 3] * 3]), rho, WIDTH)
-    field = lambda t, y: made_alike(chain, chain(t, y))  # noqa: E731
+    field = lambda t, y: made_alike(chain, chain(t, y))
     start = made_alike(chain, chain.start(np.random.default_rng(0), EPS))
     return chain, ode.integrate(field, (0, REST), start, t_eval=[REST], method="rk45", rtol=1e-6, atol=1e-8).y[-1]
 
@@ -175,7 +175,12 @@ own_rates = np.array([[rate_of_differences(*where_it_rests(p, rho)) for p in FRE
 # %%
 inks = (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION)
 names = [f"token {i}, {p:g}" for i, p in enumerate(PI)]
-edges = [("condensation", 1.0, condensed_t), ("focus", condensed_t, focus_t), ("dilution", focus_t, renewal_t), ("the next cycle", renewal_t, END)]
+edges = [
+    ("condensation", 1.0, condensed_t),
+    ("focus", condensed_t, focus_t),
+    ("dilution", focus_t, renewal_t),
+    ("the next cycle", renewal_t, END),
+]
 W0, _, W_Q, _ = flow.split(path.y)
 A = flow.attention(path.y)
 spread = measure.entropy(np.log(A))
@@ -198,7 +203,11 @@ for ax, (what, curves, labels) in zip(axes, panels):
     ax.set(ylabel=what, xlim=(1, END))
     if labels and len(labels) > 1:
         ax.legend(loc="center left", fontsize=8)
-for value, text in ((math.log(len(PI)), "ln 4"), (-float(np.dot(PI, np.log(PI))), "entropy of pi"), (flow.entropy_rate, "entropy of the chain")):
+for value, text in (
+    (math.log(len(PI)), "ln 4"),
+    (-float(np.dot(PI, np.log(PI))), "entropy of pi"),
+    (flow.entropy_rate, "entropy of the chain"),
+):
     plot.reference(axes[0], value, text, below=text != "entropy of pi")
 axes[0].set(ylim=(0.42, 1.45))
 axes[-1].set_xlabel("time (logarithmic)")
@@ -214,7 +223,9 @@ axes[0, 0].set(xlabel="first principal direction", ylabel="second", title="Paths
 axes[0, 0].legend(fontsize=8)
 for k, saddle in enumerate(saddles):
     axes[0, 1].semilogy(*saddle["moved"], color=plot.COLOURS[k], lw=4, alpha=0.35)
-    axes[0, 1].semilogy(waits, saddle["size"], "--", color=plot.COLOURS[k], label=f"saddle at t = {saddle['t']:.0f}, rate {saddle['rate']:.2g}")
+    axes[0, 1].semilogy(
+        waits, saddle["size"], "--", color=plot.COLOURS[k], label=f"saddle at t = {saddle['t']:.0f}, rate {saddle['rate']:.2g}"
+    )
 axes[0, 1].set(xlim=(0, 100), ylim=(1e-3, 3), xlabel="time since the slowest point", ylabel="distance from it",
                title="Foretold from each saddle (dashed: linear flow)")  # fmt: skip
 axes[0, 1].legend(fontsize=8, loc="lower right")
@@ -222,62 +233,103 @@ axes[0, 2].loglog(DELTAS, list(escape.values()), "o-", color=plot.BLUE)
 plot.slope(axes[0, 2], DELTAS[::-1], 1.3 * escape[DELTAS[-1]], 1, "$\\delta^1$")
 axes[0, 2].set_xticks(DELTAS, DELTAS)
 axes[0, 2].minorticks_off()
-axes[0, 2].set(xlabel="asymmetry $\\delta$ of the rare tokens", ylabel="leading rate", title="An asymmetry of the data frees the flow")
+axes[0, 2].set(
+    xlabel="asymmetry $\\delta$ of the rare tokens", ylabel="leading rate", title="An asymmetry of the data frees the flow"
+)
 axes[1, 0].semilogy(stiff_at, stiffness, "o-", color=plot.VERMILION)
-for rate, text in ((2.785 / STEPS[-1], f"RK4, step {STEPS[-1]:g}"), (2 / 0.1, "descent, learning rate 0.1"), (2 / 1.0, "descent, learning rate 1")):
+for rate, text in (
+    (2.785 / STEPS[-1], f"RK4, step {STEPS[-1]:g}"),
+    (2 / 0.1, "descent, learning rate 0.1"),
+    (2 / 1.0, "descent, learning rate 1"),
+):
     plot.reference(axes[1, 0], rate, text)
-axes[1, 0].set(xlabel="time", ylabel="fastest decay rate", ylim=(None, 150), title="The flow turns stiff (dashed: where a walk breaks)")
+axes[1, 0].set(
+    xlabel="time", ylabel="fastest decay rate", ylim=(None, 150), title="The flow turns stiff (dashed: where a walk breaks)"
+)
 axes[1, 1].semilogy(times[1:], np.maximum(walk_drift, 1e-17), color=plot.VERMILION, label=f"RK4, step {STEPS[-1]:g}")
 axes[1, 1].plot(END, exact_drift, "o", color=plot.BLUE, label="rk45 at the end")
 axes[1, 1].set(xlabel="time", ylabel="drift of what is conserved", title="What cannot change tells when the walk is wrong")
 axes[1, 1].legend()
-image = axes[1, 2].imshow(np.log10(np.maximum(own_rates, 1e-5)), cmap="viridis", vmin=-5, vmax=-1.5, origin="lower", aspect="auto")
+image = axes[1, 2].imshow(
+    np.log10(np.maximum(own_rates, 1e-5)), cmap="viridis", vmin=-5, vmax=-1.5, origin="lower", aspect="auto"
+)
 for (i, j), rate in np.ndenumerate(own_rates):
-    axes[1, 2].text(j, i, f"{rate:.0e}" if rate > 1e-5 else "0", ha="center", va="center", color="w" if rate < 1e-3 else "k", fontsize=8)
+    axes[1, 2].text(
+        j, i, f"{rate:.0e}" if rate > 1e-5 else "0", ha="center", va="center", color="w" if rate < 1e-3 else "k", fontsize=8
+    )
 axes[1, 2].set_xticks(range(len(FREQUENT)), FREQUENT)
 axes[1, 2].set_yticks(range(len(PERSISTENCE)), PERSISTENCE)
 axes[1, 2].set(xlabel="$\\pi_0$", ylabel="$\\rho$", title="Rate at which alike rare tokens part (0: below 1e-5)")
 run.figure(fig, "saddles_and_steps")
 
 # %%
-text = lambda values, form="{:.4g}": ", ".join(form.format(value) for value in values)  # noqa: E731
+text = lambda values, form="{:.4g}": ", ".join(form.format(value) for value in values)
 loss_at = {t: float(flow.loss(path.y[np.searchsorted(times, t)])) for t in (200.0, 1000.0) if t <= END}
-at = lambda t: int(np.searchsorted(times, t))  # noqa: E731
+at = lambda t: int(np.searchsorted(times, t))
 known = KNOWN.get(run.options.seed, (None,) * 8)
-run.compare([
-    ("condensed: first singular value of W0 reaches 1", known[0], condensed_t),
-    ("1 - cosine of its direction with pi", known[1], 1 - stages.cosine),
-    ("norm of W_Q there over its start", str(known[2]), f"{stages.frozen_ratio:.5g}"),
-    ("focus: A_00 reaches 0.9", known[3], focus_t),
-    ("norm of embedding 1: peak, least, at", known[4], text([stages.peak, stages.least, stages.dilution_t])),
-    ("renewal: second singular value reaches 0.5", known[5], renewal_t),
-    *((f"loss at t = {t:g}", str(value), f"{loss_at[t]:.5f}") for t, value in zip((200.0, 1000.0), known[6:]) if t in loss_at),
-    ("entropy of token 1's attention: at focus, at renewal", None, text([spread[at(focus_t), 1], spread[at(renewal_t), 1]])),
-    ("leading rate at the origin: |pi| |pi - 1/d|, linear flow", None, text([flow.origin_rate, saddles[0]["rate"]])),
-    ("at the condensed point: closed form, Jacobian", None, text([flow.focus_rate, at_condensed.rate])),
-    (f"start of {EPS / 10:g}: focus later by (1/mu + 1/r) ln 10, true", "34.07" if run.options.seed == 0 else None,
-     text([(1 / flow.origin_rate + 1 / flow.focus_rate) * math.log(10), later_focus])),
-    *((f"away from the saddle at {s['t']:.0f} by {DISTANCE}: linear flow, true", None, text([s["predicted"], s["measured"]]))
-      for s in saddles),
-    *((f"leading mode at {s['t']:.0f}: share in W0, W1, W_Q, W_K", None, text(s["shares"].values(), "{:.2f}")) for s in saddles),
-    (f"drift at t = {DRIFT_END:g}, RK4 with steps {STEPS}", None, text(drifts.values(), "{:.1e}")),
-    ("its fall at each halving", "16, 16", text(halvings)),
-    (f"drift at t = {END:g}: RK4 with step {STEPS[-1]}, rk45", "4e-2, -", text([walk_drift[-1], exact_drift], "{:.0e}")),
-    *((f"leading rate, delta = {delta}", known, rate) for (delta, rate), known in
-      zip(escape.items(), (8.134e-4, 3.972e-4, 1.974e-4, 9.854e-5))),
-    ("its power of delta", "1", delta_slope),
-    ("delta = 0: loss, and leading rate", "0.722622, 0", f"{stuck_loss:.6f}, {stuck_rate:.0e}"),
-], before="reference")  # fmt: skip
-close = lambda value, known, within: abs(value / known - 1) < within  # noqa: E731
+run.compare(
+    [
+        ("condensed: first singular value of W0 reaches 1", known[0], condensed_t),
+        ("1 - cosine of its direction with pi", known[1], 1 - stages.cosine),
+        ("norm of W_Q there over its start", str(known[2]), f"{stages.frozen_ratio:.5g}"),
+        ("focus: A_00 reaches 0.9", known[3], focus_t),
+        ("norm of embedding 1: peak, least, at", known[4], text([stages.peak, stages.least, stages.dilution_t])),
+        ("renewal: second singular value reaches 0.5", known[5], renewal_t),
+        *(
+            (f"loss at t = {t:g}", str(value), f"{loss_at[t]:.5f}")
+            for t, value in zip((200.0, 1000.0), known[6:])
+            if t in loss_at
+        ),
+        (
+            "entropy of token 1's attention: at focus, at renewal",
+            None,
+            text([spread[at(focus_t), 1], spread[at(renewal_t), 1]]),
+        ),
+        ("leading rate at the origin: |pi| |pi - 1/d|, linear flow", None, text([flow.origin_rate, saddles[0]["rate"]])),
+        ("at the condensed point: closed form, Jacobian", None, text([flow.focus_rate, at_condensed.rate])),
+        (
+            f"start of {EPS / 10:g}: focus later by (1/mu + 1/r) ln 10, true",
+            "34.07" if run.options.seed == 0 else None,
+            text([(1 / flow.origin_rate + 1 / flow.focus_rate) * math.log(10), later_focus]),
+        ),
+        *(
+            (
+                f"away from the saddle at {s['t']:.0f} by {DISTANCE}: linear flow, true",
+                None,
+                text([s["predicted"], s["measured"]]),
+            )
+            for s in saddles
+        ),
+        *(
+            (f"leading mode at {s['t']:.0f}: share in W0, W1, W_Q, W_K", None, text(s["shares"].values(), "{:.2f}"))
+            for s in saddles
+        ),
+        (f"drift at t = {DRIFT_END:g}, RK4 with steps {STEPS}", None, text(drifts.values(), "{:.1e}")),
+        ("its fall at each halving", "16, 16", text(halvings)),
+        (f"drift at t = {END:g}: RK4 with step {STEPS[-1]}, rk45", "4e-2, -", text([walk_drift[-1], exact_drift], "{:.0e}")),
+        *(
+            (f"leading rate, delta = {delta}", known, rate)
+            for (delta, rate), known in zip(escape.items(), (8.134e-4, 3.972e-4, 1.974e-4, 9.854e-5))
+        ),
+        ("its power of delta", "1", delta_slope),
+        ("delta = 0: loss, and leading rate", "0.722622, 0", f"{stuck_loss:.6f}, {stuck_rate:.0e}"),
+    ],
+    before="reference",
+)
+close = lambda value, known, within: abs(value / known - 1) < within
 run.claim("condensation, focus, dilution and renewal come in this order",
           condensed_t < focus_t < stages.dilution_t < renewal_t)  # fmt: skip
-run.claim("in dilution the frequent token stays focused and token 1 spreads its attention",
-          spread[at(stages.dilution_t) : at(renewal_t), 0].max() < 0.3 and spread[at(renewal_t), 1] > spread[at(focus_t), 1] + 0.2)  # fmt: skip
+run.claim(
+    "in dilution the frequent token stays focused and token 1 spreads its attention",
+    spread[at(stages.dilution_t) : at(renewal_t), 0].max() < 0.3 and spread[at(renewal_t), 1] > spread[at(focus_t), 1] + 0.2,
+)
 if not run.quick:
     run.claim("after renewal token 1 focuses again", spread[-1, 1] < spread[at(renewal_t) :, 1].max() - 0.2)
 if run.options.seed in KNOWN:
-    run.claim("condensation, focus and renewal come when they should, within 0.1%",
-              all(close(t, known, 1e-3) for t, known in zip((condensed_t, focus_t, renewal_t), (known[0], known[3], known[5]))))  # fmt: skip
+    run.claim(
+        "condensation, focus and renewal come when they should, within 0.1%",
+        all(close(t, known, 1e-3) for t, known in zip((condensed_t, focus_t, renewal_t), (known[0], known[3], known[5]))),
+    )
 run.claim("condensation is along pi, with attention frozen", 1 - stages.cosine < 1e-5 and abs(stages.frozen_ratio - 1) < 2e-3)
 run.claim("the closed form of the rate of focus is the Jacobian's, and foretells the delay of a smaller start within 2%",
           close(flow.focus_rate, at_condensed.rate, 1e-8)
@@ -289,8 +341,10 @@ run.claim("the linear flow foretells when each saddle is left: within 2% of the 
           all(abs(s["predicted"] - s["measured"]) < (0.02 if i < 3 else 0.08) * (s["measured"] - s["t"])
               for i, s in enumerate(saddles)))  # fmt: skip
 run.claim("RK4's drift falls by 16 at each halving, within 20%", all(abs(fall / 16 - 1) < 0.2 for fall in halvings))
-run.claim("the rates of the asymmetric points within 1%",
-          all(close(rate, known, 0.01) for rate, known in zip(escape.values(), (8.134e-4, 3.972e-4, 1.974e-4, 9.854e-5))))  # fmt: skip
+run.claim(
+    "the rates of the asymmetric points within 1%",
+    all(close(rate, known, 0.01) for rate, known in zip(escape.values(), (8.134e-4, 3.972e-4, 1.974e-4, 9.854e-5))),
+)
 run.claim("they are of order delta", abs(delta_slope - 1) < 0.05)
 run.claim("without asymmetry the flow is stuck, and one of the start alone does not free it",
           abs(stuck_loss - 0.722622) < 1e-5 and abs(stuck_rate) < 1e-6 and abs(start_only_rate) < 1e-6)  # fmt: skip
@@ -302,11 +356,22 @@ if not run.quick:
     run.claim("the drift is below 1e-9 at t = 300 with step 0.05, and betrays that step by t = 1000",
               drifts[0.05] < 1e-9 and walk_drift[-1] > 1e-3 > 1e-6 > exact_drift)  # fmt: skip
 run.exercise("which learning rate does gradient descent need at t = 1000, and which was enough at t = 100?")
-run.finish(condensed_t=condensed_t, cosine=stages.cosine, frozen_ratio=stages.frozen_ratio, focus_t=focus_t,
-           dilution_norm=[stages.peak, stages.least], focus_rate=flow.focus_rate,
-           renewal_t=renewal_t, loss_200=loss_at.get(200.0), loss_1000=loss_at.get(1000.0), drift=drifts[STEPS[-1]],
-           escape=escape, delta_slope=delta_slope, saddles=[{k: v for k, v in s.items() if k not in ("size", "moved")} for s in saddles],
-           own_rates=own_rates)  # fmt: skip
+run.finish(
+    condensed_t=condensed_t,
+    cosine=stages.cosine,
+    frozen_ratio=stages.frozen_ratio,
+    focus_t=focus_t,
+    dilution_norm=[stages.peak, stages.least],
+    focus_rate=flow.focus_rate,
+    renewal_t=renewal_t,
+    loss_200=loss_at.get(200.0),
+    loss_1000=loss_at.get(1000.0),
+    drift=drifts[STEPS[-1]],
+    escape=escape,
+    delta_slope=delta_slope,
+    saddles=[{k: v for k, v in s.items() if k not in ("size", "moved")} for s in saddles],
+    own_rates=own_rates,
+)
 
 # %% [markdown]
 # Answer: Euler's steps stay bounded while step times rate is below 2. At t = 1000 the fastest rate is 65, so below 0.03; at

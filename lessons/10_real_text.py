@@ -87,8 +87,8 @@ def train_on(corpus, rng, title):
     seen, unseen = corpus.hold_out(HELD_OUT)
     judged = run.device.put(next(unseen.batches(for_judging, JUDGED, LENGTH + 1)))
     batches = (run.device.put(batch) for batch in seen.batches(rng, BATCH, LENGTH + 1))
-    watch = lambda step, params: look(seen.counts, params)  # noqa: E731
-    judge = lambda step, params: {"unseen": loss(params, judged)[0]}  # noqa: E731
+    watch = lambda step, params: look(seen.counts, params)
+    judge = lambda step, params: {"unseen": loss(params, judged)[0]}
     return train.train(loss, params, batches, optim.SGD(RATE, MOMENTUM), steps=steps, clip=1.0,
                        callbacks=[(LOOKS, watch), (2 * LOOKS, judge)], every=LOOKS, title=title)[1]  # fmt: skip
 
@@ -133,7 +133,7 @@ word_entropy = float(-(shares * np.log(shares)).sum())
 # %%
 words = [corpus.words[w] for w in followed]
 curves = history["entropy"].T
-depth = lambda j, turn: curves[j, turn[1]] - max(curves[j, turn[0]], curves[j, turn[2]])  # noqa: E731
+depth = lambda j, turn: curves[j, turn[1]] - max(curves[j, turn[0]], curves[j, turn[2]])
 deepest = [max(turns, key=lambda turn: depth(j, turn), default=None) for j, turns in enumerate(found)]
 clear = [depth(j, turn) / (noise + 0.01) if turn else 0.0 for j, (turn, noise) in enumerate(zip(deepest, noise_of(history)))]
 star = int(np.argmax(clear))  # the turn that stands out most from its noise
@@ -148,7 +148,9 @@ for ax, run_of, what in ((axes[0, 0], history, "In the text"), (axes[0, 1], cont
 axes[0, 0].legend(fontsize=8, title="word (count)")
 attended = history["attention"][:, star]
 for colour, k in zip(plot.COLOURS, np.argsort(-attended.max(axis=0))[:6]):
-    axes[0, 2].plot(steps_at, attended[:, k], color=colour, lw=2, label=corpus.words[k] + (" (itself)" if k == followed[star] else ""))
+    axes[0, 2].plot(
+        steps_at, attended[:, k], color=colour, lw=2, label=corpus.words[k] + (" (itself)" if k == followed[star] else "")
+    )
 axes[0, 2].set(ylim=(0, 1), xlabel="training step", ylabel="attention", title=f'What "{words[star]}" looks at')
 axes[0, 2].legend(fontsize=8)
 for colour, j in zip(plot.COLOURS, shown):
@@ -176,7 +178,13 @@ rows.append(("the words' frequencies are learnt at step", int(condensed), None))
 rows.append(("loss at the end, text kept out of training", float(control["unseen"][-1]), float(history["unseen"][-1])))
 if any(found):
     unseen_then = np.interp(steps_at[list(deepest[star])], history.steps("unseen"), history["unseen"])
-    rows.append((f'the same loss at the corners of the clearest turn, of "{words[star]}"', None, " -> ".join(f"{loss:.3f}" for loss in unseen_then)))
+    rows.append(
+        (
+            f'the same loss at the corners of the clearest turn, of "{words[star]}"',
+            None,
+            " -> ".join(f"{loss:.3f}" for loss in unseen_then),
+        )
+    )
 rows.append(("effective rank of W0 at the end", float(control["rank"][-1]), float(history["rank"][-1])))
 print("\nturns of each followed word (count), and for the deepest: most attended word, entropy and step at its three corners")
 run.compare(rows, before="shuffled")
@@ -192,9 +200,14 @@ else:
 run.claim("order is worth something: on text kept out of training the loss ends below that of shuffled text",
           history["unseen"][-1] < control["unseen"][-1])  # fmt: skip
 run.exercise("train with Adam instead of SGD. Why is shuffled text a weaker control then?")
-run.finish(turns={words[j]: [steps_at[list(turn)].tolist() for turn in turns] for j, turns in enumerate(found)},
-           turns_in_shuffled={words[j]: len(turns) for j, turns in enumerate(in_shuffled)},
-           vocabulary=corpus.vocab, tokens=len(corpus.ids), text=str(options.text or "stories"), effective_rank=history["rank"][-1])  # fmt: skip
+run.finish(
+    turns={words[j]: [steps_at[list(turn)].tolist() for turn in turns] for j, turns in enumerate(found)},
+    turns_in_shuffled={words[j]: len(turns) for j, turns in enumerate(in_shuffled)},
+    vocabulary=corpus.vocab,
+    tokens=len(corpus.ids),
+    text=str(options.text or "stories"),
+    effective_rank=history["rank"][-1],
+)
 
 # %% [markdown]
 # Answer: Adam divides each gradient by its own size, so its steps do not shrink with the gradient. In shuffled text nothing

@@ -109,23 +109,41 @@ adapted = when(adaptive, "solved")
 
 # %%
 fig, axes = plt.subplots(2, 3, figsize=(14.5, 8.2))
-for results, colour, name in ((two, plot.BLUE, "two layers"), (one, plot.VERMILION, "one layer"), (helped, plot.GREEN, "one layer, input with the token before")):
+for results, colour, name in (
+    (two, plot.BLUE, "two layers"),
+    (one, plot.VERMILION, "one layer"),
+    (helped, plot.GREEN, "one layer, input with the token before"),
+):
     for i, result in enumerate(results):
         axes[0, 0].plot(result["step"], result["clean_accuracy"], color=colour, lw=1.2, label=name if i == 0 else None)
 plot.reference(axes[0, 0], 1 / PAIRS, "guessing among the values")
-axes[0, 0].set(xscale="symlog", xlim=(10, STEPS), ylim=(0, 1.02), xlabel="training step", ylabel="clean accuracy", title="One layer fails, two snap")
+axes[0, 0].set(
+    xscale="symlog",
+    xlim=(10, STEPS),
+    ylim=(0, 1.02),
+    xlabel="training step",
+    ylabel="clean accuracy",
+    title="One layer fails, two snap",
+)
 axes[0, 0].legend(fontsize=8)
 for name, colour, what in (("previous_token", plot.ORANGE, "layer 1: value looks at the key before it"),
                            ("matching", plot.PURPLE, "layer 2: query looks at the value behind its key"),
                            ("clean_accuracy", plot.BLUE, "clean accuracy")):  # fmt: skip
     axes[0, 1].plot(two[0]["step"], two[0][name], color=colour, lw=2, label=what)
-axes[0, 1].set(ylim=(0, 1.02), xlabel="training step", ylabel="attention, accuracy", title="Both patterns rise together (one run)")
+axes[0, 1].set(
+    ylim=(0, 1.02), xlabel="training step", ylabel="attention, accuracy", title="Both patterns rise together (one run)"
+)
 axes[0, 1].legend(fontsize=8)
 for tokens, colour in zip((16, 32, 64), plot.COLOURS):
     rows = [i for i, point in enumerate(GRID) if point[1] == tokens]
     if rows:
         axes[0, 2].loglog([GRID[i][0] for i in rows], grid_at[rows], "o", color=colour, label=f"{tokens} tokens")
-        axes[0, 2].loglog([GRID[i][0] for i in rows], [law.C * GRID[i][0] ** law.exponents["n_pairs"] * tokens ** law.exponents["n_tokens"] for i in rows], ":", color=colour)  # fmt: skip
+        axes[0, 2].loglog(
+            [GRID[i][0] for i in rows],
+            [law.C * GRID[i][0] ** law.exponents["n_pairs"] * tokens ** law.exponents["n_tokens"] for i in rows],
+            ":",
+            color=colour,
+        )
 if GRID:
     axes[0, 2].set_xticks([4, 6, 8, 12], ["4", "6", "8", "12"])
     axes[0, 2].minorticks_off()
@@ -133,28 +151,45 @@ if GRID:
 axes[0, 2].set(xlabel="pairs", ylabel="step of the snap", title="Later with more pairs and more tokens (dotted: fit)")
 axes[1, 0].plot(list(constant), [np.median(values) for values in constant.values()], "-", color=plot.BLUE)
 for p, values in constant.items():
-    axes[1, 0].plot([p] * len(values), values, "o", color=plot.BLUE, ms=4, label="constant p (line: median)" if p == 0 else None)
+    axes[1, 0].plot(
+        [p] * len(values), values, "o", color=plot.BLUE, ms=4, label="constant p (line: median)" if p == 0 else None
+    )
 axes[1, 0].plot([best_p] * len(adapted), adapted, "D", color=plot.VERMILION, ms=5, label="p that adapts (drawn at the best p)")
-axes[1, 0].set(ylim=(0, None), xlabel="p, cross-sample repetition", ylabel="step of 95% clean accuracy", title="A little repetition across samples helps")
+axes[1, 0].set(
+    ylim=(0, None),
+    xlabel="p, cross-sample repetition",
+    ylabel="step of 95% clean accuracy",
+    title="A little repetition across samples helps",
+)
 axes[1, 0].legend(fontsize=8)
 for (B, results), colour in zip(in_context.items(), plot.COLOURS):
     axes[1, 1].plot(results[0]["step"], results[0]["own_accuracy"], "--", color=colour, lw=1.5)
     axes[1, 1].plot(results[0]["step"], results[0]["clean_accuracy"], color=colour, lw=2, label=f"B = {B:g}")
 axes[1, 1].plot(two[0]["step"], two[0]["clean_accuracy"], color="k", lw=2, label="no repetition")
-axes[1, 1].set(ylim=(0, 1.02), xlabel="training step", ylabel="accuracy", title="In context it delays the skill (dashed: on its own task)")
+axes[1, 1].set(
+    ylim=(0, 1.02), xlabel="training step", ylabel="accuracy", title="In context it delays the skill (dashed: on its own task)"
+)
 axes[1, 1].legend(fontsize=8)
 axes[1, 2].plot(adaptive[0]["step"], adaptive[0]["p"], color=plot.VERMILION, lw=2, label="p that adapts")
-axes[1, 2].plot(adaptive[0]["step"], np.array(adaptive[0]["clean_loss"]) / np.log(TOKENS), color="k", lw=2, label="clean loss / ln(tokens)")
+axes[1, 2].plot(
+    adaptive[0]["step"], np.array(adaptive[0]["clean_loss"]) / np.log(TOKENS), color="k", lw=2, label="clean loss / ln(tokens)"
+)
 for (p, results), colour in zip(high.items(), (plot.SKY, plot.GREEN)):
     axes[1, 2].plot(results[0]["step"], np.array(results[0]["own_loss"]) / np.log(TOKENS), "--", color=colour, lw=1.2)
-    axes[1, 2].plot(results[0]["step"], np.array(results[0]["clean_loss"]) / np.log(TOKENS), color=colour, lw=1.5, label=f"clean loss, p = {p} (dashed: own)")
+    axes[1, 2].plot(
+        results[0]["step"],
+        np.array(results[0]["clean_loss"]) / np.log(TOKENS),
+        color=colour,
+        lw=1.5,
+        label=f"clean loss, p = {p} (dashed: own)",
+    )
 axes[1, 2].set(xlim=(0, 1200), ylim=(0, 2), xlabel="training step", title="Repetition that adapts; and too much of it")
 axes[1, 2].legend(fontsize=8)
 run.figure(fig, "recall")
 
 # %%
-median = lambda values: float(np.median(np.nan_to_num(values, nan=np.inf)))  # noqa: E731
-text = lambda values: ", ".join("-" if np.isnan(value) else f"{value:.4g}" for value in values)  # noqa: E731
+median = lambda values: float(np.median(np.nan_to_num(values, nan=np.inf)))
+text = lambda values: ", ".join("-" if np.isnan(value) else f"{value:.4g}" for value in values)
 ends = {name: [result["clean_accuracy"][-1] for result in results] for name, results in (("2", two), ("1", one))}
 p_told = 0.2
 speedup = median(when(two)) / median(when(across[p_told]))
@@ -164,22 +199,52 @@ rows = [
     ("    step of the snap (accuracy above 1/2)", None, text(when(two))),
     (f"one layer: clean accuracy after {STEPS} steps", None, text(ends["1"])),
     ("one layer, input with the token before: step of the snap", None, text(when(helped))),
-    ("attention at the end: previous token, matching value", None, text([two[0]["previous_token"][-1], two[0]["matching"][-1]])),
-    *((f"across samples, p = {p}: snap, 95%", None, f"{median(when(r)):.4g}, {median(when(r, 'solved')):.4g}") for p, r in across.items()),
+    (
+        "attention at the end: previous token, matching value",
+        None,
+        text([two[0]["previous_token"][-1], two[0]["matching"][-1]]),
+    ),
+    *(
+        (f"across samples, p = {p}: snap, 95%", None, f"{median(when(r)):.4g}, {median(when(r, 'solved')):.4g}")
+        for p, r in across.items()
+    ),
     (f"speed-up at p = {p_told}", "2", speedup),
-    *((f"in context, B = {B:g}: 5%, snap, and snap on its own task", None,
-       text([np.median(when(r, "weak")), np.median(when(r)), np.median(when(r, "own_emerged"))])) for B, r in in_context.items()),
+    *(
+        (
+            f"in context, B = {B:g}: 5%, snap, and snap on its own task",
+            None,
+            text([np.median(when(r, "weak")), np.median(when(r)), np.median(when(r, "own_emerged"))]),
+        )
+        for B, r in in_context.items()
+    ),
     *((f"    saying the most frequent value is right, B = {B:g}", None, most_frequent(B)) for B in in_context),
     *([("no repetition: 5%, snap", None, text([np.median(when(two, "weak")), np.median(when(two))]))] if in_context else []),
-    *((f"p = {p}: lowest own loss while clean accuracy is below 1/2, clean loss then", None,
-       text(min((own, clean) for own, clean, right in zip(r[0]["own_loss"], r[0]["clean_loss"], r[0]["clean_accuracy"]) if right < 0.5)))
-      for p, r in high.items()),
-    *([("law: C, pairs, tokens", "0.55, 2.25, 0.79", text([law.C, law.exponents["n_pairs"], law.exponents["n_tokens"]])),
-       ("    R2", "0.982", law.r2)] if law else []),
+    *(
+        (
+            f"p = {p}: lowest own loss while clean accuracy is below 1/2, clean loss then",
+            None,
+            text(
+                min(
+                    (own, clean)
+                    for own, clean, right in zip(r[0]["own_loss"], r[0]["clean_loss"], r[0]["clean_accuracy"])
+                    if right < 0.5
+                )
+            ),
+        )
+        for p, r in high.items()
+    ),
+    *(
+        [
+            ("law: C, pairs, tokens", "0.55, 2.25, 0.79", text([law.C, law.exponents["n_pairs"], law.exponents["n_tokens"]])),
+            ("    R2", "0.982", law.r2),
+        ]
+        if law
+        else []
+    ),
     (f"95%: adaptive, each seed (median {median(adapted):.4g})", None, text(adapted)),
     (f"     best constant p = {best_p:g} (median {median(constant[best_p]):.4g})", None, text(constant[best_p])),
     ("     best constant of each seed", None, text(best_each)),
-]  # fmt: skip
+]
 run.compare(rows)
 if run.quick:
     run.claim("two layers learn to recall", all(end > 0.9 for end in ends["2"]))
@@ -188,11 +253,16 @@ if run.quick:
 else:
     run.claim("two layers exceed 0.99 clean accuracy for at least 4 of 5 seeds", sum(end >= 0.99 for end in ends["2"]) >= 4)
     run.claim("one layer stays below 0.2", all(max(result["clean_accuracy"]) < 0.2 for result in one))
-    run.claim("one layer succeeds if its input carries the token before, for at least 4 of 5 seeds", sum(np.isfinite(when(helped))) >= 4)
+    run.claim(
+        "one layer succeeds if its input carries the token before, for at least 4 of 5 seeds",
+        sum(np.isfinite(when(helped))) >= 4,
+    )
     run.claim("the snap comes later with more pairs and with more tokens",
               law.exponents["n_pairs"] > 0 and law.exponents["n_tokens"] > 0)  # fmt: skip
     run.claim("cross-sample repetition p = 0.2 makes it at least 1.3 times earlier", speedup >= 1.3)
-    run.claim("in-context repetition delays the clean skill", all(median(when(r)) > median(when(two)) for r in in_context.values()))
+    run.claim(
+        "in-context repetition delays the clean skill", all(median(when(r)) > median(when(two)) for r in in_context.values())
+    )
 run.exercise("give the one-layer network the token after each one instead. Which accuracy do you expect, and why?")
 run.finish(clean_accuracy=ends, snap_step={"2": when(two), "1": when(one)}, speedup_p02=speedup, speedup_B2_clean=speedup_B2,
            law=None if law is None else {"C": law.C, **law.exponents, "r2": law.r2},

@@ -100,7 +100,7 @@ def torch_step(model, B, threads):
     def full(x):
         D = model.width
         e = F.embedding(x, p["W_E"]) + p["W_P"]
-        split = lambda e, W: (e @ W.reshape(D, D)).reshape(B, -1, model.heads, D // model.heads).transpose(1, 2)  # noqa: E731
+        split = lambda e, W: (e @ W.reshape(D, D)).reshape(B, -1, model.heads, D // model.heads).transpose(1, 2)
         y = attend(split(e[:, first:], p["W_Q"]), split(e, p["W_K"]), split(e, p["W_V"]))
         c = y.transpose(1, 2).reshape(B, -1, D) @ p["W_O"].reshape(D, D)
         r = F.layer_norm(e[:, first:] + c, (D,), p["g_1"], p["b_1"])
@@ -148,8 +148,11 @@ def steps_table(device, rate, threads):
                     t = min(t, seconds(step, device, runs))
                     t_rival = min(t_rival, seconds(rival, device, runs))
                     other = f" {t_rival * 1e3:>9.1f} {t_rival / t:>6.2f}"
-                print(f"{name:<8} {model.positions - model.context + 1:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
-                      f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}{other}", flush=True)  # fmt: skip
+                print(
+                    f"{name:<8} {model.positions - model.context + 1:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
+                    f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}{other}",
+                    flush=True,
+                )
 
 
 def grid_in_one_call(device):
@@ -158,12 +161,12 @@ def grid_in_one_call(device):
 
     def plateaus(T, d, put):
         flow = TwoNumbers(put(T), put(d))
-        snap = lambda t, y: flow.loss(y) - 0.1  # noqa: E731
+        snap = lambda t, y: flow.loss(y) - 0.1
         snap.terminal = True
         start = put(TwoNumbers(T, d).start())
         return ode.integrate(flow, (0, 1e7), start, method="rk45", events=snap, t_eval=[0.0]).t_events[0]
 
-    on_host = lambda x: x  # noqa: E731
+    on_host = lambda x: x
     together = seconds(lambda: plateaus(T, d, device.put), device, 3)
     alone = seconds(lambda: [plateaus(*pair, on_host) for pair in zip(T.tolist(), d.tolist())], device, 3)
     print(f"\n42 plateaus (T 64..4096, d 16..512), rk45, rtol 1e-6: {together:.2f} s in one call, "

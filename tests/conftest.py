@@ -8,7 +8,7 @@ import pytest
 from tinyattn import backend
 
 sys.path.insert(0, str(Path(__file__).parent))
-import strict_cupy  # noqa: E402
+import strict_cupy
 
 
 def pytest_configure(config):

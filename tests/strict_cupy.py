@@ -153,6 +153,4 @@ class _Device:
         self.used.append(self.index)
 
 
-cuda = types.SimpleNamespace(
-    Device=_Device, get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None)
-)
+cuda = types.SimpleNamespace(Device=_Device, get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None))

@@ -26,7 +26,10 @@ def test_what_is_written_is_read_to_the_last_bit(device, tmp_path, rng):
 def test_bad_input_is_one_clear_line(tmp_path):
     path = tmp_path / "run.npz"
     Checkpoint(path, settings={"lr": 0.1}).write(step=1)
-    for settings, message in [({"lr": 0.2}, "expected lr = 0.1, as in .*run.npz, got 0.2"), ({}, "expected lr = 0.1, .* got None")]:
+    for settings, message in [
+        ({"lr": 0.2}, "expected lr = 0.1, as in .*run.npz, got 0.2"),
+        ({}, "expected lr = 0.1, .* got None"),
+    ]:
         with pytest.raises(InputError, match=f"^resume: {message}$"):
             Checkpoint(path, resume=True, settings=settings).read()
     whole = path.read_bytes()
@@ -50,7 +53,9 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
     loss = train.next_token_loss(model)
 
     def run(checkpoint=None, broken_at=None, steps=14):
-        looks = [(2, lambda step, params: {"validation": to_numpy(loss(params, device.put(data)))[0], "many": np.ones(3) * step})]
+        looks = [
+            (2, lambda step, params: {"validation": to_numpy(loss(params, device.put(data)))[0], "many": np.ones(3) * step})
+        ]
 
         def batches():
             stream = train.minibatches(data, 16, np.random.default_rng(5))
@@ -59,8 +64,19 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
                     raise KeyboardInterrupt
                 yield device.put(next(stream))
 
-        return train.train(loss, start, batches(), optimizer, steps=steps, clip=0.5, callbacks=looks, watch="validation", every=3,
-                           schedule=optim.HalveOnPlateau(patience=1), checkpoint=checkpoint)  # fmt: skip
+        return train.train(
+            loss,
+            start,
+            batches(),
+            optimizer,
+            steps=steps,
+            clip=0.5,
+            callbacks=looks,
+            watch="validation",
+            every=3,
+            schedule=optim.HalveOnPlateau(patience=1),
+            checkpoint=checkpoint,
+        )
 
     params, history = run()
     path = tmp_path / "run.npz"

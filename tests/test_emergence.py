@@ -15,7 +15,7 @@ FLOWS = [
 
 def plateau(flow, end=1e7, rtol=1e-9):
     """The time at which the test loss falls to 0.1, one for each run."""
-    snap = lambda t, y: flow.test_loss(y) - 0.1  # noqa: E731
+    snap = lambda t, y: flow.test_loss(y) - 0.1
     snap.terminal = True
     solution = ode.integrate(flow, (0, end), flow.start(), method="rk45", rtol=rtol, atol=1e-3 * rtol, events=snap,
                              t_eval=[0.0])  # fmt: skip
@@ -79,7 +79,7 @@ def test_settings_may_be_arrays_on_any_device(device):
         (TwoNumbers(device.put(T), device.put(d), per_place=True), TwoNumbers(T, d, per_place=True)),
         (ThreeNumbers(device.put(T), device.put(d), 0.2), ThreeNumbers(T, d, 0.2)),
     ]:
-        snap = lambda t, y, flow=there: flow.test_loss(y) - 0.1  # noqa: E731
+        snap = lambda t, y, flow=there: flow.test_loss(y) - 0.1
         snap.terminal = True
         solution = ode.integrate(there, (0, 1e6), device.put(here.start()), method="rk45", rtol=1e-9, atol=1e-12, events=snap)
         np.testing.assert_allclose(solution.t_events[0], plateau(here), rtol=1e-7)
@@ -148,7 +148,7 @@ def test_population_gradients_are_differences_and_the_mean_of_samples(rng, B, p,
     params = {key: 0.5 * rng.normal(size=value.shape) for key, value in layer.init().items()}
     loss, grads = task.population(layer, params)
     for key in params:
-        f = lambda x, key=key: float(task.population(layer, {**params, key: x})[0])  # noqa: E731
+        f = lambda x, key=key: float(task.population(layer, {**params, key: x})[0])
         np.testing.assert_allclose(grads[key], gradcheck.central_differences(f, params[key]), rtol=1e-6, atol=1e-9)
     batches, losses = [], []
     for _ in range(40):
@@ -180,7 +180,7 @@ def test_the_short_cut_has_the_law_of_direct_sampling(rng, B, p):
     np.testing.assert_allclose((short.mean(axis=0) - direct.mean(axis=0)) / spread, 0, atol=5 * np.sqrt(2 / draws))
     scale = np.outer(spread, spread)
     np.testing.assert_allclose((np.cov(short.T) - np.cov(direct.T)) / scale, 0, atol=0.12)
-    fourth = lambda z: (((z - z.mean(axis=0)) / spread) ** 4).mean(axis=0)  # noqa: E731
+    fourth = lambda z: (((z - z.mean(axis=0)) / spread) ** 4).mean(axis=0)
     np.testing.assert_allclose(fourth(short), fourth(direct), rtol=0.35)
 
 

@@ -22,7 +22,7 @@ def test_the_ladder_is_its_plain_definition(device, rng, setting):
     for k in (1, 2):
         want = measure.kl(chain.log_law(x[:, :-1], blocks=k), log_q).mean()
         assert look["kl"][k - 1] == pytest.approx(want, rel=1e-9)
-    of_tokens = lambda log_p: np.take_along_axis(log_p, x[:, 3:, None], axis=-1).mean()  # noqa: E731
+    of_tokens = lambda log_p: np.take_along_axis(log_p, x[:, 3:, None], axis=-1).mean()
     assert look["excess"] == pytest.approx(of_tokens(chain.log_law(x[:, :-1])) - of_tokens(log_q), rel=1e-9)
     np.testing.assert_allclose(look["span_mass"], measure.span_mass(cache.attention, chain.blocks), rtol=1e-9)
     np.testing.assert_allclose(look["maps"], cache.attention.mean(axis=0), rtol=1e-9)
@@ -68,7 +68,7 @@ def test_token_maps_of_the_transformer_are_what_a_head_writes(device, rng):
 
 def test_stage_steps_find_the_boundaries_in_noise(rng):
     steps = np.arange(0, 1000, 10)
-    ramp = lambda low, high: np.interp(steps, [low, high], [0, 1])  # noqa: E731
+    ramp = lambda low, high: np.interp(steps, [low, high], [0, 1])
     curves = np.stack([0.2 + ramp(300, 400), 0.5 - ramp(300, 400) * 0.4 + ramp(600, 700), 1 - 0.8 * ramp(300, 700)], axis=1)
     clean = measure.stage_steps(steps, curves)
     assert clean[0] == pytest.approx(320, abs=20) and clean[1] == pytest.approx(640, abs=40)

@@ -41,9 +41,14 @@ def test_a_lesson_runs_on_the_stand_in(lesson, tmp_path):
         "import runpy, sys; sys.path.insert(0, sys.argv[1]); import strict_cupy; sys.modules['cupy'] = strict_cupy; "
         "sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent), str(lesson), "--quick", "--no-show", "--device", "gpu"],
-                          cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-                          encoding="utf-8")  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(lesson), "--quick", "--no-show", "--device", "gpu"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((tmp_path / "out" / lesson.stem / "results.json").read_text(encoding="utf-8"))
     assert results["settings"]["device"] == "gpu:0" and results["versions"]["cupy"] == "stand-in"

@@ -66,7 +66,8 @@ def test_power_law_fit(rng):
         assert np.sqrt(np.mean([fit.errors[name] ** 2 for fit in fits])) == pytest.approx(spread, rel=0.08)
     for bad, message in [
         (dict(y=-T, T=T), "y: expected 12 positive"), (dict(y=T, T=0 * T), "T: expected 12 positive"),
-        (dict(y=T[:2], T=T[:2]), "y: expected more than 2 points"), (dict(y=T, T=T[:3]), "x: expected shapes"), (dict(y=T, C=T), "no name C"), (dict(y=T, T=T, d=2 * T), "x: expected T, d to vary"),
+        (dict(y=T[:2], T=T[:2]), "y: expected more than 2 points"), (dict(y=T, T=T[:3]), "x: expected shapes"),
+        (dict(y=T, C=T), "no name C"), (dict(y=T, T=T, d=2 * T), "x: expected T, d to vary"),
     ]:  # fmt: skip
         with np.errstate(all="ignore"), pytest.raises(InputError, match=message):
             measure.fit_power_law(**bad)
@@ -80,7 +81,7 @@ def test_laws_with_impossible_outcomes():
 
 
 def test_turns_are_falls_rises_and_falls():
-    knots = lambda *values: np.interp(np.linspace(0, len(values) - 1, 101), np.arange(len(values)), values)  # noqa: E731
+    knots = lambda *values: np.interp(np.linspace(0, len(values) - 1, 101), np.arange(len(values)), values)
     bottom, top, second = measure.turns(knots(4, 1, 3, 0), 0.5)[0]
     assert (bottom, top) == (33, 67) and second == 100
     assert measure.turns(knots(4, 1, 3, 0), 2.5) == []

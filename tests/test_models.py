@@ -121,7 +121,9 @@ def test_a_deep_transformer_is_blocks_one_after_the_other(device, rng):
     first, second = ({key.removesuffix(end): w for key, w in params.items() if key.endswith(end)} for end in ("", ".2"))
     whole = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7)
     eye = {"W_U": np.eye(6), "c_U": np.zeros(6)}
-    states = slow_transformer(models.Transformer(6, 6, width=6, heads=2, hidden=7), {**first, **eye}, x, np.ones((2, 3, 6, 6)))[0]
+    states = slow_transformer(models.Transformer(6, 6, width=6, heads=2, hidden=7), {**first, **eye}, x, np.ones((2, 3, 6, 6)))[
+        0
+    ]
     one = {"W_E": np.zeros((1, 6)), "W_P": np.zeros((6, 6)), **second, "W_U": params["W_U"], "c_U": params["c_U"]}
     for b in range(3):
         want = slow_transformer(whole, {**one, "W_P": states[b]}, np.zeros((1, 6), int), np.ones((2, 1, 6, 6)))[0]
@@ -140,7 +142,10 @@ def test_settings_leave_parts_out(rng):
     np.testing.assert_allclose(vectors, logits, rtol=1e-12)
     assert logits.shape == (2, 6, 3) and [s.shape for s in cache.attentions] == [(2, 2, 6, 6)] * 3
     one = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none")
-    last = [one.forward(params | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}, x[:, order])[0][:, 5] for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])]
+    last = [
+        one.forward(params | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}, x[:, order])[0][:, 5]
+        for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])
+    ]
     np.testing.assert_allclose(*last, rtol=1e-12, err_msg="without positions the order of what is seen does not count")
     sines = models.Transformer(5, 50, width=7, heads=1, position_kind="sinusoidal")._sines(np, np.float64)
     assert sines.shape == (50, 7) and np.linalg.norm(sines, axis=1) == pytest.approx(1)
@@ -179,7 +184,10 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
     "call, message",
     [
         (lambda: models.Transformer(5, 6, width=8, heads=3), "heads: expected a divisor of width = 8, got 3"),
-        (lambda: models.Transformer(5, 6, position_kind="rotary"), "position_kind: expected one of learned, sinusoidal, none, got 'rotary'"),
+        (
+            lambda: models.Transformer(5, 6, position_kind="rotary"),
+            "position_kind: expected one of learned, sinusoidal, none, got 'rotary'",
+        ),
         (lambda: models.Transformer(5, 6, depth=0), "depth: expected a whole number >= 1, got 0"),
         (lambda: models.Transformer(5, 6, scale=0.0), "scale: expected .* > 0, got 0.0"),
         (lambda: forward_with(models.Transformer(5, 6), 3), "drops: expected at most 2, drop_1, drop_2, got 3"),
@@ -277,7 +285,10 @@ def model():
         (lambda p: models.MinimalModel(vocab=5, positions=6, context=7), r"context: expected at most positions = 6"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0, got -1"),
         (lambda p: models.AttentionLayer(width=10, heads=3), r"heads: expected a divisor of width = 10, got 3"),
-        (lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))), r"x: expected shape \(any, any, 6\), got \(2, 4, 5\)"),
+        (
+            lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))),
+            r"x: expected shape \(any, any, 6\), got \(2, 4, 5\)",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(rng, call, message):

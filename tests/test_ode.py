@@ -107,9 +107,7 @@ def test_no_t_eval_returns_every_step_and_t_eval_interpolates():
     some = ode.integrate(bend, (0, 2), np.array(1.0), n_steps=40, t_eval=[0.0, 0.05, 0.51, 2.0])
     np.testing.assert_allclose(some.y, 1 / (1 + some.t**2), atol=2e-7)
     assert some.y[1] == every.y[1] and some.y[-1] == every.y[-1]
-    fine = ode.integrate(
-        bend, (0, 2), np.array(1.0), method="rk45", rtol=1e-8, atol=1e-10, t_eval=np.linspace(0, 2, 99)
-    )
+    fine = ode.integrate(bend, (0, 2), np.array(1.0), method="rk45", rtol=1e-8, atol=1e-10, t_eval=np.linspace(0, 2, 99))
     np.testing.assert_allclose(fine.y, 1 / (1 + fine.t**2), atol=1e-8)
     assert fine.nfev < 400
 
@@ -136,9 +134,7 @@ def test_events_fire_once_a_run_and_stop_when_all_have(device, method, settings)
     def never(t, y):
         return y[..., 0] - 5.0
 
-    solution = ode.integrate(
-        oscillator, (0, 20), device.put(y0), method=method, events=[falls_to_half, never], **settings
-    )
+    solution = ode.integrate(oscillator, (0, 20), device.put(y0), method=method, events=[falls_to_half, never], **settings)
     exact = np.arccos(0.25 / y0[:, 0])
     np.testing.assert_allclose(solution.t_events[0], exact, atol=1e-6)
     np.testing.assert_allclose(to_numpy(solution.y_events[0])[:, 0], 0.25, atol=1e-6)
@@ -154,9 +150,7 @@ def test_a_run_that_has_fired_stands_still_and_does_not_hold_up_the_others():
         return y - 0.5
 
     half.terminal = True
-    solution = ode.integrate(
-        lambda t, y: -rates * y, (0, 1e4), np.ones(2), method="rk45", rtol=1e-8, atol=1e-10, events=half
-    )
+    solution = ode.integrate(lambda t, y: -rates * y, (0, 1e4), np.ones(2), method="rk45", rtol=1e-8, atol=1e-10, events=half)
     np.testing.assert_allclose(solution.t_events[0], np.log(2) / rates, rtol=1e-6)
     assert solution.n_steps < 60  # it is stability that would hold the step below 3.3 / 1.0, for 700 units of time
     after = solution.t > 10
@@ -166,7 +160,7 @@ def test_a_run_that_has_fired_stands_still_and_does_not_hold_up_the_others():
 @pytest.mark.parametrize("method, settings", [("rk4", dict(step=0.05)), ("rk45", dict(rtol=1e-5, atol=1e-6))])
 def test_float32_stays_float32(device, method, settings):
     y0 = device.put(np.array([[1.0, 0.0], [2.0, 0.0]]), "float32")
-    half = lambda t, y: y[..., 0] - 0.25  # noqa: E731
+    half = lambda t, y: y[..., 0] - 0.25
     half.terminal = True
     solution = ode.integrate(oscillator, (0, 20), y0, method=method, events=half, **settings)
     assert solution.y.dtype == solution.y_events[0].dtype == np.float32
@@ -176,7 +170,7 @@ def test_float32_stays_float32(device, method, settings):
 def test_direction_of_a_single_event():
     times = {}
     for direction in (-1, 0, 1):
-        g = lambda t, y: y[0]  # noqa: E731
+        g = lambda t, y: y[0]
         g.direction = direction
         solution = ode.integrate(oscillator, (0, 10), np.array([1.0, 0.0]), step=0.1, events=g)
         times[direction] = float(solution.t_events[0])
@@ -217,7 +211,7 @@ def test_an_event_at_zero_fires_at_once_and_a_nan_stops():
     for sign in (-1, 1):
         solution = ode.integrate(lambda t, y: np.ones(1), (0, 2), np.zeros(1), step=2, events=lambda t, y: sign * y[0])
         assert solution.t_events[0] < 1e-12
-    nan_later = lambda t, y: np.log(1 - y[0]) + 5.0  # noqa: E731
+    nan_later = lambda t, y: np.log(1 - y[0]) + 5.0
     with np.errstate(all="ignore"):
         solution = ode.integrate(lambda t, y: np.ones(1), (0, 2), np.zeros(1), step=0.3, events=nan_later)
     assert solution.status == -1 and solution.message == "an event's value is not finite at t = 1.2, step 4"
@@ -232,7 +226,7 @@ def test_an_error_inside_an_event_is_not_swallowed():
 
 
 def test_nothing_fires_after_the_stop_and_two_events_may_stop_two_runs():
-    at = lambda place, run=None: lambda t, y: (y if run is None else y[run]) - place  # noqa: E731
+    at = lambda place, run=None: lambda t, y: (y if run is None else y[run]) - place
     first, second = at(0.5, 0), at(1.5, 0)
     first.terminal = True
     solution = ode.integrate(lambda t, y: np.ones(1), (0, 2), np.zeros(1), step=2, events=[first, second])

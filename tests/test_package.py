@@ -11,9 +11,15 @@ import tinyattn
 ROOT = Path(__file__).parent.parent
 # From the bottom up. A module may import those of lower rank only.
 RANKS = [
-    {"errors", "progress"}, {"backend"}, {"ops", "events", "checkpoint"}, {"attention", "ode"}, {"models", "optim", "sweep"}, {"gradcheck", "train", "tasks", "flows", "measure"},
-    {"twins", "plot", "ladder", "trials"}, {"lesson"},
-]  # fmt: skip
+    {"errors", "progress"},
+    {"backend"},
+    {"ops", "events", "checkpoint"},
+    {"attention", "ode"},
+    {"models", "optim", "sweep"},
+    {"gradcheck", "train", "tasks", "flows", "measure"},
+    {"twins", "plot", "ladder", "trials"},
+    {"lesson"},
+]
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 
 

@@ -39,7 +39,9 @@ def test_how_often_things_come(rng):
     p = 2 / 8
     assert often.mean() == pytest.approx(2 / (1 - (1 - p) ** 8), abs=0.03), "2 on average, given that there is one"
     _, _, query, _ = parts(Recall(8, 32), Recall(8, 32, p=0.4).sample(rng, n))
-    assert (query == 0).mean() == pytest.approx(0.2 + 0.6 / 32, abs=0.01) and (query == 2).mean() == pytest.approx(0.6 / 32, abs=0.005)
+    assert (query == 0).mean() == pytest.approx(0.2 + 0.6 / 32, abs=0.01) and (query == 2).mean() == pytest.approx(
+        0.6 / 32, abs=0.005
+    )
 
 
 def test_the_clean_task_and_batches(rng):

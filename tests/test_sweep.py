@@ -97,11 +97,16 @@ def test_bad_input_is_one_clear_line(tmp_path):
     for call, message in [
         (lambda: sweep.sweep(half, [{"x": {1, 2}}]), r"points: expected what JSON can hold, got \{'x': \{1, 2\}\}"),
         (lambda: sweep.sweep(half, [{"x": float("nan")}]), "points: expected what JSON can hold"),
-        (lambda: sweep.sweep(half, [{"x": 2}], folder=tmp_path / "file"), "folder: expected one that can be written, got .*file"),
+        (
+            lambda: sweep.sweep(half, [{"x": 2}], folder=tmp_path / "file"),
+            "folder: expected one that can be written, got .*file",
+        ),
     ]:
         with pytest.raises(InputError, match=message):
             call()
-    assert sweep.sweep(trials.recall, [dict(pears=3)])[0].error.startswith("InputError: settings: expected some of pairs, tokens,")
+    assert sweep.sweep(trials.recall, [dict(pears=3)])[0].error.startswith(
+        "InputError: settings: expected some of pairs, tokens,"
+    )
     assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith("InputError: result: expected what JSON can hold")
     with pytest.raises(InputError, match="n: expected a whole number >= 1, got 0"), sweep.processes(0):
         pass

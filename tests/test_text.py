@@ -43,7 +43,9 @@ def test_batches_are_stretches_and_shuffling_keeps_the_counts(rng):
         assert all(" ".join(map(str, row)) in whole for row in batch)
     train, rest = corpus.hold_out(0.1)
     assert np.array_equal(np.concatenate([train.ids, rest.ids]), corpus.ids) and train.words == rest.words == corpus.words
-    assert len(rest.ids) == pytest.approx(0.1 * len(corpus.ids), abs=1) and np.array_equal(train.counts + rest.counts, corpus.counts)
+    assert len(rest.ids) == pytest.approx(0.1 * len(corpus.ids), abs=1) and np.array_equal(
+        train.counts + rest.counts, corpus.counts
+    )
     shuffled = corpus.shuffled(rng)
     assert np.array_equal(shuffled.counts, corpus.counts) and not np.array_equal(shuffled.ids, corpus.ids)
     assert text.stories(np.random.default_rng(1), 9) == text.stories(np.random.default_rng(1), 9)

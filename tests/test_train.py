@@ -50,19 +50,19 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_named(device):
         train.train(quadratic, params, batches, optim.SGD(0.5), steps=8, every=2)
     assert error.value.step == 6 and error.value.history.steps("loss").tolist() == [0, 2, 4, 6]
     with pytest.raises(train.Diverged, match="excess at step 3: expected a finite number, got inf"):
-        look = lambda step, params: {"excess": np.inf if step == 3 else 1.0}  # noqa: E731
+        look = lambda step, params: {"excess": np.inf if step == 3 else 1.0}
         train.train(quadratic, params, batches, optim.SGD(0.5), steps=4, callbacks=[(1, look)])
 
 
 def test_the_schedule_halves_the_learning_rate():
-    look = lambda step, params: {"validation": 1.0}  # noqa: E731
+    look = lambda step, params: {"validation": 1.0}
     new, _ = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 4, optim.SGD(0.5), steps=4,
                          schedule=optim.HalveOnPlateau(patience=2), watch="validation", callbacks=[(1, look)])  # fmt: skip
     assert new["w"].item() == (1 - 0.5) * (1 - 0.5) * (1 - 0.25) * (1 - 0.25)
 
 
 def test_only_the_watched_series_moves_the_schedule_and_clipping_is_applied():
-    look = lambda step, params: {"validation": -step, "other": 1.0}  # noqa: E731
+    look = lambda step, params: {"validation": -step, "other": 1.0}
     settings = dict(steps=4, schedule=optim.HalveOnPlateau(patience=1), watch="validation", callbacks=[(1, look)])
     new, history = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 4, optim.SGD(0.5), **settings)
     assert new["w"].item() == 0.5**4

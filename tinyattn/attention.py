@@ -185,7 +185,7 @@ def _check_leading(name, array, other):
 
 def check_visible(visible, a_shape):
     """Raise InputError unless `visible` is boolean, broadcasts to scores of a_shape and leaves each query a key."""
-    if getattr(visible, "dtype", None) != bool:
+    if not hasattr(visible, "dtype") or visible.dtype.kind != "b":
         raise InputError(f"visible: expected a boolean array, got {getattr(visible, 'dtype', type(visible).__name__)}")
     sizes = zip(reversed(visible.shape), reversed(a_shape))
     if visible.ndim > len(a_shape) or any(n not in (1, m) for n, m in sizes):

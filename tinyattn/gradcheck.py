@@ -13,7 +13,8 @@ The method, for a function y = f(x) with arrays in and out:
 import argparse
 import contextlib
 import sys
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -218,13 +219,15 @@ def _block_case(name, shapes):
     held = dict(visible=attention.causal(3, 5), first=2)
 
     def forward(inputs):
-        return block_forward(inputs["x"], {key: inputs[key] for key in shapes if key != "x"}, inputs["visible"], inputs["first"])
+        return block_forward(
+            inputs["x"], {key: inputs[key] for key in shapes if key != "x"}, inputs["visible"], inputs["first"]
+        )
 
     def gradients(dout, cache):
         dx, grads = block_backward(dout, cache)
         return {"x": dx, **grads}
 
-    draw = lambda rng: {**held, **{key: rng.normal(size=shape) for key, shape in shapes.items()}}  # noqa: E731
+    draw = lambda rng: {**held, **{key: rng.normal(size=shape) for key, shape in shapes.items()}}
     return Case(name, block_backward, tuple(shapes), draw, forward, gradients)
 
 

@@ -45,7 +45,7 @@ class Linear(NamedTuple):
 def linear_forward(x, W, b=None, axes=1):
     """Contract the last `axes` axes of x (..., *I) with the first of W (*I, *O), add b (*O) if given: y (..., *O)."""
     if x.shape[x.ndim - axes :] != W.shape[:axes]:
-        raise InputError(f"W: expected first axes {tuple(x.shape[x.ndim - axes:])}, as x ends, got {W.shape[:axes]}")
+        raise InputError(f"W: expected first axes {tuple(x.shape[x.ndim - axes :])}, as x ends, got {W.shape[:axes]}")
     inner, outer = math.prod(W.shape[:axes]), W.shape[axes:]
     y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(*x.shape[: x.ndim - axes], *outer)  # (1)
     if b is not None:

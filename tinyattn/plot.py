@@ -75,4 +75,3 @@ def slope(ax, x, y, power, text):
     line = y * (x / x[0]) ** power
     ax.plot(x, line, color="0.35", linestyle=":", linewidth=1.2)
     ax.annotate(text, (x[-1], line[-1]), xytext=(4, 0), textcoords="offset points", color="0.35", fontsize=8)
-

@@ -13,7 +13,6 @@ from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_ba
 from .optim import PlateauState, clip_by_global_norm
 from .progress import progress_bar
 
-
 _NO_MORE = object()
 
 

@@ -18,8 +18,27 @@ from .train import answer_loss, squared_error_loss, train
 
 RECALL = dict(pairs=8, tokens=32, repeats=None, p=0.0, adaptive=None, previous=False, depth=2, heads=1, width=64, scale=0.2,
               lr=1e-3, batch=128, steps=4000, every=10, judged=512, stop=0.99, seed=0, device="cpu")  # fmt: skip
-LOCATION = dict(tokens=32, width=16, anywhere=True, marker=True, p=0.0, places=1, depth=1, heads=1, model_width=64, hidden=0,
-                optimizer="adam", lr=1e-3, batch=32, steps=4000, every=20, judged=256, threshold=0.2, seed=0, device="cpu")  # fmt: skip
+LOCATION = dict(
+    tokens=32,
+    width=16,
+    anywhere=True,
+    marker=True,
+    p=0.0,
+    places=1,
+    depth=1,
+    heads=1,
+    model_width=64,
+    hidden=0,
+    optimizer="adam",
+    lr=1e-3,
+    batch=32,
+    steps=4000,
+    every=20,
+    judged=256,
+    threshold=0.2,
+    seed=0,
+    device="cpu",
+)
 
 
 class Diversity:

@@ -124,7 +124,7 @@ class Factorization:
     #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each head follows its own change.
 
     def tangent(self, y, dy):
-        """The derivative of the flow at y along dy, the Jacobian times dy: dy (..., H, d + T), y the same or with fewer axes."""
+        """The Jacobian of the flow at y times dy: dy (..., H, d + T), y the same or with fewer axes."""
         check_shape("dy", dy, (*(None for _ in dy.shape[:-2]), *y.shape[-2:]))
         V, s = self.split(namespace(y).broadcast_to(y, dy.shape))
         dV, ds = dy[..., : self.width], dy[..., self.width :]

@@ -115,7 +115,7 @@ class FocusDilution:
         xp = namespace(y)
         dF = self.pi[:, None] * (xp.exp(log_softmax(F)) - self.P)  # (5)
         dPhi, dM = attend_backward(dF, attend)  # (6)
-        flipped = lambda X: X.swapaxes(-1, -2)  # noqa: E731
+        flipped = lambda X: X.swapaxes(-1, -2)
         dW0 = dM @ flipped(W1) + dPhi @ W0 @ flipped(B) + flipped(dPhi) @ W0 @ B  # (7)
         G = flipped(W0) @ dPhi @ W0
         grads = (dW0, flipped(W0) @ dM, G @ W_K, flipped(G) @ W_Q)  # (7), (8)
@@ -133,8 +133,8 @@ class FocusDilution:
     def conserved(self, y):
         """The two matrices (9) and (10), each (..., D, D)."""
         W0, W1, W_Q, W_K = self.split(y)
-        square = lambda X: X @ X.swapaxes(-1, -2)  # noqa: E731
-        inner = lambda X: X.swapaxes(-1, -2) @ X  # noqa: E731
+        square = lambda X: X @ X.swapaxes(-1, -2)
+        inner = lambda X: X.swapaxes(-1, -2) @ X
         return inner(W_Q) - inner(W_K), inner(W0) - square(W1) - square(W_Q) - square(W_K)
 
     # The first two saddles, in closed form
@@ -241,7 +241,7 @@ class Stages(NamedTuple):
 
     condensed_t, cosine, frozen_ratio: W0 has grown; its first direction against pi; norm of W_Q then over that at the start.
     focus_t:                           token 0 looks at itself.
-    top_t, peak, dilution_t, least:    the rare token's embedding is longest after that, then, on its way through zero, shortest.
+    top_t, peak, dilution_t, least:    the rare token's embedding is longest after that, then, passing zero, shortest.
     renewal_t:                         a second direction of W0 has grown.
     path:                              the ode.Solution.
     """
@@ -305,7 +305,7 @@ class Linear:
     def escape_time(self, distance, longest=1e4):
         """When the linear flow is `distance` away from the point, by bisection; NaN if not by `longest`."""
         check_number("distance", distance, above=0)
-        away = lambda s: np.linalg.norm(self.displacement([s])) > distance  # noqa: E731
+        away = lambda s: np.linalg.norm(self.displacement([s])) > distance
         low, high = 0.0, float(longest)
         if not away(high):
             return math.nan

@@ -10,7 +10,6 @@ from ..backend import namespace
 from ..errors import InputError, check_count, check_shape
 from ..ops import Linear, linear_backward, linear_forward
 
-
 # The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)
 #
 #     (1)  a_t = a free parameter for each place, or one shared by the last places, 0 before them

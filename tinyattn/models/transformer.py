@@ -269,7 +269,7 @@ class Transformer:
         return shapes
 
     def _shapes(self):
-        V, D, O = self.vocab, self.width, self.outputs or self.vocab  # noqa: E741
+        V, D, O = self.vocab, self.width, self.outputs or self.vocab
         shapes = {"W_E": (V, D)}
         if self.position_kind == "learned":
             shapes["W_P"] = (self.positions, D)

@@ -1,7 +1,7 @@
 """Real text as sequences of word ids: local files in the formats of WikiText and TinyStories, plain text, or our own.
 
-    corpus = text.read("wikitext2-test.txt", vocab=1000)
-    batches = corpus.batches(rng, 64, 33)
+corpus = text.read("wikitext2-test.txt", vocab=1000)
+batches = corpus.batches(rng, 64, 33)
 """
 
 import collections
@@ -125,7 +125,7 @@ def stories(rng, n):
     places = "hill lake barn road wood shop tower garden".split()
     deeds = "found took lost gave kept hid sold drew saw made".split()
     zipf = {len(part): _falling(len(part)) for part in (names, things, places, deeds)}
-    draw = lambda part: part[rng.choice(len(part), p=zipf[len(part)])]  # noqa: E731
+    draw = lambda part: part[rng.choice(len(part), p=zipf[len(part)])]
     words = []
     while n > 0:
         name, thing, place = draw(names), draw(things), draw(places)
