@@ -116,7 +116,7 @@ def test_bad_input_is_one_clear_line(rng, change, message):
 
 def test_causal_shows_each_query_itself_and_its_past():
     assert attention.causal(2, 4).tolist() == [[True, True, True, False], [True] * 4]
-    with pytest.raises(InputError, match="T: expected between 1 and S = 4"):
+    with pytest.raises(InputError, match="T: expected a whole number in 1..4, got 5"):
         attention.causal(5, 4)
 
 

@@ -142,8 +142,9 @@ def test_settings_leave_parts_out(rng):
     np.testing.assert_allclose(vectors, logits, rtol=1e-12)
     assert logits.shape == (2, 6, 3) and [s.shape for s in cache.attentions] == [(2, 2, 6, 6)] * 3
     one = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none")
+    first = {key: params[key] for key in ("W_E", *per_block)} | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}
     last = [
-        one.forward(params | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}, x[:, order])[0][:, 5]
+        one.forward(first, x[:, order])[0][:, 5]
         for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])
     ]
     np.testing.assert_allclose(*last, rtol=1e-12, err_msg="without positions the order of what is seen does not count")
@@ -186,10 +187,10 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
         (lambda: models.Transformer(5, 6, width=8, heads=3), "heads: expected a divisor of width = 8, got 3"),
         (
             lambda: models.Transformer(5, 6, position_kind="rotary"),
-            "position_kind: expected one of learned, sinusoidal, none, got 'rotary'",
+            "position_kind: expected .*got 'rotary'",
         ),
         (lambda: models.Transformer(5, 6, depth=0), "depth: expected a whole number >= 1, got 0"),
-        (lambda: models.Transformer(5, 6, scale=0.0), "scale: expected .* > 0, got 0.0"),
+        (lambda: models.Transformer(5, 6, scale=0.0), "scale: expected .* > 0 .*, got 0.0"),
         (lambda: forward_with(models.Transformer(5, 6), 3), "drops: expected at most 2, drop_1, drop_2, got 3"),
         (lambda: models.Transformer(5, 6, context=7), "context: expected at most positions = 6, got 7"),
         (lambda: models.Transformer(5, 6).draw_drops(np.random.default_rng(0), 2, 6, 1.0), "p: expected .* < 1, got 1.0"),
@@ -283,11 +284,11 @@ def model():
         (lambda p: models.MinimalModel(vocab=0, positions=6), r"vocab: expected a whole number >= 1, got 0"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, heads=1.5), r"heads: expected a whole number"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, context=7), r"context: expected at most positions = 6"),
-        (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0, got -1"),
+        (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0 .*, got -1"),
         (lambda p: models.AttentionLayer(width=10, heads=3), r"heads: expected a divisor of width = 10, got 3"),
         (
             lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))),
-            r"x: expected shape \(any, any, 6\), got \(2, 4, 5\)",
+            r"x: expected shape \(2, 4, 6\), got \(2, 4, 5\)",
         ),
     ],
 )

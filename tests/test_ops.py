@@ -44,7 +44,7 @@ def test_minus_infinity_hides_exactly(device):
 
 
 def test_layernorm_standardises(rng):
-    y, cache = ops.layernorm_forward(7 + 3 * rng.normal(size=(4, 6)), np.ones(6), np.zeros(6), eps=0.0)
+    y, cache = ops.layernorm_forward(7 + 3 * rng.normal(size=(4, 6)), np.ones(6), np.zeros(6), eps=1e-30)
     np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-14)
     np.testing.assert_allclose(y.var(axis=-1), 1, rtol=1e-12)
     dx, dg, db = ops.layernorm_backward(rng.normal(size=(4, 6)), cache)
@@ -92,7 +92,7 @@ def test_precision_is_kept_and_inputs_are_not_touched(device, rng, dtype):
         (lambda: ops.embedding_forward(np.array([0, 5]), np.ones((5, 2))), r"ids: expected ids in 0..4, got 5"),
         (lambda: ops.embedding_forward(np.array([-1, 2]), np.ones((5, 2))), r"ids: expected ids in 0..4, got -1"),
         (lambda: ops.embedding_forward(np.array([0.0]), np.ones((5, 2))), r"ids: expected an integer.* float64"),
-        (lambda: ops.embedding_forward([0], np.ones((5, 2))), r"ids: expected an integer array, got list"),
+        (lambda: ops.embedding_forward([0], np.ones((5, 2))), r"ids: expected an array .*, got list"),
         (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 4, 1])), r"targets: .*0..3, got 4"),
         (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 1])), r"targets: expected shape \(3,\)"),
         (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.ones(3)), r"targets: expected an integer"),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .backend import namespace
-from .errors import InputError, check_shape
+from .errors import InputError, check_count, check_floats, check_instance
 from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -45,8 +45,8 @@ def attend_forward(a, v, visible=None):
     `visible`, a boolean array that broadcasts to a, hides the pairs where it is False. A query must see some key:
     on the host this is checked; on a GPU a query that sees none gives NaN. The attention is `cache.s`.
     """
-    _check_rank("a", a, 2)
-    _check_rank("v", v, 2)
+    check_floats("a", a, axes=2)
+    check_floats("v", v, axes=2)
     if a.shape[-1] != v.shape[-2]:
         raise InputError(f"v: expected {a.shape[-1]} keys, as a has, got shape {tuple(v.shape)}")
     _check_leading("v", v, a)
@@ -59,8 +59,8 @@ def attend_forward(a, v, visible=None):
 
 def attend_backward(dy, cache):
     """dy (..., T, C) -> da and dv, shaped like a and v."""
-    s, v = cache
-    check_shape("dy", dy, (*(None for _ in dy.shape[:-2]), s.shape[-2], v.shape[-1]))
+    s, v = check_instance("cache", cache, Attend)
+    check_floats("dy", dy, (*np.broadcast_shapes(s.shape[:-2], v.shape[:-2]), s.shape[-2], v.shape[-1]))
     dv = sum_to(s.swapaxes(-1, -2) @ dy, v.shape)  # (4)
     ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)  # (5)
     da = softmax_backward(ds, Softmax(s))  # (6)
@@ -86,7 +86,7 @@ class Multihead(NamedTuple):
 def multihead_forward(q, k, v, visible=None):
     """q (..., H, T, K), k (..., H or 1, S, K), v (..., H or 1, S, C) -> y (..., H, T, C)."""
     for name, array in (("q", q), ("k", k), ("v", v)):
-        _check_rank(name, array, 3)
+        check_floats(name, array, axes=3)
     if q.shape[-1] != k.shape[-1]:
         raise InputError(f"k: expected keys of size {q.shape[-1]}, as q has, got shape {tuple(k.shape)}")
     heads = q.shape[-3]
@@ -101,7 +101,7 @@ def multihead_forward(q, k, v, visible=None):
 
 def multihead_backward(dy, cache):
     """dy (..., H, T, C) -> dq, dk, dv, shaped like q, k, v."""
-    q, k, attend = cache
+    q, k, attend = check_instance("cache", cache, Multihead)
     K = q.shape[-1]
     da, dv = attend_backward(dy, attend)  # (2)
     dq = sum_to(da @ k, q.shape) / math.sqrt(K)  # (3)
@@ -133,11 +133,12 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
 
     Queries stand at positions first, first+1, ..., S-1 of x, so T = S - first.
     """
-    _check_rank("x", x, 2)
+    check_floats("x", x, axes=2)
+    check_count("first", first, 0, x.shape[-2] - 1)
     D = x.shape[-1]
-    for name, W, shape in (("W_Q", W_Q, (D, None, None)), ("W_K", W_K, (D, None, None)), ("W_V", W_V, (D, None, None)),
-                           ("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None))):  # fmt: skip
-        check_shape(name, W, shape)
+    for name, W in (("W_Q", W_Q), ("W_K", W_K), ("W_V", W_V)):
+        check_floats(name, W, (D, None, None))
+    check_floats("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None))
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
@@ -148,6 +149,7 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
 
 def self_attention_backward(dy, cache):
     """dy (..., T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
+    check_instance("cache", cache, SelfAttention)
     dr, dW_O, _ = linear_backward(dy, cache.o)  # (5)
     dq, dk, dv = multihead_backward(heads_first(dr), cache.multihead)  # (4)
     dx_v, dW_V, _ = linear_backward(heads_first(dv), cache.v)  # (3)
@@ -160,19 +162,14 @@ def self_attention_backward(dy, cache):
 
 def heads_first(x):
     """Swap the head and token axes, (..., T, H, K) to (..., H, T, K) or back; it is its own inverse and backward."""
+    check_floats("x", x, axes=3)
     return x.swapaxes(-2, -3)
 
 
 def causal(T, S, xp=np):
     """The mask (T, S) of the last T of S positions, each of which sees itself and what came before it."""
-    if not 1 <= T <= S:
-        raise InputError(f"T: expected between 1 and S = {S} queries, got {T}")
+    check_count("T", T, 1, check_count("S", S))
     return xp.tri(T, S, S - T, dtype=bool)
-
-
-def _check_rank(name, array, least):
-    if array.ndim < least:
-        raise InputError(f"{name}: expected at least {least} axes, got shape {tuple(array.shape)}")
 
 
 def _check_leading(name, array, other):

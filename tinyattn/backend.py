@@ -11,25 +11,26 @@ never imports CuPy; a program asks `get(device)` once, brings arrays in with `pu
 
 import functools
 import os
+import re
 import sys
 from dataclasses import dataclass
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, check_array, check_floats
 
 INSTALL = 'pip install -e ".[gpu-cuda13]" (CUDA 12: ".[gpu-cuda12]")'
 
 
-def namespace(x):
+def namespace(x: Any) -> Any:
     """The module that made array `x`: numpy, cupy, or a stand-in with the same functions."""
-    if not hasattr(x, "dtype"):
-        raise InputError(f"x: expected an array, got {type(x).__name__}")
-    return sys.modules[type(x).__module__.partition(".")[0]]
+    if isinstance(x, (np.ndarray, np.generic)):
+        return np
+    return sys.modules[type(check_array("x", x)).__module__.partition(".")[0]]
 
 
-def scatter_add(out, index, values):
+def scatter_add(out: Any, index: Any, values: Any) -> None:
     """Add values (*index.shape, ...) into out[index], in place; where an index repeats, every value counts.
 
     On a GPU the additions to one place happen in any order, so the last bits may differ from run to run. NumPy's add.at
@@ -39,16 +40,23 @@ def scatter_add(out, index, values):
     if xp is not np or not index.size:
         xp.add.at(out, index, values)
         return
-    places = index.reshape(-1) % len(out)  # -1 is the last place
+    if index.min() < -len(out) or index.max() >= len(out):
+        raise InputError(f"index: expected places in {-len(out)}..{len(out) - 1}, got {index.min()}..{index.max()}")
+    places = index.reshape(-1).astype(np.int64) % len(out)  # -1 is the last place
     order = places.argsort(kind="stable")
     places = places[order]
     first = np.flatnonzero(np.concatenate([[True], places[1:] != places[:-1]]))
     out[places[first]] += np.add.reduceat(values.reshape(-1, *out.shape[1:])[order], first)
 
 
-def to_numpy(tree):
+def to_numpy(tree: Any) -> Any:
     """Bring arrays, or any nest of dicts, lists and tuples of them, back to NumPy. Anything else passes through."""
     return _map(_leave, tree)
+
+
+def copied(tree: Any) -> Any:
+    """The same nest with copies of its arrays: what is handed to a caller's function, and what is kept of its return."""
+    return _map(lambda leaf: leaf.copy() if hasattr(leaf, "dtype") else leaf, tree)
 
 
 @dataclass(frozen=True)
@@ -59,21 +67,28 @@ class Backend:
     """
 
     name: str
-    xp: ModuleType
+    xp: Any
 
-    def put(self, tree, dtype=None):
+    def put(self, tree: Any, dtype: str | None = None) -> Any:
         """Bring NumPy arrays (any nest of dicts, lists and tuples) in; floats become `dtype` if it is given.
 
-        Python scalars and None pass through, so that they never turn float32 into float64.
+        Python scalars and None pass through, so that they never turn float32 into float64. Raises InputError for an
+        array of neither numbers nor booleans, and for a dtype that is no floating-point type of at least 32 bits.
         """
+        if dtype is not None:
+            try:
+                check_floats("dtype", np.empty(0, dtype))
+            except TypeError:
+                raise InputError(f"dtype: expected float32 or float64, got {dtype!r}") from None
         return _map(lambda leaf: self._enter(leaf, dtype), tree)
 
     def _enter(self, leaf, dtype):
-        if isinstance(leaf, (np.ndarray, np.generic)):
-            return self.xp.asarray(leaf.astype(dtype) if dtype and leaf.dtype.kind == "f" else leaf)
-        if hasattr(leaf, "dtype") and dtype and leaf.dtype.kind == "f":
-            return leaf.astype(dtype)
-        return leaf
+        if not hasattr(leaf, "dtype"):
+            return leaf
+        if check_array("tree", leaf).dtype.kind not in "fiubc":
+            raise InputError(f"tree: expected arrays of numbers, got dtype {leaf.dtype}")
+        leaf = leaf.astype(dtype) if dtype and leaf.dtype.kind == "f" else leaf
+        return self.xp.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf
 
     def synchronize(self):
         """Wait until everything asked for has been computed; a GPU otherwise runs behind the program."""
@@ -81,7 +96,7 @@ class Backend:
             self.xp.cuda.get_current_stream().synchronize()
 
 
-def get(device=None):
+def get(device: str | None = None) -> Backend:
     """The backend for "auto", "cpu", "gpu" or "gpu:N"; None means $TINYATTN_DEVICE, and "auto" where that is unset.
 
     "auto" takes the GPU only if it has computed correctly there just now, and otherwise says once, in one sentence
@@ -89,13 +104,11 @@ def get(device=None):
     unknown name, and for "gpu" where none works.
     """
     name = device if device is not None else os.environ.get("TINYATTN_DEVICE") or "auto"
-    kind, _, number = str(name).partition(":")
-    known = name in ("auto", "cpu", "gpu") or (kind == "gpu" and number.isdecimal())
-    if not known:
+    if not isinstance(name, str) or not re.fullmatch(r"auto|cpu|gpu(:\d+)?", name):
         raise InputError(f'device: expected "auto", "cpu", "gpu" or "gpu:N", got {name!r}')
     if name == "cpu":
         return _cpu()
-    index = int(number or 0)
+    index = int(name.partition(":")[2] or 0)
     trouble = _trouble_with_gpu(index)
     if trouble is None:
         import cupy

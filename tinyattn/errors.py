@@ -2,53 +2,160 @@
 
 import math
 import numbers
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
     """A setting or an array that cannot be used; nothing has been changed when it is raised."""
 
 
-def check_count(name, value, least=1):
-    """Return `value` as an int, or raise InputError unless it is a whole number >= least."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise InputError(f"{name}: expected a whole number >= {least}, got {value!r}")
+def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """Return `value` as an int, or raise InputError unless it is a whole number >= least (and <= most)."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        within = f">= {least}" if most is None else f"in {least}..{most}"
+        raise InputError(f"{name}: expected a whole number {within}, got {shown(value)}")
     return int(value)
 
 
-def check_number(name, value, *, above=None, least=None, below=None, most=None):
+def check_number(name: str, value: Any, *, above=None, least=None, below=None, most=None) -> float:
     """Return `value` as a float, or raise InputError unless it is finite and inside the bounds given."""
-    bounds = [(">", above), (">=", least), ("<", below), ("<=", most)]
-    wanted = " ".join(["a finite number", *(f"{sign} {bound}" for sign, bound in bounds if bound is not None)])
-    ok = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    ok = isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value)
     ok = ok and (above is None or value > above) and (least is None or value >= least)
     ok = ok and (below is None or value < below) and (most is None or value <= most)
     if not ok:
-        raise InputError(f"{name}: expected {wanted}, got {value!r}")
+        bounds = [(">", above), (">=", least), ("<", below), ("<=", most)]
+        within = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
+        raise InputError(f"{name}: expected a finite number{' ' if within else ''}{within}, got {shown(value)}")
     return float(value)
 
 
-def check_ids(name, ids, size):
-    """Return `ids`, or raise InputError unless it is an integer array with entries in 0..size-1.
+def check_choice(name: str, value: Any, choices) -> Any:
+    """Return `value`, or raise InputError unless it is one of the strings `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        *some, last = (f'"{choice}"' for choice in choices)
+        raise InputError(f"{name}: expected {', '.join(some)} or {last}, got {shown(value)}")
+    return value
 
-    Entries are looked at only on the host (a NumPy array): reading them from a GPU would stall it, so ids are
-    checked before they are put there.
+
+def check_generator(name: str, rng: Any) -> np.random.Generator:
+    """Return `rng`, or raise InputError unless it is NumPy's Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(f"{name}: expected a numpy.random.Generator, such as np.random.default_rng(0), got {shown(rng)}")
+    return rng
+
+
+def check_instance(name: str, value: Any, kind: type[T]) -> T:
+    """Return `value`, or raise InputError unless it is an instance of `kind`; so a cache must come from its own forward."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name}: expected {kind.__name__}, got {shown(value)}")
+    return value
+
+
+def check_array(name: str, array: Any) -> Any:
+    """Return `array`, or raise InputError unless it is an array of NumPy or CuPy (a NumPy number counts as one of no axes).
+
+    Subclasses of numpy.ndarray pass, but for those that mean something else by `*` or leave entries out.
     """
-    if not hasattr(ids, "dtype") or ids.dtype.kind not in "iu":
-        got = f"dtype {ids.dtype}" if hasattr(ids, "dtype") else type(ids).__name__
-        raise InputError(f"{name}: expected an integer array, got {got}")
-    if isinstance(ids, np.ndarray) and ids.size and not 0 <= ids.min() <= ids.max() < size:
+    if type(array) is not np.ndarray:
+        module = sys.modules.get(type(array).__module__.partition(".")[0])
+        kinds = (np.ndarray, np.generic, getattr(module, "ndarray", np.ndarray))
+        if not isinstance(array, kinds) or isinstance(array, (np.matrix, np.ma.MaskedArray)):
+            raise InputError(f"{name}: expected an array of NumPy or CuPy, got {type(array).__name__}")
+    return array
+
+
+def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 0) -> Any:
+    """Return `array`, or raise InputError unless it holds float32 or float64 (or wider), fits `shape` and has so many axes.
+
+    `axes` is the least number of them; `shape` is as in `check_shape`.
+    """
+    check_array(name, array)
+    if array.dtype.kind != "f" or array.dtype.itemsize < 4:
+        raise InputError(f"{name}: expected float32 or float64, got {array.dtype}")
+    if array.ndim < axes:
+        raise InputError(f"{name}: expected at least {axes} axes, got shape {tuple(array.shape)}")
+    if shape is not None:
+        check_shape(name, array, shape)
+    return array
+
+
+def check_ids(name: str, ids: Any, size: int) -> Any:
+    """Return `ids` as int64, or raise InputError unless it is an integer array with entries in 0..size-1.
+
+    Entries are looked at only on the host (NumPy): reading them from a GPU would stall it, so ids are checked before
+    they are put there.
+    """
+    check_array(name, ids)
+    if ids.dtype.kind not in "iu":
+        raise InputError(f"{name}: expected an integer array, got dtype {ids.dtype}")
+    if isinstance(ids, (np.ndarray, np.generic)) and ids.size and not 0 <= ids.min() <= ids.max() < size:
         wrong = ids.min() if ids.min() < 0 else ids.max()
         raise InputError(f"{name}: expected ids in 0..{size - 1}, got {wrong}")
-    return ids
+    return ids if ids.dtype == np.int64 else ids.astype("int64")
 
 
-def check_shape(name, array, expected):
+def check_shape(name: str, array: Any, expected: tuple) -> None:
     """Raise InputError unless array.shape fits `expected`, a tuple of sizes in which None allows any."""
-    if not hasattr(array, "shape"):
-        raise InputError(f"{name}: expected an array, got {type(array).__name__}")
+    check_array(name, array)
     fits = len(array.shape) == len(expected) and all(e in (None, n) for n, e in zip(array.shape, expected))
     if not fits:
         wanted = str(tuple(expected)).replace("None", "any")
         raise InputError(f"{name}: expected shape {wanted}, got {tuple(array.shape)}")
+
+
+def check_some(name: str, array: Any) -> None:
+    """Raise InputError for an array without entries: a mean or a maximum of nothing is not a number."""
+    if not check_array(name, array).size:
+        raise InputError(f"{name}: expected at least one entry, got shape {tuple(array.shape)}")
+
+
+def check_dict(name: str, value: Any, keys) -> Any:
+    """Return `value`, or raise InputError unless it is a dict with exactly these keys, in any order."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name}: expected a dict, got {shown(value)}")
+    if value.keys() != set(keys):
+        raise InputError(f"{name}: expected the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}")
+    return value
+
+
+def host_floats(name: str, values: Any, shape: tuple | None = None, finite: bool = False) -> np.ndarray:
+    """`values` as a new float64 array of NumPy, from whatever holds real numbers (a list, a pandas Series, ids).
+
+    Raises InputError unless it does, fits `shape` and, with `finite`, holds neither NaN nor infinity.
+    """
+    try:
+        array = np.array(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: expected an array of numbers, got {shown(values)}") from None
+    array = np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+    if shape is not None:
+        check_shape(name, array, shape)
+    if finite and not np.isfinite(array).all():
+        raise InputError(f"{name}: expected finite numbers, got {shown(array)}")
+    return array
+
+
+def shown(value: Any) -> str:
+    """What came, in one short line."""
+    if isinstance(value, np.ndarray):
+        text = np.array2string(value, threshold=6, edgeitems=2, separator=", ")
+    else:
+        text = value if isinstance(value, type) else repr(value)
+    text = " ".join(str(text).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the range of floats
+        return False

@@ -8,7 +8,7 @@ import math
 from typing import Any, NamedTuple
 
 from .backend import namespace, scatter_add
-from .errors import InputError, check_ids, check_shape
+from .errors import InputError, check_count, check_floats, check_ids, check_instance, check_number, check_shape, check_some
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -44,20 +44,23 @@ class Linear(NamedTuple):
 
 def linear_forward(x, W, b=None, axes=1):
     """Contract the last `axes` axes of x (..., *I) with the first of W (*I, *O), add b (*O) if given: y (..., *O)."""
+    check_floats("x", x)
+    check_floats("W", W)
+    check_count("axes", axes, most=x.ndim)
     if x.shape[x.ndim - axes :] != W.shape[:axes]:
         raise InputError(f"W: expected first axes {tuple(x.shape[x.ndim - axes :])}, as x ends, got {W.shape[:axes]}")
     inner, outer = math.prod(W.shape[:axes]), W.shape[axes:]
     y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(*x.shape[: x.ndim - axes], *outer)  # (1)
     if b is not None:
-        check_shape("b", b, outer)
+        check_floats("b", b, outer)
         y = y + b
     return y, Linear(x, W, axes, b is not None)
 
 
 def linear_backward(dy, cache):
     """dy (..., *O) -> dx (..., *I), dW (*I, *O), db (*O) or None where there was no b."""
-    x, W, axes, has_bias = cache
-    check_shape("dy", dy, (*x.shape[: x.ndim - axes], *W.shape[axes:]))
+    x, W, axes, has_bias = check_instance("cache", cache, Linear)
+    check_floats("dy", dy, (*x.shape[: x.ndim - axes], *W.shape[axes:]))
     inner = math.prod(W.shape[:axes])
     dy_no, x_ni, W_io = dy.reshape(-1, W.size // inner), x.reshape(-1, inner), W.reshape(inner, -1)
     dx = (dy_no @ W_io.T).reshape(x.shape)  # (2)
@@ -80,14 +83,15 @@ class Embedding(NamedTuple):
 
 def embedding_forward(ids, W):
     """Rows of W (V, *O) by integer ids (...): y (..., *O)."""
-    check_ids("ids", ids, W.shape[0])
+    check_floats("W", W, axes=1)
+    ids = check_ids("ids", ids, W.shape[0])
     return W[ids], Embedding(ids, W.shape)  # (1)
 
 
 def embedding_backward(dy, cache):
     """dy (..., *O) -> dW (V, *O). The ids are data and have no gradient."""
-    ids, W_shape = cache
-    check_shape("dy", dy, (*ids.shape, *W_shape[1:]))
+    ids, W_shape = check_instance("cache", cache, Embedding)
+    check_floats("dy", dy, (*ids.shape, *W_shape[1:]))
     dW = namespace(dy).zeros(W_shape, dtype=dy.dtype)
     scatter_add(dW, ids, dy)  # (2)
     return dW
@@ -110,7 +114,8 @@ class Softmax(NamedTuple):
 
 def softmax_forward(x):
     """x (..., S) -> y (..., S), rows that sum to 1. Entries of -inf give exactly 0; one of a row must be finite."""
-    xp = namespace(x)
+    xp = namespace(check_floats("x", x, axes=1))
+    check_some("x", x)
     e = xp.exp(x - x.max(axis=-1, keepdims=True))
     y = e / _row_sum("...s->...", e)  # (1)
     return y, Softmax(y)
@@ -118,8 +123,8 @@ def softmax_forward(x):
 
 def softmax_backward(dy, cache):
     """dy (..., S) -> dx (..., S)."""
-    y = cache.y
-    check_shape("dy", dy, y.shape)
+    (y,) = check_instance("cache", cache, Softmax)
+    check_floats("dy", dy, y.shape)
     dx = y * (dy - _row_sum("...s,...s->...", y, dy))  # (2)
     return dx
 
@@ -131,7 +136,7 @@ def _row_sum(subscripts, *arrays):
 
 # ReLU
 #
-#     (1)  y = x where x > 0, else 0
+#     (1)  y = x where x > 0, else 0           (NaN stays NaN)
 #     (2)  dx = dy where x > 0, else 0         (at x = 0 there is a corner; we take 0)
 
 
@@ -141,14 +146,15 @@ class Relu(NamedTuple):
 
 def relu_forward(x):
     """x of any shape -> y = max(x, 0)."""
-    positive = x > 0
+    positive = ~(check_floats("x", x) <= 0)  # unlike x > 0, true of NaN, which must come out
     return namespace(x).where(positive, x, 0.0), Relu(positive)  # (1)
 
 
 def relu_backward(dy, cache):
     """dy -> dx, same shape."""
-    check_shape("dy", dy, cache.positive.shape)
-    return dy * cache.positive  # (2)
+    (positive,) = check_instance("cache", cache, Relu)
+    check_floats("dy", dy, positive.shape)
+    return dy * positive  # (2)
 
 
 # Layer norm over the last axis, of size D
@@ -173,8 +179,11 @@ class LayerNorm(NamedTuple):
 
 def layernorm_forward(x, g, b, eps=1e-5):
     """Standardise the last axis of x (..., D), then scale by g (D,) and shift by b (D,): y (..., D)."""
-    check_shape("g", g, x.shape[-1:])
-    check_shape("b", b, x.shape[-1:])
+    check_floats("x", x, axes=1)
+    check_some("x", x)
+    check_floats("g", g, x.shape[-1:])
+    check_floats("b", b, x.shape[-1:])
+    check_number("eps", eps, above=0)
     c = x - x.mean(axis=-1, keepdims=True)  # (1)
     r = ((c * c).mean(axis=-1, keepdims=True) + float(eps)) ** -0.5  # (2)
     n = r * c  # (3)
@@ -183,8 +192,8 @@ def layernorm_forward(x, g, b, eps=1e-5):
 
 def layernorm_backward(dy, cache):
     """dy (..., D) -> dx (..., D), dg (D,), db (D,)."""
-    n, r, g = cache
-    check_shape("dy", dy, n.shape)
+    n, r, g = check_instance("cache", cache, LayerNorm)
+    check_floats("dy", dy, n.shape)
     db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
     dx = r * (dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True))  # (6)
     return dx, dg, db
@@ -205,15 +214,17 @@ class CrossEntropy(NamedTuple):
 
 def log_softmax(z):
     """Logits (..., V) -> log-probabilities (..., V), finite for finite logits."""
-    xp = namespace(z)
+    xp = namespace(check_floats("z", z, axes=1))
     z = z - z.max(axis=-1, keepdims=True)
     return z - xp.log(_row_sum("...v->...", xp.exp(z)))
 
 
 def cross_entropy_forward(logits, targets):
     """Mean of -log softmax(logits)[target] in nats: logits (..., V), integer targets (...) -> a number (0-d)."""
+    check_floats("logits", logits, axes=1)
+    check_some("logits", logits)
     check_shape("targets", targets, logits.shape[:-1])
-    check_ids("targets", targets, logits.shape[-1])
+    targets = check_ids("targets", targets, logits.shape[-1])
     log_p = log_softmax(logits)  # (1)
     of_targets = namespace(logits).take_along_axis(log_p, targets[..., None], axis=-1)
     return -of_targets.mean(), CrossEntropy(log_p, targets)  # (2)
@@ -221,7 +232,8 @@ def cross_entropy_forward(logits, targets):
 
 def cross_entropy_backward(dL, cache):
     """dL (a Python number, or 0-d in the precision of the logits) -> dlogits (..., V). The targets have no gradient."""
-    log_p, targets = cache
+    log_p, targets = check_instance("cache", cache, CrossEntropy)
+    _check_scalar("dL", dL)
     xp = namespace(log_p)
     is_target = targets[..., None] == xp.arange(log_p.shape[-1])
     return (xp.exp(log_p) - is_target) * (dL / targets.size)  # (3)
@@ -240,11 +252,23 @@ class SquaredError(NamedTuple):
 
 def squared_error_forward(y, target):
     """y and target (..., D) -> a number (0-d)."""
-    check_shape("target", target, y.shape)
+    check_floats("y", y, axes=1)
+    check_some("y", y)
+    check_floats("target", target, y.shape)
     difference, places = y - target, math.prod(y.shape[:-1])
     return (difference * difference).sum() * (0.5 / places), SquaredError(difference, places)  # (1)
 
 
 def squared_error_backward(dL, cache):
     """dL (a Python number, or 0-d in the precision of y) -> dy (..., D). The target has no gradient."""
-    return cache.difference * (dL / cache.places)  # (2)
+    difference, places = check_instance("cache", cache, SquaredError)
+    _check_scalar("dL", dL)
+    return difference * (dL / places)  # (2)
+
+
+def _check_scalar(name, value):
+    """A Python number, or a 0-d array, which may live on a GPU and is not looked at."""
+    if hasattr(value, "dtype"):
+        check_floats(name, value, ())
+    else:
+        check_number(name, value)

@@ -9,7 +9,7 @@ import textwrap
 from typing import Any, NamedTuple
 
 from . import attention, models, ops
-from .errors import InputError
+from .errors import InputError, shown
 from .models.transformer import block_backward
 
 
@@ -56,15 +56,15 @@ TWINS = [
     _twin("repeated ids written, not added", ops.embedding_backward,
           "scatter_add(dW, ids, dy)", "dW[ids] = dy", "embedding", "W"),
     _twin("missing factor y", ops.softmax_backward, "y * (dy", "(dy", "softmax", "x"),
-    _twin("mask missing", ops.relu_backward, "dy * cache.positive", "dy", "relu", "x"),
+    _twin("mask missing", ops.relu_backward, "dy * positive", "dy", "relu", "x"),
     _twin("mean(dn) missing", ops.layernorm_backward, "dn - dn.mean(axis=-1, keepdims=True)", "dn", "layernorm", "x"),
     _twin("missing scale r", ops.layernorm_backward, "dx = r * (", "dx = (", "layernorm", "x"),
     _twin("n missing in dg", ops.layernorm_backward, "sum_to(dy * n, g.shape)", "sum_to(dy, g.shape)",
           "layernorm", "g"),
     _twin("target not subtracted", ops.cross_entropy_backward, " - is_target", "", "cross_entropy", "logits"),
     _twin("sum instead of mean", ops.cross_entropy_backward, "(dL / targets.size)", "dL", "cross_entropy", "logits"),
-    _twin("wrong sign", ops.squared_error_backward, "cache.difference", "-cache.difference", "squared_error", "y"),
-    _twin("missing 1/N", ops.squared_error_backward, "(dL / cache.places)", "dL", "squared_error", "y"),
+    _twin("wrong sign", ops.squared_error_backward, "difference * (dL", "-difference * (dL", "squared_error", "y"),
+    _twin("missing 1/N", ops.squared_error_backward, "(dL / places)", "dL", "squared_error", "y"),
     _twin("values of other queries", attention.attend_backward, "dv = sum_to(s.swapaxes(-1, -2) @ dy",
           "dv = sum_to((s * s).swapaxes(-1, -2) @ dy", "attend, masked", "v"),
     _twin("shared scores not summed", attention.attend_backward, "ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)",
@@ -102,6 +102,8 @@ def broken(function, right, wrong):
 
     Every caller sees the twin, as the code of the function itself is exchanged. `right` must occur exactly once.
     """
+    if not inspect.isfunction(function):
+        raise InputError(f"function: expected a function, got {shown(function)}")
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(right) != 1:
         raise InputError(f"right: expected once in {function.__qualname__}, got {source.count(right)} times: {right}")

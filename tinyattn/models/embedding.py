@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..attention import Attend, attend_backward, attend_forward, causal
 from ..backend import namespace
-from ..errors import InputError, check_count, check_ids, check_number, check_shape
-from ..ops import Linear, embedding_backward, embedding_forward, linear_backward, linear_forward
+from ..errors import InputError, check_count, check_generator, check_ids, check_instance, check_number, check_shape
+from ..ops import Embedding, Linear, embedding_backward, embedding_forward, linear_backward, linear_forward
+from .params import Params, check_params
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -24,7 +27,7 @@ Array = Any  # numpy.ndarray or cupy.ndarray
 
 
 class Embedded(NamedTuple):
-    embedding: Any
+    embedding: Embedding
     q: Linear
     k: Linear
     q_t: Array
@@ -54,25 +57,25 @@ class EmbeddingModel:
     def __post_init__(self):
         for name in ("vocab", "width", "context"):
             check_count(name, getattr(self, name))
-        check_number("scale", self.scale, least=0)
+        check_number("scale", self.scale, least=0, most=1e100)
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> Params:
         """W0 (V, D), W1 (D, V), W_Q and W_K (D, D), drawn in this order."""
+        check_generator("rng", rng)
         return {key: self.scale * rng.normal(size=shape) for key, shape in self._shapes().items()}
 
     def check(self, x):
         """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
-        check_ids("x", x, self.vocab)
+        x = check_ids("x", x, self.vocab)
         check_shape("x", x, (None, None))
         if x.shape[1] < self.context:
             raise InputError(f"x: expected sequences of at least context = {self.context} tokens, got {x.shape[1]}")
         return x
 
-    def forward(self, params, x):
+    def forward(self, params: Params, x: Any) -> tuple[Any, Embedded]:
         """Token ids x (B, S) -> logits (B, T, V), T = S-context+1."""
-        self.check(x)
-        for key, shape in self._shapes().items():
-            check_shape(key, params[key], shape)
+        x = self.check(x)
+        check_params(params, self._shapes())
         S, first = x.shape[1], self.context - 1
         e, embedding = embedding_forward(x, params["W0"])  # (1)
         q, q_cache = linear_forward(e[:, first:], params["W_Q"])  # (2)
@@ -82,8 +85,9 @@ class EmbeddingModel:
         logits, readout = linear_forward(y, params["W1"])  # (5)
         return logits, Embedded(embedding, q_cache, k_cache, q, k, attend, readout)
 
-    def backward(self, dlogits, cache):
+    def backward(self, dlogits: Any, cache: Embedded) -> Params:
         """dlogits (B, T, V) -> gradients of all parameters."""
+        check_instance("cache", cache, Embedded)
         dy, dW1, _ = linear_backward(dlogits, cache.readout)  # (5)
         da, de = attend_backward(dy, cache.attend)  # (4)
         dq, dk = da @ cache.k_j, da.swapaxes(-1, -2) @ cache.q_t  # (3), (6)

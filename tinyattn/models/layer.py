@@ -1,11 +1,14 @@
 """Multi-head self-attention as a model of its own."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
 from ..backend import namespace
-from ..errors import InputError, check_count, check_shape
-from .params import xavier_bound
+from ..errors import InputError, check_count, check_floats, check_generator, check_instance
+from .params import Params, check_params, xavier_bound
 
 
 @dataclass(frozen=True)
@@ -22,24 +25,26 @@ class AttentionLayer:
     def __post_init__(self):
         check_count("width", self.width)
         check_count("heads", self.heads)
+        check_instance("masked", self.masked, bool)
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> Params:
         """W_Q, W_K, W_V (D, H, K) and W_O (H, K, D), by Xavier."""
+        check_generator("rng", rng)
         bound = xavier_bound(self.width, self.width)
         return {key: rng.uniform(-bound, bound, shape) for key, shape in self._shapes().items()}
 
-    def forward(self, params, x):
+    def forward(self, params: Params, x: Any) -> tuple[Any, SelfAttention]:
         """x (..., T, D) -> y (..., T, D)."""
-        check_shape("x", x, (*(None for _ in x.shape[:-2]), None, self.width))
-        for key, shape in self._shapes().items():
-            check_shape(key, params[key], shape)
+        check_floats("x", x, axes=2)
+        check_floats("x", x, (*x.shape[:-1], self.width))
+        check_params(params, self._shapes())
         T = x.shape[-2]
         visible = causal(T, T, namespace(x)) if self.masked else None
         return self_attention_forward(x, *(params[key] for key in ("W_Q", "W_K", "W_V", "W_O")), visible)
 
-    def backward(self, dy, cache: SelfAttention):
+    def backward(self, dy: Any, cache: SelfAttention) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""
         _, dW_Q, dW_K, dW_V, dW_O = self_attention_backward(dy, cache)
         return {"W_Q": dW_Q, "W_K": dW_K, "W_V": dW_V, "W_O": dW_O}

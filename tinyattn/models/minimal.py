@@ -4,10 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..attention import Attend, attend_backward, attend_forward, causal
 from ..backend import namespace
-from ..errors import InputError, check_count, check_number, check_shape
-from .params import check_length, check_tokens, xavier_bound
+from ..errors import InputError, check_count, check_floats, check_generator, check_instance, check_number
+from .params import Params, check_input, check_params, xavier_bound
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -63,7 +65,7 @@ class MinimalModel:
             check_count(name, getattr(self, name))
         for name in ("query_scale", "value_scale"):
             if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), least=0)
+                check_number(name, getattr(self, name), least=0, most=1e100)
         if self.context > self.positions:
             raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
 
@@ -71,29 +73,26 @@ class MinimalModel:
     def width(self):
         return self.vocab + self.positions
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> Params:
         """W_Q (D, H, D) and W_V (D, H, V)."""
-        D, H, V = self.width, self.heads, self.vocab
+        check_generator("rng", rng)
+        D = self.width
         query = xavier_bound(D, D) if self.query_scale is None else self.query_scale
         value = xavier_bound(D, D) if self.value_scale is None else self.value_scale
-        return {"W_Q": rng.uniform(-query, query, (D, H, D)), "W_V": rng.uniform(-value, value, (D, H, V))}
+        return {key: rng.uniform(-scale, scale, shape) for scale, (key, shape) in zip((query, value), self._shapes().items())}
 
     def check(self, x):
         """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
-        if x.ndim != 3:
-            return check_tokens(self, x)
-        check_shape("x", x, (None, None, self.vocab))
-        return check_length(self, x)
+        return check_input(self, x)
 
-    def forward(self, params, x):
+    def forward(self, params: Params, x: Any) -> tuple[Any, Minimal]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S-context+1.
 
         Entry t is about the token after position context-1 + t.
         """
-        self.check(x)
+        x = self.check(x)
+        check_params(params, self._shapes())
         xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
-        check_shape("W_Q", W_Q, (self.width, self.heads, self.width))
-        check_shape("W_V", W_V, (self.width, self.heads, self.vocab))
         first = self.context - 1
         inputs = self._inputs(x, W_Q.dtype)
         q = self._project(W_Q, x, inputs, first)  # (1)
@@ -103,11 +102,11 @@ class MinimalModel:
         logits = y.sum(axis=0)  # (5)
         return logits, Minimal(inputs, attend)
 
-    def backward(self, dlogits, cache):
+    def backward(self, dlogits: Any, cache: Minimal) -> Params:
         """dlogits (B, T, V) -> gradients of W_Q and W_V."""
-        x, attend = cache
+        x, attend = check_instance("cache", cache, Minimal)
         D, H, first = self.width, self.heads, self.context - 1
-        check_shape("dlogits", dlogits, (x.shape[0], x.shape[1] - first, self.vocab))
+        check_floats("dlogits", dlogits, (x.shape[0], x.shape[1] - first, self.vocab))
         dy = namespace(dlogits).broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
         da, dv = attend_backward(dy, attend)  # (4)
         dq = (da / math.sqrt(D)) @ x  # (3), (6)
@@ -117,7 +116,12 @@ class MinimalModel:
 
     def token_maps(self, params):
         """What each head adds to the logits for a token that it looks at: (H, V, V), a row for each token."""
+        check_params(params, self._shapes())
         return params["W_V"][: self.vocab].swapaxes(0, 1)
+
+    def _shapes(self):
+        D, H, V = self.width, self.heads, self.vocab
+        return {"W_Q": (D, H, D), "W_V": (D, H, V)}
 
     def _inputs(self, x, dtype):
         """What (1) to (3) call x: tokens beside one-hot positions, (B, S, D)."""
@@ -138,5 +142,5 @@ class MinimalModel:
         if x.ndim == 3:
             return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(H, x.shape[0], -1, K)
         table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
-        rows = x[:, first:].astype("int64") * P + namespace(x).arange(first, x.shape[1])
+        rows = x[:, first:] * P + namespace(x).arange(first, x.shape[1])
         return table.take(rows, axis=1)

@@ -1,21 +1,25 @@
 """What every model needs: its parameters as one vector, sizes to start from, checks of what it reads."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ..backend import namespace
-from ..errors import InputError, check_ids, check_shape
+from ..errors import InputError, check_count, check_dict, check_floats, check_ids, check_shape, shown
+
+Params = dict[str, Any]  # arrays of NumPy or CuPy by name
 
 
-def pack(params):
+def pack(params: Params) -> Any:
     """All parameters as one vector, in the order of the dict: what integrators and Jacobians work on."""
-    arrays = list(params.values())
+    arrays = list(_some_arrays("params", params).values())
     return namespace(arrays[0]).concatenate([array.reshape(-1) for array in arrays])
 
 
-def unpack(vector, like):
-    """The dict with the keys and shapes of `like` whose `pack` is `vector`."""
-    size = sum(array.size for array in like.values())
-    check_shape("vector", vector, (size,))
+def unpack(vector: Any, like: Params) -> Params:
+    """The dict with the keys and shapes of `like` whose `pack` is `vector`; its arrays are views of it."""
+    size = sum(array.size for array in _some_arrays("like", like).values())
+    check_floats("vector", vector, (size,))
     params, start = {}, 0
     for key, array in like.items():
         params[key] = vector[start : start + array.size].reshape(array.shape)
@@ -23,15 +27,40 @@ def unpack(vector, like):
     return params
 
 
-def xavier_bound(fan_in, fan_out):
+def xavier_bound(fan_in: int, fan_out: int) -> float:
     """Weights uniform in +- this keep the size of signals and of gradients about level (Glorot and Bengio, 2010)."""
+    check_count("fan_in", fan_in)
+    check_count("fan_out", fan_out)
     return math.sqrt(6 / (fan_in + fan_out))
 
 
+def check_params(params: Params, shapes: dict[str, tuple]) -> None:
+    """Raise InputError unless params are arrays of floats with these names and shapes."""
+    check_dict("params", params, shapes)
+    for key, shape in shapes.items():
+        check_floats(key, params[key], shape)
+
+
+def _some_arrays(name, params):
+    if not isinstance(params, Mapping) or not params:
+        raise InputError(f"{name}: expected a dict of arrays, got {shown(params)}")
+    for key, array in params.items():
+        check_floats(f"{name}[{key!r}]", array)
+    return params
+
+
 def check_tokens(model, x):
-    """Return the token ids x (B, S), or raise InputError if the model cannot read them."""
-    check_ids("x", x, model.vocab)
+    """Return the token ids x (B, S) as int64, or raise InputError if the model cannot read them."""
+    x = check_ids("x", x, model.vocab)
     check_shape("x", x, (None, None))
+    return check_length(model, x)
+
+
+def check_input(model, x):
+    """Return ids x (B, S) as int64 or vectors x (B, S, V), or raise InputError if the model cannot read them."""
+    if getattr(x, "ndim", None) != 3:
+        return check_tokens(model, x)
+    check_floats("x", x, (None, None, model.vocab))
     return check_length(model, x)
 
 

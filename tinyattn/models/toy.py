@@ -1,14 +1,15 @@
 """The toy layer of the plateau: one row of scores, then a linear map."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..attention import Attend, attend_backward, attend_forward
 from ..backend import namespace
-from ..errors import InputError, check_count, check_shape
+from ..errors import InputError, check_count, check_floats, check_generator, check_instance
 from ..ops import Linear, linear_backward, linear_forward
+from .params import Params, check_params
 
 # The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)
 #
@@ -41,12 +42,15 @@ class ToyLayer:
         if check_count("shared", self.shared, 0) >= self.tokens:
             raise InputError(f"shared: expected fewer places than tokens = {self.tokens}, got {self.shared}")
 
-    def init(self, rng=None):
+    def init(self, rng: np.random.Generator | None = None) -> Params:
         """Everything starts at 0: a (T,) or (1,), and W (D, D)."""
-        return {"a": np.zeros(1 if self.shared else self.tokens), "W": np.zeros((self.width, self.width))}
+        if rng is not None:
+            check_generator("rng", rng)
+        return {key: np.zeros(shape) for key, shape in self._shapes().items()}
 
     def scores(self, a):
         """The row of scores (1, T)."""
+        check_floats("a", a, self._shapes()["a"])
         if not self.shared:
             return a[None]
         xp = namespace(a)
@@ -54,18 +58,24 @@ class ToyLayer:
 
     def scores_backward(self, da):
         """da (1, T) -> the gradient of the parameter a."""
+        check_floats("da", da, (1, self.tokens))
         return da[0, -self.shared :].sum(keepdims=True) if self.shared else da[0]
 
-    def forward(self, params, x):
+    def forward(self, params: Params, x: Any) -> tuple[Any, Toy]:
         """x (B, T, D) -> y (B, D)."""
-        check_shape("x", x, (None, self.tokens, self.width))
+        check_floats("x", x, (None, self.tokens, self.width))
+        check_params(params, self._shapes())
         a = self.scores(params["a"])  # (1)
         m, attend = attend_forward(a, x)  # (2)
         y, linear = linear_forward(m[:, 0], params["W"])  # (3)
         return y, Toy(attend, linear)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Any, cache: Toy) -> Params:
         """dy (B, D) -> gradients of a and W."""
+        check_instance("cache", cache, Toy)
         dm, dW, _ = linear_backward(dy, cache.linear)  # (3)
         da, _ = attend_backward(dm[:, None], cache.attend)  # (2)
         return {"a": self.scores_backward(da), "W": dW}  # (1)
+
+    def _shapes(self):
+        return {"a": (1 if self.shared else self.tokens,), "W": (self.width, self.width)}

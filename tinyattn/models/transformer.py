@@ -8,9 +8,12 @@ import numpy as np
 
 from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
 from ..backend import namespace
-from ..errors import InputError, check_count, check_number, check_shape
+from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_instance, check_number
 from ..ops import (
+    Embedding,
+    LayerNorm,
     Linear,
+    Relu,
     embedding_backward,
     embedding_forward,
     layernorm_backward,
@@ -20,7 +23,7 @@ from ..ops import (
     relu_backward,
     relu_forward,
 )
-from .params import check_length, check_tokens, xavier_bound
+from .params import Params, check_input, check_params, xavier_bound
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 POSITIONS = ("learned", "sinusoidal", "none")
@@ -44,15 +47,17 @@ POSITIONS = ("learned", "sinusoidal", "none")
 class Block(NamedTuple):
     attention_layer: SelfAttention
     drop: tuple
-    norm_1: Any  # None where it is left out, as is what follows
-    linear_1: Any
-    relu: Any
-    linear_2: Any
-    norm_2: Any
+    norm_1: LayerNorm | None  # None where it is left out, as is what follows
+    linear_1: Linear | None
+    relu: Relu | None
+    linear_2: Linear | None
+    norm_2: LayerNorm | None
 
 
 def block_forward(x, p, visible=None, first=0, drop=(1.0, 1.0)):
     """x (B, S, D), p the parameters of one block -> y (B, T, D), T = S - first."""
+    check_floats("x", x, (None, None, None))
+    check_instance("p", p, dict)
     norm_1 = norm_2 = linear_1 = relu = linear_2 = None
     o, layer = self_attention_forward(x, p["W_Q"], p["W_K"], p["W_V"], p["W_O"], visible, first)  # (1)
     r = x[:, first:] + drop[0] * o
@@ -71,6 +76,7 @@ def block_forward(x, p, visible=None, first=0, drop=(1.0, 1.0)):
 
 def block_backward(dy, cache):
     """dy (B, T, D) -> dx (B, S, D), and a dict with the gradient of every parameter of the block."""
+    check_instance("cache", cache, Block)
     g, dn_2 = {}, dy
     if cache.norm_2:
         dn_2, g["g_2"], g["b_2"] = layernorm_backward(dn_2, cache.norm_2)  # (5)
@@ -99,8 +105,8 @@ def block_backward(dy, cache):
 
 
 class Full(NamedTuple):
-    tokens: Any
-    blocks: tuple
+    tokens: Linear | Embedding
+    blocks: tuple[Block, ...]
     readout: Linear
 
     @property
@@ -145,21 +151,22 @@ class Transformer:
         for name in ("vocab", "positions", "width", "heads", "context", "depth"):
             check_count(name, getattr(self, name))
         check_count("hidden", self.hidden, 0)
-        check_number("scale", self.scale, above=0)
+        check_number("scale", self.scale, above=0, most=1e100)
+        check_instance("norm", self.norm, bool)
         if self.outputs is not None:
             check_count("outputs", self.outputs)
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
         if self.context > self.positions:
             raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
-        if self.position_kind not in POSITIONS:
-            raise InputError(f"position_kind: expected one of {', '.join(POSITIONS)}, got {self.position_kind!r}")
+        check_choice("position_kind", self.position_kind, POSITIONS)
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> Params:
         """Matrices by Xavier, norms 1, biases 0, tokens and positions N(0, scale^2).
 
         What a second block has is named as in the first with ".2" added, and so on.
         """
+        check_generator("rng", rng)
         params = {}
         for key, shape in self._shapes().items():
             if key in ("W_E", "W_P"):
@@ -177,24 +184,23 @@ class Transformer:
 
         For each block drop_1 and, where there is an MLP, drop_2; blocks before the last have (B, S, D).
         """
+        check_generator("rng", rng)
+        check_count("B", B)
+        check_count("S", S, self.context, self.positions)
         check_number("p", p, least=0, below=1)
         return tuple((rng.random(shape) >= p) / (1 - p) for shape in self._drop_shapes(B, S).values())
 
     def check(self, x):
         """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
-        if x.ndim != 3:
-            return check_tokens(self, x)
-        check_shape("x", x, (None, None, self.vocab))
-        return check_length(self, x)
+        return check_input(self, x)
 
-    def forward(self, params, x, *drops):
+    def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, Full]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, outputs), T = S-context+1.
 
         drops, as draw_drops makes them; without them, or where one is None, nothing is dropped.
         """
-        self.check(x)
-        for key, shape in self._shapes().items():
-            check_shape(key, params[key], shape)
+        x = self.check(x)
+        check_params(params, self._shapes())
         (B, S), xp = x.shape[:2], namespace(x)
         shapes = self._drop_shapes(B, S)
         if len(drops) > len(shapes):
@@ -202,7 +208,7 @@ class Transformer:
         drop = dict(zip(shapes, drops))
         for name, d in drop.items():
             if d is not None:
-                check_shape(name, d, shapes[name])
+                check_floats(name, d, shapes[name])
         e, tokens = linear_forward(x, params["W_E"]) if x.ndim == 3 else embedding_forward(x, params["W_E"])  # (1)
         if self.position_kind != "none":
             e = e + (params["W_P"] if self.position_kind == "learned" else self._sines(xp, e.dtype))[:S]
@@ -216,8 +222,9 @@ class Transformer:
         logits, readout = linear_forward(z, params["W_U"], params["c_U"])  # (3)
         return logits, Full(tokens, tuple(blocks), readout)
 
-    def backward(self, dlogits, cache):
+    def backward(self, dlogits: Any, cache: Full) -> Params:
         """dlogits (B, T, outputs) -> gradients of all parameters."""
+        check_instance("cache", cache, Full)
         g = {}
         dz, g["W_U"], g["c_U"] = linear_backward(dlogits, cache.readout)  # (3)
         for layer in range(self.depth, 0, -1):
@@ -234,6 +241,7 @@ class Transformer:
 
     def token_maps(self, params):
         """What each head of the first block adds to the logits for a token that it looks at, all else left aside: (H, V, V)."""
+        check_params(params, self._shapes())
         per_head = params["W_V"].swapaxes(0, 1) @ params["W_O"]
         return params["W_E"] @ per_head @ params["W_U"]
 
