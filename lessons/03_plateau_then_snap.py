@@ -56,7 +56,7 @@ def falls_below(t, y):
 falls_below.terminal = True
 flow = TwoNumbers(PAPER_T, PAPER_D)
 exact = ode.integrate(flow, (0, 1e5), flow.start(), method="rk45", rtol=1e-9, atol=1e-12, events=falls_below)
-plateau, closed_form, linear = float(exact.t_events[0]), flow.snap_time, float(flow.linearised_time(0.8))
+plateau, closed_form, linear = exact.first_times[0], flow.snap_time, float(flow.linearised_time(0.8))
 
 # %% [markdown]
 # ## 3. Descent is Euler's method
@@ -78,7 +78,7 @@ def order(method, sizes):
 euler_order, rk4_order = order("euler", [64, 128, 256, 512, 1024]), order("rk4", [16, 32, 64, 128])
 flow = TwoNumbers(TOKENS, WIDTH, per_place=True)  # from here on the setting of the SGD runs below
 snap, adaptive = flow.snap_time, dict(method="rk45", rtol=1e-9, atol=1e-12)
-crossing = float(ode.integrate(flow, (0, 1e6), flow.start(), events=falls_below, **adaptive).t_events[0])
+crossing = ode.integrate(flow, (0, 1e6), flow.start(), events=falls_below, **adaptive).first_times[0]
 end = 1.25 * crossing
 dense = ode.integrate(flow, (0, end), flow.start(), t_eval=np.linspace(0, end, 1200), **adaptive)
 walks = {
@@ -94,8 +94,8 @@ onsets = [measure.fit_power_law(number[early], t=dense.t[early]).exponents["t"] 
 
 fractions = 2.0 ** np.arange(-10, -3)
 late = {
-    method: [abs(float(ode.integrate(flow, (0, end), flow.start(), method=method, step=f * snap, events=falls_below)
-                       .t_events[0]) - crossing) / crossing for f in fractions]
+    method: [abs(ode.integrate(flow, (0, end), flow.start(), method=method, step=f * snap, events=falls_below)
+                       .first_times[0] - crossing) / crossing for f in fractions]
     for method in ("euler", "rk4")
 }  # fmt: skip
 

@@ -54,7 +54,7 @@ for heads in CROWDS:
 last_bit = simplex.tilted(HEADS, 0.0)
 last_bit[1, simplex.width + 1] = np.nextafter(last_bit[1, simplex.width + 1], 1)
 bit = ode.integrate(simplex, (0, LONG), last_bit, events=simplex.half_event(last_bit, 1, True), t_eval=[], **tight)
-bit_leaves = float(bit.t_events[0])
+bit_leaves = bit.first_times[0]
 
 # %% [markdown]
 # ## 3. The rate at which they part
@@ -93,7 +93,7 @@ paths = {geometry: together(flow, 1.2 * leaves[geometry][-1]) for geometry, flow
 rates, expected, errors = {}, {}, {}
 for geometry, flow in flows.items():
     y0 = flow.tilted(HEADS, 0.0)
-    first = ode.integrate(flow, (0, 100), y0, events=flow.half_event(y0, 0, True), t_eval=[], **tight).t_events[0]
+    first = ode.integrate(flow, (0, 100), y0, events=flow.half_event(y0, 0, True), t_eval=[], **tight).first_times[0]
     path = paths[geometry]
     seen = np.flatnonzero((path.t > 2 * first) & (path.t < leaves[geometry][-1]))[:: 5 if run.quick else 15]
     s2 = flow.split(path.y[seen, 0])[1][:, 0, 1]
@@ -168,7 +168,7 @@ for rng in run.rng.spawn(STARTS):
     story = ode.integrate(simplex, (0, 1e3), y0, events=event, t_eval=[15.0], **tight)
     rate, motion = simplex.leading_mode(story.y[0])
     nearest.append(float(np.abs(story.y[0] - story.y[0].mean(axis=0)).max()))
-    right += int(motion[:, 1].argmax() == story.y_events[0][:, 1].argmax())
+    right += int(motion[:, 1].argmax() == story.y_events[0][0][:, 1].argmax())
 
 # %%
 fig, axes = plt.subplots(2, 2, figsize=(12, 8.4))

@@ -31,7 +31,7 @@ def follow(flow, y0, end):
     times = np.concatenate([[0], np.geomspace(0.1, end, 400)])
     events = [flow.half_event(y0, k) for k in range(len(flow.importances))]
     story = ode.integrate(flow, (0, end), y0, t_eval=times, events=events, **tight)
-    return story, np.stack(story.t_events, axis=-1)
+    return story, np.stack(story.first_times, axis=-1)
 
 
 # %% [markdown]

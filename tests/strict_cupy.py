@@ -40,6 +40,9 @@ class ndarray:
     def astype(self, dtype):
         return ndarray(self._a.astype(dtype))
 
+    def copy(self):
+        return ndarray(self._a.copy())
+
     def __len__(self):
         return len(self._a)
 

@@ -20,7 +20,7 @@ def plateau(flow, end=1e7, rtol=1e-9):
     solution = ode.integrate(flow, (0, end), flow.start(), method="rk45", rtol=rtol, atol=1e-3 * rtol, events=snap,
                              t_eval=[0.0])  # fmt: skip
     assert solution.status == 1, solution.message
-    return solution.t_events[0]
+    return solution.first_times[0]
 
 
 @pytest.mark.parametrize("flow", FLOWS)

@@ -26,7 +26,7 @@ def test_the_table(setting):
     condensed, off, grown, focus, sharp, peak, least, at, second, loss_200, loss_1000 = TABLE[setting]
     found = flow.stages(y0, 1000, t_eval=[200, 1000], **tight)
     sharpened = ode.integrate(flow, (0, 200), y0, t_eval=[], events=lambda t, y: flow.attention(y)[0, 0] - 0.99, **tight)
-    times = [found.condensed_t, found.focus_t, float(sharpened.t_events[0]), found.renewal_t]
+    times = [found.condensed_t, found.focus_t, sharpened.first_times[0], found.renewal_t]
     assert times == pytest.approx([condensed, focus, sharp, second], rel=1e-3)
     assert 1 - found.cosine == pytest.approx(off, rel=0.05)
     assert found.frozen_ratio == pytest.approx(grown, abs=1e-4)

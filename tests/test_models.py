@@ -143,10 +143,7 @@ def test_settings_leave_parts_out(rng):
     assert logits.shape == (2, 6, 3) and [s.shape for s in cache.attentions] == [(2, 2, 6, 6)] * 3
     one = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none")
     first = {key: params[key] for key in ("W_E", *per_block)} | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}
-    last = [
-        one.forward(first, x[:, order])[0][:, 5]
-        for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])
-    ]
+    last = [one.forward(first, x[:, order])[0][:, 5] for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])]
     np.testing.assert_allclose(*last, rtol=1e-12, err_msg="without positions the order of what is seen does not count")
     sines = models.Transformer(5, 50, width=7, heads=1, position_kind="sinusoidal")._sines(np, np.float64)
     assert sines.shape == (50, 7) and np.linalg.norm(sines, axis=1) == pytest.approx(1)

@@ -13,4 +13,4 @@ def test_the_bar_shows_on_a_terminal(monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with progress_bar(3, "x") as bar:
         assert not bar.disable
-    assert progress_bar(3, "x", hidden=True).disable
+    assert progress_bar(3, None).disable

@@ -63,12 +63,18 @@ def check_array(name: str, array: Any) -> Any:
 
     Subclasses of numpy.ndarray pass, but for those that mean something else by `*` or leave entries out.
     """
-    if type(array) is not np.ndarray:
-        module = sys.modules.get(type(array).__module__.partition(".")[0])
-        kinds = (np.ndarray, np.generic, getattr(module, "ndarray", np.ndarray))
-        if not isinstance(array, kinds) or isinstance(array, (np.matrix, np.ma.MaskedArray)):
-            raise InputError(f"{name}: expected an array of NumPy or CuPy, got {type(array).__name__}")
+    if not is_array(array):
+        raise InputError(f"{name}: expected an array of NumPy or CuPy, got {type(array).__name__}")
     return array
+
+
+def is_array(array: Any) -> bool:
+    """Whether `check_array` lets it pass."""
+    if type(array) is np.ndarray:
+        return True
+    module = sys.modules.get(type(array).__module__.partition(".")[0])
+    kinds = (np.ndarray, np.generic, getattr(module, "ndarray", np.ndarray))
+    return isinstance(array, kinds) and not isinstance(array, (np.matrix, np.ma.MaskedArray))
 
 
 def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 0) -> Any:
@@ -132,7 +138,7 @@ def host_floats(name: str, values: Any, shape: tuple | None = None, finite: bool
     """
     try:
         array = np.array(values)
-        if array.dtype.kind not in "fiub":
+        if array.dtype.kind not in "fiub" or isinstance(values, np.ma.MaskedArray):
             raise TypeError
     except (TypeError, ValueError):
         raise InputError(f"{name}: expected an array of numbers, got {shown(values)}") from None

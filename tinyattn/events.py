@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .backend import namespace, to_numpy
-from .errors import InputError
+from .errors import InputError, check_count, check_number, host_floats, shown
 
 
 class NotFinite(Exception):
@@ -13,64 +13,119 @@ class NotFinite(Exception):
 
 
 class Watch:
-    """One event: its last values, and when and where each run fired first."""
+    """One event: its last values, and when and where it has fired.
+
+    An event that returns one number is about one run, and every zero counts; of one that returns a number for each run,
+    the first of each. A zero is a change of sign, or the arrival at 0; what starts at 0 has been there before.
+    """
 
     def __init__(self, g, t0, y0):
         if not callable(g):
-            raise InputError(f"events: expected functions g(t, y), got {g!r}")
-        self.g, self.xp, self.states = g, namespace(y0), y0
-        self.terminal, self.direction = getattr(g, "terminal", False), getattr(g, "direction", 0)
-        self.value = self.xp.asarray(g(t0, y0))
-        if self.value.ndim and (y0.ndim == 0 or self.value.shape != y0.shape[:1]):
+            raise InputError(f"events: expected functions g(t, y), got {shown(g)}")
+        self.g, self.xp, self.like = g, namespace(y0), y0
+        self.value = self._ask(t0, y0)
+        self.single = self.value.ndim == 0
+        if not self.single and (y0.ndim == 0 or self.value.shape != y0.shape[:1]):
             raise InputError(
                 f"events: expected one number, or one for each of {y0.shape[:1]} runs, got shape {self.value.shape}"
             )
         if not bool(to_numpy(self.xp.isfinite(self.value).all())):
             raise InputError(f"events: expected finite values at the start, got {to_numpy(self.value)}")
-        self.times = self.xp.full(self.value.shape, math.nan)
+        self.direction = check_number("events: direction", getattr(g, "direction", 0))
+        terminal = getattr(g, "terminal", False)
+        self.terminal = (
+            int(terminal) if isinstance(terminal, (bool, np.bool_)) else check_count("events: terminal", terminal, 0)
+        )
+        if self.terminal > 1 and not self.single:
+            raise InputError(f"events: expected terminal True or False for an event of many runs, got {self.terminal}")
+        self.found = []  # of a single event: pairs (time, state)
+        self.times = self.xp.full(self.value.shape, math.nan)  # when it first fired; of a single event, when it ends the run
+        self.thetas = self.times  # and the share of the step then
         self.states = self.xp.full(y0.shape, math.nan, dtype=y0.dtype)
 
+    @property
+    def t_events(self):
+        """A NumPy array: all times of a single event (k,), else the first of each run, NaN where none."""
+        return np.array([time for time, _ in self.found]) if self.single else to_numpy(self.times)
+
+    @property
+    def y_events(self):
+        """The states then: (k, *y.shape) of a single event, else shaped like y."""
+        if not self.single:
+            return self.states
+        return (
+            self.xp.stack([y for _, y in self.found]) if self.found else self.xp.zeros((0, *self.like.shape), self.like.dtype)
+        )
+
+    @property
+    def first_time(self):
+        """When it first fired, NaN where it did not: a number, or a NumPy array over the runs."""
+        return self.t_events if not self.single else self.found[0][0] if self.found else math.nan
+
     def look(self, t, t_new, y_new, inside):
-        """Note which runs crossed zero in this step; return whether any did. Raise NotFinite where it has no sign."""
+        """Note what crossed zero in this step; return whether anything did. Raise NotFinite where it has no sign."""
         xp, before = self.xp, self.value
-        self.value = now = xp.asarray(self.g(t_new, y_new))
-        rises, falls = (before <= 0) & (now >= 0) & (before != now), (before >= 0) & (now <= 0) & (before != now)
+        self.value = now = self._ask(t_new, y_new)
+        rises, falls = (before < 0) & (now >= 0), (before > 0) & (now <= 0)
         hit = rises | falls if self.direction == 0 else rises if self.direction > 0 else falls
-        hit = hit & xp.isnan(self.times)
+        if not self.single:
+            hit = hit & xp.isnan(self.times)
         if not bool(to_numpy((hit | ~xp.isfinite(now)).any())):
             return False
-        if not bool(to_numpy(xp.isfinite(now).all())):
-            raise NotFinite("an event's value is not finite")
-        theta = self._locate(t, t_new - t, inside, before)
-        self.times = xp.where(hit, t + theta * (t_new - t), self.times)
-        self.states = xp.where(self.wide(hit), inside(self.wide(theta.astype(y_new.dtype))), self.states)
+        theta = self._locate(t, t_new - t, inside, before, hit)
+        time = t + theta * (t_new - t)
+        state = inside(self.wide(theta.astype(y_new.dtype)))
+        if self.single:
+            self.found.append((float(to_numpy(time)), state))
+            hit = hit & (len(self.found) == self.terminal)
+        self.times, self.thetas = xp.where(hit, time, self.times), xp.where(hit, theta, self.thetas)
+        self.states = xp.where(self.wide(hit), state, self.states)
         return True
 
     def forget_after(self, end, sign):
         """Take back what fired in the last step after the integration had stopped."""
+        self.found = [pair for pair in self.found if sign * pair[0] <= sign * end]
         late = sign * self.times > sign * end
         self.times = self.xp.where(late, math.nan, self.times)
         self.states = self.xp.where(self.wide(late), math.nan, self.states)
 
     def wide(self, per_run):
         """One value a run, shaped to multiply a state."""
-        return per_run.reshape(per_run.shape + (1,) * (self.states.ndim - 1)) if per_run.ndim else per_run
+        return per_run.reshape(per_run.shape + (1,) * (self.like.ndim - 1)) if per_run.ndim else per_run
 
-    def _locate(self, t, h, inside, before):
+    def _ask(self, t, y):
+        """g at a copy of y, as an array of our own."""
+        value = self.g(t, y.copy())
+        if self.xp is np and type(value) is not np.ndarray:
+            if isinstance(value, (bool, np.bool_)) or value is None:
+                raise InputError(f"events: expected g(t, y) to return a number that changes its sign, got {value}")
+            value = host_floats("events: g(t, y)", value)
+        if getattr(value, "dtype", np.dtype(bool)).kind not in "fi":
+            raise InputError(f"events: expected g(t, y) to return a number that changes its sign, got {shown(value)}")
+        return value.copy()
+
+    def _locate(self, t, h, inside, before, hit):
         """Bisect for all runs at once: the share of the step after which the value has changed sign."""
         xp = self.xp
-        low = xp.zeros(before.shape)
-        high = xp.where(before == 0, low, 1.0)  # a run that stands on zero fires at once
+        low, high = xp.zeros(before.shape), xp.ones(before.shape)
+        lost = ~xp.isfinite(self.value)
         for _ in range(53):
             middle = (low + high) / 2
-            value = xp.asarray(self.g(t + middle * h, inside(self.wide(middle.astype(self.states.dtype)))))
+            value = self._ask(t + middle * h, inside(self.wide(middle.astype(self.like.dtype))))
             still = (value > 0) == (before > 0)
             low, high = xp.where(still, middle, low), xp.where(still, high, middle)
+            lost = lost | (hit & xp.isnan(value))
+        if bool(to_numpy(lost.any())):
+            raise NotFinite("an event's value is not finite")
         return high
 
 
 def last_stop(watches, sign):
-    """When the last run fires its first terminal event: a time, or None while some run has fired none."""
-    times = np.broadcast_arrays(*(sign * to_numpy(watch.times) for watch in watches if watch.terminal))
-    first = np.fmin.reduce(times)
-    return None if np.isnan(first).any() else float(sign * first.max())
+    """When the last run fires its first terminal event: a time and the share of the step, or None while some run has not."""
+    over = [(sign * to_numpy(watch.times), to_numpy(watch.thetas)) for watch in watches if watch.terminal]
+    first = np.fmin.reduce(np.broadcast_arrays(*(times for times, _ in over)))
+    if np.isnan(first).any():
+        return None
+    end = first.max()
+    theta = next(thetas[times == end][0] for times, thetas in over if (times == end).any())
+    return float(sign * end), float(theta)

@@ -6,19 +6,24 @@ which start equal and move by equal operations stay equal to the last bit.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from .backend import namespace, to_numpy
-from .errors import InputError, check_count, check_number
+from .errors import InputError, check_array, check_choice, check_count, check_floats, check_number, host_floats, is_array, shown
 from .events import NotFinite, Watch, last_stop
 from .progress import progress_bar
 
+Field = Callable[[float, Any], Any]  # f(t, y), which may write into y and return the same buffer every time
 
-def euler_step(f, t, y, h):
+
+def euler_step(f: Field, t: float, y: Any, h: float) -> Any:
     """y + h f(t, y). Its error after a fixed time is of order h."""
-    return y + h * f(t, y)
+    y = _state(y)
+    return y + h * _slope(f, t, y)
 
 
 # Classic Runge-Kutta of order 4 (Kutta, 1901)
@@ -31,12 +36,13 @@ def euler_step(f, t, y, h):
 #         | 1/6  1/3  1/3  1/6
 
 
-def rk4_step(f, t, y, h):
+def rk4_step(f: Field, t: float, y: Any, h: float) -> Any:
     """One step of the classic method: four slopes, error after a fixed time of order h^4."""
-    k1 = f(t, y)
-    k2 = f(t + h / 2, y + (h / 2) * k1)
-    k3 = f(t + h / 2, y + (h / 2) * k2)
-    k4 = f(t + h, y + h * k3)
+    y = _state(y)
+    k1 = _slope(f, t, y)
+    k2 = _slope(f, t + h / 2, y + (h / 2) * k1)
+    k3 = _slope(f, t + h / 2, y + (h / 2) * k2)
+    k4 = _slope(f, t + h, y + h * k3)
     return y + (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
@@ -82,9 +88,10 @@ _DENSE = (
 )
 
 
-def dopri5_step(f, t, y, h):
+def dopri5_step(f: Field, t: float, y: Any, h: float) -> tuple[Any, Any]:
     """One step of order 5: the new y, and an estimate of its local error, shaped like y."""
-    new, k = _dopri5_stages(f, t, y, h, f(t, y))
+    y = _state(y)
+    new, k = _dopri5_stages(f, t, y, h, _slope(f, t, y))
     return new, h * _weighted(_ERROR, k)
 
 
@@ -92,7 +99,7 @@ def _dopri5_stages(f, t, y, h, first):
     k = [first]
     for c, row in zip(_C[1:], _A[1:]):
         new = y + h * _weighted(row, k)
-        k.append(f(t + c * h, new))
+        k.append(_slope(f, t + c * h, new))
     return new, k
 
 
@@ -105,57 +112,96 @@ def _weighted(weights, k):
     return total
 
 
+def _slope(f, t, y):
+    """f at a copy of y, as an array of our own in the precision of y."""
+    dy = f(t, y.copy())
+    if namespace(y) is np and type(dy) is not np.ndarray:
+        dy = host_floats("f: its return", dy)
+    if check_array("f: its return", dy).dtype.kind not in "fi" or dy.shape != y.shape:
+        raise InputError(f"f: expected a return of real numbers of shape {y.shape}, as y, got {dy.dtype} {tuple(dy.shape)}")
+    return dy.astype(y.dtype)
+
+
+def _state(y, name="y"):
+    """y as an array of floats, whatever holds them; one that is such an array already stays what and where it is."""
+    if is_array(y) and (namespace(y) is not np or y.dtype.kind == "f"):
+        return namespace(y).asarray(check_floats(name, y))
+    return host_floats(name, y)
+
+
 @dataclass
 class Solution:
     """What `integrate` returns; `t` and the event times are NumPy arrays, `y` and `y_events` stay where y0 was.
 
     t, y:      times and states, time first.
     status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and message says why.
-    t_events:  for each event the first time at which each run fires, NaN where none; shaped like the event's value.
-    y_events:  the states then.
+    t_events:  for each event that returns one number, all times at which it fired (k,), as in solve_ivp; for one that
+               returns a number for each run, the first time of each, NaN where none (runs,).
+    y_events:  the states then: (k, *y.shape), or shaped like y.
+    first_times: for each event when it first fired: a number, or an array over the runs; NaN where it did not.
     """
 
     t: np.ndarray
-    y: object
+    y: Any
     nfev: int
     n_steps: int
     status: int
     message: str
-    t_events: list = field(default_factory=list)
-    y_events: list = field(default_factory=list)
+    t_events: list[np.ndarray] = field(default_factory=list)
+    y_events: list[Any] = field(default_factory=list)
+    first_times: list[Any] = field(default_factory=list)
 
     @property
-    def success(self):
+    def success(self) -> bool:
         return self.status >= 0
 
 
-def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=None, events=None, rtol=1e-6, atol=1e-9,
-              max_step=math.inf, max_steps=1_000_000, progress=None):  # fmt: skip
+def integrate(
+    f: Field,
+    t_span: tuple[float, float],
+    y0: Any,
+    *,
+    method: str | None = None,
+    step: float | None = None,
+    n_steps: int | None = None,
+    t_eval: Any = None,
+    events: Any = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    max_step: float | None = None,
+    max_steps: int = 1_000_000,
+    progress: str | None = "integrating",
+) -> Solution:
     """Integrate dy/dt = f(t, y) from y(t_span[0]) = y0 to t_span[1], forwards or backwards. Returns a Solution.
 
+    f:          may write into the y that it is given, and return the same buffer every time; so may events.
+    y0:         an array of NumPy or CuPy, in whose precision all is computed, or anything else that holds real numbers.
     method:     "euler" or "rk4", which need `step` or `n_steps`: times are t0 + i step, and the last step lands on the
                 end exactly. Or "rk45", which chooses its steps so that the local error of every entry of y stays
-                below atol + rtol |y|, none longer than max_step.
+                below atol + rtol |y| (1e-9 and 1e-6), none longer than max_step. Without a method, "rk4" if `step` or
+                `n_steps` is given, else "rk45".
     t_eval:     times, in order, at which to return y, by interpolation inside steps (order 4, Euler's order aside);
                 None returns every step.
-    events:     functions g(t, y) whose zeros are located inside a step. g returns one number, or one for each run where
-                the leading axis of y carries independent runs; each fires once a run. Attributes as in solve_ivp:
-                g.direction, +1 for rising only, -1 for falling only, 0 for both; g.terminal, True to stop when every
-                run has fired a terminal event. A run that has stands still from the end of that step on, so that it
-                does not hold up the others. While a zero is located, t is an array of one time a run.
+    events:     functions g(t, y) whose zeros are located inside a step. g returns one number, and every zero counts; or one
+                for each run where the leading axis of y carries independent runs, and the first of each does. A start on a
+                zero is none: it was just fired there. Attributes as in solve_ivp: g.direction, +1 for rising only, -1 for
+                falling only, 0 for both; g.terminal, True to stop at the first zero, or a count to stop at that one; with
+                many runs True, to stop when every run has fired a terminal event. A run that has stands still from the end
+                of that step on, so that it does not hold up the others. While a zero is located, t is an array of one time
+                a run.
     max_steps:  more steps than this end the integration with status -1.
-    progress:   a title, to show a progress bar.
+    progress:   the title of the bar that is shown after two seconds; None shows none.
 
-    A value that is not finite ends it with status -1, and the steps before it are returned. Raises InputError for what
-    cannot be integrated at all.
+    A value that is not finite ends it with status -1, as does a t so far from 0 that it cannot tell a step; the steps before
+    are returned. Raises InputError for what cannot be integrated at all.
     """
     t0, t1 = _check_span(t_span)
     if not callable(f):
-        raise InputError(f"f: expected a function f(t, y), got {f!r}")
-    y0 = y0 if hasattr(y0, "dtype") else _numbers("y0", y0)
+        raise InputError(f"f: expected a function f(t, y), got {shown(f)}")
+    y0 = _state(y0, "y0")
     xp = namespace(y0)
-    if y0.dtype.kind != "f" or not bool(to_numpy(xp.isfinite(y0).all())):
-        raise InputError(f"y0: expected finite floating-point numbers, got {_describe(to_numpy(y0))}")
+    if not bool(to_numpy(xp.isfinite(y0).all())):
+        raise InputError(f"y0: expected finite floating-point numbers, got {shown(to_numpy(y0))}")
     wanted = _check_t_eval(t_eval, t0, t1)
     check_count("max_steps", max_steps)
     events = [] if events is None else list(events) if isinstance(events, (list, tuple)) else [events]
@@ -168,10 +214,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     def counted(t, y):
         nonlocal calls
         calls += 1
-        dy = still(f(t, y))
-        if getattr(dy, "shape", None) != y0.shape:
-            raise InputError(f"f: expected a return of shape {y0.shape}, as y0, got {getattr(dy, 'shape', dy)}")
-        return dy
+        return still(f(t, y))
 
     steps = _choose(method, counted, still, t0, t1, y0, step, n_steps, rtol, atol, max_step)
     watches, sign = [Watch(g, t0, y0) for g in events], math.copysign(1, t1 - t0)
@@ -180,7 +223,7 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
     if wanted is not None and len(wanted) and wanted[0] == t0:
         times, states, due = [t0], [y0], 1
     status, message = 0, "reached the end of t_span"
-    with progress_bar(1.0, progress, hidden=progress is None) as bar:
+    with progress_bar(1.0, progress) as bar:
         try:
             for t, t_new, y_new, inside in steps:
                 if taken == max_steps:
@@ -196,10 +239,10 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
                     moving = running if moving is None else moving & running
                 if fired:
                     stop = last_stop(watches, sign)
-                end = t_new if stop is None else stop
+                end, share = (t_new, 1.0) if stop is None else stop
                 if wanted is None:
                     times.append(end)
-                    states.append(y_new if stop is None else inside((end - t) / (t_new - t)))
+                    states.append(y_new if stop is None else inside(share))
                 else:
                     while due < len(wanted) and abs(wanted[due] - t0) <= abs(end - t0):
                         theta = (wanted[due] - t) / (t_new - t)
@@ -210,13 +253,13 @@ def integrate(f, t_span, y0, *, method="rk4", step=None, n_steps=None, t_eval=No
                 if stop is not None:
                     status, message = 1, "a terminal event has fired for every run"
                     for watch in watches:
-                        watch.forget_after(stop, sign)
+                        watch.forget_after(end, sign)
                     break
         except _Failed as failure:
             status, message = -1, str(failure)
     y = xp.stack(states) if states else xp.zeros((0, *y0.shape), dtype=y0.dtype)
-    return Solution(np.array(times), y, calls, taken, status, message,
-                    [to_numpy(watch.times) for watch in watches], [watch.states for watch in watches])  # fmt: skip
+    happened = [(watch.t_events, watch.y_events, watch.first_time) for watch in watches]
+    return Solution(np.array(times), y, calls, taken, status, message, *(list(column) for column in zip(*happened)))
 
 
 class _Failed(Exception):
@@ -225,29 +268,37 @@ class _Failed(Exception):
 
 def _choose(method, f, still, t0, t1, y0, step, n_steps, rtol, atol, max_step):
     """The generator of steps for a method, its settings checked."""
+    fixed = step is not None or n_steps is not None
+    method = ("rk4" if fixed else "rk45") if method is None else method.lower() if isinstance(method, str) else method
+    check_choice("method", method, ("euler", "rk4", "rk45"))
+    adaptive = dict(rtol=rtol, atol=atol, max_step=max_step)
     if method == "rk45":
-        if step is not None or n_steps is not None:
+        if fixed:
             raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
-        for name, value in (("rtol", rtol), ("atol", atol)):
-            check_number(name, value, above=0)
-        if max_step != math.inf:
-            check_number("max_step", max_step, above=0)
-        return _adaptive_steps(f, still, t0, t1, y0, rtol, atol, max_step)
-    if method in ("euler", "rk4"):
-        one_step = euler_step if method == "euler" else rk4_step
-        return _fixed_steps(f, t0, t1, y0, one_step, *_check_step(step, n_steps, t1 - t0))
-    raise InputError(f'method: expected "euler", "rk4" or "rk45", got {method!r}')
+        defaults = dict(rtol=1e-6, atol=1e-9, max_step=math.inf)
+        chosen = {
+            name: defaults[name] if value in (None, defaults[name]) else check_number(name, value, above=0)
+            for name, value in adaptive.items()
+        }
+        return _adaptive_steps(f, still, t0, t1, y0, **chosen)
+    for name, value in adaptive.items():
+        if value is not None:
+            raise InputError(f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}')
+    one_step = euler_step if method == "euler" else rk4_step
+    return _fixed_steps(f, t0, t1, y0, one_step, *_check_step(step, n_steps, t1 - t0))
 
 
 def _fixed_steps(f, t0, t1, y, one_step, h, n):
     """Yield (t, t_new, y_new, inside) for n steps of h, the last of them as long as it takes."""
     for i in range(n):
-        t, t_new = t0 + i * h, t0 + (i + 1) * h
-        if i == n - 1:
-            # Rounding in t must not change the last step of a whole number of them.
-            h = h if abs(t_new - t1) <= 1e-9 * abs(h) else t1 - t
-            t_new = t1
-        new = one_step(f, t, y, h)
+        t, t_new = t0 + i * h, t1 if i == n - 1 else t0 + (i + 1) * h
+        if t == t1:  # rounding in t has made up for a step
+            return
+        if t_new == t:
+            raise _Failed(f"t = {t!r} cannot tell a step of {h:.6g}, step {i + 1}")
+        # Rounding in t must not change a step, unless t is so coarse that its steps are others.
+        length = h if abs(t_new - t - h) <= 1e-9 * abs(h) else t_new - t
+        new = one_step(f, t, y, length)
         if not bool(to_numpy(namespace(y).isfinite(new).all())):
             raise _Failed(f"y is not finite at t = {t_new:.6g}, step {i + 1}")
         yield t, t_new, new, _hermite(f, t, t_new, y, new)
@@ -261,7 +312,7 @@ def _hermite(f, t, t_new, y, new):
     def inside(theta):
         if not slopes:
             h = t_new - t
-            slopes.extend((h * f(t, y), h * f(t_new, new)))
+            slopes.extend((h * _slope(f, t, y), h * _slope(f, t_new, new)))
         bend = (1 - 2 * theta) * (new - y) + (theta - 1) * slopes[0] + theta * slopes[1]
         return (1 - theta) * y + theta * new + theta * (theta - 1) * bend
 
@@ -280,32 +331,33 @@ def _adaptive_steps(f, still, t0, t1, y, rtol, atol, max_step):
         largest = abs(ys[0]) if len(ys) == 1 else xp.maximum(abs(ys[0]), abs(ys[1]))
         return float(to_numpy((abs(error) / (atol + rtol * largest)).max()))
 
-    first = f(t, y)
+    first = _slope(f, t, y)
     h = _first_step(f, t, y, first, sign, min(abs(t1 - t0), max_step), size_of)
     while t != t1:
-        h = min(h, max_step)
-        last = h >= abs(t1 - t)
-        length = abs(t1 - t) if last else h
-        new, k = _dopri5_stages(f, t, y, sign * length, still(first))
+        h = min(max(h, 10 * math.ulp(t)), max_step)
+        t_new = t1 if h >= abs(t1 - t) else t + sign * h
+        length = t_new - t  # the step that t takes, which may differ from h in its last digits
+        if not length:
+            raise _Failed(f"t = {t!r} cannot tell a step of {h:.6g}, step {taken + 1}")
+        new, k = _dopri5_stages(f, t, y, length, still(first))
         size = size_of(length * _weighted(_ERROR, k), y, new)
         if not size <= 1:
-            h, rejected = length * (max(0.2, 0.9 * size**-0.2) if math.isfinite(size) else 0.1), True
+            h, rejected = abs(length) * (max(0.2, 0.9 * size**-0.2) if math.isfinite(size) else 0.1), True
             if h < 10 * math.ulp(t):
                 what = "its error stays too large" if math.isfinite(size) else "y is not finite there"
                 raise _Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {what}")
             continue
-        t_new = t1 if last else t + sign * length
-        yield t, t_new, new, _dense(y, sign * length, k)
+        yield t, t_new, new, _dense(y, length, k)
         taken += 1
         growth = min(1 if rejected else 10, 0.9 * size**-0.2 if size else 10)
-        t, y, first, rejected, h = t_new, new, k[6], False, length * max(growth, 0.2)
+        t, y, first, rejected, h = t_new, new, k[6], False, abs(length) * max(growth, 0.2)
 
 
 def _first_step(f, t, y, first, sign, longest, size_of):
     """A first step by the size of y, of its slope and of its curvature (Hairer, Norsett and Wanner, II.4)."""
     d0, d1 = size_of(y, y), size_of(first, y)
     h0 = min(0.01 * d0 / d1 if min(d0, d1) > 1e-5 else 1e-6, longest)
-    d2 = size_of(f(t + sign * h0, y + (sign * h0) * first) - first, y) / h0
+    d2 = size_of(_slope(f, t + sign * h0, y + (sign * h0) * first) - first, y) / h0
     if not math.isfinite(d1 + d2):
         return h0
     return min(100 * h0, (0.01 / max(d1, d2)) ** 0.2 if max(d1, d2) > 1e-15 else max(1e-6, 1e-3 * h0))
@@ -326,10 +378,10 @@ def _dense(y, h, k):
 def _check_span(t_span):
     try:
         t0, t1 = (float(t) for t in t_span)
-    except (TypeError, ValueError):
-        raise InputError(f"t_span: expected two numbers, got {t_span!r}") from None
-    if not (math.isfinite(t0) and math.isfinite(t1)) or t0 == t1:
-        raise InputError(f"t_span: expected two different finite times, got {t_span!r}")
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"t_span: expected two numbers, got {shown(t_span)}") from None
+    if not math.isfinite(t1 - t0) or t0 == t1:
+        raise InputError(f"t_span: expected two different finite times, got {shown(t_span)}")
     return t0, t1
 
 
@@ -350,20 +402,9 @@ def _check_step(step, n_steps, length):
 def _check_t_eval(t_eval, t0, t1):
     if t_eval is None:
         return None
-    wanted = _numbers("t_eval", t_eval)
+    wanted = host_floats("t_eval", t_eval)
     low, high = min(t0, t1), max(t0, t1)
     inside = wanted.ndim == 1 and np.all((wanted >= low) & (wanted <= high))
     if not inside or np.any(np.diff(wanted) * (t1 - t0) <= 0):
-        raise InputError(f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {_describe(wanted)}")
+        raise InputError(f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {shown(wanted)}")
     return [float(t) for t in wanted]
-
-
-def _numbers(name, values):
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name}: expected an array of numbers, got {values!r}") from None
-
-
-def _describe(array):
-    return np.array2string(np.asarray(array), threshold=6, edgeitems=2, separator=", ").replace("\n", "")

@@ -113,7 +113,7 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
             if schedule and name == watch:
                 plateau = schedule.update(plateau, float(value))
 
-    with progress_bar(steps, title, hidden=title is None) as bar:
+    with progress_bar(steps, title) as bar:
         bar.update(start)
         for step in range(start, steps + 1):
             if checkpoint and step > start and (step % checkpoint.every == 0 or step == steps):

@@ -221,18 +221,18 @@ class FocusDilution:
         found = [lambda t, y: float(self.singular_values(y)[0]) - grown, lambda t, y: float(self.attention(y)[0, 0]) - focused,
                  lambda t, y: float(self.singular_values(y)[1]) - renewed, largest]  # fmt: skip
         path = ode.integrate(self, (0, end), y0, t_eval=t_eval, events=found, **how)
-        condensed_t, focus_t, renewal_t, top_t = (float(t) for t in path.t_events)
+        condensed_t, focus_t, renewal_t, top_t = path.first_times
         cosine = frozen_ratio = peak = least = dilution_t = math.nan
         if condensed_t <= end:
-            W0, _, W_Q, _ = map(to_numpy, self.split(path.y_events[0]))
+            W0, _, W_Q, _ = map(to_numpy, self.split(path.y_events[0][0]))
             pi = to_numpy(self.pi)
             cosine = float(abs(np.linalg.svd(W0)[0][:, 0] @ pi) / np.linalg.norm(pi))
             frozen_ratio = float(np.linalg.norm(W_Q) / np.linalg.norm(to_numpy(self.split(y0)[2])))
         if top_t < end:
-            peak = float(self.row_norms(path.y_events[3])[token])
-            fall = ode.integrate(self, (top_t, end), path.y_events[3], t_eval=[], events=swing, **how)
-            dilution_t = float(fall.t_events[0])
-            least = float(self.row_norms(fall.y_events[0])[token])
+            peak = float(self.row_norms(path.y_events[3][0])[token])
+            fall = ode.integrate(self, (top_t, end), path.y_events[3][0], t_eval=[], events=swing, **how)
+            dilution_t = fall.first_times[0]
+            least = float(self.row_norms(fall.y_events[0][0])[token])
         return Stages(condensed_t, cosine, frozen_ratio, focus_t, top_t, peak, dilution_t, least, renewal_t, path)
 
 
