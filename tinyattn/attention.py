@@ -5,16 +5,13 @@ head axis), `self_attention` (an input and four projections). A head axis of 1 m
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from .backend import namespace
+from .backend import Array, namespace
 from .errors import InputError, check_count, check_floats, check_instance
 from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
-
-Array = Any  # numpy.ndarray or cupy.ndarray
-
 
 # Attend: a softmax over the keys j, then an average of their values
 #

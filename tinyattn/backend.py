@@ -20,6 +20,9 @@ import numpy as np
 
 from .errors import InputError, check_array, check_floats
 
+Array = Any  # numpy.ndarray or cupy.ndarray
+Params = dict[str, Any]  # arrays by name, and whatever has the same names
+
 INSTALL = 'pip install -e ".[gpu-cuda13]" (CUDA 12: ".[gpu-cuda12]")'
 
 

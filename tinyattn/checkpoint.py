@@ -1,62 +1,72 @@
-"""Checkpoints of a long run: written whole or not at all, and read back to the last bit."""
+"""Checkpoints of a long run: written whole or not at all, and read back to the last bit into the same kind of run."""
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .backend import to_numpy
-from .errors import InputError, check_count
+from .errors import InputError, check_count, check_instance, shown
+from .kept import check_writable, plain, write_whole
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """For `train`: where to keep the run, how often, and whether to continue what is there.
 
-    path:     an .npz file. every: steps between two writes. resume: continue from it if it exists.
+    path:     an .npz file; its folder is made if need be. every: steps between two writes.
+    resume:   continue from it if it exists.
     settings: whatever JSON can hold; a run with other settings is refused.
     """
 
     path: Path
     every: int = 100
     resume: bool = False
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "path", Path(self.path))
         check_count("every", self.every)
+        object.__setattr__(self, "settings", plain("settings", check_instance("settings", self.settings, dict)))
+        check_writable("path", self.path.parent)
+
+    def write(self, made: dict[str, Any] | None = None, /, **tree: Any) -> None:
+        """Save a nest of dicts of arrays (from any device) and of what JSON can hold; the file there before stays until then.
+
+        made: what made it, besides the settings: a dict of strings and numbers, which `read` compares.
+        """
+        flat = dict(_flatten(to_numpy(tree)))
+        arrays = {path: leaf for path, leaf in flat.items() if isinstance(leaf, (np.ndarray, np.generic))}
+        rest = {path: leaf for path, leaf in flat.items() if path not in arrays}
         try:
-            json.dumps(self.settings)
+            words = json.dumps({"settings": self.settings, "made": made or {}, "rest": rest})
         except TypeError as error:
-            raise InputError(f"settings: expected what JSON can hold, got {self.settings} ({error})") from None
+            raise InputError(f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})") from None
+        write_whole(self.path, lambda file: np.savez(file, **{"/": np.array(words), **arrays}))
 
-    def write(self, **tree):
-        """Save a nest of dicts of arrays (from any device), numbers and strings; the file there before stays until then."""
-        flat = dict(_flatten({"settings": json.dumps(self.settings, sort_keys=True), **to_numpy(tree)}))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(self.path.name + ".part")
-        with open(unfinished, "wb") as file:
-            np.savez(file, **flat)
-        os.replace(unfinished, self.path)
+    def read(self, made: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """The nest of the last `write`, NumPy arrays and all else as it was; None if there is none or `resume` is False.
 
-    def read(self):
-        """The nest of the last `write`, NumPy arrays and Python scalars; None if there is none or `resume` is False."""
+        Raises InputError for a file that cannot be read, of a run with other settings or, if it is given, made by another.
+        """
         if not self.resume or not self.path.exists():
             return None
         try:
             with np.load(self.path, allow_pickle=False) as file:
-                tree = _nest({key: file[key] for key in file.files})
-            kept = json.loads(tree.pop("settings"))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                words = json.loads(str(file["/"]))
+                tree = _nest({**words["rest"], **{path: file[path] for path in file.files if path != "/"}})
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"resume: expected a checkpoint in {self.path}, got a file that cannot be read ({why})") from None
-        wanted = json.loads(json.dumps(self.settings))
-        for name in sorted(wanted.keys() | kept.keys()):
-            if kept.get(name) != wanted.get(name):
-                raise InputError(f"resume: expected {name} = {kept.get(name)}, as in {self.path}, got {wanted.get(name)}")
+        wanted = [(words["settings"], self.settings), *([] if made is None else [(words["made"], plain("made", made))])]
+        for kept, now in wanted:
+            for name in [name for name in {**kept, **now} if kept.get(name) != now.get(name)]:
+                raise InputError(
+                    f"resume: expected {name} = {shown(kept.get(name))}, as in {self.path}, got {shown(now.get(name))}"
+                )
         return tree
 
 
@@ -67,16 +77,15 @@ def _flatten(tree, path=""):
         if isinstance(branch, dict):
             yield from _flatten(branch, f"{path}{key}/")
         else:
-            yield f"{path}{key}", np.asarray(branch)
+            yield f"{path}{key}", branch
 
 
 def _nest(flat):
-    """0-d arrays come back as Python scalars, which never turn float32 into float64."""
-    tree = {}
-    for path, array in flat.items():
-        *branches, leaf = path.split("/")
+    tree: dict[str, Any] = {}
+    for path, leaf in flat.items():
+        *branches, name = path.split("/")
         where = tree
         for branch in branches:
             where = where.setdefault(branch, {})
-        where[leaf] = array.item() if array.ndim == 0 else array
+        where[name] = leaf
     return tree

@@ -131,6 +131,15 @@ def check_dict(name: str, value: Any, keys) -> Any:
     return value
 
 
+def check_float_dict(name: str, value: Any) -> Any:
+    """Return `value`, or raise InputError unless it is a dict of at least one array of floats."""
+    if not isinstance(value, Mapping) or not value:
+        raise InputError(f"{name}: expected a dict of arrays, got {shown(value)}")
+    for key, array in value.items():
+        check_floats(f"{name}[{key!r}]", array)
+    return value
+
+
 def host_floats(name: str, values: Any, shape: tuple | None = None, finite: bool = False) -> np.ndarray:
     """`values` as a new float64 array of NumPy, from whatever holds real numbers (a list, a pandas Series, ids).
 

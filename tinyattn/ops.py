@@ -5,12 +5,10 @@ between calls. The cache holds just what backward reads. Leading axes, written .
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .backend import namespace, scatter_add
+from .backend import Array, namespace, scatter_add
 from .errors import InputError, check_count, check_floats, check_ids, check_instance, check_number, check_shape, check_some
-
-Array = Any  # numpy.ndarray or cupy.ndarray
 
 
 def sum_to(dx, shape):

@@ -7,13 +7,16 @@ Plain gradient descent is Euler's method with step lr on dparams/dt = -grads.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .backend import namespace
-from .errors import InputError, check_count, check_number, check_shape
+from .backend import Params, namespace
+from .errors import check_count, check_dict, check_float_dict, check_floats, check_number
+
+State = dict[str, Any]
 
 
 def _zeros(params):
+    check_float_dict("params", params)
     return {key: namespace(p).zeros_like(p) for key, p in params.items()}
 
 
@@ -23,11 +26,14 @@ def _settle(optimizer, **bounds):
         object.__setattr__(optimizer, name, check_number(name, getattr(optimizer, name), **within))
 
 
-def _check_grads(params, grads):
-    if params.keys() != grads.keys():
-        raise InputError(f"grads: expected the keys {', '.join(params)}, got {', '.join(grads)}")
-    for key, g in grads.items():
-        check_shape(f"grads[{key!r}]", g, params[key].shape)
+def _check(params, grads, state, names):
+    """Raise InputError unless grads and what state keeps for each parameter have the names and shapes of params."""
+    check_float_dict("params", params)
+    check_dict("state", state, names)
+    for name, tree in {"grads": grads, **{f"state[{name!r}]": state[name] for name in names if name != "t"}}.items():
+        check_dict(name, tree, params)
+        for key, p in params.items():
+            check_floats(f"{name}[{key!r}]", tree[key], p.shape)
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,14 @@ class SGD:
     def __post_init__(self):
         _settle(self, lr=dict(above=0), momentum=dict(least=0, below=1))
 
-    def init(self, params):
+    def init(self, params: Params) -> State:
         return {"velocity": _zeros(params)}
 
-    def step(self, params, grads, state, scale=1.0):
+    def step(self, params: Params, grads: Params, state: State, scale: float = 1.0) -> tuple[Params, State]:
         """One step with learning rate lr * scale: new params, new state."""
-        _check_grads(params, grads)
+        _check(params, grads, state, ("velocity",))
         u = {key: self.momentum * state["velocity"][key] + g for key, g in grads.items()}
-        lr = self.lr * float(scale)
+        lr = self.lr * check_number("scale", scale, least=0)
         return {key: p - lr * u[key] for key, p in params.items()}, {"velocity": u}
 
 
@@ -68,15 +74,16 @@ class AdamW:
 
     def __post_init__(self):
         betas = dict(least=0, below=1)
-        _settle(self, lr=dict(above=0), decay=dict(least=0), beta1=betas, beta2=betas, eps=dict(above=0))
+        _settle(self, lr=dict(above=0), decay=dict(least=0), beta1=betas, beta2=betas, eps=dict(least=1e-30))
 
-    def init(self, params):
+    def init(self, params: Params) -> State:
         return {"t": 0, "m": _zeros(params), "u": _zeros(params)}
 
-    def step(self, params, grads, state, scale=1.0):
+    def step(self, params: Params, grads: Params, state: State, scale: float = 1.0) -> tuple[Params, State]:
         """One step with learning rate lr * scale: new params, new state."""
-        _check_grads(params, grads)
-        t, lr, b1, b2 = state["t"] + 1, self.lr * float(scale), self.beta1, self.beta2
+        _check(params, grads, state, ("t", "m", "u"))
+        t, lr = check_count("state['t']", state["t"], 0) + 1, self.lr * check_number("scale", scale, least=0)
+        b1, b2 = self.beta1, self.beta2
         m = {key: b1 * state["m"][key] + (1 - b1) * g for key, g in grads.items()}  # (1)
         u = {key: b2 * state["u"][key] + (1 - b2) * (g * g) for key, g in grads.items()}
         new = {}
@@ -86,13 +93,13 @@ class AdamW:
         return new, {"t": t, "m": m, "u": u}
 
 
-def clip_by_global_norm(grads, most):
+def clip_by_global_norm(grads: Params, most: float) -> tuple[Params, Any]:
     """Scale all gradients by one number so that their joint Euclidean norm is at most `most`. Returns new grads, norm.
 
     The norm stays where the gradients live (0-d): looking at it here would stall a GPU at every step.
     """
     most = check_number("most", most, above=0)
-    arrays = list(grads.values())
+    arrays = list(check_float_dict("grads", grads).values())
     xp = namespace(arrays[0])
     norm = xp.sqrt(sum((g.astype("float64") ** 2).sum() for g in arrays))  # squares of float32 overflow beyond 1e19
     factor = most / xp.maximum(norm, most)
@@ -121,6 +128,7 @@ class HalveOnPlateau:
 
     def update(self, state, loss):
         """After one look at the loss: the new state, whose `scale` multiplies the learning rate."""
+        check_number("loss", loss)
         if loss < state.best:
             return PlateauState(loss, 0, state.scale)
         if state.waited + 1 < self.patience:

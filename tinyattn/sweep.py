@@ -8,122 +8,193 @@ processes has to find it there by name, so it stands in a module, not in a scrip
 """
 
 import contextlib
+import copy
 import functools
 import hashlib
 import json
+import multiprocessing
 import os
+import pickle
+import signal
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import InputError, check_count
+from .errors import InputError, check_count, shown
+from .kept import check_writable, fingerprint, library, plain, write_whole
 from .progress import progress_bar
+
+MOST = 61 if sys.platform == "win32" else 1 << 16  # processes: Windows waits for no more at a time
+
+
+class NoResult:
+    """In the place of the result of a point that failed: equal to None, and whoever uses it is told the point's error."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def __eq__(self, other):
+        return other is None or isinstance(other, NoResult)
+
+    def __hash__(self):
+        return hash(None)
+
+    def __bool__(self):
+        return False
+
+    def __repr__(self):
+        return f"no result ({self._error})"
+
+    def _tell(self, *_):
+        raise InputError(f"result: expected one, got a point that failed: {self._error}")
+
+    __getitem__ = __iter__ = __len__ = __contains__ = __float__ = _tell
 
 
 class Outcome(NamedTuple):
     """What became of one point: its result, or the error, one line, that ended it."""
 
-    settings: dict
+    settings: dict[str, Any]
     result: Any
     error: str | None
 
 
-def sweep(trial, points, *, map=map, folder=None, title="sweep"):
+def sweep(
+    trial: Callable[[dict[str, Any]], Any],
+    points: Iterable[dict[str, Any]],
+    *,
+    map: Callable[..., Iterable[Any]] = map,
+    folder: str | Path | None = None,
+    title: str | None = "sweep",
+) -> list[Outcome]:
     """Run trial(settings) for each settings of `points`: a list of Outcome, in their order.
 
     map:    the builtin, which runs one after the other, that of `processes()`, or that of an executor of an engine which
             runs already, such as dask.distributed's client.get_executor().map or mpi4py.futures' MPIPoolExecutor().map.
-    folder: where each finished point is kept, a JSON file named by trial, settings and the code of this library. What is
-            there already is read and not run again. A trial that fails is reported, not kept, and does not stop the others.
+    folder: where each finished point is kept, a JSON file named by settings, by the code of this library and by that of the
+            trial, what it closes over and the globals that it reads included. What is there already is read and not run
+            again. A trial that fails or exits is reported, not kept, and does not stop the others.
+
+    Raises InputError for points that JSON cannot hold, and, with a folder, for a trial that cannot be told from others.
     """
-    points = [_plain("points", settings) for settings in points]
+    if not callable(trial) or not callable(map):
+        raise InputError(f"trial, map: expected functions, got {shown(trial)}, {shown(map)}")
+    if isinstance(points, (dict, str)) or not isinstance(points, Iterable):
+        raise InputError(f"points: expected a list of dicts of settings, got {shown(points)}")
+    points = [plain("points", settings) for settings in points]
+    for settings in points:
+        if not isinstance(settings, dict):
+            raise InputError(f"points: expected dicts of settings, got {shown(settings)}")
+    paths: list[Path | None] = [None] * len(points)
     if folder is not None:
         folder = Path(folder).absolute()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"folder: expected one that can be written, got {folder} ({error.strerror})") from None
-    outcomes = [_kept(trial, settings, folder) for settings in points]
-    missing = [i for i, outcome in enumerate(outcomes) if outcome is None]
+        check_writable("folder", folder)
+        made = [_name(trial), fingerprint("trial", trial), library()]
+        paths = [_path(folder, made, settings) for settings in points]
+    found = [_kept(path, settings) for path, settings in zip(paths, points)]
+    missing = [i for i, outcome in enumerate(found) if outcome is None]
     with progress_bar(len(points), title) as bar:
         bar.update(len(points) - len(missing))
-        run = functools.partial(_attempt, trial, folder)
-        for i, outcome in zip(missing, map(run, [points[i] for i in missing])):
-            outcomes[i] = outcome
-            if outcome.error is None:
-                _keep(trial, outcome, folder)  # again, where the process that ran it could not write here
-            bar.update()
+        run = functools.partial(_attempt, trial)
+        try:
+            for i, outcome in zip(missing, map(run, [points[i] for i in missing], [paths[i] for i in missing])):
+                found[i] = outcome
+                if outcome.error is None:
+                    _keep(paths[i], trial, outcome)  # again, where the process that ran it could not write here
+                bar.update()
+        except BrokenExecutor as error:
+            lost = f"{type(error).__name__}: a process of the pool ended without a word (killed, or out of memory?)"
+            for i in [j for j in missing if found[j] is None]:
+                found[i] = _kept(paths[i], points[i]) or Outcome(points[i], NoResult(lost), lost)
+    outcomes = [outcome for outcome in found if outcome is not None]
+    if len(outcomes) < len(points):
+        raise InputError(f"map: expected a result for each of {len(missing)} points, got fewer from {shown(map)}")
     return outcomes
 
 
 @contextlib.contextmanager
-def processes(n=None):
+def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
     """The `map` of a pool of n worker processes, by default one for each core.
 
     They start afresh and do not run the caller's script again, which Python otherwise has them do: a lesson is not a
-    module. For one thread of matrix products each, set OPENBLAS_NUM_THREADS=1 in the environment before.
+    module. For one thread of matrix products each, set OPENBLAS_NUM_THREADS=1 in the environment before. Ctrl-C ends them.
     """
-    n = os.cpu_count() if n is None else check_count("n", n)
+    n = min(os.cpu_count() or 1 if n is None else check_count("n", n), MOST)
     main = vars(sys.modules["__main__"])
     script = {"__file__": main.pop("__file__")} if "__file__" in main and main.get("__spec__") is None else {}
+    others = {process.pid for process in multiprocessing.active_children()}
     try:
-        with ProcessPoolExecutor(n, mp_context=get_context("spawn")) as pool:
-            yield pool.map
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(
+            n, mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+        ) as pool:
+            try:
+                yield functools.partial(_map_in, pool)
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    if process.pid not in others:
+                        process.terminate()
+                raise
     finally:
         main.update(script)
 
 
-def _attempt(trial, folder, settings):
+def _map_in(pool, function, *iterables):
+    """The pool's map, for a function that its processes can find."""
+    try:
+        sent = pickle.dumps(function)
+    except Exception as error:
+        raise InputError(
+            f"trial: expected a function of a module, for other processes to import, got one that cannot be sent ({error})"
+        ) from None
+    if b"__main__" in sent:
+        raise InputError(
+            "trial: expected a function of a module, for other processes to import, got one of the script that runs"
+        )
+    return pool.map(function, *iterables)
+
+
+def _attempt(trial, settings, path):
     """One point, in whatever process: its Outcome, kept at once, so that nothing finished is lost."""
     try:
-        outcome = Outcome(settings, _plain("result", trial(settings)), None)
-    except Exception as error:
-        return Outcome(settings, None, f"{type(error).__name__}: {error}".splitlines()[0])
+        outcome = Outcome(settings, plain("result", trial(copy.deepcopy(settings))), None)
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Outcome(settings, NoResult(said), said)
     with contextlib.suppress(OSError):  # a machine that does not share the folder; `sweep` keeps it then
-        _keep(trial, outcome, folder)
+        _keep(path, trial, outcome)
     return outcome
 
 
-def _keep(trial, outcome, folder):
-    """Write the point's file, whole or not at all, unless it is there."""
-    if folder is not None and not (path := _path(trial, outcome.settings, folder)).exists():
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
+def _keep(path, trial, outcome):
+    """Write the point's file, unless it is there."""
+    if path is not None and not path.exists():
         record = {"trial": _name(trial), "settings": outcome.settings, "result": outcome.result}
-        unfinished.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        os.replace(unfinished, path)
+        write_whole(path, lambda file: file.write(json.dumps(record, indent=1).encode()))
 
 
-def _kept(trial, settings, folder):
+def _kept(path, settings):
     """The Outcome that is kept for these settings, or None."""
-    if folder is None:
+    if path is None:
         return None
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads(_path(trial, settings, folder).read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
         if record["settings"] == settings:
             return Outcome(settings, record["result"], None)
+    return None
 
 
-@functools.cache
-def _code():
-    """A digest of the library: what an edited gradient would change is run again."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def _path(trial, settings, folder):
-    key = json.dumps([_name(trial), settings, _code()], sort_keys=True)
-    return folder / f"{trial.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+def _path(folder, made, settings):
+    key = json.dumps([made, settings], sort_keys=True)
+    return folder / f"{made[0].rpartition('.')[2]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _name(trial):
-    return f"{trial.__module__}.{trial.__qualname__}"
-
-
-def _plain(name, value):
-    """The value as it comes back from JSON, the same whether fresh or kept; floats to the last bit."""
-    try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: expected what JSON can hold, got {value!r:.200} ({error})") from None
+    """Module and name of a trial; of a partial or an object that is called, those of what it stands for."""
+    while isinstance(trial, functools.partial):
+        trial = trial.func
+    named = trial if hasattr(trial, "__qualname__") else type(trial)
+    return f"{named.__module__}.{named.__qualname__}".replace("<", "").replace(">", "")

@@ -3,21 +3,37 @@
 import functools
 import itertools
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from .backend import Backend, namespace, to_numpy
-from .errors import InputError, check_count, check_ids, check_number
+from .backend import Array, Backend, Params, copied, namespace, to_numpy
+from .checkpoint import Checkpoint
+from .errors import (
+    InputError,
+    check_array,
+    check_count,
+    check_float_dict,
+    check_floats,
+    check_generator,
+    check_ids,
+    check_number,
+    check_shape,
+    shown,
+)
+from .kept import fingerprint, library
 from .models import pack, unpack
 from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
-from .optim import PlateauState, clip_by_global_norm
-from .progress import progress_bar
+from .optim import SGD, AdamW, HalveOnPlateau, PlateauState, clip_by_global_norm
+from .progress import Interrupted, patient_interrupts, progress_bar
 
+Loss = Callable[[Params, Any], tuple[Any, Params]]  # (params, batch) -> loss, grads
 _NO_MORE = object()
 
 
 class Diverged(RuntimeError):
-    """A loss was NaN or infinite. `step` says when; `history` and `params` hold what there was by then."""
+    """A number was NaN or infinite. `step` says when; `history` and `params` hold what there was by then."""
 
     def __init__(self, name, step, value, history, params):
         super().__init__(f"{name} at step {step}: expected a finite number, got {value}")
@@ -28,32 +44,43 @@ class History:
     """Named series of (step, value). `history["loss"]` is an array of values, `history.steps("loss")` their steps."""
 
     def __init__(self):
-        self._series = {}
+        self._series: dict[str, list[tuple[int, np.ndarray]]] = {}
 
-    def record(self, step, **values):
-        """Append each value, a number or an array from any device, to the series of its name."""
+    def record(self, step: int, **values: Any) -> None:
+        """Append each value, a number or an array from any device, of the same shape every time, to the series of its name."""
+        check_count("step", step, 0)
         for name, value in values.items():
-            self._series.setdefault(name, []).append((step, np.array(to_numpy(value))))
+            value = np.array(to_numpy(value))
+            if value.dtype.kind not in "fiub":
+                raise InputError(f"{name}: expected a number or an array of numbers to record, got {shown(value)}")
+            series = self._series.setdefault(name, [])
+            if series:
+                check_shape(name, value, series[0][1].shape)
+            series.append((step, value))
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         return np.array([value for _, value in self._get(name)])
 
-    def last(self, name):
-        return self._get(name)[-1][1]
+    def last(self, name: str) -> np.ndarray:
+        return self._get(name)[-1][1].copy()
 
-    def steps(self, name):
+    def steps(self, name: str) -> np.ndarray:
         return np.array([step for step, _ in self._get(name)])
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         return list(self._series)
 
-    def tree(self):
-        """All series as a nest of arrays, for a checkpoint."""
-        return {name: {"steps": self.steps(name), "values": self[name]} for name in self.names}
+    def tree(self, before: float = math.inf) -> dict[str, dict[str, np.ndarray]]:
+        """All series as a nest of arrays, for a checkpoint: what was recorded at steps before this one."""
+        tree = {}
+        for name in self.names:
+            steps = self.steps(name)
+            tree[name] = {"steps": steps[steps < before], "values": self[name][steps < before]}
+        return {name: series for name, series in tree.items() if len(series["steps"])}
 
     @classmethod
-    def from_tree(cls, tree):
+    def from_tree(cls, tree: dict[str, dict[str, np.ndarray]]) -> "History":
         history = cls()
         for name, series in tree.items():
             history._series[name] = [(int(step), value) for step, value in zip(series["steps"], series["values"])]
@@ -65,11 +92,26 @@ class History:
         return self._series[name]
 
 
-def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), schedule=None, watch="loss", every=10,
-          title="training", checkpoint=None, until=None):  # fmt: skip
+def train(
+    loss: Loss,
+    params: Params,
+    batches: Iterable[Any],
+    optimizer: SGD | AdamW,
+    *,
+    steps: int,
+    clip: float | None = None,
+    callbacks: Sequence[tuple[int, Callable[[int, Params], dict[str, Any] | None]]] = (),
+    schedule: HalveOnPlateau | None = None,
+    watch: str = "loss",
+    every: int = 10,
+    title: str | None = "training",
+    checkpoint: Checkpoint | None = None,
+    until: Callable[[History], Any] | None = None,
+) -> tuple[Params, History]:
     """Take `steps` optimiser steps and return the new params and their History.
 
     loss:       (params, batch) -> loss, grads. Params and batches live on the same device; the loop does not care which.
+                It gets copies of the params, and may fill the same buffers with its gradients every time.
     batches:    an iterable with a batch for every step.
     clip:       largest global norm of the gradient, or None.
     callbacks:  pairs (n, f). f(step, params), called before the first step, after every n steps and after the last,
@@ -78,28 +120,38 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
     until:      history -> True to stop, asked before each step at which callbacks recorded something.
     title:      of the progress bar; None shows none.
-    checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that continues from one draws the batches
-                of the steps already taken and drops them, and comes to the same result as an unbroken one (on a GPU but
-                for the order in which it adds).
+    checkpoint: a checkpoint.Checkpoint, written on the way and at the end, wherever that is. A run that continues from one
+                draws the batches of the steps already taken and drops them, and comes to the same result as an unbroken one
+                (on a GPU but for the order in which it adds). Its optimiser, shapes, types, clip, callbacks' n, the code of
+                the loss and that of this library must be as they were. With one, the first Ctrl-C finishes the step and
+                keeps it (raising progress.Interrupted), and a second one ends at once.
 
-    Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite. `params` itself is not
-    changed.
+    Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite, or what would be kept is.
+    `params` itself is not changed.
     """
-    if clip is not None:
-        check_number("clip", clip, above=0)
-    check_count("steps", steps)
-    check_count("every", every)
-    for n, _ in callbacks:
-        check_count("callbacks: n", n)
+    _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every)
+    params = copied(check_float_dict("params", params))
     history, state, batches, start = History(), optimizer.init(params), iter(batches), 0
-    plateau = schedule.init() if schedule else None
-    kept = checkpoint.read() if checkpoint else None
-    if kept:
+    plateau = schedule.init() if schedule else PlateauState()
+    made = {
+        "optimizer": repr(optimizer),
+        "params": {key: f"{p.dtype}{tuple(p.shape)}" for key, p in params.items()},
+        "clip": clip,
+        "every": every,
+        "callbacks": [n for n, _ in callbacks],
+        "schedule": f"{schedule} of {watch}",
+        "loss": fingerprint("loss", loss, strict=False) if checkpoint else "",
+        "library": library() if checkpoint else "",
+    }
+    kept = checkpoint.read(made) if checkpoint else None
+    if kept and checkpoint:
         params, state = _beside(kept["params"], params), _beside(kept["state"], params)
-        plateau = PlateauState(**kept.get("plateau", {})) if schedule else None
+        plateau = PlateauState(**kept["plateau"])
         history, start = History.from_tree(kept.get("history", {})), kept["step"]
         if steps < start:
             raise InputError(f"steps: expected at least {start}, those already taken, got {steps}")
+        if title is not None:
+            print(f"{title}: goes on from step {start}, kept in {checkpoint.path}")
         if steps > start:
             next(itertools.islice(batches, start, start), None)
 
@@ -113,21 +165,40 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
             if schedule and name == watch:
                 plateau = schedule.update(plateau, float(value))
 
-    with progress_bar(steps, title) as bar:
+    def keep(step):
+        """Write the checkpoint as of the top of this step: what is recorded at it will be recorded again."""
+        if checkpoint is None:
+            return
+        tree = to_numpy({"params": params, "state": state})
+        for name, array in _leaves(tree):
+            if not np.isfinite(array).all():
+                raise Diverged(name, step, array[~np.isfinite(array)].flat[0], history, params)
+        checkpoint.write(made, step=step, history=history.tree(before=step), plateau=plateau._asdict(), **tree)
+
+    with patient_interrupts(checkpoint is not None) as asked_to_stop, progress_bar(steps, title) as bar:
         bar.update(start)
-        for step in range(start, steps + 1):
+        step = start
+        while True:
+            if checkpoint and asked_to_stop():
+                keep(step)
+                raise Interrupted(f"interrupted at step {step} of {steps}, which is kept in {checkpoint.path}", "--resume")
             if checkpoint and step > start and (step % checkpoint.every == 0 or step == steps):
-                checkpoint.write(step=step, params=params, state=state, history=history.tree(),
-                                 plateau=plateau._asdict() if plateau else {})  # fmt: skip
+                keep(step)
             due = [callback for n, callback in callbacks if step % n == 0 or step == steps]
             for callback in due:
-                record(step, **(callback(step, params) or {}))
-            if step == steps or (until and due and until(history)):
+                found = callback(step, copied(params))
+                if found is not None and not isinstance(found, dict):
+                    raise InputError(f"callbacks: expected a dict of named values or None from each, got {shown(found)}")
+                record(step, **(found or {}))
+            if step == steps:
+                return params, history
+            if until and due and until(history):
+                keep(step)
                 return params, history
             batch = next(batches, _NO_MORE)
             if batch is _NO_MORE:
                 raise InputError(f"batches: expected {steps}, one for every step, got {step}")
-            value, grads = loss(params, batch)
+            value, grads = _checked(loss(copied(params), batch))
             if step % every == 0:
                 record(step, loss=value)
                 if schedule and step == 0 and watch not in history.names:
@@ -135,8 +206,42 @@ def train(loss, params, batches, optimizer, *, steps, clip=None, callbacks=(), s
                 bar.set_postfix(loss=f"{history.last('loss'):.4f}", refresh=False)
             if clip is not None:
                 grads, _ = clip_by_global_norm(grads, clip)
-            params, state = optimizer.step(params, grads, state, plateau.scale if schedule else 1.0)
+            params, state = optimizer.step(params, grads, state, plateau.scale)
+            step += 1
             bar.update()
+
+
+def _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every):
+    if not callable(loss):
+        raise InputError(f"loss: expected a function (params, batch) -> loss, grads, got {shown(loss)}")
+    if hasattr(batches, "dtype") or isinstance(batches, (str, dict)) or not isinstance(batches, Iterable):
+        raise InputError(f"batches: expected an iterable of them, such as minibatches(data, 32, rng), got {shown(batches)}")
+    if isinstance(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
+        raise InputError(f"optimizer: expected one with its settings, such as optim.AdamW(1e-3), got {shown(optimizer)}")
+    for pair in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
+        if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and callable(pair[1])):
+            raise InputError(f"callbacks: expected a list of pairs (n, function of step and params), got {shown(pair)}")
+        check_count("callbacks: n", pair[0])
+    if clip is not None:
+        check_number("clip", clip, above=0)
+    check_count("steps", steps)
+    check_count("every", every)
+
+
+def _checked(returned):
+    """What a loss returned: one number and gradients."""
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2 or getattr(returned[0], "shape", ()) != ():
+        raise InputError(f"loss: expected a return of one number and the gradients, got {shown(returned)}")
+    return returned
+
+
+def _leaves(tree, path=""):
+    """Names and arrays of a nest of dicts."""
+    for key, branch in tree.items():
+        if isinstance(branch, dict):
+            yield from _leaves(branch, f"{path}{key} ")
+        elif isinstance(branch, (np.ndarray, np.generic)):
+            yield f"{path}{key}", np.asarray(branch)
 
 
 def _beside(tree, params):
@@ -144,7 +249,7 @@ def _beside(tree, params):
     return Backend("", namespace(next(iter(params.values())))).put(tree)
 
 
-def next_token_loss(model, chunk=None, map=map):
+def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Iterable[Any]] = map) -> Any:
     """The loss for `train`: mean cross-entropy of each next token, where the model's context is full.
 
     Batches are sequences of token ids (B, S+1): the first S are read, and those from model.context on are predicted.
@@ -156,12 +261,18 @@ def next_token_loss(model, chunk=None, map=map):
     A GPU cannot refuse ids out of range without stalling, and wraps them; `loss.check(sequences)` checks a batch while
     it is on the host, and returns it: put(loss.check(batch)).
     """
+    _check_model(model)
     if chunk is not None:
         check_count("chunk", chunk)
+    if not callable(map):
+        raise InputError(f"map: expected a function such as map, got {shown(map)}")
 
     def loss_and_grads(params, batch):
         sequences, *others = batch if isinstance(batch, tuple) else (batch,)
-        B = sequences.shape[0]
+        check_shape("batch", sequences, (None, None))
+        B = check_count("batch: number of sequences", sequences.shape[0])
+        for array in others:
+            check_floats("batch", array, (B, *check_array("batch", array).shape[1:]))
 
         def one_pass(rows):
             part = sequences[rows]
@@ -177,7 +288,8 @@ def next_token_loss(model, chunk=None, map=map):
         return functools.reduce(add, map(one_pass, [slice(i, i + size) for i in range(0, B, size)]))
 
     def check(sequences):
-        check_ids("sequences", sequences, model.vocab)
+        sequences = check_ids("sequences", sequences, model.vocab)
+        check_shape("sequences", sequences, (None, None))
         model.check(sequences[:, :-1])
         return sequences
 
@@ -185,18 +297,27 @@ def next_token_loss(model, chunk=None, map=map):
     return loss_and_grads
 
 
-def squared_error_loss(model):
+def squared_error_loss(model: Any) -> Loss:
     """The loss for `train` on batches (x, target): half the squared distance of the model's output, mean over places."""
     return _loss_on_pairs(model, squared_error_forward, squared_error_backward)
 
 
-def answer_loss(model):
+def answer_loss(model: Any) -> Loss:
     """The loss for `train` on batches (x, targets): the mean cross-entropy of ids that do not stand in x itself."""
     return _loss_on_pairs(model, cross_entropy_forward, cross_entropy_backward)
 
 
+def _check_model(model):
+    if isinstance(model, type) or not (hasattr(model, "forward") and hasattr(model, "backward")):
+        raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
+
+
 def _loss_on_pairs(model, error_forward, error_backward):
+    _check_model(model)
+
     def loss_and_grads(params, batch):
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise InputError(f"batch: expected a pair of inputs and targets, got {shown(batch)}")
         x, target = batch
         y, cache = model.forward(params, x)
         loss, error = error_forward(y, target)
@@ -205,28 +326,37 @@ def _loss_on_pairs(model, error_forward, error_backward):
     return loss_and_grads
 
 
-def gradient_flow(loss, like, batch):
+def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any], Any]:
     """A network's own gradient flow: the field f(t, y) = -gradient of the loss on `batch` at the packed params y.
 
     `like` gives keys and shapes. `ode.euler_step` on f with step lr is full-batch gradient descent to the last bit, and
     `ode.rk4_step` integrates the real network.
     """
 
+    like = copied(check_float_dict("like", like))
+    if not callable(loss):
+        raise InputError(f"loss: expected a function (params, batch) -> loss, grads, got {shown(loss)}")
+
     def f(t, y):
-        _, grads = loss(unpack(y, like), batch)
+        _, grads = _checked(loss(unpack(y, like), copied(batch)))
         return -pack({key: grads[key] for key in like})
 
     return f
 
 
-def minibatches(data, size, rng):
+def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:
     """Endless batches of rows of `data`, each epoch a fresh shuffle without replacement; all of it if size >= len.
 
     Batches are full: what is left at the end of an epoch, len % size rows, waits for the next shuffle.
     """
     check_count("size", size)
-    if not len(data):
-        raise InputError("data: expected at least one row, got none")
+    check_generator("rng", rng)
+    if not check_array("data", data).shape or not len(data):
+        raise InputError(f"data: expected at least one row, got shape {data.shape}")
+    return _minibatches(data, size, rng)
+
+
+def _minibatches(data, size, rng):
     while True:
         order = rng.permutation(len(data))
         for start in range(0, max(len(data) - size, 0) + 1, size):

@@ -6,13 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..attention import Attend, attend_backward, attend_forward, causal
-from ..backend import namespace
+from ..backend import Array, Params, namespace
 from ..errors import InputError, check_count, check_generator, check_ids, check_instance, check_number, check_shape
 from ..ops import Embedding, Linear, embedding_backward, embedding_forward, linear_backward, linear_forward
-from .params import Params, check_params
-
-Array = Any  # numpy.ndarray or cupy.ndarray
-
+from .params import check_params
 
 # The embedding model of "Focus and Dilution" (arXiv 2605.01199)
 #

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
-from ..backend import namespace
+from ..backend import Params, namespace
 from ..errors import InputError, check_count, check_floats, check_generator, check_instance
-from .params import Params, check_params, xavier_bound
+from .params import check_params, xavier_bound
 
 
 @dataclass(frozen=True)

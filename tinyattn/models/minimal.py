@@ -7,12 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..attention import Attend, attend_backward, attend_forward, causal
-from ..backend import namespace
+from ..backend import Array, Params, namespace
 from ..errors import InputError, check_count, check_floats, check_generator, check_instance, check_number
-from .params import Params, check_input, check_params, xavier_bound
-
-Array = Any  # numpy.ndarray or cupy.ndarray
-
+from .params import check_input, check_params, xavier_bound
 
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
 #

@@ -1,24 +1,21 @@
 """What every model needs: its parameters as one vector, sizes to start from, checks of what it reads."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
-from ..backend import namespace
-from ..errors import InputError, check_count, check_dict, check_floats, check_ids, check_shape, shown
-
-Params = dict[str, Any]  # arrays of NumPy or CuPy by name
+from ..backend import Params, namespace
+from ..errors import InputError, check_count, check_dict, check_float_dict, check_floats, check_ids, check_shape
 
 
 def pack(params: Params) -> Any:
     """All parameters as one vector, in the order of the dict: what integrators and Jacobians work on."""
-    arrays = list(_some_arrays("params", params).values())
+    arrays = list(check_float_dict("params", params).values())
     return namespace(arrays[0]).concatenate([array.reshape(-1) for array in arrays])
 
 
 def unpack(vector: Any, like: Params) -> Params:
     """The dict with the keys and shapes of `like` whose `pack` is `vector`; its arrays are views of it."""
-    size = sum(array.size for array in _some_arrays("like", like).values())
+    size = sum(array.size for array in check_float_dict("like", like).values())
     check_floats("vector", vector, (size,))
     params, start = {}, 0
     for key, array in like.items():
@@ -39,14 +36,6 @@ def check_params(params: Params, shapes: dict[str, tuple]) -> None:
     check_dict("params", params, shapes)
     for key, shape in shapes.items():
         check_floats(key, params[key], shape)
-
-
-def _some_arrays(name, params):
-    if not isinstance(params, Mapping) or not params:
-        raise InputError(f"{name}: expected a dict of arrays, got {shown(params)}")
-    for key, array in params.items():
-        check_floats(f"{name}[{key!r}]", array)
-    return params
 
 
 def check_tokens(model, x):

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..attention import Attend, attend_backward, attend_forward
-from ..backend import namespace
+from ..backend import Params, namespace
 from ..errors import InputError, check_count, check_floats, check_generator, check_instance
 from ..ops import Linear, linear_backward, linear_forward
-from .params import Params, check_params
+from .params import check_params
 
 # The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)
 #

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
-from ..backend import namespace
+from ..backend import Params, namespace
 from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_instance, check_number
 from ..ops import (
     Embedding,
@@ -23,9 +23,8 @@ from ..ops import (
     relu_backward,
     relu_forward,
 )
-from .params import Params, check_input, check_params, xavier_bound
+from .params import check_input, check_params, xavier_bound
 
-Array = Any  # numpy.ndarray or cupy.ndarray
 POSITIONS = ("learned", "sinusoidal", "none")
 
 
