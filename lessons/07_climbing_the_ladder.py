@@ -20,7 +20,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyattn import ladder, lesson, measure, models, optim, plot, train
-from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError, check_count, check_number
 from tinyattn.tasks import markov
 
@@ -54,8 +53,7 @@ run = lesson.start("07_climbing_the_ladder", __doc__, flags={
     "--batch": dict(type=int, help="default 512"),
     "--steps": dict(type=int, help="default 1200, with sgd 6000"),
     "--seeds": dict(type=int, default=1, help="so many runs, with seeds --seed, --seed + 1, ... (default 1)"),
-    "--resume": dict(action="store_true", help="continue from the checkpoint in the output folder"),
-})  # fmt: skip
+}, resumable=True)  # fmt: skip
 option, sgd, full = run.options, run.options.optimizer == "sgd", run.options.model == "full"
 if run.quick:
     VOCAB, GENERATED, HELD_OUT = 30, 10, 300
@@ -138,7 +136,7 @@ def train_one(seed):
     _, history = train.train(
         loss, run.device.put(model.init(for_start), "float32"), (run.device.put(b, "float32") for b in stream), optimizer,
         steps=steps, clip=1.0, callbacks=[(LOOKS, looks)], every=LOOKS, title=f"seed {seed}",
-        checkpoint=Checkpoint(run.out / f"checkpoint_{seed}.npz", 100, option.resume, {**kept, "seed": seed}),
+        checkpoint=run.checkpoint(f"checkpoint_{seed}", **{**kept, "seed": seed}),
     )  # fmt: skip
     return chain, looks, history
 

@@ -132,6 +132,7 @@ word_entropy = float(-(shares * np.log(shares)).sum())
 
 # %%
 words = [corpus.words[w] for w in followed]
+quoted = [f"“{plot.plain(word)}”" for word in corpus.words]
 curves = history["entropy"].T
 depth = lambda j, turn: curves[j, turn[1]] - max(curves[j, turn[0]], curves[j, turn[2]])
 deepest = [max(turns, key=lambda turn: depth(j, turn), default=None) for j, turns in enumerate(found)]
@@ -141,7 +142,7 @@ shown = sorted({star, *np.linspace(0, len(followed) - 1, 5).astype(int).tolist()
 fig, axes = plt.subplots(2, 3, figsize=(14.5, 8))
 for ax, run_of, what in ((axes[0, 0], history, "In the text"), (axes[0, 1], control, "The same words in random order")):
     for colour, j in zip(plot.COLOURS, shown):
-        ax.plot(steps_at, run_of["entropy"][:, j], color=colour, lw=2, label=f"{words[j]} ({counts[followed[j]]})")
+        ax.plot(steps_at, run_of["entropy"][:, j], color=colour, lw=2, label=f"{quoted[followed[j]]} ({counts[followed[j]]})")
         for turn in (found if run_of is history else in_shuffled)[j]:
             ax.plot(steps_at[list(turn)], run_of["entropy"][list(turn), j], "o", color=colour, ms=5)
     ax.set(ylim=(0, None), xlabel="training step", ylabel="entropy of attention, nats", title=f"{what} (dots: turns)")
@@ -149,9 +150,9 @@ axes[0, 0].legend(fontsize=8, title="word (count)")
 attended = history["attention"][:, star]
 for colour, k in zip(plot.COLOURS, np.argsort(-attended.max(axis=0))[:6]):
     axes[0, 2].plot(
-        steps_at, attended[:, k], color=colour, lw=2, label=corpus.words[k] + (" (itself)" if k == followed[star] else "")
+        steps_at, attended[:, k], color=colour, lw=2, label=quoted[k] + (" (itself)" if k == followed[star] else "")
     )
-axes[0, 2].set(ylim=(0, 1), xlabel="training step", ylabel="attention", title=f'What "{words[star]}" looks at')
+axes[0, 2].set(ylim=(0, 1), xlabel="training step", ylabel="attention", title=f"What {quoted[followed[star]]} looks at")
 axes[0, 2].legend(fontsize=8)
 for colour, j in zip(plot.COLOURS, shown):
     axes[1, 0].plot(steps_at, history["norm"][:, j], color=colour, lw=2)

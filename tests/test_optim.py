@@ -101,7 +101,7 @@ def test_halving_on_plateau():
         (lambda: optim.AdamW(lr=float("inf")), "lr: expected a finite number > 0, got inf"),
         (lambda: optim.AdamW(lr=0), "lr: expected a finite number > 0, got 0"),
         (lambda: optim.AdamW(lr="0.1"), "lr: expected a finite number > 0, got '0.1'"),
-        (lambda: optim.SGD(lr=0.1, momentum=1.0), "momentum: expected a finite number >= 0 < 1, got 1.0"),
+        (lambda: optim.SGD(lr=0.1, momentum=1.0), "momentum: expected a finite number >= 0 and < 1, got 1.0"),
         (lambda: optim.AdamW(lr=0.1, beta2=-0.1), "beta2: expected"),
         (lambda: optim.AdamW(lr=0.1, decay=float("nan")), "decay: expected"),
         (lambda: optim.clip_by_global_norm({"a": np.ones(2)}, 0.0), "most: expected a finite number > 0, got 0.0"),

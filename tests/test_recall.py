@@ -56,9 +56,9 @@ def test_the_clean_task_and_batches(rng):
     [
         (lambda: Recall(0, 4), "pairs: expected a whole number >= 1, got 0"),
         (lambda: Recall(5, 4), "tokens: expected at least pairs = 5, all keys being distinct, got 4"),
-        (lambda: Recall(4, 8, repeats=0.0), "repeats: expected .* > 0 <= 4, got 0.0"),
+        (lambda: Recall(4, 8, repeats=0.0), "repeats: expected .* <= 4, got 0.0"),
         (lambda: Recall(4, 8, repeats=5.0), "repeats: expected .* <= 4, got 5.0"),
-        (lambda: Recall(4, 8, p=1.5), "p: expected .* >= 0 <= 1, got 1.5"),
+        (lambda: Recall(4, 8, p=1.5), "p: expected .* >= 0 and <= 1, got 1.5"),
         (lambda: Recall(4, 8).sample(np.random.default_rng(0), 0), "n: expected a whole number >= 1, got 0"),
     ],
 )

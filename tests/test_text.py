@@ -59,8 +59,8 @@ def test_bad_input_is_one_clear_line(tmp_path, rng):
     for call, message in [
         (lambda: text.read(tmp_path / "none.txt", 5), "^path: expected a text file, got .*none.txt"),
         (lambda: text.read(tmp_path, 5), "^path: expected a text file"),
-        (lambda: text.read(empty, 5), "^text: expected at least one word, got none"),
-        (lambda: text.from_words(["<unk>"], 2), "^text: expected at least one word, got none"),
+        (lambda: text.read(empty, 5), "^words: expected at least one word, got none"),
+        (lambda: text.from_words(["<unk>"], 2), "^words: expected at least one word, got none"),
         (lambda: text.read(broken, 5), "^path: expected text in UTF-8, got .* byte 5"),
         (lambda: text.read(empty, 5, form="pdf"), "^form: expected one of auto, wikitext, tinystories, plain, got 'pdf'"),
         (lambda: text.from_words("a b a".split(), 4), "^vocab: expected at most 3, the text's own words and <unk>, got 4"),

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import attention, backend, models, ops
-from .errors import InputError, check_count, check_shape
+from .errors import InputError, check_count, check_floats, check_number, check_shape, host_floats, is_array, shown
 from .models.transformer import block_backward, block_forward
+from .progress import progress_bar
 
 H = 1e-5  # step for one entry
 H_DIRECTION = 1e-6  # step a coordinate along a random direction
@@ -31,19 +32,19 @@ CPU = backend.get("cpu")
 
 
 class Row(NamedTuple):
-    """The check of one tensor: its error, and its worst number by hand and by differences (index None: a direction)."""
+    """The check of one tensor: its error, and its worst number by hand and by differences (where None: a direction)."""
 
     case: str
     tensor: str
     shape: tuple
     checked: int
     error: float
-    index: tuple | None
+    where: tuple[int, ...] | None
     by_hand: float
     by_differences: float
 
     def __str__(self):
-        where = "along one direction" if self.index is None else f"at [{', '.join(map(str, self.index))}]"
+        where = "along one direction" if self.where is None else f"at [{', '.join(map(str, self.where))}]"
         return (
             f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {self.checked:>4} {self.error:9.1e}"
             f"   {where}: {self.by_hand:+.10e} by hand, {self.by_differences:+.10e} by differences"
@@ -65,50 +66,129 @@ class Kink(Exception):
     """A ReLU changed sign between the two sides of a difference."""
 
 
-def central_differences(f, x, h=H):
+def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float | None = None) -> np.ndarray:
     """Gradient of the scalar f at x, entry by entry: (f(x + h e_i) - f(x - h e_i)) / 2h, in the precision of x.
 
-    x is not touched: f sees copies. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h.
+    x is not touched: f sees copies. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h, so h is 1e-5;
+    in float32, of h^2 + 1e-7/h, which is good to three digits at best, and h has to be given.
     """
-    if x.dtype.kind != "f":
-        raise InputError(f"x: expected a floating-point array, got {x.dtype}")
+    if not callable(f):
+        raise InputError(f"f: expected a function of x, got {shown(f)}")
+    if not isinstance(check_floats("x", x), np.ndarray):
+        raise InputError(f"x: expected a NumPy array, got {type(x).__name__}")
+    if h is None and x.dtype.itemsize < 8:
+        raise InputError(f"x: expected float64, or a step h of your own, got {x.dtype}, in which differences tell little")
+    h = H if h is None else h
+    check_number("h", h, above=0)
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
-        above, below = _shifted(x, index, h)
-        gradient[index] = (f(above) - f(below)) / (2 * h)
+        above, below = (float(host_floats("f: its return", f(side), ())) for side in _shifted(x, index, h))
+        gradient[index] = (above - below) / (2 * h)
     return gradient
 
 
-def check(case, seed=0, device=CPU, tries=50):
+def check(case: Case, seed: int = 0, device: backend.Backend = CPU, tries: int = 50) -> list[Row]:
     """Draw a point away from every kink and compare all gradients there. Returns a Row for each tensor."""
+    check_count("seed", seed, 0)
     for rng in np.random.default_rng(seed).spawn(tries):
         with contextlib.suppress(Kink):
             return compare(case, case.draw(rng), rng, device)
-    raise InputError(f"case {case.name}: expected a point where no ReLU changes sign, got none in {tries} draws")
+    raise InputError(f"inputs: expected a point of {case.name} where no ReLU changes sign, got none in {tries} draws")
 
 
-def check_model(model, x, params=None, seed=0):
-    """Check every parameter of a model on the input x, at random weights unless params are given."""
+def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: int = 0) -> list[Row]:
+    """Check every parameter of a model on the input x, at random weights unless params are given. Returns a Row for each.
+
+    x is what forward takes after params, or a tuple of that. Params and vectors x are widened to float64 first.
+    """
+    if isinstance(model, type) or not all(hasattr(model, name) for name in ("init", "forward", "backward")):
+        raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
+    x = tuple(map(_widened, x)) if isinstance(x, tuple) else _widened(x)
     case = _model_case(type(model).__name__, model, lambda rng: x)
     if params is not None:
-        exact = CPU.put(params, "float64")
+        models.check_params(params, {key: w.shape for key, w in model.init(np.random.default_rng(0)).items()})
+        exact = {key: host_floats(key, backend.to_numpy(w)) for key, w in params.items()}
         case = case._replace(draw=lambda rng: {"x": x, **exact})
-    return check(case, seed)
+    return check(case, seed, tries=50 if params is None else 1)
+
+
+def check_pair(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: dict[str, Any],
+    *,
+    wrt: tuple[str, ...] | list[str] | None = None,
+    seed: int = 0,
+    name: str | None = None,
+) -> list[Row]:
+    """Check a pair of one's own: forward(*inputs) -> out, cache and backward(dout, cache) -> gradients. Returns a Row for each.
+
+    inputs: NumPy arrays by name, in the order in which forward takes them. Floats are widened to float64 first.
+    wrt:    the names of those to differentiate by; None means every array of floats.
+    backward returns a dict of gradients by name, or a tuple of them in the order of wrt or of all inputs (what stands there
+    for an input that is not in wrt is not looked at), or, if there is one, the gradient itself.
+    """
+    for argument, function in (("forward", forward), ("backward", backward)):
+        if not callable(function):
+            raise InputError(f"{argument}: expected a function, got {shown(function)}")
+    if not isinstance(inputs, dict) or not inputs:
+        raise InputError(f"inputs: expected a dict of arrays by name, got {shown(inputs)}")
+    held = {key: _widened(value) for key, value in inputs.items()}
+    floats = [key for key, value in held.items() if is_array(value) and value.dtype.kind == "f"]
+    wrt = tuple(floats if wrt is None else wrt)
+    if not wrt or not set(wrt) <= set(floats):
+        raise InputError(
+            f"wrt: expected some of the arrays of floats, {', '.join(floats) or 'of which there is none'}, got {wrt}"
+        )
+
+    def run(inputs):
+        returned = forward(*(inputs[key] for key in held))
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            raise InputError(f"forward: expected a return of two, out and cache, got {shown(returned)}")
+        if not isinstance(returned[0], (np.ndarray, np.generic, float)):
+            raise InputError(f"forward: expected an array or a number for out, got {shown(returned[0])}")
+        return np.asarray(returned[0]), returned[1]
+
+    def gradients(dout, cache):
+        grads = backward(dout, cache)
+        if isinstance(grads, dict):
+            missing = [key for key in wrt if key not in grads]
+            if missing:
+                raise InputError(f"backward: expected a gradient of each of {', '.join(wrt)}, got none of {', '.join(missing)}")
+            return grads
+        grads = grads if isinstance(grads, (tuple, list)) else (grads,)
+        names = wrt if len(grads) == len(wrt) else tuple(held)
+        if len(grads) != len(names):
+            raise InputError(f"backward: expected {len(wrt)} gradients, of {', '.join(wrt)}, got {len(grads)}")
+        return dict(zip(names, grads))
+
+    name = getattr(forward, "__name__", type(forward).__name__) if name is None else name
+    return check(Case(name, backward, wrt, lambda rng: held, run, gradients), seed, tries=1)
+
+
+def _widened(value):
+    """Floats as float64, in which differences are taken; everything else as it is."""
+    if is_array(value) and value.dtype.kind == "f":
+        return host_floats("inputs", backend.to_numpy(value))
+    return value
 
 
 def compare(case, inputs, rng, device=CPU):
     """The gradients of a case at these inputs, by hand and by differences: a Row each. Raises Kink at a corner."""
-    out, cache = case.forward(device.put(inputs))
+    out, cache = case.forward(device.put(backend.copied(inputs)))
+    if out.dtype != np.float64:
+        raise InputError(f"forward: expected float64 out of float64, got {out.dtype}: differences would tell little")
     weights = rng.normal(size=out.shape)
-    grads = backend.to_numpy(case.backward(device.put(weights), cache))
+    grads = backend.copied(backend.to_numpy(case.backward(device.put(weights.copy()), cache)))
 
     def run(tensor, value):
-        out, cache = case.forward(device.put({**inputs, tensor: value}))
-        return backend.to_numpy(out), backend.to_numpy(_relu_masks(cache))
+        out, cache = case.forward(device.put(backend.copied({**inputs, tensor: value})))
+        return backend.copied(backend.to_numpy((out, _relu_masks(cache))))
 
     rows = []
     for tensor in case.wrt:
         x, g = inputs[tensor], grads[tensor]
+        check_floats(f"gradient of {tensor} in {case.name}", g)
         check_shape(f"gradient of {tensor} in {case.name}", g, x.shape)
         small = x.size <= SMALL
         steps = list(np.ndindex(x.shape)) if small else rng.choice([-1.0, 1.0], size=(DIRECTIONS, *x.shape))
@@ -137,8 +217,10 @@ def _shifted(x, step, h):
     return above, below
 
 
-def relative_error(n, m):
+def relative_error(n: Any, m: Any) -> float:
     """|n - m| / (|n| + |m|), Euclidean norms over all entries: 0 for equal arrays, also zero ones, 1 for opposite."""
+    n, m = host_floats("n", n), host_floats("m", m)
+    check_shape("m", m, n.shape)
     scale = np.linalg.norm(n) + np.linalg.norm(m)
     return float(np.linalg.norm(n - m) / scale) if scale else 0.0
 
@@ -154,7 +236,7 @@ def _relu_masks(cache):
 # The cases. All sizes of a case differ, so that a transposed factor cannot hide.
 
 
-def cases():
+def cases() -> list[Case]:
     """One Case or more for every `*_backward` and every model of the library."""
     ids = np.array([[1, 0, 4, 1], [3, 1, 1, 2]])
     scores = {"a": (2, 3, 5), "v": (2, 5, 4)}
@@ -258,7 +340,11 @@ def main(arguments=None):
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{'case':<24} {'tensor':<7} {'shape':<13} {'n':>4} {'error':>9}   worst entry")
-    rows = [row for case in cases() for row in check(case, options.seed, device)]
+    rows, every = [], cases()
+    with progress_bar(len(every), "gradients") as bar:
+        for case in every:
+            rows += check(case, options.seed, device)
+            bar.update()
     bad = [row for row in rows if not row.error <= TOLERANCE]
     for row in rows:
         print(f"{row}{'   <-- WRONG' if row in bad else ''}")

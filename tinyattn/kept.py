@@ -65,6 +65,16 @@ def library() -> str:
     return _digest(b"".join(file.read_bytes() for file in files))
 
 
+def source_digest(module: Any) -> str:
+    """Of a module of the caller's own, a digest of its file; "" for an installed one, or where there is no file."""
+    file = getattr(module, "__file__", None)
+    if file is None or _installed(module):
+        return ""
+    with contextlib.suppress(OSError):
+        return _digest(Path(file).read_bytes())
+    return ""
+
+
 def fingerprint(name: str, thing: Any, strict: bool = True) -> str:
     """A digest of a function or a value by all that it is made of, the same in every process.
 
@@ -96,7 +106,7 @@ class _Teller:
     def _tell(self, thing):
         kind = type(thing).__qualname__
         if isinstance(thing, types.ModuleType):
-            return [kind, thing.__name__, _source_digest(thing)]
+            return [kind, thing.__name__, source_digest(thing)]
         if isinstance(thing, (type, types.FunctionType)) and _installed(sys.modules.get(thing.__module__)):
             return [kind, thing.__module__, thing.__qualname__]
         if isinstance(thing, types.FunctionType):
@@ -111,7 +121,7 @@ class _Teller:
         if isinstance(thing, types.MethodType):
             return [kind, self.all((thing.__func__, thing.__self__))]
         if isinstance(thing, type):
-            return [kind, thing.__qualname__, _source_digest(sys.modules.get(thing.__module__))]
+            return [kind, thing.__qualname__, source_digest(sys.modules.get(thing.__module__))]
         if isinstance(thing, tuple):
             return [kind, self.all(thing)]
         if isinstance(thing, frozenset):
@@ -152,16 +162,6 @@ def _installed(module):
         return False
     root, file = module.__name__.partition(".")[0], getattr(module, "__file__", None) or ""
     return root in sys.stdlib_module_names | {__package__} or bool({"site-packages", "dist-packages"} & set(Path(file).parts))
-
-
-def _source_digest(module):
-    """Of a module of the caller's own, a digest of its file; "" for an installed one, or where there is no file."""
-    file = getattr(module, "__file__", None)
-    if file is None or _installed(module):
-        return ""
-    with contextlib.suppress(OSError):
-        return _digest(Path(file).read_bytes())
-    return ""
 
 
 def _digest(content):

@@ -1,10 +1,12 @@
 """The complexity ladder: how near a network on the Markov chain is to teachers that see only the strongest k blocks."""
 
+from typing import Any
+
 import numpy as np
 
 from . import measure
-from .backend import to_numpy
-from .errors import InputError, check_count
+from .backend import Backend, Params, to_numpy
+from .errors import InputError, check_ids, check_instance, check_shape, shown
 from .ops import log_softmax
 
 CHUNK = 250  # sequences looked at in one pass
@@ -21,8 +23,18 @@ class Ladder:
     the distance to it is KL(rung k || network), in nats, averaged over sequences and positions.
     """
 
-    def __init__(self, model, chain, sequences, device, maps=False):
-        check_count("sequences", len(sequences))
+    def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False):
+        for name, thing, parts in (
+            ("model", model, ("forward", "context", "token_maps")),
+            ("chain", chain, ("log_law", "blocks")),
+        ):
+            if isinstance(thing, type) or not all(hasattr(thing, part) for part in parts):
+                raise InputError(f"{name}: expected one with {', '.join(parts)}, got {shown(thing)}")
+        sequences = check_ids("sequences", sequences, chain.vocab)
+        check_shape("sequences", sequences, (None, None))
+        if len(sequences) < 1 or sequences.shape[1] <= model.context:
+            raise InputError(f"sequences: expected some of more than context = {model.context} tokens, got {sequences.shape}")
+        check_instance("device", device, Backend)
         self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
         first = model.context - chain.context  # where the network's first query stands among the chain's laws
         if first < 0:
@@ -37,7 +49,7 @@ class Ladder:
         targets = chain.matrices.swapaxes(1, 2)
         self.targets = targets / np.linalg.norm(targets, axis=(1, 2), keepdims=True)
 
-    def __call__(self, step, params):
+    def __call__(self, step: int, params: Params) -> dict[str, Any]:
         """A dict of
 
         kl        (h,)    distance to each rung

@@ -19,18 +19,24 @@ import json
 import math
 import os
 import platform
+import shlex
+import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
 from . import __version__, backend, plot
+from .checkpoint import Checkpoint
 from .errors import InputError, check_count
+from .kept import check_writable, source_digest, write_whole
+from .progress import Interrupted
 from .sweep import processes, sweep
 from .train import Diverged
 
@@ -68,16 +74,26 @@ class Run:
 
         What has finished is kept under --out, and a run that was interrupted goes on from there.
         """
-        if self.device.xp is np:
-            pool = processes()
-        else:
+        pool: Any = processes()
+        if self.device.xp is not np:
             pool, points = contextlib.nullcontext(map), [{**point, "device": self.device.name} for point in points]
-        with pool as side_by_side:
-            outcomes = sweep(trial, points, map=side_by_side, folder=self.out / "sweep", title=title)
+        try:
+            with pool as side_by_side:
+                outcomes = sweep(trial, points, map=side_by_side, folder=self.out / "sweep", title=title)
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted in {title}; what has finished is kept in {self.out / 'sweep'}") from None
         failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
         if failed:
             raise InputError(f"{title}: expected {len(points)} results, got {len(failed)} failures: {'; '.join(failed)}")
         return [outcome.result for outcome in outcomes]
+
+    def checkpoint(self, name, **settings):
+        """A train.Checkpoint in the output folder, from which --resume goes on; `settings` are all that the result depends on.
+
+        The lesson's own code is one of them.
+        """
+        script = source_digest(sys.modules["__main__"])
+        return Checkpoint(self.out / f"{name}.npz", 100, self.options.resume, {**settings, "lesson": script})
 
     def figure(self, figure, name):
         """Write the figure to NAME.png in the output folder."""
@@ -86,7 +102,7 @@ class Run:
 
     def compare(self, rows, before="paper"):
         """Print rows (what, theirs, ours) as a table under `before` and "here"; None prints as a dash."""
-        rows = [(what, _text(theirs), _text(ours)) for what, theirs, ours in rows]
+        rows = [tuple(map(_text, row)) for row in rows]
         wide = [max(len(row[i]) for row in [*rows, ("", before, "here")]) for i in range(3)]
         print(f"\n{'':{wide[0]}} | {before:>{wide[1]}} | {'here':>{wide[2]}}")
         print("-+-".join("-" * n for n in wide))
@@ -119,9 +135,8 @@ class Run:
             "versions": versions,
             "seconds": round(time.perf_counter() - self.started, 2),
         }
-        unfinished = self.out / "results.json.part"
-        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(self.out / "results.json")
+        text = json.dumps(record, indent=2) + "\n"
+        write_whole(self.out / "results.json", lambda file: file.write(text.encode()))
         for sentence, holds in self.claims:
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
         print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
@@ -133,18 +148,26 @@ class Run:
             sys.exit(f"claim does not hold: {'; '.join(broken)}")
 
 
-def start(name, doc, flags=None):
+def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, resumable: bool = False) -> Run:
     """Read the command line of lesson `name` and prepare its run.
 
-    flags: the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
-    In a notebook the command line is not ours, and the defaults hold.
+    flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
+    resumable: it keeps checkpoints (`Run.checkpoint`), from which --resume goes on.
+
+    What an earlier run has left in the output folder is set aside in its subfolder `earlier`, checkpoints excepted: figures
+    and results never stand beside a checkpoint that is not theirs. In a notebook the command line is not ours, and the
+    defaults hold.
     """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters
     parser = _Parser(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="whole number >= 0; the same seed gives the same run")
     parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
     parser.add_argument("--quick", action="store_true", help="a shorter run, with a weaker claim")
     parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
     parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
+    if resumable:
+        parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
     for flag, settings in (flags or {}).items():
         parser.add_argument(flag, **settings)
     in_notebook = "ipykernel" in sys.modules
@@ -156,7 +179,10 @@ def start(name, doc, flags=None):
     plt.rcParams.update(plot.STYLE)
     check_count("--seed", options.seed, 0)
     device = backend.get(options.device)
-    _writable(options.out)
+    if resumable and options.resume and not any(options.out.glob("*.npz")):
+        raise InputError(f"--resume: expected a checkpoint in {options.out}, got none")
+    check_writable("--out", options.out)
+    _set_aside(options.out)
     print(f"{name}: {doc.strip().splitlines()[0]}\n")
     return Run(name, options, device, np.random.default_rng(options.seed))
 
@@ -174,23 +200,30 @@ def derivation(code):
 def _one_line(kind, error, trace):
     """An exception hook: what the user can mend is told in one line; everything else keeps its traceback."""
     if issubclass(kind, KeyboardInterrupt):
-        raise SystemExit("interrupted")
+        command = shlex.join(["python", *sys.argv])
+        if isinstance(error, Interrupted):
+            flag = f" {error.flag}" if error.flag and error.flag not in sys.argv else ""
+            print(f"{error}; to go on: {command}{flag}", file=sys.stderr)
+        else:
+            print("interrupted", file=sys.stderr)
+        raise SystemExit(130)
+    if issubclass(kind, BrokenPipeError):  # who reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1)
     if issubclass(kind, (InputError, Diverged)):
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2 if issubclass(kind, InputError) else 1)
     sys.__excepthook__(kind, error, trace)
 
 
-def _writable(folder):
-    """Make the output folder, or say now, before any work is done, why that cannot be."""
-    probe = folder / f".probe-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        why = "there is a file of that name" if isinstance(error, FileExistsError) else getattr(error, "strerror", error)
-        raise InputError(f"--out: expected a folder that can be written, got {folder} ({why})") from None
+def _set_aside(folder):
+    """Move the results and figures of an earlier run into the subfolder `earlier`, in the place of those before."""
+    left = [*folder.glob("results.json"), *folder.glob("*.png")]
+    if left:
+        shutil.rmtree(folder / "earlier", ignore_errors=True)
+        (folder / "earlier").mkdir()
+    for file in left:
+        file.replace(folder / "earlier" / file.name)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -200,7 +233,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _text(value):
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else plot.printable(str(value))
 
 
 def _plain(value):

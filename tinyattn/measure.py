@@ -1,27 +1,32 @@
 """What the lessons measure, on NumPy arrays: bring arrays home with `to_numpy` first."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, check_count, check_number, host_floats, shown
 
 
-def entropy(log_p):
+def entropy(log_p: Any) -> np.ndarray:
     """Entropy in nats of each law along the last axis: log_p (..., V) -> (...). Log-probabilities may be -inf."""
+    log_p = _laws("log_p", log_p)
     return _mean(log_p, -log_p)
 
 
-def kl(log_p, log_q):
+def kl(log_p: Any, log_q: Any) -> np.ndarray:
     """KL(p || q) in nats of each pair of laws along the last axis: (..., V) -> (...).
 
     With p the exact law, its mean is the excess loss of q: the cross-entropy of q less the entropy of p.
     """
+    log_p, log_q = _laws("log_p", log_p), _laws("log_q", log_q)
     if log_p.shape != log_q.shape:
         raise InputError(f"log_q: expected shape {log_p.shape}, as log_p, got {log_q.shape}")
     with np.errstate(invalid="ignore"):
-        return _mean(log_p, log_p - log_q)
+        distance = _mean(log_p, log_p - log_q)
+    return np.where(np.isnan(log_q).any(axis=-1), np.nan, distance)
 
 
 def _mean(log_p, values):
@@ -29,40 +34,66 @@ def _mean(log_p, values):
     return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * np.where(np.isneginf(log_p), 0.0, values)).sum(axis=-1)
 
 
-def lag_attention(s):
+def _laws(name, log_p):
+    """Log-probabilities (..., V) as float64."""
+    log_p = host_floats(name, log_p)
+    if not log_p.ndim or not log_p.shape[-1]:
+        raise InputError(f"{name}: expected log-probabilities along the last axis, got shape {log_p.shape}")
+    if (log_p > 1e-6).any():
+        raise InputError(f"{name}: expected logarithms of probabilities, at most 0, got {log_p.max():g}")
+    return log_p
+
+
+def _maps(name, s, axes):
+    """Attention maps (..., T, S), T of S queries, with at least so many axes, as float64."""
+    s = host_floats(name, s)
+    if s.ndim < axes or not s.size or s.shape[-2] > s.shape[-1]:
+        raise InputError(f"{name}: expected maps ({'B, H, ' * (axes == 4)}T, S) with T <= S, got shape {s.shape}")
+    return s
+
+
+def lag_attention(s: Any) -> np.ndarray:
     """Attention by distance: s (..., T, S), whose queries are the last T of S positions -> (..., S).
 
     Entry i-1 belongs to lag i, the i-th token before the one predicted: lag 1 is the query's own place. It is the mean
     over the queries that can see so far back, at least one for every lag.
     """
+    s = _maps("s", s, 2)
     T, S = s.shape[-2:]
     lags = [s.diagonal(S - T + 1 - lag, axis1=-2, axis2=-1).mean(axis=-1) for lag in range(1, S + 1)]
     return np.stack(lags, axis=-1)
 
 
-def span_mass(s, blocks):
+def span_mass(s: Any, blocks: Sequence[Sequence[int]]) -> np.ndarray:
     """The attention of each head on each block of lags: s (B, H, T, S) -> (H, number of blocks), means over B and T.
 
     Lags count as in `lag_attention`. A query that cannot see so far back contributes 0 there.
     """
+    s = _maps("s", s, 4)
+    if s.ndim != 4:
+        raise InputError(f"s: expected maps (B, H, T, S), got shape {s.shape}")
     T, S = s.shape[-2:]
     lag = np.arange(S - T, S)[:, None] + 1 - np.arange(S)
-    for block in blocks:
-        if not block or min(block) < 1 or max(block) > S:
-            raise InputError(f"blocks: expected lags from 1 to {S}, as s has keys, got {block}")
+    if not isinstance(blocks, (list, tuple)) or not blocks or not all(isinstance(b, (list, tuple)) and b for b in blocks):
+        raise InputError(f"blocks: expected lists of lags, got {shown(blocks)}")
+    for lags in blocks:
+        for one in lags:
+            check_count("blocks: lag", one, 1, S)
     masses = [(s * np.isin(lag, block)).sum(axis=-1).mean(axis=(0, -1)) for block in blocks]
     return np.stack(masses, axis=-1)
 
 
-def stage_steps(steps, curves):
+def stage_steps(steps: Any, curves: Any) -> np.ndarray:
     """When a run leaves each rung of a ladder: steps (n,), distances to rungs 1..h (n, h) -> (h-1,), NaN if it never does.
 
     It has left rung k when rungs above k are nearer. The boundary is put where the fewest looks lie on the wrong side,
     so that noise, which makes two rungs change places for a while, moves it little.
     """
-    steps, curves = np.asarray(steps), np.asarray(curves)
+    steps, curves = host_floats("steps", steps, (None,), finite=True), host_floats("curves", curves)
     if curves.ndim != 2 or curves.shape[:1] != steps.shape or curves.shape[1] < 2 or not np.isfinite(curves).all():
-        raise InputError(f"curves: expected finite numbers (n, h >= 2), n as {steps.shape}, got shape {curves.shape}")
+        raise InputError(f"curves: expected finite numbers (n, h >= 2) for steps {steps.shape}, got shape {curves.shape}")
+    if np.any(np.diff(steps) <= 0):
+        raise InputError(f"steps: expected rising steps, got {shown(steps)}")
     nearest, left = curves.argmin(axis=1), []
     for k in range(curves.shape[1] - 1):
         beyond = nearest > k
@@ -72,27 +103,31 @@ def stage_steps(steps, curves):
     return np.array(left)
 
 
-def effective_rank(singular_values):
+def effective_rank(singular_values: Any) -> np.ndarray:
     """How many directions a matrix uses: exp of the entropy of its squared singular values (..., r) as shares -> (...).
 
     A matrix of zeros uses none.
     """
-    square = np.square(singular_values)
+    values = host_floats("singular_values", singular_values, finite=True)
+    if not values.ndim or not values.shape[-1]:
+        raise InputError(f"singular_values: expected them along the last axis, got shape {values.shape}")
+    largest = np.abs(values).max(axis=-1, keepdims=True)
+    square = np.square(values / np.where(largest > 0, largest, 1))
     total = square.sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore"):
         return np.where(total[..., 0] > 0, np.exp(entropy(np.log(square / np.where(total > 0, total, 1)))), 0.0)
 
 
-def turns(curve, least):
+def turns(curve: Any, least: float) -> list[tuple[int, int, int]]:
     """Where a curve (n,) falls, rises and falls again, each time by at least `least`: a list of index triples.
 
     A triple holds the bottom of the first fall, the top of the rise and the bottom of the second fall, which may be the
     end so far; the bottom of one turn may begin the next.
     """
-    if np.ndim(curve) != 1 or not np.isfinite(curve).all():
-        raise InputError(f"curve: expected finite numbers (n,), got shape {np.shape(curve)}")
-    if not least > 0:
-        raise InputError(f"least: expected a number > 0, got {least}")
+    curve = host_floats("curve", curve, finite=True)
+    if curve.ndim != 1 or not len(curve):
+        raise InputError(f"curve: expected finite numbers (n,), got shape {curve.shape}")
+    check_number("least", least, above=0)
     corners, at_top, extreme = [], True, 0  # tops and bottoms in turn; a top is looked for first
     for i, value in enumerate(curve):
         if value > curve[extreme] if at_top else value < curve[extreme]:
@@ -102,19 +137,20 @@ def turns(curve, least):
             at_top, extreme = not at_top, i
     if not at_top:
         corners.append(extreme)
-    return [tuple(corners[i : i + 3]) for i in range(1, len(corners) - 2, 2)]
+    return [(corners[i], corners[i + 1], corners[i + 2]) for i in range(1, len(corners) - 2, 2)]
 
 
-def plateau_length(t, loss, threshold):
+def plateau_length(t: Any, loss: Any, threshold: float) -> np.ndarray:
     """When a loss first falls below a threshold: times t (n,), loss (n, ...) -> (...), linear in between, NaN if never.
 
     A run that starts below it has length t[0].
     """
-    t, loss = np.asarray(t), np.asarray(loss)
+    t, loss = host_floats("t", t, finite=True), host_floats("loss", loss)
+    check_number("threshold", threshold)
     if t.ndim != 1 or len(t) < 2 or loss.shape[:1] != t.shape or np.any(np.diff(t) <= 0):
         raise InputError(f"t: expected two or more rising times, one for each loss, got shapes {t.shape}, {loss.shape}")
-    if np.isnan(loss).any():
-        raise InputError("loss: expected numbers, got NaN among them")
+    if not np.isfinite(loss).all():
+        raise InputError("loss: expected finite numbers, got NaN or infinity among them")
     below = loss < threshold
     last = np.clip(below.argmax(axis=0), 1, None)[None]
     before, after = (np.take_along_axis(loss, i, axis=0)[0] for i in (last - 1, last))
@@ -129,21 +165,24 @@ class PowerLaw:
     """y = C * product of x_k ** exponents[k]; errors are standard errors, of log C under "C"; r2 of log y."""
 
     C: float
-    exponents: dict
-    errors: dict
+    exponents: dict[str, float]
+    errors: dict[str, float]
     r2: float
 
 
-def fit_power_law(y, **x):
+def fit_power_law(y: Any, **x: Any) -> PowerLaw:
     """Least squares of log y on the logarithms of the x_k, arrays of one shape: a PowerLaw."""
+    y, x = host_floats("y", y), {name: host_floats(name, values) for name, values in x.items()}
+    if not x:
+        raise InputError("x: expected at least one array beside y, got none")
     if "C" in x or any(np.shape(values) != np.shape(y) for values in x.values()):
         shapes = {name: np.shape(values) for name, values in x.items()}
         raise InputError(f"x: expected shapes {np.shape(y)}, as y, and no name C, got {shapes}")
-    log_y = np.log(np.ravel(np.asarray(y, dtype=float)))
-    columns = [np.ones_like(log_y), *(np.log(np.ravel(np.asarray(v, dtype=float))) for v in x.values())]
-    for name, values in zip(["y", *x], [log_y, *columns[1:]]):
-        if not np.isfinite(values).all():
-            raise InputError(f"{name}: expected {log_y.size} positive finite numbers, got {y if name == 'y' else x[name]}")
+    for name, values in {"y": y, **x}.items():
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise InputError(f"{name}: expected {y.size} positive finite numbers, got {shown(values)}")
+    log_y = np.log(np.ravel(y))
+    columns = [np.ones_like(log_y), *(np.log(np.ravel(values)) for values in x.values())]
     if log_y.size <= len(columns):
         raise InputError(f"y: expected more than {len(columns)} points for {len(columns)} coefficients, got {log_y.size}")
     design = np.stack(columns, axis=1)

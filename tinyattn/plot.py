@@ -1,7 +1,15 @@
 """Figures for people: labelled axes, colours that survive colour-blindness, attention maps on one 0-1 scale."""
 
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
 import matplotlib
+import matplotlib.colors
+import matplotlib.rcsetup
 import numpy as np
+
+from .errors import InputError, check_array, check_instance, check_number, host_floats, shown
 
 # Okabe and Ito (2008), distinguishable with every common form of colour-blindness.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
@@ -17,26 +25,61 @@ STYLE = {
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.prop_cycle": matplotlib.rcsetup.cycler(color=COLOURS),
     "legend.frameon": False,
 }
 
 
-def attention_map(ax, s, title="", first_query=0, visible=None, cmap="magma_r", limits=(0, 1)):
+def printable(text: str) -> str:
+    """Somebody's data as a terminal may show it: without control characters, which could do anything to it."""
+    check_instance("text", text, str)
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+def plain(text: str) -> str:
+    """Somebody's data as a figure may show it, letter by letter: to matplotlib what stands between dollars is mathematics."""
+    return printable(text).replace("$", r"\$")
+
+
+def attention_map(
+    ax: Any,
+    s: Any,
+    title: str = "",
+    first_query: int = 0,
+    visible: Any = None,
+    cmap: str = "magma_r",
+    limits: Sequence[float] = (0, 1),
+) -> Any:
     """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar.
 
-    Pairs that are hidden, where `visible` is False, are grey.
+    Pairs that are hidden, where `visible` is False, are grey. Raises InputError for NaN elsewhere, which would be grey too.
     """
-    shown = s if visible is None else np.ma.masked_where(~visible, s)
+    _check_axes(ax)
+    s = _map("s", s, 2)
+    if visible is not None:
+        if check_array("visible", visible).shape != s.shape or visible.dtype.kind != "b":
+            raise InputError(f"visible: expected booleans of shape {s.shape}, as s, got {visible.dtype} {visible.shape}")
+    low, high = host_floats("limits", limits, (2,), finite=True)
+    if cmap not in matplotlib.colormaps:
+        raise InputError(f"cmap: expected a colour map of matplotlib, got {shown(cmap)}")
+    if not np.isfinite(s if visible is None else s[visible]).all():
+        raise InputError("s: expected finite numbers, got NaN or infinity among them")
+    drawn = s if visible is None else np.ma.masked_where(~visible, s)
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.88")
-    image = ax.imshow(shown, cmap=colours, vmin=limits[0], vmax=limits[1], aspect="equal", interpolation="nearest")
+    image = ax.imshow(drawn, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest")
     _positions(ax, s.shape, title, first_query)
     return image
 
 
-def heads_map(ax, s, title="", first_query=0):
+def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0) -> None:
     """Draw the maps s (H, T, S) of up to eight heads in one picture: a colour each, grey where they look alike."""
-    s, H = np.asarray(s, dtype=float), len(s)
+    _check_axes(ax)
+    s = _map("s", s, 3)
+    H = len(s)
+    if H > len(COLOURS):
+        raise InputError(f"s: expected maps of at most {len(COLOURS)} heads, a colour each, got {H}")
+    if not np.isfinite(s).all():
+        raise InputError("s: expected finite numbers, got NaN or infinity among them")
     inks = 1 - np.array([matplotlib.colors.to_rgb(COLOURS[h]) for h in range(H)])
     total, most = s.sum(axis=0)[..., None], s.max(axis=0)[..., None]
     alike = (1 - most / np.maximum(total, 1e-30)) * (H / max(H - 1, 1))  # 0: one head only, 1: all as much
@@ -44,6 +87,18 @@ def heads_map(ax, s, title="", first_query=0):
     paper = 1 - np.sqrt(np.clip(most, 0, 1)) * ((1 - alike) * mixed + alike * 0.8)  # the root lifts faint ones
     ax.imshow(paper, aspect="equal", interpolation="nearest")
     _positions(ax, paper.shape[:2], title, first_query)
+
+
+def _map(name, s, axes):
+    s = host_floats(name, s)
+    if s.ndim != axes or not s.size:
+        raise InputError(f"{name}: expected a map {'(H, T, S)' if axes == 3 else '(T, S)'}, got shape {s.shape}")
+    return s
+
+
+def _check_axes(ax):
+    if not hasattr(ax, "set_xticks"):
+        raise InputError(f"ax: expected axes of matplotlib, got {shown(ax)}")
 
 
 def _positions(ax, shape, title, first_query):
@@ -56,22 +111,34 @@ def _positions(ax, shape, title, first_query):
     ax.spines[:].set_visible(False)
 
 
-def step_axis(ax, last, linear=10):
+def step_axis(ax: Any, last: float, linear: float = 10) -> None:
     """An x axis of training steps, linear up to `linear` and logarithmic after, without a kink in between."""
+    _check_axes(ax)
+    check_number("last", last, above=0)
+    check_number("linear", linear, above=0)
     ax.set_xscale("symlog", linthresh=linear, linscale=(1 - 1 / 10) / np.log(10))
     ax.set(xlim=(0, last), xlabel=f"training step (logarithmic from {linear})")
 
 
-def reference(ax, value, text, below=False):
+def reference(ax: Any, value: float, text: str, below: bool = False) -> None:
     """A dashed horizontal line with its meaning written on it: a paper's number or an exact bound."""
+    _check_axes(ax)
+    check_number("value", value)
+    check_instance("text", text, str)
     ax.axhline(value, color="0.35", linestyle="--", linewidth=1)
     ax.annotate(text, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, -3 if below else 3), ha="right",
                 textcoords="offset points", va="top" if below else "bottom", color="0.35", fontsize=8)  # fmt: skip
 
 
-def slope(ax, x, y, power, text):
+def slope(ax: Any, x: Any, y: float, power: float, text: str) -> None:
     """A dotted line through (x[0], y) that rises as x**power, named where it ends: what a law predicts."""
-    x = np.asarray(x, dtype=float)
+    _check_axes(ax)
+    x = host_floats("x", x, (None,), finite=True)
+    if not len(x) or (x <= 0).any():
+        raise InputError(f"x: expected positive numbers, got {shown(x)}")
+    check_number("y", y)
+    check_number("power", power)
+    check_instance("text", text, str)
     line = y * (x / x[0]) ** power
     ax.plot(x, line, color="0.35", linestyle=":", linewidth=1.2)
     ax.annotate(text, (x[-1], line[-1]), xytext=(4, 0), textcoords="offset points", color="0.35", fontsize=8)

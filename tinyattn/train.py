@@ -293,7 +293,7 @@ def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Ite
         model.check(sequences[:, :-1])
         return sequences
 
-    loss_and_grads.check = check
+    loss_and_grads.check = check  # type: ignore[attr-defined]
     return loss_and_grads
 
 

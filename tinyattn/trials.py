@@ -4,11 +4,12 @@ Settings left out have the defaults below; a setting that is not known is an err
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from . import backend
-from .errors import InputError, check_number
+from .errors import InputError, check_choice, check_count, check_instance, check_number, shown
 from .models import Transformer
 from .ops import cross_entropy_forward, squared_error_forward
 from .optim import SGD, AdamW
@@ -48,14 +49,18 @@ class Diversity:
     most. Once it is below a share `emerged` of the loss at the first look, the skill is coming, and each look halves p.
     """
 
-    def __init__(self, p=0.0, up=0.2, most=0.6, still=0.05, emerged=0.8):
+    def __init__(self, p: float = 0.0, up: float = 0.2, most: float = 0.6, still: float = 0.05, emerged: float = 0.8):
         for name, value in dict(p=p, up=up, most=most, still=still, emerged=emerged).items():
             check_number(name, value, least=0, most=1)
+        if p > most:
+            raise InputError(f"p: expected at most most = {most}, got {p}")
         self.p, self.up, self.most, self.still, self.emerged = p, up, most, still, emerged
-        self.first = self.last = None
+        self.first: float | None = None
+        self.last = 0.0
 
-    def look(self, loss):
+    def look(self, loss: float) -> None:
         """Take in the clean loss; `p` is the probability for the next steps."""
+        check_number("loss", loss)
         if self.first is None:
             self.first = self.last = loss
         elif loss < self.emerged * self.first:
@@ -65,7 +70,7 @@ class Diversity:
         self.last = loss
 
 
-def recall(settings):
+def recall(settings: dict[str, Any]) -> dict[str, Any]:
     """Train a transformer without MLP and norms on associative recall and look at it on clean data, without repetition.
 
     previous: the input carries the token before each one as well. adaptive: a dict of Diversity's settings, which then
@@ -83,6 +88,8 @@ def recall(settings):
     model = Transformer(2 * V if s["previous"] else V, T, s["width"], s["heads"], hidden=0, context=T, depth=s["depth"],
                         norm=False, outputs=V, scale=s["scale"])  # fmt: skip
     params = device.put(model.init(for_init), "float32")
+    if s["adaptive"] is not None and not isinstance(s["adaptive"], dict):
+        raise InputError(f"adaptive: expected None or a dict of Diversity's settings, got {shown(s['adaptive'])}")
     diversity = None if s["adaptive"] is None else Diversity(**s["adaptive"])
 
     def read(sequences):
@@ -135,7 +142,7 @@ def recall(settings):
     }
 
 
-def location(settings):
+def location(settings: dict[str, Any]) -> dict[str, Any]:
     """Train a transformer with sinusoidal positions, by default one layer with one head, on single-location regression.
 
     anywhere: the relevant token stands at a random place, else at the first. marker: one more input feature is 1 there.
@@ -145,8 +152,7 @@ def location(settings):
     `threshold` of what an output of zeros loses, None if never.
     """
     s = _settings(LOCATION, settings)
-    if s["optimizer"] not in ("adam", "sgd"):
-        raise InputError(f'optimizer: expected "adam" or "sgd", got {s["optimizer"]!r}')
+    check_choice("optimizer", s["optimizer"], ("adam", "sgd"))
     if s["anywhere"] and not s["marker"]:
         raise InputError("marker: expected True where the relevant token stands anywhere, or nothing tells which it is")
     device, T, d = backend.get(s["device"]), s["tokens"], s["width"]
@@ -185,10 +191,21 @@ def location(settings):
 
 
 def _settings(defaults, settings):
-    unknown = sorted(settings.keys() - defaults.keys())
+    """All settings of a trial, those that are counts, switches and shares checked here; the rest by what they go to."""
+    if not isinstance(settings, dict):
+        raise InputError(f"settings: expected a dict, got {shown(settings)}")
+    unknown = sorted(map(str, settings.keys() - defaults.keys()))
     if unknown:
         raise InputError(f"settings: expected some of {', '.join(defaults)}, got {', '.join(unknown)}")
-    return {**defaults, **settings}
+    s = {**defaults, **settings}
+    for name in ("batch", "steps", "every", "judged"):
+        check_count(name, s[name])
+    check_count("seed", s["seed"], 0)
+    for name in ("previous", "anywhere", "marker"):
+        check_instance(name, s.get(name, False), bool)
+    for name in ("stop", "threshold"):
+        check_number(name, s.get(name, 0.5), least=0)
+    return s
 
 
 def _first(steps, holds):

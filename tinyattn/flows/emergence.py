@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import namespace, to_numpy
-from ..errors import InputError
+from ..backend import Array, namespace, to_numpy
+from ..errors import InputError, check_floats, check_instance, host_floats, is_array, shown
+
+MOST = 1e100  # largest size: products of them are still numbers
 
 # Two numbers are enough
 #
@@ -67,31 +69,32 @@ class TwoNumbers:
     per_place: bool = False
 
     def __post_init__(self):
-        _check_sizes(self.T, self.d, self.B)
+        _settle_sizes(self, "T", "d", "B")
 
-    def start(self):
+    def start(self) -> np.ndarray:
         """w = Delta = 0 for every run, a NumPy array (*runs, 2)."""
         return np.zeros((*np.broadcast_shapes(*map(np.shape, (self.T, self.d, self.B))), 2))
 
-    def __call__(self, t, y):
+    def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 2)."""
         w, A, miss, noise = self._parts(y)
         dw = -(A * miss + (1 - A) * noise) / self.d  # (3)
         dDelta = self.mobility * A * (1 - A) * -(w * (miss - noise)) / self.d  # (4), (5), (6)
         return namespace(y).stack([dw, dDelta], axis=-1)
 
-    def loss(self, y):
+    def loss(self, y: Array) -> Array:
         """The population loss, (...). It starts at 1/2 (1/2 + 0 noise) whatever the settings."""
         w, A, miss, noise = self._parts(y)
         return (miss * miss + (1 - A) * w * noise) / (2 * self.d)  # (2)
 
     test_loss = loss  # without cross-sample repetition they are the same
 
-    def attention(self, y):
+    def attention(self, y: Array) -> Array:
         """A, the attention on all relevant places together, (...)."""
-        return self.B / ((self.T - self.B) * namespace(y).exp(-y[..., 1]) + self.B)  # (1)
+        _, Delta = _state(y, 2)
+        return self.B / ((self.T - self.B) * namespace(y).exp(-Delta) + self.B)  # (1)
 
-    def hessian(self, y):
+    def hessian(self, y: Array) -> Array:
         """The Hessian of the loss in (w, Delta), (..., 2, 2); the flow's Jacobian is -diag(1, mobility) times it."""
         w, A, miss, noise = self._parts(y)
         others, slope = self.T - self.B, A * (1 - A)
@@ -120,25 +123,28 @@ class TwoNumbers:
 
     def time_at(self, w):
         """The time at which the plateau's closed form has reached w, on the host; Delta is then w^2 / 2c."""
-        erf = np.vectorize(math.erf)(w / (2 * self._c) ** 0.5)
+        erf = np.vectorize(math.erf)(host_floats("w", w) / (2 * self._c) ** 0.5)
         return (math.pi * self._c / 2) ** 0.5 * erf / self.rate  # (10)
 
     def linearised(self, t):
         """(w, Delta) by the flow linearised at its start, (..., 2), on the host."""
-        x = np.asarray(t) * self.rate / self._c**0.5
+        x = host_floats("t", t) * self.rate / self._c**0.5
         return np.stack([self._c**0.5 * np.sinh(x), np.cosh(x) - 1], axis=-1)  # (11)
 
     def linearised_loss(self, t):
         x = self.rate * self._c**0.5
-        return 0.5 * (1 - x * np.sinh(2 * np.asarray(t) * self.rate / self._c**0.5))  # (11)
+        return 0.5 * (1 - x * np.sinh(2 * host_floats("t", t) * self.rate / self._c**0.5))  # (11)
 
     def linearised_time(self, eps):
         """When the linearised flow has lost the share eps of its loss."""
-        x = self.rate * self._c**0.5
+        x, eps = self.rate * self._c**0.5, host_floats("eps", eps)
         return np.arcsinh(eps / x) * self._c**0.5 / (2 * self.rate)  # (11)
 
     def equilibrium(self, A):
-        """w_inf, to which w relaxes late, at attention A."""
+        """w_inf, to which w relaxes late, at attention A, in (0, 1]."""
+        A = host_floats("A", A)
+        if not ((A > 0) & (A <= 1)).all():
+            raise InputError(f"A: expected attention in (0, 1], got {shown(A)}")
         return self.d**0.5 * A / (A * A + (1 - A) ** 2 / (self.T - self.B))  # (12)
 
     @property
@@ -146,7 +152,7 @@ class TwoNumbers:
         return self.B if self.per_place else 1.0
 
     def _parts(self, y):
-        w, A = y[..., 0], self.attention(y)
+        w, A = _state(y, 2)[0], self.attention(y)
         return w, A, A * w - self.d**0.5, (1 - A) * w / (self.T - self.B)
 
 
@@ -175,15 +181,15 @@ class ThreeNumbers:
     per_place: bool = False
 
     def __post_init__(self):
-        _check_sizes(self.T, self.d, 1, self.p)
+        _settle_sizes(self, "T", "d", "p")
 
-    def start(self):
+    def start(self) -> np.ndarray:
         """w = v = Delta = 0 for every run, a NumPy array (*runs, 3)."""
         return np.zeros((*np.broadcast_shapes(*map(np.shape, (self.T, self.d, self.p))), 3))
 
-    def __call__(self, t, y):
+    def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 3)."""
-        w, v, A = y[..., 0], y[..., 1], self.attention(y)
+        (w, v, _), A = _state(y, 3), self.attention(y)
         g, h = self._moments(self.p)
         miss_w, miss_v, others = g * (A * w - (self.d - 1) ** 0.5), h * (A * v - 1), self.d * (self.T - 1)
         dw = -(A * miss_w + (1 - A) ** 2 * w / others)  # (3)
@@ -191,20 +197,21 @@ class ThreeNumbers:
         dA = -(v * miss_v + w * miss_w - (1 - A) * (w * w + v * v) / others)  # (5)
         return namespace(y).stack([dw, dv, self.mobility * A * (1 - A) * dA], axis=-1)  # (6)
 
-    def loss(self, y):
+    def loss(self, y: Array) -> Array:
         """The population loss with repetition, (...)."""
         return self._loss(y, self.p)
 
-    def test_loss(self, y):
+    def test_loss(self, y: Array) -> Array:
         """The loss on samples without repetition, (...)."""
         return self._loss(y, 0.0)
 
-    def attention(self, y):
-        return 1 / ((self.T - 1) * namespace(y).exp(-y[..., 2]) + 1)
+    def attention(self, y: Array) -> Array:
+        _, _, Delta = _state(y, 3)
+        return 1 / ((self.T - 1) * namespace(y).exp(-Delta) + 1)
 
-    def hessian(self, y):
+    def hessian(self, y: Array) -> Array:
         """The Hessian of the loss in (w, v, Delta), (..., 3, 3): as for two numbers, w and v meeting only in Delta."""
-        xp, w, v, A = namespace(y), y[..., 0], y[..., 1], self.attention(y)
+        (w, v, _), xp, A = _state(y, 3), namespace(y), self.attention(y)
         g, h = self._moments(self.p)
         n, r, slope = 1 / (self.d * (self.T - 1)), (self.d - 1) ** 0.5, A * (1 - A)
         ww, vv = g * A * A + (1 - A) ** 2 * n, h * A * A + (1 - A) ** 2 * n
@@ -236,27 +243,43 @@ class ThreeNumbers:
         return (1 - p) / self.d, p + (1 - p) / self.d  # (1)
 
     def _loss(self, y, p):
-        w, v, A = y[..., 0], y[..., 1], self.attention(y)
+        (w, v, _), A = _state(y, 3), self.attention(y)
         g, h = self._moments(p)
         noise = (1 - A) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
         return (h * (A * v - 1) ** 2 + g * (A * w - (self.d - 1) ** 0.5) ** 2 + noise) / 2  # (2)
 
 
-def _check_sizes(T, d, B, p=0.0):
-    settings = {"T": T, "d": d, "B": B, "p": p}
-    for name, value in settings.items():
-        if not hasattr(value, "dtype") and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
-            raise InputError(f"{name}: expected a number or an array of them, got {value!r}")
+def _settle_sizes(flow, *names):
+    """Check the settings of these names, and keep arrays of whole numbers as floats: narrow ones would overflow."""
+    check_instance("per_place", flow.per_place, bool)
+    for name in names:
+        value = getattr(flow, name)
+        if is_array(value) and value.dtype.kind in "iu":
+            value = value.astype("float64")
+        if is_array(value):
+            check_floats(name, value)
+        elif isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise InputError(f"{name}: expected a number or an array of them, got {shown(value)}")
+        object.__setattr__(flow, name, value)
+    settings = {"d": 1, "B": 1, "p": 0.0} | {name: getattr(flow, name) for name in names}
     try:
         np.broadcast_shapes(*map(np.shape, settings.values()))
     except ValueError:
-        raise InputError(f"T: expected settings that broadcast, got {[np.shape(x) for x in settings.values()]}") from None
-    T, d, B, p = map(to_numpy, settings.values())
+        shapes = {name: np.shape(value) for name, value in settings.items()}
+        raise InputError(f"{', '.join(names)}: expected settings that broadcast, got shapes {shapes}") from None
+    T, d, B, p = (to_numpy(settings[name]) for name in ("T", "d", "B", "p"))
     for name, value, fits, wanted in (
-        ("d", d, (d >= 1) & np.isfinite(d), "finite sizes >= 1"),
-        ("B", B, (B >= 1) & np.isfinite(B), "finite numbers of places >= 1"),
-        ("T", T, (T > B) & np.isfinite(T), f"finite numbers of tokens > B = {B}"),
+        ("d", d, (d >= 1) & (d < MOST), f"sizes from 1 to {MOST:g}"),
+        ("B", B, (B >= 1) & (B < MOST), f"numbers of places from 1 to {MOST:g}"),
+        ("T", T, (T > B) & (T < MOST), f"numbers of tokens above B = {B}, up to {MOST:g}"),
         ("p", p, (p >= 0) & (p <= 1), "probabilities in [0, 1]"),
     ):
         if not np.all(fits):
-            raise InputError(f"{name}: expected {wanted}, got {value}")
+            raise InputError(f"{name}: expected {wanted}, got {shown(value)}")
+
+
+def _state(y, numbers):
+    """The entries of a state y (..., numbers), the last axis first."""
+    check_floats("y", y, axes=1)
+    check_floats("y", y, (*y.shape[:-1], numbers))
+    return [y[..., i] for i in range(numbers)]

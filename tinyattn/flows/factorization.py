@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import namespace, to_numpy
-from ..errors import InputError, check_count, check_number, check_shape
+from ..backend import Array, namespace, to_numpy
+from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_number, shown
 from ..ops import Softmax, softmax_backward, softmax_forward
 
 # The flow
@@ -52,10 +52,15 @@ class Factorization:
     geometry: str = "logits"
 
     def __post_init__(self):
-        check_shape("features", self.features, (len(self.importances), None))
-        check_shape("places", self.places, (len(self.importances), None))
-        if self.geometry not in ("logits", "simplex"):
-            raise InputError(f'geometry: expected "logits" or "simplex", got {self.geometry!r}')
+        check_floats("importances", self.importances, (None,))
+        m = to_numpy(self.importances)
+        if not len(m) or not (np.isfinite(m) & (m > 0)).all():
+            raise InputError(f"importances: expected positive finite numbers, got {shown(m)}")
+        for name in ("features", "places"):
+            rows = to_numpy(check_floats(name, getattr(self, name), (len(m), None)))
+            if not np.abs(rows @ rows.T - np.eye(len(m))).max() < 1e-6:
+                raise InputError(f"{name}: expected orthonormal rows, got {shown(rows)}")
+        check_choice("geometry", self.geometry, ("logits", "simplex"))
 
     @property
     def width(self):
@@ -71,7 +76,8 @@ class Factorization:
 
     def split(self, y):
         """Values V (..., H, d) and attention s (..., H, T) of a state."""
-        check_shape("y", y, (*(None for _ in y.shape[:-2]), None, self.width + self.tokens))
+        check_floats("y", y, axes=2)
+        check_floats("y", y, (*y.shape[:-1], self.width + self.tokens))
         V, z = y[..., : self.width], y[..., self.width :]
         return V, softmax_forward(z)[0] if self.geometry == "logits" else z
 
@@ -79,7 +85,7 @@ class Factorization:
         """R = G - sum_j V_j s_j^T, (..., d, T)."""
         return self._residual(*self.split(y))
 
-    def __call__(self, t, y):
+    def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., H, d + T)."""
         V, s = self.split(y)
         R = self._residual(V, s)[..., None, :, :]
@@ -90,7 +96,7 @@ class Factorization:
     def _residual(self, V, s):
         return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
 
-    def loss(self, y):
+    def loss(self, y: Array) -> Array:
         """L = |R|^2 / 2, (...)."""
         R = self.residual(y)
         return (R * R).sum(axis=(-2, -1)) / 2  # (1)
@@ -102,8 +108,7 @@ class Factorization:
 
     def half_event(self, y0, k, terminal=False):
         """An event for `ode.integrate`: the loss of feature k (from 0) has fallen to half of what it is at y0."""
-        if check_count("k", k, 0) >= len(self.importances):
-            raise InputError(f"k: expected a feature in 0..{len(self.importances) - 1}, got {k}")
+        check_count("k", k, 0, len(self.importances) - 1)
         half = self.feature_loss(y0)[..., k] / 2
 
         def g(t, y):
@@ -125,7 +130,9 @@ class Factorization:
 
     def tangent(self, y, dy):
         """The Jacobian of the flow at y times dy: dy (..., H, d + T), y the same or with fewer axes."""
-        check_shape("dy", dy, (*(None for _ in dy.shape[:-2]), *y.shape[-2:]))
+        check_floats("y", y, axes=2)
+        check_floats("dy", dy, axes=2)
+        check_floats("dy", dy, (*dy.shape[:-2], *y.shape[-2:]))
         V, s = self.split(namespace(y).broadcast_to(y, dy.shape))
         dV, ds = dy[..., : self.width], dy[..., self.width :]
         if self.geometry == "logits":
@@ -143,7 +150,7 @@ class Factorization:
 
         In the simplex form each change of attention first loses its mean, since s must keep its sum.
         """
-        check_shape("y", y, (None, self.width + self.tokens))
+        check_floats("y", y, (None, self.width + self.tokens))
         xp = namespace(y)
         along = xp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         if self.geometry == "simplex":
@@ -159,7 +166,10 @@ class Factorization:
         together have H - 1 such, and if they are identical the motion has no part in them. Every attention must be
         positive: at the corners of the simplex the Jacobian has too few eigenvectors.
         """
+        check_number("within", within, least=0)
         J = to_numpy(self.jacobian(y))
+        if not np.isfinite(J).all():
+            raise InputError(f"y: expected a state at which the flow is finite, got {shown(to_numpy(y))}")
         rates, modes = np.linalg.eigh((J + J.T) / 2) if self.geometry == "logits" else np.linalg.eig(J)
         leads = rates.real >= rates.real.max() - within * abs(rates.real.max())
         shares = np.linalg.solve(modes, to_numpy(self(0.0, y)).reshape(-1))
@@ -167,7 +177,9 @@ class Factorization:
 
     def state(self, V, logits):
         """Pack values V (..., H, d) and logits (..., H, T) into a state of either geometry."""
-        xp = namespace(V)
+        xp = namespace(check_floats("V", V, axes=2))
+        check_floats("logits", logits, (*V.shape[:-1], self.tokens))
+        check_floats("V", V, (*V.shape[:-1], self.width))
         z = logits if self.geometry == "logits" else softmax_forward(logits)[0]
         return xp.concatenate([V, z], axis=-1)
 
@@ -180,14 +192,14 @@ class Factorization:
 
     def near_uniform(self, rng, heads, noise=1e-6):
         """V = 0 and logits of independent N(0, noise^2): attention uniform but for that."""
-        check_number("noise", noise, least=0)
+        check_generator("rng", rng)
+        check_number("noise", noise, least=0, most=1e100)
         shape = (check_count("heads", heads), self.tokens)
         return self.state(np.zeros((heads, self.width)), noise * rng.normal(size=shape))
 
     def concentrated(self, heads, position, mass=0.99, eps=0.0):
         """V = 0, `mass` of every head's attention on one position and the rest even; then tilted by eps."""
-        if check_count("position", position, 0) >= self.tokens:
-            raise InputError(f"position: expected one of 0..{self.tokens - 1}, got {position}")
+        check_count("position", position, 0, self.tokens - 1)
         return self._start(heads, self._step(np.arange(self.tokens) == position, mass), eps)
 
     def waterfall(self, heads, mass=0.99, eps=0.0):
@@ -204,13 +216,13 @@ class Factorization:
         return np.where(inside, mass / n, (1 - mass) / (self.tokens - n))
 
     def _start(self, heads, attention, eps):
-        check_number("eps", eps, least=0)
+        check_number("eps", eps, least=0, most=1e100)
         if check_count("heads", heads) > self.tokens:
             raise InputError(f"heads: expected at most one for each of {self.tokens} positions, got {heads}")
         return self.state(np.zeros((heads, self.width)), np.log(attention) + eps * np.eye(heads, self.tokens))
 
 
-def target(importances, tokens, geometry="logits", blocks=None):
+def target(importances: Any, tokens: int, geometry: str = "logits", blocks: Any = None) -> Factorization:
     """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k."""
     try:
         m = np.asarray(importances, dtype=float)

@@ -16,8 +16,16 @@ import numpy as np
 
 from .. import ode
 from ..attention import attend_backward, attend_forward
-from ..backend import namespace, to_numpy
-from ..errors import InputError, check_count, check_number, check_shape
+from ..backend import Array, namespace, to_numpy
+from ..errors import (
+    InputError,
+    check_count,
+    check_floats,
+    check_generator,
+    check_number,
+    host_floats,
+    shown,
+)
 from ..ops import log_softmax
 
 # The flow
@@ -53,10 +61,10 @@ class FocusDilution:
     width: int
 
     def __post_init__(self):
-        check_shape("pi", self.pi, (None,))
+        check_floats("pi", self.pi, (None,))
         pi = to_numpy(self.pi)
-        if not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-9):
-            raise InputError(f"pi: expected positive probabilities that sum to 1, got {pi}")
+        if not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6) or len(pi) < 2:
+            raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
         check_number("rho", self.rho, least=0, below=1)
         check_count("width", self.width)
 
@@ -72,14 +80,16 @@ class FocusDilution:
 
     def start(self, rng, eps):
         """All weights N(0, eps^2), drawn in the order W0, W1, W_Q, W_K: a NumPy vector."""
-        check_number("eps", eps, least=0)
+        check_generator("rng", rng)
+        check_number("eps", eps, least=0, most=1e100)
         d, D = self.tokens, self.width
         return eps * rng.normal(size=2 * d * D + 2 * D * D)
 
     def split(self, y):
         """W0 (..., d, D), W1 (..., D, d), W_Q and W_K (..., D, D) of a state (..., 2 d D + 2 D^2)."""
         d, D = self.tokens, self.width
-        check_shape("y", y, (*(None for _ in y.shape[:-1]), 2 * d * D + 2 * D * D))
+        check_floats("y", y, axes=1)
+        check_floats("y", y, (*y.shape[:-1], 2 * d * D + 2 * D * D))
         shapes, parts, at = ((d, D), (D, d), (D, D), (D, D)), [], 0
         for rows, columns in shapes:
             parts.append(y[..., at : at + rows * columns].reshape(*y.shape[:-1], rows, columns))
@@ -98,7 +108,7 @@ class FocusDilution:
         """A (..., d, d): row i is where a sequence that ends in token i looks."""
         return self._forward(y)[2].s
 
-    def loss(self, y):
+    def loss(self, y: Array) -> Array:
         """The population loss in nats, (...)."""
         log_q = log_softmax(self._forward(y)[1])
         return -(self.pi[:, None] * self.P * log_q).sum(axis=(-2, -1))  # (4)
@@ -109,7 +119,7 @@ class FocusDilution:
         pi, P = to_numpy(self.pi), to_numpy(self.P)
         return float(-(pi[:, None] * P * np.log(P)).sum())
 
-    def __call__(self, t, y):
+    def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y."""
         (W0, W1, W_Q, W_K, B), F, attend = self._forward(y)
         xp = namespace(y)
@@ -123,7 +133,7 @@ class FocusDilution:
 
     def singular_values(self, y):
         """Of W0, largest first: how far each direction of the embeddings has grown. NumPy (..., min(d, D))."""
-        return np.linalg.svd(to_numpy(self.split(y)[0]), compute_uv=False)
+        return np.linalg.svd(_finite("y", to_numpy(self.split(y)[0])), compute_uv=False)
 
     def row_norms(self, y):
         """The norms of the tokens' embeddings, (..., d)."""
@@ -161,8 +171,10 @@ class FocusDilution:
 
     def condensed_point(self, u=None):
         """The saddle (12) at the end of condensation, embeddings along u (D,), by default the first axis: a NumPy vector."""
-        pi, u = to_numpy(self.pi), np.eye(self.width)[0] if u is None else to_numpy(u)
-        check_shape("u", u, (self.width,))
+        pi, u = (
+            to_numpy(self.pi),
+            np.eye(self.width)[0] if u is None else host_floats("u", to_numpy(u), (self.width,), finite=True),
+        )
         if not np.linalg.norm(u) > 0:
             raise InputError("u: expected a direction, got zeros")
         if np.ptp(pi) == 0:
@@ -183,7 +195,8 @@ class FocusDilution:
 
     def jacobian(self, y, h=1e-5):
         """The Jacobian of the flow at one state (n,), by central differences of the gradient: (n, n), symmetric."""
-        check_shape("y", y, (None,))
+        check_floats("y", y, (None,))
+        check_number("h", h, above=0)
         xp = namespace(y)
         steps = h * xp.eye(y.size, dtype=y.dtype)
         J = (self(0.0, y + steps) - self(0.0, y - steps)) / (2 * h)
@@ -191,12 +204,14 @@ class FocusDilution:
 
     def linearise(self, y):
         """The flow near one state (n,), best a slow one: a Linear."""
-        rates, modes = np.linalg.eigh(to_numpy(self.jacobian(y)))
+        rates, modes = np.linalg.eigh(_finite("y", to_numpy(self.jacobian(y))))
         return Linear(self, rates, modes, modes.T @ to_numpy(self(0.0, y)))
 
     def slow_points(self, t, y):
         """Where a path, times t and states y (time, n), is slowest: indices, the start and each least |dy/dt| after it."""
-        speed = np.linalg.norm(to_numpy(self(0.0, y)), axis=-1)
+        t = host_floats("t", t, (None,), finite=True)
+        check_floats("y", y, (len(t), None))
+        speed = np.linalg.norm(_finite("y", to_numpy(self(0.0, y))), axis=-1)
         return [0, *(i for i in range(1, len(t) - 1) if speed[i] < min(speed[i - 1], speed[i + 1]))]
 
     def stages(self, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, renewed=0.5, **how):
@@ -207,8 +222,9 @@ class FocusDilution:
                  focus, second singular value that ends dilution.
         how:     method, step, tolerances and progress, for `ode.integrate`; t_eval: times kept in the path.
         """
-        if check_count("token", token, 0) >= self.tokens:
-            raise InputError(f"token: expected one of 0..{self.tokens - 1}, got {token}")
+        check_count("token", token, 0, self.tokens - 1)
+        for name, level in (("grown", grown), ("focused", focused), ("renewed", renewed)):
+            check_number(name, level)
 
         def swing(t, y):  # half the speed of the squared norm of the token's embedding
             return float(to_numpy(self.split(y)[0][token] @ self.split(self(t, y))[0][token]))
@@ -287,6 +303,7 @@ class Linear:
         Rates within a share `within` of the leading one count as equal: directions of width D differ little. At an exact
         critical point nothing moves, and it is one of those modes.
         """
+        check_number("within", within, least=0)
         leads = self.rates >= self.rate - within * abs(self.rate)
         mode = self.modes[:, leads] @ self.speeds[leads]
         size = np.linalg.norm(mode)
@@ -299,12 +316,14 @@ class Linear:
 
     def displacement(self, s):
         """Where the linear flow is after times s (m,), seen from the point: (m, n), (14)."""
+        s = host_floats("s", s, (None,))
         rates = np.where(np.abs(self.rates) < 1e-9, 1e-9, self.rates)
         return np.expm1(np.minimum(np.outer(s, rates), 50)) / rates * self.speeds @ self.modes.T
 
     def escape_time(self, distance, longest=1e4):
         """When the linear flow is `distance` away from the point, by bisection; NaN if not by `longest`."""
         check_number("distance", distance, above=0)
+        check_number("longest", longest, above=0)
         away = lambda s: np.linalg.norm(self.displacement([s])) > distance
         low, high = 0.0, float(longest)
         if not away(high):
@@ -313,3 +332,10 @@ class Linear:
             middle = (low + high) / 2
             low, high = (low, middle) if away(middle) else (middle, high)
         return high
+
+
+def _finite(name, array):
+    """The array, or an InputError: LAPACK answers NaN with an error of its own, or not at all."""
+    if not np.isfinite(array).all():
+        raise InputError(f"{name}: expected a state at which all is finite, got {shown(array)}")
+    return array

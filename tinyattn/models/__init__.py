@@ -11,8 +11,18 @@ top: the same stage numbers come in reverse.
 from .embedding import EmbeddingModel
 from .layer import AttentionLayer
 from .minimal import MinimalModel
-from .params import pack, unpack, xavier_bound
+from .params import check_params, pack, unpack, xavier_bound
 from .toy import ToyLayer
 from .transformer import Transformer
 
-__all__ = ["AttentionLayer", "EmbeddingModel", "MinimalModel", "ToyLayer", "Transformer", "pack", "unpack", "xavier_bound"]
+__all__ = [
+    "AttentionLayer",
+    "EmbeddingModel",
+    "MinimalModel",
+    "ToyLayer",
+    "Transformer",
+    "check_params",
+    "pack",
+    "unpack",
+    "xavier_bound",
+]

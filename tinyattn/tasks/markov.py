@@ -9,13 +9,28 @@ In the regression variant tokens are independent Gaussian vectors and the sum it
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_ids, check_number, check_shape
+from ..errors import (
+    InputError,
+    check_choice,
+    check_count,
+    check_floats,
+    check_generator,
+    check_ids,
+    check_instance,
+    check_number,
+    check_shape,
+    host_floats,
+    shown,
+)
 from ..ops import log_softmax
 
+MOST = 1e150  # largest logit of a law: its square, which norms need, is still a number
 CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step to stay in the processor's cache
 
 
@@ -30,12 +45,29 @@ class MarkovChain:
     """
 
     matrices: np.ndarray
-    blocks: tuple
-    weights: tuple
+    blocks: tuple[tuple[int, ...], ...]
+    weights: tuple[tuple[float, ...], ...]
     temperature: float
 
     def __post_init__(self):
-        check_number("temperature", self.temperature, above=0)
+        A = host_floats("matrices", self.matrices, (None, None, None), finite=True)
+        if A.shape[1] != A.shape[2] or A.shape[1] < 2 or not len(A):
+            raise InputError(f"matrices: expected (h, V, V) with V >= 2, got shape {A.shape}")
+        blocks = _explicit(self.blocks)
+        if len(blocks) != len(A):
+            raise InputError(f"blocks: expected one for each of {len(A)} matrices, got {shown(self.blocks)}")
+        for name, value in (("matrices", A), ("blocks", blocks), ("weights", _weights(self.weights, blocks))):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "temperature", check_number("temperature", self.temperature, above=0))
+        strengths = np.abs(A).max(axis=(1, 2))
+        with np.errstate(over="ignore", divide="ignore"):
+            reach = sum(s * np.abs(c).sum() for s, c in zip(strengths, self.weights)) / np.float64(self.temperature)
+        if not reach < MOST:
+            raise InputError(
+                f"temperature: expected one at which logits stay below {MOST:g}, got {self.temperature}, with {reach:g}"
+            )
+        if not strengths.min() > 1 / MOST:
+            raise InputError(f"matrices: expected each to hold some number above {1 / MOST:g}, got {strengths.min():g} at most")
 
     @property
     def vocab(self):
@@ -46,7 +78,7 @@ class MarkovChain:
         """How far back the chain looks: the largest lag."""
         return max(map(max, self.blocks))
 
-    def log_law(self, x, blocks=None):
+    def log_law(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
         """Log-probabilities of the token after each full context of x, integer ids (n, S).
 
         Returns (n, S-context+1, V): entry j is about the token after x[:, j + context - 1]. With `blocks` = k the law
@@ -55,12 +87,12 @@ class MarkovChain:
         check_shape("x", x, (None, None))
         return log_softmax(self.drive(x, blocks) / self.temperature)
 
-    def drive(self, x, blocks=None):
+    def drive(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
         """sum_k A_k sum_i c_i x_{t-i} after each full context: of ids (n, S) or of vectors (n, S, V)."""
-        if x.ndim == 2:
-            check_ids("x", x, self.vocab)
+        if getattr(x, "ndim", 2) == 2:
+            x = check_ids("x", x, self.vocab)
         else:
-            check_shape("x", x, (None, None, self.vocab))
+            check_floats("x", x, (None, None, self.vocab))
         S, context = x.shape[1], self.context
         if S < context:
             raise InputError(f"x: expected sequences of at least context = {context} tokens, got {S}")
@@ -70,8 +102,9 @@ class MarkovChain:
             total = total + (table[past] if x.ndim == 2 else past @ table)
         return total
 
-    def sample(self, rng, n, length):
+    def sample(self, rng: np.random.Generator, n: int, length: int) -> np.ndarray:
         """n sequences of `length` tokens, (n, length) int64: a uniform context, then tokens from the law."""
+        check_generator("rng", rng)
         self._check_length(n, length)
         V, context = self.vocab, self.context
         x = np.empty((n, length), dtype=np.int64)
@@ -87,13 +120,17 @@ class MarkovChain:
                 x[rows, t] = below.sum(axis=1)
         return x
 
-    def sample_regression(self, rng, n, length, exact=False):
+    def sample_regression(
+        self, rng: np.random.Generator, n: int, length: int, exact: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length-context+1, V).
 
         With `exact` the sample is whitened and every x comes with its mirror image -x: its moments up to the third are
         those of N(0, I) exactly, and what depends on them alone is what an infinite sample would give. It takes an even
         n of at least 2 length V.
         """
+        check_generator("rng", rng)
+        check_instance("exact", exact, bool)
         self._check_length(n, length)
         size = length * self.vocab
         if not exact:
@@ -116,9 +153,9 @@ class MarkovChain:
         if blocks is None:
             blocks = range(h)
         elif not isinstance(blocks, (list, tuple)):
-            blocks = range(check_count("blocks", blocks, 0))
-        if any(check_count("blocks", k, 0) >= h for k in blocks):
-            raise InputError(f"blocks: expected at most {h}, got {max(blocks) + 1}")
+            blocks = range(check_count("blocks", blocks, 0, h))
+        for k in blocks:
+            check_count("blocks", k, 0, h - 1)
         tables = {}
         for k in range(h):
             seen = 1.0 if k in blocks else 0.0
@@ -127,8 +164,19 @@ class MarkovChain:
         return tables
 
 
-def draw_chain(rng, vocab=50, spans=(2, 2, 2), *, blocks=None, stride=None, importance=1.7, reverse=False,
-               lag_weights=None, matrices="orthogonal", temperature=0.1):  # fmt: skip
+def draw_chain(
+    rng: np.random.Generator,
+    vocab: int = 50,
+    spans: int | Sequence[int] = (2, 2, 2),
+    *,
+    blocks: Sequence[Sequence[int]] | None = None,
+    stride: int | None = None,
+    importance: float = 1.7,
+    reverse: bool = False,
+    lag_weights: Any = None,
+    matrices: str = "orthogonal",
+    temperature: float = 0.1,
+) -> MarkovChain:
     """Draw the matrices of a chain; the defaults are those of the paper's minimal model.
 
     spans:       number of lags in each block, the nearest block first: (2, 2, 2) is lags 1-2, 3-4, 5-6.
@@ -140,23 +188,32 @@ def draw_chain(rng, vocab=50, spans=(2, 2, 2), *, blocks=None, stride=None, impo
     matrices:    "orthogonal": each A_k uniform among orthogonal matrices. "frobenius": Gaussian matrices made
                  orthogonal to each other, <A_k, A_l> = 0, with the norm sqrt(V) that orthogonal matrices have.
     """
+    check_generator("rng", rng)
     check_count("vocab", vocab, 2)
+    check_choice("matrices", matrices, ("orthogonal", "frobenius"))
+    check_instance("reverse", reverse, bool)
     if blocks is not None and stride is not None:
         raise InputError(f"stride: expected none beside explicit blocks, got {stride}")
     blocks = _blocks(spans, stride) if blocks is None else _explicit(blocks)
     check_number("importance", importance, above=0)
     check_number("temperature", temperature, above=0)
     h = len(blocks)
-    A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab, matrices)
     power = np.arange(h) if reverse else np.arange(h)[::-1]
-    A = A * (float(importance) ** power)[:, None, None]
+    with np.errstate(over="ignore", under="ignore"):
+        strengths = float(importance) ** power
+    if not (1 / MOST < strengths.min() and strengths.max() < MOST):
+        raise InputError(f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, got {importance}")
+    A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab)
+    A = A * strengths[:, None, None]
     return MarkovChain(A, blocks, _weights(lag_weights, blocks), float(temperature))
 
 
 def _blocks(spans, stride):
     spans = tuple(spans) if isinstance(spans, (tuple, list, np.ndarray)) else (spans,)
-    if not spans or any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1 for n in spans):
-        raise InputError(f"spans: expected whole numbers >= 1, got {spans}")
+    if not spans:
+        raise InputError("spans: expected at least one, got none")
+    for n in spans:
+        check_count("spans", n)
     if stride is not None:
         check_count("stride", stride)
     starts = [1 + (k * stride if stride else sum(spans[:k])) for k in range(len(spans))]
@@ -168,7 +225,7 @@ def _explicit(blocks):
         blocks = tuple(tuple(block) for block in blocks)
     except TypeError:
         raise InputError(f"blocks: expected lists of lags, got {blocks!r}") from None
-    if not blocks or not all(blocks):
+    if not blocks or not all(blocks) or any(isinstance(block, str) for block in blocks):
         raise InputError(f"blocks: expected at least one lag in each block, got {blocks}")
     for block in blocks:
         for lag in block:
@@ -190,15 +247,16 @@ def _weights(lag_weights, blocks):
     return tuple(tuple(check_number("lag_weights", c) for c in block) for block in weights)
 
 
-def orthogonal(rng, h, V):
-    """Haar-distributed: QR of a Gaussian matrix, with the signs of R's diagonal moved into Q (Mezzadri, 2007)."""
+def orthogonal(rng: np.random.Generator, h: int, V: int) -> np.ndarray:
+    """h matrices (V, V), Haar-distributed: QR of a Gaussian, with the signs of R's diagonal moved into Q (Mezzadri, 2007)."""
+    check_generator("rng", rng)
+    check_count("h", h)
+    check_count("V", V)
     Q, R = np.linalg.qr(rng.normal(size=(h, V, V)))
     return Q * np.sign(np.einsum("hvv->hv", R))[:, None, :]
 
 
-def _frobenius(rng, h, V, name):
-    if name != "frobenius":
-        raise InputError(f'matrices: expected "orthogonal" or "frobenius", got {name!r}')
+def _frobenius(rng, h, V):
     if h > V * V:
         raise InputError(f"blocks: expected at most vocab^2 = {V * V} Frobenius-orthogonal matrices, got {h}")
     Q, R = np.linalg.qr(rng.normal(size=(V * V, h)))

@@ -9,11 +9,13 @@ can be learnt by heart, and the value has to be looked up behind the key.
     sequences = task.sample(rng, 128)           # (128, 18): read the first 17, the last is the answer
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_number
+from ..errors import InputError, check_count, check_generator, check_number
 
 FAVOURED = 2  # tokens that cross-sample repetition prefers as queries: 0 and 1
 
@@ -38,7 +40,7 @@ class Recall:
         if check_count("tokens", self.tokens, 2) < self.pairs:
             raise InputError(f"tokens: expected at least pairs = {self.pairs}, all keys being distinct, got {self.tokens}")
         if self.repeats is not None:
-            check_number("repeats", self.repeats, above=0, most=self.pairs)
+            check_number("repeats", self.repeats, least=1e-300, most=self.pairs)
         check_number("p", self.p, least=0, most=1)
 
     @property
@@ -51,8 +53,9 @@ class Recall:
         """The same task without repetition, on which every network is judged."""
         return replace(self, repeats=None, p=0.0)
 
-    def sample(self, rng, n):
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n sequences (n, 2 pairs + 2) of ids: the pairs, the query, the answer."""
+        check_generator("rng", rng)
         N, V = self.pairs, self.tokens
         row = np.arange(check_count("n", n))[:, None]
         query = rng.integers(V, size=(n, 1))
@@ -61,24 +64,43 @@ class Recall:
         order = rng.random((n, V))
         order[row, query] = 2.0  # the query comes last, so the first V-1 are the other tokens in random order
         others = order.argsort(axis=1)[:, :N]
-        keys = np.where(self._places(rng, n), query, others)
+        places = self._places(rng, n)
+        if N == V:  # then the last of the others is the query, and the one that its first place leaves unused stands in for it
+            others[:, -1] = others[row[:, 0], places.argmax(axis=1)]
+        keys = np.where(places, query, others)
         values = rng.random((n, V)).argsort(axis=1)  # row i: a random permutation
         sequences = np.empty((n, 2 * N + 2), dtype=np.int64)
         sequences[:, 0 : 2 * N : 2], sequences[:, 1 : 2 * N : 2] = keys, values[row, keys]
         sequences[:, 2 * N :], sequences[:, 2 * N + 1 :] = query, values[row, query]
         return sequences
 
-    def batches(self, rng, n):
+    def batches(self, rng: np.random.Generator, n: int) -> Iterator[np.ndarray]:
         """Endless batches of `sample`."""
+        check_generator("rng", rng)
+        check_count("n", n)
+        return self._batches(rng, n)
+
+    def _batches(self, rng, n):
         while True:
             yield self.sample(rng, n)
 
+    # Where the query stands as a key: N places, each with probability q = repeats / N, given that one does at least
+    #
+    #   The first is place j with probability q (1-q)^j / (1 - (1-q)^N), j = 0, ..., N-1; those behind it are independent.
+    #     (1)  P(first <= j) = (1 - (1-q)^(j+1)) / (1 - (1-q)^N)
+    #   Set equal to u, uniform in [0, 1), and solved for j,
+    #     (2)  first = floor( log(1 - u (1 - (1-q)^N)) / log(1-q) )
+    #   Drawing all places again until one holds the query comes to the same, but for a small q it never ends.
+
     def _places(self, rng, n):
-        """Where the query stands as a key, (n, N)."""
-        N = self.pairs
+        """Where the query stands as a key, booleans (n, N)."""
+        N, place = self.pairs, np.arange(self.pairs)
         if self.repeats is None:
-            return rng.integers(N, size=(n, 1)) == np.arange(N)
-        places = rng.random((n, N)) < self.repeats / N
-        while (empty := ~places.any(axis=1)).any():
-            places[empty] = rng.random((int(empty.sum()), N)) < self.repeats / N
-        return places
+            return rng.integers(N, size=(n, 1)) == place
+        q, u = self.repeats / N, rng.random((n, 1))
+        if q == 1:
+            return np.ones((n, N), dtype=bool)
+        log_rest = math.log1p(-q)
+        first = np.floor(np.log1p(u * math.expm1(N * log_rest)) / log_rest)  # (2)
+        first = np.minimum(first, N - 1)  # rounding
+        return (place == first) | ((place > first) & (rng.random((n, N)) < q))

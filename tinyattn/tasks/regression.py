@@ -6,10 +6,22 @@ Gaussian (cross-sample repetition). The task knows the exact population loss and
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_number, check_shape
+from ..backend import Params
+from ..errors import (
+    InputError,
+    check_count,
+    check_dict,
+    check_floats,
+    check_generator,
+    check_instance,
+    check_number,
+    host_floats,
+    shown,
+)
 from ..ops import Softmax, softmax_backward, softmax_forward
 from .markov import orthogonal
 
@@ -24,6 +36,10 @@ class SingleLocation:
     p: float = 0.0
 
     def __post_init__(self):
+        W = host_floats("W_star", self.W_star, (None, None), finite=True)
+        if W.shape[0] != W.shape[1] or not len(W) or np.abs(W.T @ W - np.eye(len(W))).max() > 1e-9:
+            raise InputError(f"W_star: expected an orthogonal matrix, got {shown(W)}")
+        object.__setattr__(self, "W_star", W)
         if check_count("places", self.places) >= check_count("tokens", self.tokens):
             raise InputError(f"places: expected fewer than tokens = {self.tokens}, got {self.places}")
         check_number("p", self.p, least=0, most=1)
@@ -39,26 +55,34 @@ class SingleLocation:
         S[0] += self.p
         return S
 
-    def relevant(self, rng, shape, dtype="float64"):
+    def relevant(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any = "float64") -> np.ndarray:
         """Relevant tokens (*shape, d)."""
+        check_generator("rng", rng)
+        for size in check_instance("shape", shape, tuple):
+            check_count("shape", size, 0)
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise InputError(f"dtype: expected float32 or float64, got {shown(dtype)}")
         x = rng.standard_normal((*shape, self.width), dtype) * self.width**-0.5
         if self.p:
             x[rng.random(shape) < self.p] = np.eye(self.width)[0]
         return x
 
-    def sample(self, rng, n):
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """n samples: x (n, T, d) and targets (n, d)."""
+        check_generator("rng", rng)
+        check_count("n", n)
         x = rng.normal(size=(n, self.tokens, self.width)) / np.sqrt(self.width)
         x_r = self.relevant(rng, (n,))
         x[:, -self.places :] = x_r[:, None]
         return x, x_r @ self.W_star
 
-    def sample_marked(self, rng, n, anywhere=True):
+    def sample_marked(self, rng: np.random.Generator, n: int, anywhere: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """n samples for a network that has to find the relevant token: x (n, T, d+1) and targets (n, d).
 
         One more feature is 1 at the relevant token and 0 elsewhere. The token stands at places drawn for each sample, or,
         if not `anywhere`, at the first ones: what stands at the last needs no attention where there is a residual sum.
         """
+        check_instance("anywhere", anywhere, bool)
         x, target = self.sample(rng, n)
         marked = np.zeros((n, self.tokens, self.width + 1))
         marked[:, :, :-1], marked[:, : self.places, -1] = x[:, ::-1], 1
@@ -75,8 +99,12 @@ class SingleLocation:
     #     (3)  ds_t = tr W^T S (A W - W*)  at a relevant place,   s_t |W|^2 / d  elsewhere
     #   and the scores follow through the softmax.
 
-    def population(self, layer, params):
+    def population(self, layer: Any, params: Params) -> tuple[Any, Params]:
         """The exact loss and gradients of a ToyLayer on this task: loss (0-d), grads."""
+        if not all(hasattr(layer, name) for name in ("tokens", "width", "scores")):
+            raise InputError(f"layer: expected a models.ToyLayer, got {shown(layer)}")
+        check_dict("params", params, ("a", "W"))
+        check_floats("W", params["W"], (self.width, self.width))
         W, d, B = params["W"], self.width, self.places
         if (layer.tokens, layer.width) != (self.tokens, d):
             raise InputError(f"layer: expected {self.tokens} tokens of width {d}, got {layer}")
@@ -100,12 +128,15 @@ class SingleLocation:
     #     (5)  mean of X g = u mean(n.g) / sqrt(d) + (I - u u^T) z,    z ~ N(0, sum |g_i|^2 / (d N^2) I)
     #   So 2 N d + T numbers replace N T d, exactly in law.
 
-    def stochastic(self, rng, a, W, n):
+    def stochastic(self, rng: np.random.Generator, a: np.ndarray, W: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         """One draw of the gradients on n samples, for many runs at once: a (R, T), W (R, d, d) -> da, dW, in their dtype."""
+        check_generator("rng", rng)
         check_count("n", n)
+        check_floats("a", a, (None, self.tokens))
         (R, T), d, B, dtype = a.shape, self.width, self.places, a.dtype
-        check_shape("a", a, (None, self.tokens))
-        check_shape("W", W, (R, d, d))
+        check_floats("W", W, (R, d, d))
+        if W.dtype != dtype:
+            raise InputError(f"W: expected {dtype}, as a, got {W.dtype}")
         s, _ = softmax_forward(a)
         others, A = s[:, : T - B], s[:, -B:].sum(axis=1)[:, None, None]
         largest = others.max(axis=1, keepdims=True)
@@ -122,6 +153,7 @@ class SingleLocation:
         return softmax_backward(ds, Softmax(s)), mixed.swapaxes(1, 2) @ e / n
 
 
-def draw_task(rng, tokens, width, places=1, p=0.0):
+def draw_task(rng: np.random.Generator, tokens: int, width: int, places: int = 1, p: float = 0.0) -> SingleLocation:
     """Draw W* uniformly among orthogonal matrices of size width, for `tokens` tokens, the relevant one at `places`."""
+    check_generator("rng", rng)
     return SingleLocation(orthogonal(rng, 1, check_count("width", width))[0], tokens, places, p)

@@ -7,16 +7,27 @@ batches = corpus.batches(rng, 64, 33)
 import collections
 import functools
 import re
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_number
+from ..errors import (
+    InputError,
+    check_choice,
+    check_count,
+    check_generator,
+    check_ids,
+    check_instance,
+    check_number,
+    check_shape,
+    shown,
+)
 
 UNKNOWN, END = "<unk>", "<eos>"
 FORMATS = ("auto", "wikitext", "tinystories", "plain")
-_WORD = re.compile(r"<\|endoftext\|>|<unk>|\w+(?:['’]\w+)*|[^\w\s]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +38,15 @@ class Corpus:
     """
 
     ids: np.ndarray
-    words: tuple
+    words: tuple[str, ...]
+
+    def __post_init__(self):
+        words = self.words
+        if not isinstance(words, (tuple, list)) or not words or not all(isinstance(word, str) for word in words):
+            raise InputError(f"words: expected a tuple of words, got {shown(words)}")
+        object.__setattr__(self, "words", tuple(words))
+        object.__setattr__(self, "ids", check_ids("ids", self.ids, len(words)))
+        check_shape("ids", self.ids, (None,))
 
     @functools.cached_property
     def counts(self):
@@ -41,72 +60,90 @@ class Corpus:
     def vocab(self):
         return len(self.words)
 
-    def id(self, word):
+    def id(self, word: str) -> int:
         """The id of a word, which must be in the vocabulary."""
-        if word not in self._number:
+        if not isinstance(word, str) or word not in self._number:
             raise InputError(f"word: expected one of the {self.vocab} in the vocabulary, got {word!r}")
         return self._number[word]
 
-    def batches(self, rng, size, length):
+    def batches(self, rng: np.random.Generator, size: int, length: int) -> Iterator[np.ndarray]:
         """Endless batches (size, length) of ids: stretches of the text from places drawn at random."""
+        check_generator("rng", rng)
         check_count("size", size)
         if check_count("length", length) > len(self.ids):
             raise InputError(f"length: expected at most the {len(self.ids)} words of the text, got {length}")
+        return self._batches(rng, size, length)
+
+    def _batches(self, rng, size, length):
         while True:
             starts = rng.integers(len(self.ids) - length + 1, size=size)
             yield self.ids[starts[:, None] + np.arange(length)]
 
-    def hold_out(self, share):
+    def hold_out(self, share: float) -> tuple["Corpus", "Corpus"]:
         """Two corpora with the same vocabulary: the text but for its last `share`, and that last part."""
         check_number("share", share, above=0, below=1)
         at = round(len(self.ids) * (1 - share))
+        if not 0 < at < len(self.ids):
+            raise InputError(f"share: expected one that leaves words on both sides of {len(self.ids)}, got {share}")
         return Corpus(self.ids[:at], self.words), Corpus(self.ids[at:], self.words)
 
-    def shuffled(self, rng):
+    def shuffled(self, rng: np.random.Generator) -> "Corpus":
         """The same words in random order: what is left when order tells nothing."""
+        check_generator("rng", rng)
         return Corpus(rng.permutation(self.ids), self.words)
 
 
-def read(path, vocab, form="auto"):
+def read(path: str | Path, vocab: int, form: str = "auto") -> Corpus:
     """Read a text file in UTF-8 and keep its vocab - 1 most frequent words: a Corpus. `form` as for `words`."""
     return from_words(words(path, form), vocab)
 
 
-def words(path, form="auto"):
+def words(path: str | Path, form: str = "auto") -> list[str]:
     """The words of a text file in UTF-8, a list.
 
     form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories", stories between lines
           <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last two are split into lower-case words and signs.
     """
-    if form not in FORMATS:
-        raise InputError(f"form: expected one of {', '.join(FORMATS)}, got {form!r}")
+    check_choice("form", form, FORMATS)
     try:
         raw = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"path: expected a text file, got {path} ({error.strerror})") from None
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"path: expected a text file, got {shown(path)} ({getattr(error, 'strerror', error)})") from None
     try:
-        return split(raw.decode("utf-8-sig").replace("\r\n", "\n"), form)
+        return split(raw.decode("utf-8-sig"), form)
     except UnicodeDecodeError as error:
         raise InputError(f"path: expected text in UTF-8, got {path} with byte {error.start} undecodable") from None
 
 
-def split(content, form="auto"):
-    """The words of a text, a string, as `words` tells."""
-    if form == "auto":
+def split(content: str, form: str = "auto") -> list[str]:
+    """The words of a text, a string, as `words` tells.
+
+    A line ends with a line feed, a carriage return or both, and with nothing else. Letters keep their marks and joiners:
+    a word of Hindi, or one whose accents stand as characters of their own, is one word, and counts as it would composed.
+    """
+    content = re.sub(r"\r\n?", "\n", check_instance("content", content, str))
+    if check_choice("form", form, FORMATS) == "auto":
         tokenised = re.search(r"^ = .* = ?$| <unk> | @-@ ", content, re.M)
         form = "wikitext" if tokenised else "tinystories" if "<|endoftext|>" in content else "plain"
     if form == "wikitext":
-        lines = (line.split() for line in content.splitlines())
+        lines = (line.split() for line in content.split("\n"))
         return [word for line in lines if line for word in (*line, END)]
-    return [END if word == "<|endoftext|>" else word.lower() for word in _WORD.findall(content)]
+    content = unicodedata.normalize("NFC", content)
+    # What follows a character and belongs to it, which Python's \w and \W do not know: marks (M) and joiners (Cf).
+    extend = "".join(re.escape(c) for c in sorted(set(content)) if unicodedata.category(c) in ("Mn", "Mc", "Me", "Cf"))
+    word = rf"\w[\w{extend}]*"
+    pattern = rf"<\|endoftext\|>|<unk>|{word}(?:['’]{word})*|[^\w\s]{f'[{extend}]*' if extend else ''}"
+    return [END if found == "<|endoftext|>" else found.lower() for found in re.findall(pattern, content)]
 
 
-def from_words(words, vocab):
+def from_words(words: Sequence[str], vocab: int) -> Corpus:
     """A Corpus of these words with the vocab - 1 most frequent ones (first come first among equals) and <unk>."""
+    if isinstance(words, str) or not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
+        raise InputError(f"words: expected a list of words, got {shown(words)}")
     counts = collections.Counter(words)
     counts.pop(UNKNOWN, None)
     if not counts:
-        raise InputError("text: expected at least one word, got none")
+        raise InputError("words: expected at least one word, got none")
     if check_count("vocab", vocab, 2) > len(counts) + 1:
         raise InputError(f"vocab: expected at most {len(counts) + 1}, the text's own words and {UNKNOWN}, got {vocab}")
     kept = (UNKNOWN, *(word for word, _ in counts.most_common(vocab - 1)))
@@ -114,11 +151,12 @@ def from_words(words, vocab):
     return Corpus(np.array([number.get(word, 0) for word in words]), kept)
 
 
-def stories(rng, n):
+def stories(rng: np.random.Generator, n: int) -> list[str]:
     """n short sentences in a small language of our own, as words: names and things come again within a story, as in life.
 
     Within each kind of word frequencies fall like 1/rank, so that some words are frequent, some rare.
     """
+    check_generator("rng", rng)
     check_count("n", n)
     names = "ada ben cleo dan eva finn gus hana ivo june".split()
     things = "boat kite lamp stone book bell seed drum coin map shell rope".split()

@@ -1,0 +1,676 @@
+"""A table of bad inputs, made for every public function: each is refused by name, or gives a right result.
+
+`python tests/test_bad_inputs.py` prints the table. A call that is valid is changed in one argument at a time: another type,
+shape or dtype, NaN, infinity, nothing, one. What comes of it is wrong if it is any error but an InputError or TypeError
+that names the argument, a hang, a NaN nobody is told of, or a number other than the plain float64 input would give.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import signal
+import sys
+import tempfile
+import types
+import warnings
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import tinyattn
+from tinyattn import attention, backend, checkpoint, gradcheck, ladder, measure, models, ode, ops, optim, plot, sweep, train, trials
+from tinyattn.errors import InputError
+from tinyattn.flows import emergence, factorization, focus_dilution
+from tinyattn.models import transformer
+from tinyattn.tasks import markov, recall, regression, text
+
+SECONDS = 5  # a call that takes longer hangs
+FOLDER = tempfile.TemporaryDirectory()
+HERE = Path(FOLDER.name)
+LEFT_OUT = {  # the start of a dotted name: why nothing is tried
+    "errors.": "the checks themselves",
+    "events.": "tried through ode.integrate",
+    "kept.": "tried through Checkpoint and sweep",
+    "lesson.": "the frame of lessons, tried by their tests",
+    "progress.": "shows a bar, computes nothing",
+    "twins.": "wrong on purpose",
+    "models.params.check_": "checks themselves, tried through the models",
+    "attention.check_visible": "a check itself, tried through attend_forward",
+    "gradcheck.check": "takes a Case, which the library makes",
+    "gradcheck.compare": "takes a Case, which the library makes",
+    "gradcheck.main": "a command line",
+    "trials.main": "a command line",
+    "backend.Backend": "made by backend.get",
+    "sweep.NoResult": "a result",
+    "ode.Solution": "a result",
+    "measure.PowerLaw": "a result",
+}
+
+
+class Text(str):
+    """A string that may be any, unlike the name of a choice."""
+
+
+class Hang(BaseException):
+    pass
+
+
+class Late(Exception):
+    """A generator that complains only when it is asked for its first item."""
+
+
+# What is tried. The valid numbers are short binary fractions, so that no dtype rounds them; whole numbers are counts.
+
+
+def array(*shape, seed=0):
+    return np.random.default_rng(seed).integers(-24, 25, shape) / 16
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+ENTRIES = {}
+
+
+def dotted(thing):
+    return f"{thing.__module__}.{thing.__qualname__}".removeprefix("tinyattn.")
+
+
+def add(subject, tag="", /, *, call=None, use=None, fine=None, also=(), **valid):
+    """A valid call of `subject`, and perhaps what is done with its return.
+
+    fine: "argument, mutation" (or parts of it): why whatever result comes is right. also: names a message may say instead.
+    """
+    run = call or subject
+    whole = (lambda **given: use(run(**given))) if use else run
+    name = dotted(subject) + (f" ({tag})" if tag else "")
+    assert name not in ENTRIES, name
+    ENTRIES[name] = types.SimpleNamespace(call=whole, valid=valid, fine=fine or {}, also=also)
+
+
+def pair(forward, backward, dout="dy", tag="", fine=None, **valid):
+    """A forward, and the backward of its cache."""
+    out, cache = forward(**valid)
+    add(forward, tag, fine=fine, **valid)
+    add(backward, tag, **{dout: array(*out.shape) if out.shape else 0.5, "cache": cache})
+
+
+def like(params):
+    return {key: array(*value.shape, seed=i) for i, (key, value) in enumerate(params.items())}
+
+
+IDS = np.array([[1, 0, 4, 3], [2, 4, 0, 1]])
+
+
+def add_ops():
+    x, dx = array(2, 3), array(3, seed=1)
+    pair(ops.linear_forward, ops.linear_backward, x=x, W=array(3, 2), b=array(2), axes=1)
+    pair(ops.embedding_forward, ops.embedding_backward, ids=IDS, W=array(5, 3))
+    pair(ops.softmax_forward, ops.softmax_backward, x=x)
+    pair(ops.relu_forward, ops.relu_backward, x=x)
+    pair(ops.layernorm_forward, ops.layernorm_backward, x=x, g=dx, b=array(3), eps=0.125)
+    pair(ops.cross_entropy_forward, ops.cross_entropy_backward, "dL", logits=array(2, 4, 5), targets=IDS)
+    pair(ops.squared_error_forward, ops.squared_error_backward, "dL", y=x, target=array(2, 3, seed=1))
+    add(ops.log_softmax, z=x)
+    add(ops.sum_to, dx=x, shape=(1, 3))
+    visible = attention.causal(2, 3)
+    pair(attention.attend_forward, attention.attend_backward, a=x, v=array(3, 2), visible=visible)
+    q, k, v = array(2, 2, 2), array(2, 3, 2, seed=1), array(2, 3, 3, seed=2)
+    pair(attention.multihead_forward, attention.multihead_backward, q=q, k=k, v=v, visible=visible)
+    W = dict(W_Q=array(3, 2, 2), W_K=array(3, 2, 2, seed=1), W_V=array(3, 2, 2, seed=2), W_O=array(2, 2, 3, seed=3))
+    pair(attention.self_attention_forward, attention.self_attention_backward, x=array(3, 3), **W, visible=visible, first=1)
+    add(attention.heads_first, x=q)
+    add(attention.causal, T=2, S=3, xp=np)
+    tree = {"a": array(2), "b": [array(2), 1.5]}
+    passes = {"tree": "anything else passes through"}
+    cpu = backend.get("cpu")
+    add(backend.namespace, x=x, fine={"x": "looks at its module only"})
+    added = lambda out, index, values: [backend.scatter_add(out, index, values), out]
+    add(backend.scatter_add, call=added, out=array(5, 2), index=IDS, values=array(2, 4, 2), fine={"index, negative": "the last"})
+    for function in (backend.to_numpy, backend.copied):
+        add(function, tree=tree, fine=passes)
+    add(backend.get, device="cpu")
+    add(cpu.put, tree=tree, dtype="float64", fine=passes)
+    add(gradcheck.central_differences, f=lambda x: (x**3).sum(), x=x, h=0.0625)
+    add(gradcheck.relative_error, n=x, m=array(2, 3, seed=1))
+    toy = models.ToyLayer(2, 2)
+    add(gradcheck.check_model, model=toy, x=array(3, 2, 2), params=like(toy.init()), seed=3)
+    if hasattr(gradcheck, "check_pair"):
+        forward, backward = ops.linear_forward, ops.linear_backward
+        inputs = {"x": array(2, 2), "W": array(2, 2), "b": array(2)}
+        add(gradcheck.check_pair, forward=forward, backward=backward, inputs=inputs, wrt=("x", "W", "b"), seed=3, name=Text("linear"))
+
+
+def add_models():
+    minimal = dict(vocab=5, positions=4, heads=2, context=2, query_scale=0.5, value_scale=0.5)
+    embedding, layer, toy = dict(vocab=5, width=2, context=2, scale=0.5), dict(width=4, heads=2, masked=True), dict(tokens=3, width=2, shared=2)
+    full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, context=2, depth=2, norm=True, position_kind="learned", outputs=3, scale=0.5)
+    for kind, settings, x in (
+        (models.MinimalModel, minimal, IDS),
+        (models.EmbeddingModel, embedding, IDS),
+        (models.AttentionLayer, layer, array(2, 3, 4)),
+        (models.ToyLayer, toy, array(2, 3, 2)),
+        (models.Transformer, full, IDS),
+    ):
+        add(kind, use=lambda model: model.init(rng()), **settings)
+        model = kind(**settings)
+        params = like(model.init(rng()))
+        add(model.init, rng=rng())
+        dout = "dlogits" if kind not in (models.AttentionLayer, models.ToyLayer) else "dy"
+        pair(model.forward, model.backward, dout, params=params, x=x)
+        if hasattr(model, "check"):
+            add(model.check, x=x)
+        if hasattr(model, "token_maps"):
+            add(model.token_maps, params=params, fine={"NaN": "only some parameters are read"})
+    vectors = models.MinimalModel(5, 4, context=2)
+    pair(vectors.forward, vectors.backward, "dlogits", "vectors", params=like(vectors.init(rng())), x=array(2, 4, 5))
+    drops = model.draw_drops(rng(), 2, 4, 0.5)
+    add(model.draw_drops, rng=rng(), B=2, S=4, p=0.5)
+    names = ("drop_1", "drop_2", "drop_1.2", "drop_2.2")
+    dropped = lambda **d: model.forward(params, IDS, *d.values())
+    add(model.forward, "dropout", call=dropped, **dict(zip(names, drops)))
+    toy = models.ToyLayer(**toy)
+    add(toy.scores, a=array(1))
+    add(toy.scores_backward, da=array(1, 3))
+    flat = like(toy.init())
+    free = {"missing": "any dict of arrays", "extra": "any dict of arrays"}
+    add(models.pack, params=flat, fine=free)
+    add(models.unpack, vector=array(5), like=flat, fine={"NaN": "shapes alone are read", "like": "shapes alone are read"})
+    add(models.xavier_bound, fan_in=3, fan_out=2)
+    block = {key: array(*shape) for key, shape in model._block_shapes().items()}
+    visible = attention.causal(2, 3)
+    pair(transformer.block_forward, transformer.block_backward, x=array(2, 3, 4), p=block, visible=visible, first=1, drop=(1.0, 2.0))
+
+
+def add_training():
+    decay, square = lambda t, y: -y, array(2, 2)
+    for step in (ode.euler_step, ode.rk4_step, ode.dopri5_step):
+        add(step, f=lambda t, y: -y * t, t=0.5, y=square, h=0.25)
+    event = lambda t, y: y[:, 0] - 0.25
+    common = dict(f=decay, t_span=(0.0, 1.0), y0=square, max_steps=40, progress=None)
+    never = {"out": "NaN for an event that did not fire"}
+    add(ode.integrate, **common, t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625, max_step=0.5, fine=never)
+    add(ode.integrate, "step", **common, method="euler", step=0.25)
+    add(ode.integrate, "n_steps", **common, method="rk4", n_steps=4)
+    params, grads = {"W": square, "b": array(2)}, {"W": array(2, 2, seed=1), "b": array(2, seed=1)}
+    for kind, settings in ((optim.SGD, dict(lr=0.5, momentum=0.5)), (optim.AdamW, dict(lr=0.5, decay=0.5, beta1=0.5, beta2=0.5, eps=0.5))):
+        optimizer = kind(**settings)
+        state = optimizer.init(params)
+        add(kind, use=lambda optimizer: optimizer.step(params, grads, optimizer.init(params)), **settings)
+        add(optimizer.init, params=params, fine={"missing": "any dict", "extra": "any dict", "NaN": "shapes alone are read"})
+        add(optimizer.step, params=params, grads=grads, state=state, scale=0.5)
+    add(optim.clip_by_global_norm, grads=grads, most=0.5, fine={"missing": "any dict", "extra": "any dict"})
+    add(optim.HalveOnPlateau, patience=2, factor=0.5)
+    plateau = optim.HalveOnPlateau(1)
+    add(plateau.update, state=optim.PlateauState(0.5, 0, 1.0), loss=0.75)
+
+    def loss(params, batch):
+        miss = params["W"].sum() - batch
+        return (miss * miss).mean(), {"W": 2 * miss.mean() * np.ones((2, 2)), "b": np.zeros(2)}
+
+    shown = lambda returned: [returned[0], returned[1].tree()]
+    add(
+        train.train, use=shown, loss=loss, params=params, batches=[array(2), array(2)], optimizer=optim.SGD(0.125), steps=2, clip=0.5,
+        callbacks=[(1, lambda step, params: {"size": params["b"].sum()})], schedule=plateau, watch="loss", every=1, title=None,
+        checkpoint=None, until=lambda history: False, fine={"until, a function": "0 goes on"},
+    )  # fmt: skip
+    model, toy = models.MinimalModel(5, 4, 2, context=2), models.ToyLayer(2, 2)
+    weights, flat = like(model.init(rng())), like(toy.init())
+    sequences = np.concatenate([IDS, IDS[:, :1]], axis=1)
+    on = lambda params, batch: lambda loss: loss(params, batch)
+    add(train.next_token_loss, use=on(weights, sequences), model=model, chunk=1, map=map)
+    next_token = train.next_token_loss(model)
+    add(next_token, params=weights, batch=sequences)
+    add(next_token.check, sequences=sequences)
+    answers = (IDS, IDS[:, 1:])
+    add(train.answer_loss, use=on(weights, answers), model=model)
+    add(train.answer_loss(model), "answer_loss", params=weights, batch=answers)
+    pairs = (array(3, 2, 2), array(3, 2))
+    add(train.squared_error_loss, use=on(flat, pairs), model=toy)
+    flow = train.gradient_flow(train.squared_error_loss(toy), flat, pairs)
+    add(train.gradient_flow, use=lambda f: f(0.0, models.pack(flat)), loss=train.squared_error_loss(toy), like=flat, batch=pairs,
+        fine={"like, NaN": "shapes alone are read", "like": "shapes alone are read"})  # fmt: skip
+    add(flow, t=0.5, y=models.pack(flat), fine={"t": "the flow does not depend on time"})
+    add(train.minibatches, data=square, size=1, rng=rng())
+    history = train.History()
+    history.record(0, loss=0.5)
+    recorded = lambda step, loss: [history := train.History(), history.record(step, loss=loss), history.tree()][2]
+    add(history.record, call=recorded, step=3, loss=0.5)
+    for method in (history.__getitem__, history.last, history.steps):
+        add(method, name="loss")
+    add(history.tree, before=2.0, fine={"before, NaN": "nothing is before it"})
+    add(history.from_tree, use=lambda history: history.tree(), tree={"loss": {"steps": np.arange(2), "values": array(2)}})
+    kept = checkpoint.Checkpoint(HERE / "kept.npz", resume=True, settings={"a": 1})
+    add(checkpoint.Checkpoint, path=HERE / "other.npz", every=3, resume=True, settings={"a": 1}, fine={"settings": "any dict"})
+    add(kept.write, call=lambda made, a: [kept.write(made, a=a), kept.read()][1], made={"b": 2}, a=square, also=("tree",),
+        fine={"made": "any dict", "a": "any array or what JSON can hold"})  # fmt: skip
+    kept.write({"b": 2}, a=square)
+    add(kept.read, made={"b": 2}, fine={"missing": "not compared", "None": "not compared"}, also=("resume",))
+
+
+def add_trials():
+    points = [{"a": 1.5}, {"a": 0.5}]
+    values = lambda outcomes: [outcome.result for outcome in outcomes]
+    add(sweep.sweep, use=values, trial=one_point, points=points, map=map, folder=HERE / "sweep", title=None)
+    entered = lambda pool: [pool.__enter__(), pool.__exit__(None, None, None)][1]
+    add(sweep.processes, use=entered, n=2)
+    small = dict(pairs=2, tokens=4, p=0.25, depth=2, heads=1, width=4, scale=0.5, lr=0.125, batch=2, steps=2, every=1, judged=4, seed=3)
+    some = {"missing": "has a default"}
+    add(trials.recall, settings=dict(small, adaptive={"p": 0.25}, previous=True, repeats=1.5, stop=0.5, device="cpu"), fine=some)
+    small = dict(tokens=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4, hidden=2, steps=2)
+    small |= dict(optimizer="adam", lr=0.125, batch=2, every=1, judged=4, threshold=0.25, seed=3, device="cpu")
+    add(trials.location, settings=small, fine=some)
+    add(trials.Diversity, p=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
+    looked = lambda loss: [(diversity := trials.Diversity()).look(1.0), diversity.look(loss), diversity.p, diversity.last]
+    add(trials.Diversity().look, call=looked, loss=0.5)
+
+
+def one_point(settings):
+    return settings["a"] * 2
+
+
+def add_flows():
+    y = array(2, 2)
+    timeless = {"t,": "the flow does not depend on time", '"t"': "no time"}
+    flow = emergence.TwoNumbers(8.0, 4.0, 2.0)
+    run = lambda flow: flow(0.0, flow.start())
+    add(emergence.TwoNumbers, use=run, T=8.0, d=4.0, B=2.0, per_place=True)
+    add(emergence.TwoNumbers, "arrays", use=run, T=np.array([8.0, 4.0]), d=np.array([4.0, 2.0]), B=np.array([2.0, 1.0]))
+    add(emergence.ThreeNumbers, use=run, T=8.0, d=4.0, p=0.25, per_place=True)
+    for name in ("time_at", "linearised", "linearised_loss", "linearised_time", "equilibrium"):
+        method = getattr(flow, name)
+        add(method, **{list(inspect.signature(method).parameters)[0]: 0.5})
+    three = emergence.ThreeNumbers(8.0, 4.0, 0.25)
+    factors = factorization.target([4.0, 2.0], 3)
+    focus = focus_dilution.FocusDilution(np.array([0.5, 0.25, 0.25]), 0.5, 2)
+    at, weights = array(2, 5), array(20)
+    for owner, methods, state in (
+        (flow, ("loss", "attention", "hessian"), y),
+        (three, ("loss", "test_loss", "attention", "hessian"), array(2, 3)),
+        (factors, ("split", "residual", "loss", "feature_loss", "jacobian", "leading_mode"), at),
+        (focus, ("split", "attention", "loss", "singular_values", "row_norms", "conserved", "jacobian", "linearise"), weights),
+    ):
+        add(owner.__call__, t=0.5, y=state, fine=timeless)
+        for name in methods:
+            more = {"leading_mode": dict(within=0.125), "jacobian": dict(h=0.0625) if owner is focus else {}}.get(name, {})
+            part = {"y, NaN": "only a part of the state is read"} if name in ("attention", "row_norms", "singular_values") else None
+            add(getattr(owner, name), y=state, **more, fine=part)
+    kind = factorization.Factorization
+    add(kind, use=lambda f: f(0.0, at), importances=np.array([4.0, 2.0]), features=np.eye(2), places=np.eye(2, 3), geometry="logits")
+    add(factorization.target, use=lambda f: f.G, importances=[4.0, 2.0], tokens=3, geometry="simplex", blocks=[[0], [1, 2]])
+    add(factors.half_event, use=lambda g: g(0.0, at), y0=at, k=1, terminal=True)
+    add(factors.tangent, y=at, dy=array(3, 2, 5))
+    add(factors.state, V=array(2, 2), logits=array(2, 3))
+    add(factors.tilted, heads=2, eps=0.5)
+    add(factors.near_uniform, rng=rng(), heads=2, noise=0.5)
+    add(factors.concentrated, heads=2, position=1, mass=0.5, eps=0.5)
+    add(factors.waterfall, heads=2, mass=0.5, eps=0.5)
+    kind = focus_dilution.FocusDilution
+    add(kind, use=lambda f: f(0.0, array(2 * len(f.pi) * f.width + 2 * f.width**2)), pi=focus.pi, rho=0.5, width=2)
+    add(focus.start, rng=rng(), eps=0.5)
+    add(focus.condensed_point, u=array(2))
+    add(focus.slow_points, t=np.arange(4.0), y=array(4, 20), fine={"NaN": "indices"})
+    how = dict(t_eval=[1.0], token=1, grown=0.5, focused=0.5, renewed=0.5, method="euler", step=0.5, progress=None)
+    add(focus.stages, y0=weights, end=1.0, **how, fine={"out": "NaN for a stage that did not come"})
+    near = focus.linearise(weights)
+    add(focus_dilution.Linear, use=lambda f: [f.shares(), f.displacement([0.5])], flow=focus, rates=near.rates, modes=near.modes, speeds=near.speeds)
+    add(near.leading_mode, within=0.125)
+    add(near.displacement, s=array(2) + 2)
+    add(near.escape_time, distance=0.5, longest=64.0, fine={"out": "NaN if not by then"})
+
+
+def add_tasks():
+    settings = dict(vocab=4, spans=(1, 2), stride=1, importance=2.0, reverse=True, lag_weights=(0.5,), temperature=0.5)
+    add(markov.draw_chain, use=lambda chain: chain.log_law(IDS % 4), rng=rng(), matrices="orthogonal", **dict(settings, lag_weights=((0.5,), (1.0, 0.5))))
+    add(markov.draw_chain, "blocks", use=lambda chain: chain.log_law(IDS % 4), rng=rng(), vocab=4, blocks=[[1], [2]], matrices="frobenius")
+    chain = markov.MarkovChain(array(2, 4, 4), ((1,), (2,)), ((1.0,), (0.5,)), 0.5)
+    add(markov.MarkovChain, use=lambda chain: chain.log_law(IDS % 4),
+        matrices=chain.matrices, blocks=chain.blocks, weights=chain.weights, temperature=0.5)  # fmt: skip
+    add(chain.log_law, x=IDS % 4, blocks=1)
+    add(chain.drive, x=IDS % 4, blocks=[0, 1])
+    add(chain.drive, "vectors", x=array(2, 3, 4), blocks=1)
+    add(chain.sample, rng=rng(), n=2, length=4)
+    add(chain.sample_regression, rng=rng(), n=32, length=4, exact=True)
+    add(markov.orthogonal, rng=rng(), h=2, V=3)
+    model = models.MinimalModel(4, 4, 2, context=2)
+    params, sequences, cpu = like(model.init(rng())), chain.sample(rng(), 3, 5), backend.get("cpu")
+    look = ladder.Ladder(model, chain, sequences, cpu)
+    add(ladder.Ladder, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu, maps=True)
+    add(look.__call__, step=3, params=params, fine={"step": "a look does not depend on it"})
+    W_star = np.eye(3)[[1, 2, 0]]
+    task = regression.SingleLocation(W_star, 4, 2, 0.25)
+    add(regression.SingleLocation, use=lambda task: task.sample(rng(), 2), W_star=W_star, tokens=4, places=2, p=0.25)
+    add(regression.draw_task, use=lambda task: task.sample(rng(), 2), rng=rng(), tokens=4, width=3, places=2, p=0.25)
+    add(task.relevant, rng=rng(), shape=(2, 2), dtype="float64")
+    add(task.sample, rng=rng(), n=2)
+    add(task.sample_marked, rng=rng(), n=2, anywhere=True)
+    layer = models.ToyLayer(4, 3)
+    add(task.population, layer=layer, params=like(layer.init()))
+    add(task.stochastic, rng=rng(), a=array(2, 4), W=array(2, 3, 3), n=2)
+    pairs = recall.Recall(2, 4)
+    add(recall.Recall, use=lambda task: task.sample(rng(), 2), pairs=2, tokens=4, repeats=1.5, p=0.25)
+    add(pairs.sample, rng=rng(), n=2)
+    add(pairs.batches, rng=rng(), n=2)
+    path, words = HERE / "text.txt", "a b a c b a".split()
+    path.write_text("A b a, c b a.")
+    corpus = text.from_words(words, 3)
+    add(text.Corpus, use=lambda c: [c.counts, c.id("a"), next(c.batches(rng(), 1, 2))], ids=corpus.ids, words=corpus.words)
+    add(corpus.id, word="a")
+    add(corpus.batches, rng=rng(), size=2, length=3)
+    add(corpus.hold_out, share=0.5)
+    add(corpus.shuffled, rng=rng())
+    add(text.read, path=path, vocab=3, form="plain")
+    add(text.words, path=path, form="plain")
+    add(text.split, content=Text("a b"), form="auto")
+    add(text.from_words, words=words, vocab=3, also=("text",))
+    add(text.stories, rng=rng(), n=2)
+
+
+def add_pictures():
+    log_p, s = -abs(array(2, 3)) - 0.5, abs(array(2, 2, 2, 3))
+    add(measure.entropy, log_p=log_p)
+    add(measure.kl, log_p=log_p, log_q=-abs(array(2, 3, seed=1)))
+    add(measure.lag_attention, s=s)
+    add(measure.span_mass, s=s, blocks=[[1], [2, 3]])
+    never = {"out": "NaN if it never does"}
+    add(measure.stage_steps, steps=np.arange(4.0), curves=abs(array(4, 3)), fine=never)
+    add(measure.effective_rank, singular_values=abs(array(2, 3)))
+    add(measure.turns, curve=np.array([2.0, 1, 2, 0, 1]), least=0.5)
+    add(measure.plateau_length, t=np.arange(4.0), loss=np.array([2.0, 1.5, 0.5, 0.25]), threshold=1.0, fine=never)
+    add(measure.fit_power_law, y=np.array([1.0, 2, 3, 5]), a=np.array([1.0, 2, 4, 8]), also=("x",))
+    ax = plt.figure(figsize=(1, 1)).add_subplot()
+    words = dict(title=Text("title"), first_query=2)
+    add(plot.attention_map, ax=ax, s=abs(array(2, 3)), **words, visible=attention.causal(2, 3), cmap="magma_r", limits=(0.0, 1.0),
+        use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})  # fmt: skip
+    add(plot.heads_map, ax=ax, s=abs(array(2, 2, 3)), **words, use=lambda _: [np.asarray(image.get_array()) for image in ax.images])
+    add(plot.step_axis, ax=ax, last=64.0, linear=8.0, use=lambda _: ax.get_xlim())
+    drawn = lambda _: [line.get_xydata() for line in ax.lines]
+    add(plot.reference, ax=ax, value=0.5, text=Text("text"), below=True, use=drawn)
+    add(plot.slope, ax=ax, x=np.array([1.0, 2, 4]), y=0.5, power=2.0, text=Text("text"), use=drawn)
+
+
+for build in (add_ops, add_models, add_training, add_trials, add_flows, add_tasks, add_pictures):
+    build()
+
+
+# How an argument is changed: (label, value, what is right, the plain value it stands for)
+#
+#   refuse  it must be refused           same  as the plain value, or refused        nan   NaN comes out, or refused
+#   other   no NaN comes out             inf   anything but another error            huge  no NaN, though perhaps infinity
+
+
+def changes(value):
+    kind = value.dtype.kind if isinstance(value, np.ndarray) else ""
+    wrong = {"object()": object(), '"text"': "text", "{}": {}, "a function": lambda *_: 0}
+    if isinstance(value, (str, Path)):
+        wrong = {label: new for label, new in wrong.items() if label != '"text"'}
+    if callable(value) and not isinstance(value, type):
+        wrong = {label: new for label, new in wrong.items() if label != "a function"}
+        yield from (("3", 3, "refuse", None), ("a function of nothing", lambda *_, **__: None, "other", None))
+    if isinstance(value, dict):
+        del wrong["{}"]
+        yield "{}", {}, "other", None
+        yield "values as a list", list(value.values()), "refuse", None
+        yield "extra key", {**value, "extra": next(iter(value.values()))}, "refuse", None
+        yield "missing key", dict(list(value.items())[1:]), "refuse", None
+    yield from ((label, new, "refuse", None) for label, new in wrong.items())
+    yield from (("None", None, "other", None), ("[1, 2]", [1, 2], "other", None))
+    if isinstance(value, np.random.Generator):
+        yield from (("0", 0, "refuse", None), ("RandomState", np.random.RandomState(0), "refuse", None))
+    elif isinstance(value, bool):
+        yield from (("1", 1, "same", True), ('"yes"', "yes", "refuse", None))
+    elif isinstance(value, (int, float)):
+        yield from numbers(value)
+    elif isinstance(value, str):
+        meant = "other" if isinstance(value, Text) else "refuse"
+        yield from (('"nonsense"', "nonsense", meant, None), ('""', "", meant, None), ("3", 3, "other", None))
+    elif type(value) in (list, tuple):
+        some = ("[]", []), ("[None]", [None]), ('["a"]', ["a"]), ("3", 3), ("one more", [*value, value[-1]])
+        yield from ((label, new, "other", None) for label, new in some)
+        yield "[NaN]", [np.nan] * len(value), "nan", None
+    elif kind:
+        yield from shapes(value)
+        yield from dtypes(value, kind)
+
+
+def numbers(value):
+    yield from (("NaN", np.nan, "nan", None), ("inf", np.inf, "inf", None), ("-inf", -np.inf, "inf", None))
+    yield from (("0", type(value)(0), "other", None), ("-1", type(value)(-1), "other", None), ("True", True, "same", type(value)(1)))
+    yield from (("10**400", 10**400, "huge", None), ("complex", complex(value), "same", value), ("1j", 1j, "refuse", None))
+    if isinstance(value, int):
+        yield from (("1.5", 1.5, "refuse", None), ("np.int64", np.int64(value), "same", value), ('"3"', "3", "refuse", None))
+    else:
+        yield from (("1e308", 1e308, "huge", None), ("1e-308", 1e-308, "huge", None), ("np.float32", np.float32(value), "same", value))
+
+
+def shapes(value):
+    yield from (("an axis more", value[None], "other", None), ("an axis more at the end", value[..., None], "other", None))
+    if value.ndim:
+        yield "an axis less", value[0], "other", None
+        yield "size 1", value[(slice(0, 1),) * value.ndim], "other", None
+    for axis in range(value.ndim):
+        yield f"one more along axis {axis}", np.concatenate([value, value.take([0], axis)], axis), "other", None
+        yield f"one fewer along axis {axis}", value.take(range(1, value.shape[axis]), axis), "other", None
+        yield f"empty along axis {axis}", value.take([], axis), "other", None
+
+
+def dtypes(value, kind):
+    yield from (("a list", value.tolist(), "same", value), ("object", value.astype(object), "same", value))
+    yield "str", value.astype(str), "refuse", None
+    if value.ndim == 2:
+        yield "np.matrix", np.matrix(value), "same", value
+    masked = np.ma.masked_array(value, np.arange(value.size).reshape(value.shape) == value.size // 2)
+    yield "masked", masked, "nan", None
+    if kind == "f":
+        whole, plain = np.round(value), lambda a: a.astype(float)
+        yield from ((name, whole.astype(name), "same", plain(whole)) for name in ("int8", "int64"))
+        yield "uint8", abs(whole).astype("uint8"), "same", plain(abs(whole))
+        yield "bool", value > 0, "same", plain(value > 0)
+        yield from ((name, value.astype(name), "same", value) for name in ("float16", "complex128"))
+        for label, bad in (("NaN", np.nan), ("inf", np.inf)):
+            new = value.copy()
+            new.flat[new.size // 2] = bad
+            yield label, new, label.lower(), None
+    elif kind == "i":
+        yield from ((name, value.astype(name), "same", value) for name in ("int8", "uint8", "uint16", "float64"))
+        yield "bool", value > 0, "same", (value > 0).astype(int)
+        for label, bad in (("too large", 10**6), ("negative", -1)):
+            new = value.copy()
+            new.flat[-1] = bad
+            yield label, new, "refuse", None
+    else:
+        yield from (("int8", value.astype("int8"), "same", value), ("float64", value.astype(float), "same", value))
+        yield "all False", np.zeros_like(value), "other", None
+
+
+# One call, and what came of it
+
+
+def fresh(value):
+    """A copy of what a call may change or use up."""
+    if isinstance(value, np.random.Generator):
+        return rng()
+    if isinstance(value, (dict, list, tuple)) and not hasattr(value, "_fields"):
+        parts = {key: fresh(part) for key, part in value.items()} if isinstance(value, dict) else [fresh(part) for part in value]
+        return type(value)(parts)
+    if isinstance(value, plt.Axes):
+        value.clear()
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def attempt(call, arguments):
+    """(result, None) or (None, what was raised), and the warnings of NumPy."""
+
+    def ring(*_):
+        raise Hang(f"no answer in {SECONDS} s")
+
+    arguments = {key: fresh(value) for key, value in arguments.items()}
+    timed = hasattr(signal, "setitimer")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            if timed:
+                before = signal.signal(signal.SIGALRM, ring)
+                signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            result, error = call(**arguments), None
+            if isinstance(result, types.GeneratorType):
+                try:
+                    result = next(result)
+                except Exception as late:
+                    raise Late(f"only at next(): {type(late).__name__}: {late}") from None
+        except (Exception, Hang, SystemExit) as caught:
+            result, error = None, caught
+        finally:
+            if timed:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+    return result, error, [str(one.message) for one in told if re.match("invalid value|divide by|Mean of empty", str(one.message))]
+
+
+def leaves(result):
+    """The arrays, numbers and strings of a nest; what a mask hides counts as NaN."""
+    if isinstance(result, np.ma.MaskedArray):
+        result = result.astype(float).filled(np.nan)
+    if isinstance(result, (np.ndarray, np.generic, float, int, complex)):
+        return [np.asarray(result)]
+    if isinstance(result, str):
+        return [np.asarray(str(result), dtype=object)]
+    if dataclasses.is_dataclass(result):
+        return leaves([getattr(result, field.name) for field in dataclasses.fields(result)])
+    if isinstance(result, dict):
+        return leaves(list(result.values()))
+    return [leaf for part in result for leaf in leaves(part)] if isinstance(result, (list, tuple)) else []
+
+
+def holds(test, result):
+    return any(bool(np.any(test(leaf))) for leaf in leaves(result) if leaf.dtype.kind in "fc")
+
+
+def equal(one, other):
+    one, other = leaves(one), leaves(other)
+    close = lambda a, b: np.allclose(a, b, 1e-6, 1e-6, equal_nan=True) if "O" not in (a.dtype.kind, b.dtype.kind) else np.array_equal(a, b)
+    return len(one) == len(other) and all(a.shape == b.shape and close(a, b) for a, b in zip(one, other))
+
+
+def says(message, names):
+    """Whether a message speaks of one of these arguments: at its start, or as `name =`, `name[` or `as name has`."""
+    for name in map(re.escape, names):
+        word = rf"|(?<!\w){name}(?!\w)" if len(name) > 3 else ""
+        if re.search(rf"^{name}(?!\w)|(?<!\w){name}(:| =|\[)|\bas {name}\b{word}", message):
+            return True
+    return False
+
+
+def judge(entry, names, meant, result, error, told, reference):
+    """None if it is right, "" if it was refused as it should be, else what is wrong."""
+    if error is not None:
+        if isinstance(error, train.Diverged) and meant in ("nan", "inf", "huge", "other"):
+            return ""
+        anything = [*entry.valid, *getattr(getattr(entry.call, "__self__", None), "__dataclass_fields__", ())]
+        allowed = [*names, *entry.also, *(anything if meant == "other" else ())]
+        refused = isinstance(error, (InputError, TypeError)) and says(str(error), allowed)
+        return "" if refused else f"{type(error).__name__}: {' '.join(str(error).split())[:110]}"
+    if meant == "refuse":
+        return "accepted"
+    if meant == "same" and not equal(result, reference):
+        return "another result than that of the plain value"
+    if meant == "nan" and not holds(np.isnan, result):
+        return "a silent NaN: the result has none"
+    if meant in ("same", "other", "huge") and holds(np.isnan, result) and not holds(np.isnan, entry.result) and "out" not in entry.fine:
+        return "NaN in the result"
+    if meant == "other" and holds(np.isinf, result) and not holds(np.isinf, entry.result):
+        return "infinity in the result"
+    return f"RuntimeWarning: {told[0]}" if told and meant in ("same", "other") else None
+
+
+def arguments(valid, path=()):
+    """Every argument, and every entry of a dict: its path."""
+    for key, value in valid.items():
+        yield (*path, key), value
+        if isinstance(value, dict):
+            yield from arguments(value, (*path, key))
+
+
+def replaced(valid, path, new):
+    key, *rest = path
+    return {**valid, key: replaced(valid[key], rest, new) if rest else new}
+
+
+def tried(entry):
+    """Each mutation of one entry: what was done, and the verdict of `judge`."""
+    with contextlib.chdir(HERE):
+        entry.result, error, _ = attempt(entry.call, entry.valid)
+        if error is not None:
+            yield "the valid call", f"{type(error).__name__}: {error}"
+            return
+        for path, value in arguments(entry.valid):
+            for label, new, meant, plain in changes(value):
+                done = f"{path[0]}{''.join(f'[{key!r}]' for key in path[1:])}, {label}"
+                if any(part in done for part in entry.fine):
+                    meant = "inf"
+                reference = None
+                if meant == "same":
+                    reference, failed, _ = attempt(entry.call, replaced(entry.valid, path, plain))
+                    meant = "other" if failed else "same"
+                came = attempt(entry.call, replaced(entry.valid, path, new))
+                yield done, judge(entry, path[::-1], meant, *came, reference)
+
+
+def public():
+    """The dotted name of everything public in the package that takes an argument."""
+    for info in pkgutil.walk_packages(tinyattn.__path__, "tinyattn."):
+        if info.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(info.name)
+        for name, thing in vars(module).items():
+            if name.startswith("_") or getattr(thing, "__module__", "") != info.name:
+                continue
+            if inspect.isfunction(thing):
+                yield thing
+            elif inspect.isclass(thing) and not issubclass(thing, (tuple, Exception)):
+                yield thing
+                own = {key: getattr(value, "__func__", value) for key, value in vars(thing).items()}
+                yield from (f for key, f in own.items() if inspect.isfunction(f) and (key[0] != "_" or key in ("__call__", "__getitem__")))
+
+
+def takes_something(thing):
+    return len(set(inspect.signature(thing).parameters) - {"self"}) > 0
+
+
+def test_every_public_callable_is_tried():
+    names = {dotted(thing) for thing in public() if takes_something(thing)}
+    names = {name for name in names if not name.startswith(tuple(LEFT_OUT))}
+    assert not names - {name.partition(" ")[0] for name in ENTRIES}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_bad_inputs(name):
+    wrong = [f"{done} -> {verdict}" for done, verdict in tried(ENTRIES[name]) if verdict]
+    assert not wrong, f"{len(wrong)} inputs of {name}\n" + "\n".join(wrong)
+
+
+def main(only=""):
+    print(f"{'':<64} tried refused   right   wrong")
+    total = np.zeros(4, int)
+    for name, entry in ENTRIES.items():
+        if only in name:
+            verdicts = list(tried(entry))
+            wrong = [f"    {done} -> {verdict}" for done, verdict in verdicts if verdict]
+            row = len(verdicts), sum(v == "" for _, v in verdicts), sum(v is None for _, v in verdicts), len(wrong)
+            total += row
+            print(f"{name:<64}{row[0]:>6}{row[1]:>8}{row[2]:>8}{row[3]:>8}", *wrong, sep="\n")
+    print(f"{'total':<64}{total[0]:>6}{total[1]:>8}{total[2]:>8}{total[3]:>8}")
+    return int(total[3] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
