@@ -9,6 +9,7 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    package_dir={"": "."},  # an editable install is then a plain path, which editors and type checkers follow
     packages=["tinyattn", "tinyattn.flows", "tinyattn.models", "tinyattn.tasks"],
     package_data={"tinyattn": ["py.typed"]},
     python_requires=">=3.11",
@@ -16,6 +17,6 @@ setup(
     extras_require={
         "gpu-cuda12": ["cupy-cuda12x[ctk]"],
         "gpu-cuda13": ["cupy-cuda13x[ctk]"],
-        "test": ["pytest"],
+        "test": ["pytest==9.2.0", "scipy", "mypy==2.4.1", "ruff==0.17.6"],
     },
 )

@@ -122,7 +122,10 @@ def main():
             left = len(list(Path(folder).glob(".*.part")))
         same, on_the_way, unfinished = same + bits, on_the_way + (step < STEPS), unfinished + left
         print(f"seed {seed}: killed at step {step}, {left} unfinished, {'the same' if bits else 'OTHER'} bits", flush=True)
-    print(f"{same} of {options.runs} resumed to the same bits, {on_the_way} were killed on the way, {unfinished} writes were cut", end="")
+    print(
+        f"{same} of {options.runs} resumed to the same bits, {on_the_way} were killed on the way, {unfinished} writes were cut",
+        end="",
+    )
     print(f" ({time.perf_counter() - start:.0f} s)")
     return 0 if same == options.runs else 1
 

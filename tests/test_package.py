@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up. A module may import those of lower rank only.
 RANKS = [
     {"errors", "progress"},
-    {"backend"},
+    {"backend", "kept"},
     {"ops", "events", "checkpoint"},
     {"attention", "ode"},
     {"models", "optim", "sweep"},
@@ -41,6 +41,24 @@ def test_dependencies_point_one_way():
                 assert RANK[name] < RANK[here], f"{path.name} imports {name}"
 
 
+def test_every_module_is_an_attribute_and_dir_lists_them_in_reading_order():
+    code = (
+        "import sys, tinyattn\nassert not {'cupy', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "print(*dir(tinyattn))\nassert tinyattn.attention.attend_forward and tinyattn.tasks.markov\n"
+        "try:\n    tinyattn.nothing\nexcept AttributeError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names, error = done.stdout.splitlines()
+    assert names.split() == tinyattn.__all__ and error == "module 'tinyattn' has no attribute 'nothing'"
+    files = {path.stem for path in (ROOT / "tinyattn").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert set(tinyattn.__all__) == files - {"__init__"}
+    place = tinyattn.__all__.index
+    for path in (ROOT / "tinyattn").glob("*.py"):
+        for name in imports(path) if path.stem != "__init__" else ():
+            assert place(name) < place(path.stem), f"{path.stem} is to be read after {name}, which it imports"
+
+
 def test_cupy_is_imported_in_one_place():
     for path in (ROOT / "tinyattn").rglob("*.py"):
         if path.stem != "backend":
@@ -64,7 +82,7 @@ def test_readme_and_lessons_agree():
 
 def test_the_gradient_check_in_readme_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code, shown = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", readme, re.S).groups()
+    code, shown = re.search(r"```python\n(import numpy.*?)```.*?```text\n(.*?)```", readme, re.S).groups()
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert [line.split()[:2] for line in shown.splitlines()] == [line.split()[:2] for line in done.stdout.splitlines()]

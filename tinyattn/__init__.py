@@ -1,7 +1,7 @@
 """tinyattn: how attention heads learn, with every gradient written by hand.
 
 Read in this order: backend, ops, attention, models, gradcheck, ode, optim, train, checkpoint; then flows/, tasks/,
-measure, ladder, trials, sweep, plot and lesson.
+measure, ladder, trials, sweep, plot and lesson. `dir(tinyattn)` lists the modules so; each is there as an attribute.
 
 One alphabet, used by every file, derivation and lesson:
 
@@ -20,4 +20,54 @@ A head axis stands right before the axes it serves: scores (..., H, T, S), value
 Axes of attention maps are [query, key]; each row sums to 1.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when it is first asked for
+    from . import (
+        attention,
+        backend,
+        checkpoint,
+        errors,
+        events,
+        flows,
+        gradcheck,
+        kept,
+        ladder,
+        lesson,
+        measure,
+        models,
+        ode,
+        ops,
+        optim,
+        plot,
+        progress,
+        sweep,
+        tasks,
+        train,
+        trials,
+        twins,
+    )
+
 __version__ = "0.1.0"
+__all__ = [  # in reading order
+    "errors", "progress", "backend", "ops", "attention", "models", "gradcheck", "twins", "ode", "events", "optim", "kept",
+    "checkpoint", "train", "flows", "tasks", "measure", "ladder", "trials", "sweep", "plot", "lesson",
+]  # fmt: skip
+
+
+def __getattr__(name):
+    if name in __all__:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class _InOrder(str):
+    """A name that comes before those that stand behind it in the list above: dir() sorts what it is given."""
+
+    def __lt__(self, other):
+        return __all__.index(self) < __all__.index(other)
+
+
+def __dir__():
+    return [_InOrder(name) for name in __all__]

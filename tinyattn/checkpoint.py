@@ -22,16 +22,23 @@ class Checkpoint:
     settings: whatever JSON can hold; a run with other settings is refused.
     """
 
-    path: Path
+    path: str | Path
     every: int = 100
     resume: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        object.__setattr__(self, "path", Path(self.path))
+        try:
+            object.__setattr__(self, "path", Path(self.path))
+        except TypeError:
+            raise InputError(f"path: expected a file's path, got {shown(self.path)}") from None
         check_count("every", self.every)
         object.__setattr__(self, "settings", plain("settings", check_instance("settings", self.settings, dict)))
-        check_writable("path", self.path.parent)
+        check_writable("path", self.file.parent)
+
+    @property
+    def file(self) -> Path:
+        return Path(self.path)
 
     def write(self, made: dict[str, Any] | None = None, /, **tree: Any) -> None:
         """Save a nest of dicts of arrays (from any device) and of what JSON can hold; the file there before stays until then.
@@ -45,17 +52,17 @@ class Checkpoint:
             words = json.dumps({"settings": self.settings, "made": made or {}, "rest": rest})
         except TypeError as error:
             raise InputError(f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})") from None
-        write_whole(self.path, lambda file: np.savez(file, **{"/": np.array(words), **arrays}))
+        write_whole(self.file, lambda file: np.savez(file, **{"/": np.array(words), **arrays}))  # type: ignore[arg-type]
 
     def read(self, made: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The nest of the last `write`, NumPy arrays and all else as it was; None if there is none or `resume` is False.
 
         Raises InputError for a file that cannot be read, of a run with other settings or, if it is given, made by another.
         """
-        if not self.resume or not self.path.exists():
+        if not self.resume or not self.file.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with np.load(self.file, allow_pickle=False) as file:
                 words = json.loads(str(file["/"]))
                 tree = _nest({**words["rest"], **{path: file[path] for path in file.files if path != "/"}})
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:

@@ -164,8 +164,8 @@ def shown(value: Any) -> str:
     if isinstance(value, np.ndarray):
         text = np.array2string(value, threshold=6, edgeitems=2, separator=", ")
     else:
-        text = value if isinstance(value, type) else repr(value)
-    text = " ".join(str(text).split())
+        text = str(value) if isinstance(value, type) else repr(value)
+    text = " ".join(text.split())
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 

@@ -59,7 +59,8 @@ class Ladder:
         maps      (H, T, S), if asked for
         """
         model, x = self.model, self.sequences
-        n, overlap, loss, mass, maps = len(x), 0.0, 0.0, 0.0, 0.0
+        n, loss = len(x), 0.0
+        overlap, mass, maps = np.zeros(len(self.p)), np.zeros(()), np.zeros(())
         for rows in (slice(i, i + CHUNK) for i in range(0, n, CHUNK)):
             logits, cache = model.forward(params, self.device.put(x[rows, :-1]))
             log_q, s = to_numpy((log_softmax(logits), cache.attention))

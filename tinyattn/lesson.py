@@ -176,7 +176,7 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
         sys.excepthook = _one_line
     if options.no_show:
         matplotlib.use("Agg")
-    plt.rcParams.update(plot.STYLE)
+    plt.rcParams.update(plot.STYLE)  # type: ignore[arg-type]
     check_count("--seed", options.seed, 0)
     device = backend.get(options.device)
     if resumable and options.resume and not any(options.out.glob("*.npz")):

@@ -42,7 +42,7 @@ class AttentionLayer:
         check_params(params, self._shapes())
         T = x.shape[-2]
         visible = causal(T, T, namespace(x)) if self.masked else None
-        return self_attention_forward(x, *(params[key] for key in ("W_Q", "W_K", "W_V", "W_O")), visible)
+        return self_attention_forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible)
 
     def backward(self, dy: Any, cache: SelfAttention) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""

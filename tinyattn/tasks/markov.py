@@ -96,7 +96,7 @@ class MarkovChain:
         S, context = x.shape[1], self.context
         if S < context:
             raise InputError(f"x: expected sequences of at least context = {context} tokens, got {S}")
-        total = 0.0
+        total: Any = 0.0
         for lag, table in self._tables(blocks).items():
             past = x[:, context - lag : S + 1 - lag]
             total = total + (table[past] if x.ndim == 2 else past @ table)
@@ -194,10 +194,10 @@ def draw_chain(
     check_instance("reverse", reverse, bool)
     if blocks is not None and stride is not None:
         raise InputError(f"stride: expected none beside explicit blocks, got {stride}")
-    blocks = _blocks(spans, stride) if blocks is None else _explicit(blocks)
+    lags = _blocks(spans, stride) if blocks is None else _explicit(blocks)
     check_number("importance", importance, above=0)
     check_number("temperature", temperature, above=0)
-    h = len(blocks)
+    h = len(lags)
     power = np.arange(h) if reverse else np.arange(h)[::-1]
     with np.errstate(over="ignore", under="ignore"):
         strengths = float(importance) ** power
@@ -205,7 +205,7 @@ def draw_chain(
         raise InputError(f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, got {importance}")
     A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab)
     A = A * strengths[:, None, None]
-    return MarkovChain(A, blocks, _weights(lag_weights, blocks), float(temperature))
+    return MarkovChain(A, lags, _weights(lag_weights, lags), float(temperature))
 
 
 def _blocks(spans, stride):
