@@ -26,7 +26,22 @@ import numpy as np
 import pytest
 
 import tinyattn
-from tinyattn import attention, backend, checkpoint, gradcheck, ladder, measure, models, ode, ops, optim, plot, sweep, train, trials
+from tinyattn import (
+    attention,
+    backend,
+    checkpoint,
+    gradcheck,
+    ladder,
+    measure,
+    models,
+    ode,
+    ops,
+    optim,
+    plot,
+    sweep,
+    train,
+    trials,
+)
 from tinyattn.errors import InputError
 from tinyattn.flows import emergence, factorization, focus_dilution
 from tinyattn.models import transformer
@@ -110,6 +125,7 @@ def like(params):
 
 
 IDS = np.array([[1, 0, 4, 3], [2, 4, 0, 1]])
+# fmt: off
 
 
 def add_ops():
@@ -148,13 +164,15 @@ def add_ops():
     if hasattr(gradcheck, "check_pair"):
         forward, backward = ops.linear_forward, ops.linear_backward
         inputs = {"x": array(2, 2), "W": array(2, 2), "b": array(2)}
-        add(gradcheck.check_pair, forward=forward, backward=backward, inputs=inputs, wrt=("x", "W", "b"), seed=3, name=Text("linear"))
+        add(gradcheck.check_pair, forward=forward, backward=backward, inputs=inputs, wrt=("x", "W", "b"), seed=3, name=Text("linear"), also=("wrt", "axes"))
 
 
 def add_models():
     minimal = dict(vocab=5, positions=4, heads=2, context=2, query_scale=0.5, value_scale=0.5)
-    embedding, layer, toy = dict(vocab=5, width=2, context=2, scale=0.5), dict(width=4, heads=2, masked=True), dict(tokens=3, width=2, shared=2)
-    full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, context=2, depth=2, norm=True, position_kind="learned", outputs=3, scale=0.5)
+    embedding, toy = dict(vocab=5, width=2, context=2, scale=0.5), dict(tokens=3, width=2, shared=2)
+    layer = dict(width=4, heads=2, masked=True)
+    full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, context=2, depth=2, norm=True, position_kind="learned",
+                outputs=3, scale=0.5)
     for kind, settings, x in (
         (models.MinimalModel, minimal, IDS),
         (models.EmbeddingModel, embedding, IDS),
@@ -219,10 +237,10 @@ def add_training():
 
     shown = lambda returned: [returned[0], returned[1].tree()]
     add(
-        train.train, use=shown, loss=loss, params=params, batches=[array(2), array(2)], optimizer=optim.SGD(0.125), steps=2, clip=0.5,
+        train.train, use=shown, loss=loss, params=params, batches=[array(2), array(2)], optimizer=optim.SGD(0.125), steps=2, clip=0.5, also=("grads",),
         callbacks=[(1, lambda step, params: {"size": len(params)})], schedule=plateau, watch="loss", every=1, title=Text("run"),
-        checkpoint=None, until=lambda history: False, fine={"until, a function": "0 goes on"},
-    )  # fmt: skip
+        checkpoint=None, until=lambda history: False, fine={"until, a function": "0 goes on", "key": "any dict", "batches, [NaN]": "this loss does not look"},
+    )
     model, toy = models.MinimalModel(5, 4, 2, context=2), models.ToyLayer(2, 2)
     weights, flat = like(model.init(rng())), like(toy.init())
     sequences = np.concatenate([IDS, IDS[:, :1]], axis=1)
@@ -233,14 +251,14 @@ def add_training():
     add(next_token.check, sequences=sequences)
     answers = (IDS, IDS[:, 1:])
     add(train.answer_loss, use=on(weights, answers), model=model)
-    add(train.answer_loss(model), "answer_loss", params=weights, batch=answers)
+    add(train.answer_loss(model), "answer_loss", params=weights, batch=answers, also=("x", "targets"))
     pairs = (array(3, 2, 2), array(3, 2))
     add(train.squared_error_loss, use=on(flat, pairs), model=toy)
     flow = train.gradient_flow(train.squared_error_loss(toy), flat, pairs)
     add(train.gradient_flow, use=lambda f: f(0.0, models.pack(flat)), loss=train.squared_error_loss(toy), like=flat, batch=pairs, also=("vector", "x", "target"),
-        fine={"like, NaN": "shapes alone are read", "like": "shapes alone are read"})  # fmt: skip
+        fine={"like, NaN": "shapes alone are read", "like": "shapes alone are read"})
     add(flow, t=0.5, y=models.pack(flat), fine={"t": "the flow does not depend on time"})
-    add(train.minibatches, data=square, size=1, rng=rng())
+    add(train.minibatches, data=square, size=1, rng=rng(), fine={"data, NaN": "not in the first batch", "data, str": "rows of anything"})
     history = train.History()
     history.record(0, loss=0.5)
     recorded = lambda step, loss: [history := train.History(), history.record(step, loss=loss), history.tree()][2]
@@ -248,11 +266,12 @@ def add_training():
     for method in (history.__getitem__, history.last, history.steps):
         add(method, name="loss")
     add(history.tree, before=2.0, fine={"before, NaN": "nothing is before it"})
-    add(history.from_tree, use=lambda history: history.tree(), tree={"loss": {"steps": np.arange(2), "values": array(2)}})
+    add(history.from_tree, use=lambda history: history.tree(), tree={"loss": {"steps": np.arange(2), "values": array(2)}},
+        fine={"key": "any series"})
     kept = checkpoint.Checkpoint(HERE / "kept.npz", resume=True, settings={"a": 1})
     add(checkpoint.Checkpoint, path=HERE / "other.npz", every=3, resume=True, settings={"a": 1}, fine={"settings": "any dict"})
     add(kept.write, call=lambda made, a: [kept.write(made, a=a), kept.read()][1], made={"b": 2}, a=square, also=("tree",),
-        fine={"made": "any dict", "a": "any array or what JSON can hold"})  # fmt: skip
+        fine={"made": "any dict", "a": "any array or what JSON can hold"})
     kept.write({"b": 2}, a=square)
     add(kept.read, made={"b": 2}, fine={"missing": "not compared", "None": "not compared"}, also=("resume",))
 
@@ -263,12 +282,14 @@ def add_trials():
     add(sweep.sweep, use=values, trial=one_point, points=points, map=map, folder=HERE / "sweep", title=Text("run"))
     entered = lambda pool: [pool.__enter__(), pool.__exit__(None, None, None)][1]
     add(sweep.processes, use=entered, n=2)
-    small = dict(pairs=2, tokens=4, p=0.25, depth=2, heads=1, width=4, scale=0.5, lr=0.125, batch=2, steps=2, every=1, judged=4, seed=3)
+    small = dict(seed=3, pairs=2, tokens=4, p=0.25, depth=2, heads=1, width=4, scale=0.5, lr=0.125, batch=2, steps=2, every=1, judged=4)
     some = {"missing": "has a default"}
-    add(trials.recall, settings=dict(small, adaptive={"p": 0.25}, previous=True, repeats=1.5, stop=0.5, device="cpu"), fine=some)
-    small = dict(tokens=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4, hidden=2, steps=2)
-    small |= dict(optimizer="adam", lr=0.125, batch=2, every=1, judged=4, threshold=0.25, seed=3, device="cpu")
-    add(trials.location, settings=small, fine=some)
+    quick = lambda trial, small: lambda settings: trial(settings if settings != {} else {**small, "seed": 0})
+    small |= dict(adaptive={"p": 0.25}, previous=True, repeats=1.5, stop=1.0, device="cpu")
+    add(trials.recall, call=quick(trials.recall, small), settings=small, fine=some)
+    small = dict(seed=3, tokens=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4, hidden=2, steps=2)
+    small |= dict(optimizer="adam", lr=0.125, batch=2, every=1, judged=4, threshold=0.25, device="cpu")
+    add(trials.location, call=quick(trials.location, small), settings=small, fine=some)
     add(trials.Diversity, p=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
     looked = lambda loss: [(diversity := trials.Diversity()).look(1.0), diversity.look(loss), diversity.p, diversity.last]
     add(trials.Diversity().look, call=looked, loss=0.5)
@@ -307,7 +328,7 @@ def add_flows():
     kind = factorization.Factorization
     add(kind, use=lambda f: f(0.0, at), importances=np.array([4.0, 2.0]), features=np.eye(2), places=np.eye(2, 3), geometry="logits")
     add(factorization.target, use=lambda f: f.G, importances=[4.0, 2.0], tokens=3, geometry="simplex", blocks=[[0], [1, 2]])
-    add(factors.half_event, use=lambda g: g(0.0, at), y0=at, k=1, terminal=True)
+    add(factors.half_event, use=lambda g: g(0.0, at), y0=at, k=1, terminal=True, fine={"terminal": "integrate looks at it"})
     add(factors.tangent, y=at, dy=array(3, 2, 5))
     add(factors.state, V=array(2, 2), logits=array(2, 3))
     add(factors.tilted, heads=2, eps=0.5)
@@ -322,7 +343,6 @@ def add_flows():
     how = dict(t_eval=[1.0], token=1, grown=0.5, focused=0.5, renewed=0.5, method="euler", step=0.5, progress=Text("run"))
     add(focus.stages, y0=weights, end=1.0, **how, fine={"out": "NaN for a stage that did not come"})
     near = focus.linearise(weights)
-    add(focus_dilution.Linear, use=lambda f: [f.shares(), f.displacement([0.5])], flow=focus, rates=near.rates, modes=near.modes, speeds=near.speeds)
     add(near.leading_mode, within=0.125)
     add(near.displacement, s=array(2) + 2)
     add(near.escape_time, distance=0.5, longest=64.0, fine={"out": "NaN if not by then"})
@@ -330,11 +350,11 @@ def add_flows():
 
 def add_tasks():
     settings = dict(vocab=4, spans=(1, 2), stride=1, importance=2.0, reverse=True, lag_weights=(0.5,), temperature=0.5)
-    add(markov.draw_chain, use=lambda chain: chain.log_law(IDS % 4), rng=rng(), matrices="orthogonal", **dict(settings, lag_weights=((0.5,), (1.0, 0.5))))
-    add(markov.draw_chain, "blocks", use=lambda chain: chain.log_law(IDS % 4), rng=rng(), vocab=4, blocks=[[1], [2]], matrices="frobenius")
+    add(markov.draw_chain, use=lambda chain: chain.log_law(IDS % 4), rng=rng(), matrices="orthogonal", **dict(settings, lag_weights=((0.5,), (1.0, 0.5))), also=("x",))
+    add(markov.draw_chain, "blocks", use=lambda chain: chain.log_law(IDS % 4), rng=rng(), vocab=4, blocks=[[1], [2]], matrices="frobenius", also=("x",))
     chain = markov.MarkovChain(array(2, 4, 4), ((1,), (2,)), ((1.0,), (0.5,)), 0.5)
     add(markov.MarkovChain, use=lambda chain: chain.log_law(IDS % 4),
-        matrices=chain.matrices, blocks=chain.blocks, weights=chain.weights, temperature=0.5)  # fmt: skip
+        matrices=chain.matrices, blocks=chain.blocks, weights=chain.weights, temperature=0.5)
     add(chain.log_law, x=IDS % 4, blocks=1)
     add(chain.drive, x=IDS % 4, blocks=[0, 1])
     add(chain.drive, "vectors", x=array(2, 3, 4), blocks=1)
@@ -345,7 +365,7 @@ def add_tasks():
     params, sequences, cpu = like(model.init(rng())), chain.sample(rng(), 3, 5), backend.get("cpu")
     look = ladder.Ladder(model, chain, sequences, cpu)
     add(ladder.Ladder, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu, maps=True)
-    add(look.__call__, step=3, params=params, fine={"step": "a look does not depend on it"})
+    add(look.__call__, step=3, params=params, fine={"step": "a look does not depend on it", "NaN": "no query stands at the first position"})
     W_star = np.eye(3)[[1, 2, 0]]
     task = regression.SingleLocation(W_star, 4, 2, 0.25)
     add(regression.SingleLocation, use=lambda task: task.sample(rng(), 2), W_star=W_star, tokens=4, places=2, p=0.25)
@@ -390,7 +410,7 @@ def add_pictures():
     ax = plt.figure(figsize=(1, 1)).add_subplot()
     words = dict(title=Text("title"), first_query=2)
     add(plot.attention_map, ax=ax, s=abs(array(2, 3)), **words, visible=attention.causal(2, 3), cmap="magma_r", limits=(0.0, 1.0),
-        use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})  # fmt: skip
+        use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})
     add(plot.heads_map, ax=ax, s=abs(array(2, 2, 3)), **words, use=lambda _: [np.asarray(image.get_array()) for image in ax.images])
     add(plot.step_axis, ax=ax, last=64.0, linear=8.0, use=lambda _: ax.get_xlim())
     drawn = lambda _: [line.get_xydata() for line in ax.lines]
@@ -400,12 +420,14 @@ def add_pictures():
 
 for build in (add_ops, add_models, add_training, add_trials, add_flows, add_tasks, add_pictures):
     build()
+# fmt: on
 
 
 # How an argument is changed: (label, value, what is right, the plain value it stands for)
 #
-#   refuse  it must be refused           same  as the plain value, or refused        nan   NaN comes out, or refused
-#   other   no NaN comes out             inf   anything but another error            huge  no NaN, though perhaps infinity
+#   refuse  must be refused              same  as the plain value, or refused     nan   NaN comes out, or refused
+#   keys    likewise, in any name        inf   whatever comes out, or refused     huge  no NaN comes out, or refused
+#   other   nothing but finite numbers come out, or refused, also in the name of another argument that it does not fit
 
 
 def changes(value):
@@ -420,9 +442,10 @@ def changes(value):
         del wrong["{}"]
         yield "{}", {}, "other", None
         yield "values as a list", list(value.values()), "refuse", None
-        yield "extra key", {**value, "extra": next(iter(value.values()))}, "refuse", None
-        yield "missing key", dict(list(value.items())[1:]), "refuse", None
-    yield from ((label, new, "refuse", None) for label, new in wrong.items())
+        yield "extra key", {**value, "extra": next(iter(value.values()))}, "keys", None
+        yield "missing key", dict(list(value.items())[1:]), "keys", None
+    unfit = "other" if isinstance(value, Text) else "refuse"
+    yield from ((label, new, unfit, None) for label, new in wrong.items())
     yield from (("None", None, "other", None), ("[1, 2]", [1, 2], "other", None))
     if isinstance(value, np.random.Generator):
         yield from (("0", 0, "refuse", None), ("RandomState", np.random.RandomState(0), "refuse", None))
@@ -444,12 +467,20 @@ def changes(value):
 
 def numbers(value):
     yield from (("NaN", np.nan, "nan", None), ("inf", np.inf, "inf", None), ("-inf", -np.inf, "inf", None))
-    yield from (("0", type(value)(0), "other", None), ("-1", type(value)(-1), "other", None), ("True", True, "same", type(value)(1)))
+    yield from (
+        ("0", type(value)(0), "other", None),
+        ("-1", type(value)(-1), "other", None),
+        ("True", True, "same", type(value)(1)),
+    )
     yield from (("10**400", 10**400, "huge", None), ("complex", complex(value), "same", value), ("1j", 1j, "refuse", None))
     if isinstance(value, int):
         yield from (("1.5", 1.5, "refuse", None), ("np.int64", np.int64(value), "same", value), ('"3"', "3", "refuse", None))
     else:
-        yield from (("1e308", 1e308, "huge", None), ("1e-308", 1e-308, "huge", None), ("np.float32", np.float32(value), "same", value))
+        yield from (
+            ("1e308", 1e308, "huge", None),
+            ("1e-308", 1e-308, "huge", None),
+            ("np.float32", np.float32(value), "same", value),
+        )
 
 
 def shapes(value):
@@ -500,7 +531,9 @@ def fresh(value):
     if isinstance(value, np.random.Generator):
         return rng()
     if isinstance(value, (dict, list, tuple)) and not hasattr(value, "_fields"):
-        parts = {key: fresh(part) for key, part in value.items()} if isinstance(value, dict) else [fresh(part) for part in value]
+        parts = (
+            {key: fresh(part) for key, part in value.items()} if isinstance(value, dict) else [fresh(part) for part in value]
+        )
         return type(value)(parts)
     if isinstance(value, plt.Axes):
         value.clear()
@@ -533,7 +566,8 @@ def attempt(call, arguments):
             if timed:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, before)
-    return result, error, [str(one.message) for one in told if re.match("invalid value|divide by|Mean of empty", str(one.message))]
+    messages = [str(one.message) for one in told]
+    return result, error, [message for message in messages if re.match("invalid value|divide by|Mean of empty", message)]
 
 
 def leaves(result):
@@ -556,9 +590,13 @@ def holds(test, result):
 
 
 def equal(one, other):
+    def close(a, b):
+        if "O" in (a.dtype.kind, b.dtype.kind):
+            return np.array_equal(a, b)
+        return a.shape == b.shape and np.allclose(a, b, 1e-6, 1e-6, equal_nan=True)
+
     one, other = leaves(one), leaves(other)
-    close = lambda a, b: np.allclose(a, b, 1e-6, 1e-6, equal_nan=True) if "O" not in (a.dtype.kind, b.dtype.kind) else np.array_equal(a, b)
-    return len(one) == len(other) and all(a.shape == b.shape and close(a, b) for a, b in zip(one, other))
+    return len(one) == len(other) and all(map(close, one, other))
 
 
 def says(message, names):
@@ -575,19 +613,21 @@ def judge(entry, names, meant, result, error, told, reference):
     if error is not None:
         if isinstance(error, train.Diverged) and meant in ("nan", "inf", "huge", "other"):
             return ""
-        anything = [*entry.valid, *getattr(getattr(entry.call, "__self__", None), "__dataclass_fields__", ())]
-        allowed = [*names, *entry.also, *(anything if meant == "other" else ())]
+        settings = getattr(getattr(entry.call, "__self__", None), "__dataclass_fields__", ())
+        anything = [*settings, *(path[-1] for path, _ in arguments(entry.valid))]
+        allowed = [*names, *entry.also, *(anything if meant in ("other", "keys") else ())]
         refused = isinstance(error, (InputError, TypeError)) and says(str(error), allowed)
         return "" if refused else f"{type(error).__name__}: {' '.join(str(error).split())[:110]}"
-    if meant == "refuse":
+    if meant in ("refuse", "keys"):
         return "accepted"
     if meant == "same" and not equal(result, reference):
         return "another result than that of the plain value"
     if meant == "nan" and not holds(np.isnan, result):
         return "a silent NaN: the result has none"
-    if meant in ("same", "other", "huge") and holds(np.isnan, result) and not holds(np.isnan, entry.result) and "out" not in entry.fine:
+    new = lambda test: holds(test, result) and not holds(test, entry.result)
+    if meant in ("same", "other", "huge") and new(np.isnan) and "out" not in entry.fine:
         return "NaN in the result"
-    if meant == "other" and holds(np.isinf, result) and not holds(np.isinf, entry.result):
+    if meant == "other" and new(np.isinf):
         return "infinity in the result"
     return f"RuntimeWarning: {told[0]}" if told and meant in ("same", "other") else None
 
@@ -638,8 +678,10 @@ def public():
                 yield thing
             elif inspect.isclass(thing) and not issubclass(thing, (tuple, Exception)):
                 yield thing
-                own = {key: getattr(value, "__func__", value) for key, value in vars(thing).items()}
-                yield from (f for key, f in own.items() if inspect.isfunction(f) and (key[0] != "_" or key in ("__call__", "__getitem__")))
+                for key, method in vars(thing).items():
+                    method = getattr(method, "__func__", method)  # of a classmethod
+                    if inspect.isfunction(method) and (key[0] != "_" or key in ("__call__", "__getitem__")):
+                        yield method
 
 
 def takes_something(thing):

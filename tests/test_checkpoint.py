@@ -13,7 +13,11 @@ from tinyattn.tasks import markov
 def test_what_is_written_is_read_to_the_last_bit(device, tmp_path, rng):
     kept = Checkpoint(tmp_path / "deep" / "run.npz", resume=True, settings={"lr": 0.1, "spans": (2, 2)})
     assert kept.read() is None
-    tree = {"step": 7, "params": {"W": rng.normal(size=(3, 2)).astype("float32"), "b": rng.normal(size=4)}, "best": np.inf}
+    tree = {
+        "step": 7,
+        "params": {"W": rng.normal(size=(3, 2)).astype("float32"), "b": rng.normal(size=4), "c": np.array(2.5)},
+        "best": np.inf,
+    }
     kept.write(**{**tree, "params": device.put(tree["params"])})
     again = kept.read()
     assert again["step"] == 7 and type(again["step"]) is int and again["best"] == np.inf
@@ -37,6 +41,21 @@ def test_bad_input_is_one_clear_line(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match="^resume: expected a checkpoint in .*, got a file that cannot be read"):
             Checkpoint(path, resume=True, settings={"lr": 0.1}).read()
+    Checkpoint(path, settings={"lr": 0.1}).write({"optimizer": "SGD(lr=1)", "shape": [2]}, step=1)
+    same = Checkpoint(path, resume=True, settings={"lr": 0.1})
+    assert same.read({"optimizer": "SGD(lr=1)", "shape": (2,)}) == same.read() == {"step": 1}
+    for made, message in [
+        ({"optimizer": "AdamW"}, r"optimizer = 'SGD\(lr=1\)'"),
+        ({"optimizer": "SGD(lr=1)"}, r"shape = \[2\], .* got None"),
+    ]:
+        with pytest.raises(InputError, match=f"^resume: expected {message}"):
+            same.read(made)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="path: expected a folder that can be written, got .*file"):
+        Checkpoint(tmp_path / "file" / "run.npz")
+    with pytest.raises(InputError, match="tree: expected arrays and what JSON can hold"):
+        Checkpoint(path).write(thing={1, 2})
+    assert same.read() == {"step": 1}, "a write that fails leaves what was there"
     with pytest.raises(InputError, match="settings: expected what JSON can hold"):
         Checkpoint(path, settings={"rng": np.random.default_rng(0)})
     with pytest.raises(InputError, match="^history/a/b: expected a name without /"):
@@ -97,3 +116,90 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
     for name in history.names:
         assert np.array_equal(history[name], history_resumed[name]), name
         assert np.array_equal(history.steps(name), history_resumed.steps(name)), name
+
+
+def square(params, batch):
+    """L = sum w^2; the gradient of batch 42 and of those after it is not a number."""
+    return (params["w"] ** 2).sum(), {"w": params["w"] * (np.nan if batch >= 42 else 2.0)}
+
+
+def go(path, optimizer=None, size=3, loss=square, dtype=float, every=10, steps=40, **how):
+    kept = Checkpoint(path, every=5, resume=True)
+    settings = dict(callbacks=[(2, lambda step, params: {"size": float(abs(params["w"]).sum())})], title=None)
+    batches, start = iter(range(1000)), {"w": np.ones(size, dtype)}
+    return train.train(
+        loss, start, batches, optimizer or optim.SGD(0.01), steps=steps, every=every, checkpoint=kept, **{**settings, **how}
+    )
+
+
+@pytest.mark.parametrize("every, after", [(10, 45), (1, 43), (45, 45)])
+def test_what_is_kept_is_finite_and_the_last_of_it_stays(tmp_path, every, after):
+    with pytest.raises(train.Diverged) as error:
+        go(tmp_path / "run.npz", steps=200, every=every)
+    kept = Checkpoint(tmp_path / "run.npz", resume=True).read()
+    assert kept["step"] == 40 and np.isfinite(kept["params"]["w"]).all() and error.value.step <= after
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        pytest.raises(train.Diverged, match="^state u w at step 5: .* got inf"),
+    ):
+        grows = lambda params, batch: (0.0, {"w": np.full(3, 1e200)})
+        go(tmp_path / "other.npz", optim.AdamW(0.1), loss=grows, callbacks=[])
+
+
+def test_a_run_that_stops_by_itself_keeps_its_end_and_can_be_read_and_extended(tmp_path):
+    stop = lambda history: history.last("size") < 2.0
+    params, history = go(tmp_path / "run.npz", until=stop)
+    kept = Checkpoint(tmp_path / "run.npz", resume=True).read()
+    assert kept["step"] == history.steps("size")[-1] < 40 and np.array_equal(kept["params"]["w"], params["w"])
+    again, history_again = go(tmp_path / "run.npz", until=stop)
+    whole, history_whole = go(tmp_path / "whole.npz")
+    longer, history_longer = go(tmp_path / "run.npz")
+    assert np.array_equal(again["w"], params["w"]) and np.array_equal(longer["w"], whole["w"])
+    for one, other in ((history, history_again), (history_whole, history_longer)):
+        assert all(
+            np.array_equal(one[name], other[name]) and np.array_equal(one.steps(name), other.steps(name)) for name in one.names
+        )
+
+
+def test_a_checkpoint_goes_into_the_run_that_made_it_and_into_no_other(tmp_path, monkeypatch):
+    go(tmp_path / "run.npz", optim.SGD(0.01, 0.9), steps=20)
+    before = (tmp_path / "run.npz").read_bytes()
+    other = lambda params, batch: (1 + (params["w"] ** 2).sum(), {"w": params["w"] * 2.0})
+    for change, named in [
+        (dict(optimizer=optim.AdamW(0.01)), "optimizer"),
+        (dict(optimizer=optim.SGD(0.02, 0.9)), "optimizer"),
+        (dict(size=7), "params"),
+        (dict(dtype="float32"), "params"),
+        (dict(loss=other), "loss"),
+        (dict(clip=1.0), "clip"),
+        (dict(every=3), "every"),
+        (dict(callbacks=[]), "callbacks"),
+        (dict(schedule=optim.HalveOnPlateau()), "schedule"),
+    ]:
+        with pytest.raises(InputError, match=f"^resume: expected {named} = .*, as in .*run.npz, got"):
+            go(tmp_path / "run.npz", **{"optimizer": optim.SGD(0.01, 0.9), **change})
+    monkeypatch.setattr("tinyattn.train.library", lambda: "another")
+    with pytest.raises(InputError, match="^resume: expected library = "):
+        go(tmp_path / "run.npz", optim.SGD(0.01, 0.9))
+    assert (tmp_path / "run.npz").read_bytes() == before
+    params, history = train.train(
+        square, {"w": np.array(1.5)}, range(9), optim.SGD(0.1), steps=9, checkpoint=Checkpoint(tmp_path / "0.npz")
+    )
+    assert params["w"].shape == () and Checkpoint(tmp_path / "0.npz", resume=True).read()["params"]["w"].shape == ()
+    resumed, _ = train.train(square, {"w": np.array(1.5)}, range(9), optim.SGD(0.1), steps=9,
+                             checkpoint=Checkpoint(tmp_path / "0.npz", resume=True))  # fmt: skip
+    assert isinstance(resumed["w"], np.ndarray) and resumed["w"] == params["w"]
+
+
+def test_a_write_that_fails_leaves_the_file_before_and_nothing_beside_it(tmp_path, monkeypatch):
+    kept = Checkpoint(tmp_path / "run.npz", resume=True)
+    kept.write(step=1)
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        kept.write(step=2)
+    assert kept.read() == {"step": 1} and [path.name for path in tmp_path.iterdir()] == ["run.npz"]

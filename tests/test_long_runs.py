@@ -1,0 +1,91 @@
+"""What a person relies on who lets a run go on overnight: kills, Ctrl-C, the same seed, and gradients at any size."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import kill
+import pytest
+import random_models
+
+ROOT = Path(__file__).parent.parent
+LADDER = str(ROOT / "lessons" / "07_climbing_the_ladder.py")
+FLAGS = ["--quick", "--no-show", "--device", "cpu", "--batch", "64"]  # long enough to be interrupted, short enough to repeat
+signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+
+
+def start(arguments, folder, **env):
+    """A process of its own, which Ctrl-C interrupts even where the shell that runs the tests ignores it."""
+    heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", preexec_fn=heed,
+    )  # fmt: skip
+
+
+def results(folder):
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def interrupted(folder, times):
+    """Start the ladder there and send SIGINT so many times once its first checkpoint is kept: status, stdout, stderr."""
+    process = start([LADDER, *FLAGS, "--out", "stopped"], folder)
+    while not any((folder / "stopped").glob("*.npz")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    for _ in range(times):
+        os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_that_is_killed_resumes_to_the_same_bits(tmp_path, seed):
+    same, step = kill.killed_and_resumed(tmp_path, seed)
+    assert same, f"killed at step {step}"
+
+
+@pytest.mark.parametrize("name", random_models.MODELS)
+def test_gradients_are_right_whatever_the_settings(name):
+    found = [random_models.checked(name, seed) for seed in range(10)]
+    assert not [line for one in found for line in one.wrong]
+    assert sum(one.tensors for one in found) > len(found) and max(one.error for one in found) <= 1e-7
+
+
+def test_the_same_seed_gives_the_same_results_in_every_process(tmp_path):
+    lesson = ROOT / "lessons" / "02_one_head_looks_back.py"
+    flags = ["--quick", "--no-show", "--device", "cpu", "--seed", "5", "--out"]
+    processes = {name: start([lesson, *flags, name], tmp_path, PYTHONHASHSEED=name) for name in ("1", "2")}
+    found = []
+    for name, process in processes.items():
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        found.append({key: value for key, value in results(tmp_path / name).items() if key != "seconds"})
+    assert found[0] == found[1] and len(found[0]) > 5
+
+
+@signals
+def test_after_ctrl_c_the_printed_command_goes_on_to_the_same_result(tmp_path):
+    whole = start([LADDER, *FLAGS, "--out", "whole"], tmp_path)
+    status, _, err = interrupted(tmp_path, 1)
+    (line,) = [line for line in err.splitlines() if "--resume" in line]
+    assert status == 130 and "Traceback" not in err
+    assert str(Path("stopped") / "checkpoint_0.npz") in line
+    assert not (tmp_path / "stopped" / "results.json").exists()
+    _, *command = shlex.split(line.partition("to go on: ")[2])
+    process = start(command, tmp_path)
+    out, err = process.communicate()
+    assert process.returncode in (0, 1) and "goes on from step" in out, err  # small batches: the claim need not hold
+    assert whole.communicate() and whole.returncode == process.returncode
+    assert results(tmp_path / "stopped")["seeds"] == results(tmp_path / "whole")["seeds"]
+
+
+@signals
+def test_two_ctrl_c_at_once_end_the_run(tmp_path):
+    status, out, _ = interrupted(tmp_path, 2)
+    assert status != 0 and "results:" not in out
