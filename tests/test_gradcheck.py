@@ -182,3 +182,117 @@ def test_the_error_is_symmetric_and_zero_gradients_agree():
     assert gradcheck.relative_error(np.zeros(3), np.zeros(3)) == 0
     assert gradcheck.relative_error(np.ones(3), np.zeros(3)) == 1
     assert backend.get("cpu") == gradcheck.CPU
+
+
+def scaled(x, W, ids):
+    """Rows of x by ids, times W."""
+    return x[ids] @ W, (x, W, ids)
+
+
+def scaled_backward(dy, cache):
+    x, W, ids = cache
+    dx = np.zeros_like(x)
+    np.add.at(dx, ids, dy @ W.T)
+    return dx, x[ids].T @ dy
+
+
+def pair_inputs(rng):
+    return {"x": rng.normal(size=(4, 3)), "W": rng.normal(size=(3, 2)), "ids": np.array([0, 2, 2, 3, 1])}
+
+
+@pytest.mark.parametrize("convention", ["of the floats", "of all", "dict"])
+def test_a_pair_of_ones_own_in_every_convention(rng, convention):
+    def backward(dy, cache):
+        dx, dW = scaled_backward(dy, cache)
+        return {"of the floats": (dx, dW), "of all": (dx, dW, None), "dict": {"W": dW, "x": dx}}[convention]
+
+    rows = gradcheck.check_pair(scaled, backward, pair_inputs(rng))
+    assert [(row.case, row.tensor) for row in rows] == [("scaled", "x"), ("scaled", "W")]
+    assert max(row.error for row in rows) < 1e-9
+    (row,) = (
+        gradcheck.check_pair(scaled, backward, pair_inputs(rng), wrt=["W"], name="mine")
+        if convention != "of the floats"
+        else rows[1:]
+    )
+    assert row.tensor == "W" and row.error < 1e-9
+    wrong = lambda dy, cache: (
+        backward(dy, cache)["x"] if convention == "dict" else backward(dy, cache)[0],
+        2 * scaled_backward(dy, cache)[1],
+    )
+    rows = gradcheck.check_pair(scaled, wrong, pair_inputs(rng))
+    assert rows[0].error < 1e-9 and rows[1].error == pytest.approx(1 / 3)
+
+
+def test_a_pair_of_one_input_and_a_number_out_and_of_the_librarys_own(rng):
+    (row,) = gradcheck.check_pair(lambda x: ((x**2).sum(), x), lambda dy, x: dy * 2 * x, {"x": rng.normal(size=(2, 3))})
+    assert row.error < 1e-9
+    (row,) = gradcheck.check_pair(ops.softmax_forward, ops.softmax_backward, {"x": rng.normal(size=(2, 3)).astype("float32")})
+    assert row.error < 1e-9, "inputs in float32 are widened"
+    rows = gradcheck.check_pair(
+        ops.embedding_forward, ops.embedding_backward, {"ids": np.array([1, 1]), "W": rng.normal(size=(3, 2))}
+    )
+    assert [row.tensor for row in rows] == ["W"] and rows[0].error < 1e-9
+
+
+def test_a_careless_pair_and_a_careless_function_are_checked_all_the_same(rng):
+    out, grad = np.empty((2, 3)), np.empty((2, 3))
+
+    def forward(x):
+        kept = x.copy()
+        out[...] = x**3
+        x[...] = np.nan
+        return out, kept
+
+    def backward(dy, x):
+        grad[...] = 3 * x**2 * dy
+        dy[...] = np.nan
+        return grad
+
+    x = rng.normal(size=(2, 3))
+    assert gradcheck.check_pair(forward, backward, {"x": x})[0].error < 1e-9 and np.isfinite(x).all()
+    number = np.empty(())
+
+    def f(x):
+        number[...] = (x**3).sum()
+        return number
+
+    np.testing.assert_allclose(gradcheck.central_differences(f, x), 3 * x**2, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(forward=3), "forward: expected a function, got 3"),
+        (dict(backward=None), "backward: expected a function, got None"),
+        (dict(inputs=[np.ones(3)]), "inputs: expected a dict of arrays by name"),
+        (dict(inputs={"ids": np.arange(3)}), "wrt: expected some of the arrays of floats, of which there is none"),
+        (dict(wrt=["y"]), "wrt: expected some of the arrays of floats, x, got"),
+        (dict(forward=lambda x: x), "forward: expected a return of two, out and cache"),
+        (dict(forward=lambda x: ([1.0], x)), r"forward: expected an array or a number for out, got \[1.0\]"),
+        (dict(forward=lambda x: (x.astype("float32"), x)), "forward: expected float64 out of float64, got float32"),
+        (dict(backward=lambda dy, x: (dy, dy)), "backward: expected 1 gradients, of x, got 2"),
+        (dict(backward=lambda dy, x: {"z": dy}), "backward: expected a gradient of each of x, got none of x"),
+        (dict(backward=lambda dy, x: dy[:2]), r"gradient of x in .*: expected shape \(3,\), got \(2,\)"),
+        (dict(backward=lambda dy, x: [1.0, 2.0, 3.0]), "backward: expected 1 gradients"),
+        (dict(backward=lambda dy, x: None), "gradient of x in .*: expected an array"),
+    ],
+)
+def test_a_pair_that_returns_something_else_is_one_line(change, message):
+    settings = dict(forward=lambda x: (x, x), backward=lambda dy, x: dy, inputs={"x": np.ones(3)})
+    with pytest.raises(InputError, match=message):
+        gradcheck.check_pair(**{**settings, **change})
+
+
+def test_whole_numbers_and_float32_in_a_check(rng):
+    model, x = models.MinimalModel(vocab=4, positions=5), rng.integers(4, size=(2, 5))
+    for dtype in (int, "float32", "int8"):
+        params = {key: rng.integers(-3, 4, w.shape).astype(dtype) for key, w in model.init(rng).items()}
+        with np.errstate(all="raise"):
+            try:
+                assert max(row.error for row in gradcheck.check_model(model, x, params)) < 1e-7
+            except InputError as error:
+                assert "expected float32 or float64" in str(error)
+    with pytest.raises(InputError, match="x: expected float64, or a step h of your own, got float32"):
+        gradcheck.central_differences(lambda x: (x**2).sum(), np.ones(3, "float32"))
+    with pytest.raises(InputError, match="model: expected one with its settings"):
+        gradcheck.check_model(models.MinimalModel, x)

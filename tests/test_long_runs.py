@@ -22,9 +22,10 @@ signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for 
 def start(arguments, folder, **env):
     """A process of its own, which Ctrl-C interrupts even where the shell that runs the tests ignores it."""
     heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", **env}
     return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", preexec_fn=heed,
+        [sys.executable, *map(str, arguments)], cwd=folder, env=env, preexec_fn=heed,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
     )  # fmt: skip
 
 

@@ -157,3 +157,40 @@ def test_bad_settings_are_one_clear_line(rng, settings, message):
 def test_bad_sequences_are_one_clear_line(rng, call, message):
     with pytest.raises(InputError, match=message):
         call(markov.draw_chain(rng), rng)
+
+
+@pytest.mark.parametrize("settings, name", [
+    (dict(temperature=1e-309), "temperature"), (dict(temperature=1e-200), "temperature"),
+    (dict(importance=1e200), "importance"),
+    (dict(importance=1e-200), "importance"), (dict(importance=1e90, spans=(1, 1, 1)), "importance"),
+    (dict(importance=1e90, spans=(1, 1, 1), reverse=True), "importance"), (dict(lag_weights=1e300, spans=(1,)), "temperature"),
+])  # fmt: skip
+def test_a_law_that_would_not_be_finite_is_refused(rng, settings, name):
+    with pytest.raises(InputError, match=f"^{name}: expected one"):
+        markov.draw_chain(rng, 5, **{"spans": (1, 1), **settings})
+
+
+@pytest.mark.parametrize(
+    "settings", [dict(temperature=1e-140), dict(temperature=1e300), dict(importance=1e70), dict(importance=1e-70)]
+)
+def test_laws_at_the_edge_are_laws(rng, settings):
+    chain = markov.draw_chain(rng, 5, (1, 1), **settings)
+    p = np.exp(chain.log_law(chain.sample(rng, 20, 6)))
+    assert np.isfinite(p).all() and p.sum(axis=-1) == pytest.approx(1)
+
+
+def test_a_chain_is_what_it_says():
+    A = np.ones((2, 3, 3))
+    for change, message in [
+        (dict(matrices=np.full((2, 3, 3), np.nan)), "matrices: expected finite numbers"),
+        (dict(matrices=np.ones((2, 3, 4))), "matrices: expected .h, V, V."),
+        (dict(matrices=0 * A), "matrices: expected each to hold some number"),
+        (dict(blocks=((1,),)), "blocks: expected one for each of 2 matrices"),
+        (dict(blocks=((0,), (1,))), "blocks: lag: expected a whole number >= 1, got 0"),
+        (dict(weights=((1.0,), (1.0, 2.0))), "weights: expected one number for each lag"),
+        (dict(weights=((1.0,), (np.nan,))), "weights: expected a finite number"),
+        (dict(temperature=0), "temperature: expected a finite number > 0, got 0"),
+    ]:
+        settings = dict(matrices=A, blocks=((1,), (2,)), weights=((1.0,), (1.0,)), temperature=1.0)
+        with pytest.raises(InputError, match=message):
+            markov.MarkovChain(**{**settings, **change})

@@ -136,3 +136,43 @@ def test_layernorm_of_a_constant_row_is_finite():
     assert y[0, 1] == pytest.approx(1e-3 / np.sqrt(0.5e-6 + 1e-5))
     with pytest.raises(InputError, match=r"b: expected shape \(4,\)"):
         ops.layernorm_forward(x, np.ones(4), np.zeros(3))
+
+
+def test_nan_comes_out_of_every_operation(rng):
+    x = rng.normal(size=(3, 4))
+    x[1, 2] = np.nan
+    g, W, ids = rng.normal(size=4), rng.normal(size=(4, 5)), np.array([0, 1, 2])
+    for y, _ in [
+        ops.relu_forward(x), ops.softmax_forward(x), ops.linear_forward(x, W), ops.layernorm_forward(x, g, g),
+        ops.embedding_forward(ids, x), ops.cross_entropy_forward(x, ids), ops.squared_error_forward(x, np.zeros((3, 4))),
+    ]:  # fmt: skip
+        assert np.isnan(y).any()
+    y, cache = ops.relu_forward(np.array([np.nan, -1.0, 2.0, -np.inf, np.inf]))
+    assert np.isnan(y[0]) and y[1:].tolist() == [0, 2, 0, np.inf]
+    assert ops.relu_backward(np.ones(5), cache).tolist() == [1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "bool", "float16", "complex128", "object"])
+def test_arithmetic_does_not_happen_in_a_narrow_type(dtype):
+    narrow, wide = np.ones((2, 3), dtype), np.ones((2, 3))
+    for call in [
+        lambda: ops.softmax_forward(narrow), lambda: ops.log_softmax(narrow), lambda: ops.relu_forward(narrow),
+        lambda: ops.linear_forward(narrow, np.ones((3, 2))), lambda: ops.linear_forward(wide, narrow.T),
+        lambda: ops.layernorm_forward(narrow, np.ones(3), np.ones(3)), lambda: ops.squared_error_forward(wide, narrow),
+        lambda: ops.cross_entropy_forward(narrow, np.zeros(2, int)), lambda: ops.embedding_forward(np.zeros(2, int), narrow),
+        lambda: ops.softmax_backward(narrow, ops.softmax_forward(wide)[1]),
+    ]:  # fmt: skip
+        with pytest.raises(InputError, match=f"expected float32 or float64, got {dtype}"):
+            call()
+
+
+def test_a_cache_must_come_from_its_own_forward():
+    with pytest.raises(InputError, match="cache: expected Softmax, got Relu"):
+        ops.softmax_backward(np.ones(3), ops.relu_forward(np.ones(3))[1])
+
+
+def test_ids_may_be_numpy_numbers_and_are_checked_all_the_same():
+    assert ops.embedding_forward(np.int8(1), np.eye(3))[0].tolist() == [0, 1, 0]
+    for wrong in (np.int64(-1), np.uint8(3)):
+        with pytest.raises(InputError, match="ids: expected ids in 0..2"):
+            ops.embedding_forward(wrong, np.eye(3))

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,37 @@ def test_the_clean_task_and_batches(rng):
 def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("pairs, tokens", [(1, 2), (2, 2), (3, 3), (5, 5), (5, 6), (9, 9)])
+@pytest.mark.parametrize("p", [0.0, 0.7])
+def test_keys_are_distinct_and_the_query_stands_once_at_every_size(rng, pairs, tokens, p):
+    sample = Recall(pairs, tokens, p=p).sample(rng, 400)
+    keys, values, query, answer = (
+        sample[:, 0 : 2 * pairs : 2],
+        sample[:, 1 : 2 * pairs : 2],
+        sample[:, 2 * pairs],
+        sample[:, -1],
+    )
+    assert all(len(set(row)) == pairs for row in keys.tolist()) and all(len(set(row)) == pairs for row in values.tolist())
+    at = keys == query[:, None]
+    assert (at.sum(axis=1) == 1).all() and (values[at] == answer).all()
+    assert abs(at.mean(axis=0) - 1 / pairs).max() < 5 * np.sqrt(1 / 400)
+
+
+@pytest.mark.parametrize(
+    "pairs, tokens, repeats", [(4, 9, 1e-9), (4, 9, 0.5), (4, 4, 1.5), (6, 20, 3.0), (3, 3, 3), (1, 2, 0.2)]
+)
+def test_the_query_repeats_as_often_as_the_docstring_says(rng, pairs, tokens, repeats):
+    n, q = 20000, repeats / pairs
+    sample = Recall(pairs, tokens, repeats).sample(rng, n)
+    keys, query = sample[:, 0 : 2 * pairs : 2], sample[:, 2 * pairs, None]
+    at = keys == query
+    assert at.any(axis=1).all()
+    counts = np.bincount(at.sum(axis=1), minlength=pairs + 1) / n
+    binomial = np.array([math.comb(pairs, k) * q**k * (1 - q) ** (pairs - k) for k in range(pairs + 1)])
+    binomial[0] = 0
+    np.testing.assert_allclose(counts, binomial / binomial.sum(), atol=4 * 0.5 / np.sqrt(n))
+    assert np.ptp(at.mean(axis=0)) < 6 * 0.5 / np.sqrt(n), "every place alike"
+    others = [row[~here] for row, here in zip(keys, at)]
+    assert all(len(set(row.tolist())) == len(row) for row in others)

@@ -232,7 +232,7 @@ def test_bad_input_is_one_clear_line(tmp_path):
         (lambda: sweep.sweep(half, [{"x": float("nan")}]), "points: expected what JSON can hold"),
         (lambda: sweep.sweep(half, {"x": 1}), "points: expected a list of dicts"),
         (lambda: sweep.sweep(half, [3]), "points: expected dicts of settings, got 3"),
-        (lambda: sweep.sweep(3, [{}]), "trial, map: expected functions, got 3"),
+        (lambda: sweep.sweep(3, [{}]), "trial: expected a function of a dict of settings, got 3"),
         (lambda: sweep.sweep(half, [{"x": 2}], map=lambda *_: []), "map: expected a result for each of 1 points"),
         (
             lambda: sweep.sweep(half, [{"x": 2}], folder=tmp_path / "file"),

@@ -1,4 +1,5 @@
 import itertools
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -62,12 +63,54 @@ def test_bad_input_is_one_clear_line(tmp_path, rng):
         (lambda: text.read(empty, 5), "^words: expected at least one word, got none"),
         (lambda: text.from_words(["<unk>"], 2), "^words: expected at least one word, got none"),
         (lambda: text.read(broken, 5), "^path: expected text in UTF-8, got .* byte 5"),
-        (lambda: text.read(empty, 5, form="pdf"), "^form: expected one of auto, wikitext, tinystories, plain, got 'pdf'"),
+        (lambda: text.read(empty, 5, form="pdf"), "^form: expected .* got 'pdf'"),
         (lambda: text.from_words("a b a".split(), 4), "^vocab: expected at most 3, the text's own words and <unk>, got 4"),
         (lambda: corpus.id("zebra"), "^word: expected one of the 3 in the vocabulary, got 'zebra'"),
         (lambda: next(corpus.batches(rng, 2, 5)), "^length: expected at most the 4 words of the text, got 5"),
         (lambda: next(corpus.batches(rng, 0, 2)), "^size: expected"),
-        (lambda: corpus.hold_out(1.0), "^share: expected a finite number > 0 < 1, got 1.0"),
+        (lambda: corpus.hold_out(1.0), "^share: expected a finite number > 0 and < 1, got 1.0"),
     ]:
         with pytest.raises(InputError, match=message):
             call()
+
+
+@pytest.mark.parametrize("content, found", [
+    ("हिन्दी भाषा।", ["हिन्दी", "भाषा", "।"]),
+    ("cafe\u0301 CAFÉ", ["café", "café"]),
+    ("می\u200cخواهم", ["می\u200cخواهم"]),
+    ("שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
+    ("ภาษาไทย", ["ภาษาไทย"]),
+    ("don’t a-b x_1", ["don’t", "a", "-", "b", "x_1"]),
+    ("👍\ufe0f ok", ["👍\ufe0f", "ok"]),
+    ("[x] ^ \\ -]", ["[", "x", "]", "^", "\\", "-", "]"]),
+])  # fmt: skip
+def test_words_of_every_script_keep_their_marks(content, found):
+    assert [unicodedata.normalize("NFC", word) for word in text.split(content, "plain")] == [
+        unicodedata.normalize("NFC", word) for word in found
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+def test_only_ends_of_lines_end_a_line(mark, tmp_path):
+    content = f" one two{mark}three four \r\n five \r six \n\n"
+    assert text.split(content, "wikitext").count("<eos>") == 3
+    (tmp_path / "file").write_bytes(content.encode())
+    assert text.words(tmp_path / "file", "wikitext") == text.split(content, "wikitext")
+
+
+def test_a_corpus_is_what_it_says():
+    for ids, words, message in [
+        (np.array([0, 3]), ("a", "b"), "ids: expected ids in 0..1, got 3"),
+        (np.array([0.0]), ("a",), "ids: expected an integer array"),
+        (np.zeros((2, 2), int), ("a",), "ids: expected shape"),
+        (np.array([0]), (), "words: expected a tuple of words"),
+        (np.array([0]), "a", "words: expected a tuple of words"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            text.Corpus(ids, words)
+    corpus = text.Corpus(np.array([0, 1, 1, 0], "uint8"), ["a", "b"])
+    assert corpus.ids.dtype == np.int64 and corpus.words == ("a", "b")
+    with pytest.raises(InputError, match="share: expected one that leaves words on both sides of 4, got 1e-09"):
+        corpus.hold_out(1e-9)
+    with pytest.raises(InputError, match="rng: expected a numpy.random.Generator"):
+        corpus.batches(0, 2, 2)

@@ -167,7 +167,7 @@ def test_sequences_are_checked_on_the_host_before_they_enter(rng):
     for wrong, message in [
         (sequences + 1, "sequences: expected ids in 0..4, got 5"),
         (sequences.astype(float), "sequences: expected an integer array"),
-        (sequences[:, :3], "x: expected shape"),
+        (sequences[:, :3], "sequences: expected sequences of 4 to 8 tokens, got shape .4, 3."),
     ]:
         with pytest.raises(InputError, match=message):
             loss.check(wrong)

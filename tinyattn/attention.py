@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import Array, namespace
-from .errors import InputError, check_count, check_floats, check_instance
+from .errors import InputError, check_array, check_count, check_floats, check_instance
 from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
 
 # Attend: a softmax over the keys j, then an average of their values
@@ -133,8 +133,11 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
     check_floats("x", x, axes=2)
     check_count("first", first, 0, x.shape[-2] - 1)
     D = x.shape[-1]
-    for name, W in (("W_Q", W_Q), ("W_K", W_K), ("W_V", W_V)):
-        check_floats(name, W, (D, None, None))
+    check_floats("W_Q", W_Q, (D, None, None))
+    for name, W, size in (("W_K", W_K, W_Q.shape[-1]), ("W_V", W_V, None)):
+        check_floats(name, W, (D, None, size))
+        if W.shape[1] not in (1, W_Q.shape[1]):
+            raise InputError(f"{name}: expected {W_Q.shape[1]} heads, as W_Q has, or 1, got shape {tuple(W.shape)}")
     check_floats("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None))
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
@@ -179,8 +182,8 @@ def _check_leading(name, array, other):
 
 def check_visible(visible, a_shape):
     """Raise InputError unless `visible` is boolean, broadcasts to scores of a_shape and leaves each query a key."""
-    if not hasattr(visible, "dtype") or visible.dtype.kind != "b":
-        raise InputError(f"visible: expected a boolean array, got {getattr(visible, 'dtype', type(visible).__name__)}")
+    if check_array("visible", visible).dtype.kind != "b":
+        raise InputError(f"visible: expected a boolean array, got {visible.dtype}")
     sizes = zip(reversed(visible.shape), reversed(a_shape))
     if visible.ndim > len(a_shape) or any(n not in (1, m) for n, m in sizes):
         raise InputError(f"visible: expected a shape that broadcasts to {tuple(a_shape)}, got {tuple(visible.shape)}")

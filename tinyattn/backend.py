@@ -39,7 +39,10 @@ def scatter_add(out: Any, index: Any, values: Any) -> None:
     On a GPU the additions to one place happen in any order, so the last bits may differ from run to run. NumPy's add.at
     adds one row at a time; it is ten times faster to sort the rows by place and add up each run of equal ones.
     """
-    xp = namespace(out)
+    xp = namespace(check_floats("out", out, axes=1))
+    if check_array("index", index).dtype.kind not in "iu":
+        raise InputError(f"index: expected whole numbers, got {index.dtype}")
+    check_floats("values", values, (*index.shape, *out.shape[1:]))
     if xp is not np or not index.size:
         xp.add.at(out, index, values)
         return

@@ -33,6 +33,7 @@ class Checkpoint:
         except TypeError:
             raise InputError(f"path: expected a file's path, got {shown(self.path)}") from None
         check_count("every", self.every)
+        check_instance("resume", self.resume, bool)
         object.__setattr__(self, "settings", plain("settings", check_instance("settings", self.settings, dict)))
         check_writable("path", self.file.parent)
 
@@ -46,10 +47,14 @@ class Checkpoint:
         made: what made it, besides the settings: a dict of strings and numbers, which `read` compares.
         """
         flat = dict(_flatten(to_numpy(tree)))
+        made = plain("made", check_instance("made", {} if made is None else made, dict))
+        for path, leaf in flat.items():
+            if getattr(leaf, "dtype", np.dtype(bool)).kind not in "fiubcUS":
+                raise InputError(f"{path}: expected an array of numbers or strings, got {leaf.dtype}")
         arrays = {path: leaf for path, leaf in flat.items() if isinstance(leaf, (np.ndarray, np.generic))}
         rest = {path: leaf for path, leaf in flat.items() if path not in arrays}
         try:
-            words = json.dumps({"settings": self.settings, "made": made or {}, "rest": rest})
+            words = json.dumps({"settings": self.settings, "made": made, "rest": rest})
         except TypeError as error:
             raise InputError(f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})") from None
         write_whole(self.file, lambda file: np.savez(file, **{"/": np.array(words), **arrays}))  # type: ignore[arg-type]
@@ -59,6 +64,8 @@ class Checkpoint:
 
         Raises InputError for a file that cannot be read, of a run with other settings or, if it is given, made by another.
         """
+        if made is not None:
+            made = plain("made", check_instance("made", made, dict))
         if not self.resume or not self.file.exists():
             return None
         try:
@@ -68,7 +75,7 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"resume: expected a checkpoint in {self.path}, got a file that cannot be read ({why})") from None
-        wanted = [(words["settings"], self.settings), *([] if made is None else [(words["made"], plain("made", made))])]
+        wanted = [(words["settings"], self.settings), *([] if made is None else [(words["made"], made)])]
         for kept, now in wanted:
             for name in [name for name in {**kept, **now} if kept.get(name) != now.get(name)]:
                 raise InputError(

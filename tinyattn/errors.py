@@ -16,9 +16,9 @@ class InputError(ValueError):
 
 
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """Return `value` as an int, or raise InputError unless it is a whole number >= least (and <= most)."""
+    """Return `value` as an int, or raise InputError unless it is a whole number from least to most (by default 2^53)."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
+    if not whole or value < least or value > (2**53 if most is None else most):
         within = f">= {least}" if most is None else f"in {least}..{most}"
         raise InputError(f"{name}: expected a whole number {within}, got {shown(value)}")
     return int(value)
@@ -55,6 +55,13 @@ def check_instance(name: str, value: Any, kind: type[T]) -> T:
     """Return `value`, or raise InputError unless it is an instance of `kind`; so a cache must come from its own forward."""
     if not isinstance(value, kind):
         raise InputError(f"{name}: expected {kind.__name__}, got {shown(value)}")
+    return value
+
+
+def check_function(name: str, value: Any, what: str = "a function") -> Any:
+    """Return `value`, or raise InputError unless it can be called."""
+    if not callable(value):
+        raise InputError(f"{name}: expected {what}, got {shown(value)}")
     return value
 
 

@@ -19,7 +19,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import attention, backend, models, ops
-from .errors import InputError, check_count, check_floats, check_number, check_shape, host_floats, is_array, shown
+from .errors import (
+    InputError,
+    check_array,
+    check_count,
+    check_floats,
+    check_function,
+    check_number,
+    check_shape,
+    check_some,
+    host_floats,
+    is_array,
+    shown,
+)
 from .models.transformer import block_backward, block_forward
 from .progress import progress_bar
 
@@ -72,14 +84,13 @@ def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float 
     x is not touched: f sees copies. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h, so h is 1e-5;
     in float32, of h^2 + 1e-7/h, which is good to three digits at best, and h has to be given.
     """
-    if not callable(f):
-        raise InputError(f"f: expected a function of x, got {shown(f)}")
+    check_function("f", f, "a function of x")
     if not isinstance(check_floats("x", x), np.ndarray):
         raise InputError(f"x: expected a NumPy array, got {type(x).__name__}")
     if h is None and x.dtype.itemsize < 8:
         raise InputError(f"x: expected float64, or a step h of your own, got {x.dtype}, in which differences tell little")
     h = H if h is None else h
-    check_number("h", h, above=0)
+    check_number("h", h, above=0, most=1e100)
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
         above, below = (float(host_floats("f: its return", f(side), ())) for side in _shifted(x, index, h))
@@ -103,7 +114,7 @@ def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: 
     """
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("init", "forward", "backward")):
         raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
-    x = tuple(map(_widened, x)) if isinstance(x, tuple) else _widened(x)
+    x = tuple(_widened("x", part) for part in x) if isinstance(x, tuple) else _widened("x", x)
     case = _model_case(type(model).__name__, model, lambda rng: x)
     if params is not None:
         models.check_params(params, {key: w.shape for key, w in model.init(np.random.default_rng(0)).items()})
@@ -128,18 +139,21 @@ def check_pair(
     backward returns a dict of gradients by name, or a tuple of them in the order of wrt or of all inputs (what stands there
     for an input that is not in wrt is not looked at), or, if there is one, the gradient itself.
     """
-    for argument, function in (("forward", forward), ("backward", backward)):
-        if not callable(function):
-            raise InputError(f"{argument}: expected a function, got {shown(function)}")
+    check_function("forward", forward)
+    check_function("backward", backward)
     if not isinstance(inputs, dict) or not inputs:
         raise InputError(f"inputs: expected a dict of arrays by name, got {shown(inputs)}")
-    held = {key: _widened(value) for key, value in inputs.items()}
+    held = {key: _widened(key, value) for key, value in inputs.items()}
     floats = [key for key, value in held.items() if is_array(value) and value.dtype.kind == "f"]
+    if wrt is not None and not isinstance(wrt, (tuple, list)):
+        raise InputError(f"wrt: expected a list of names, got {shown(wrt)}")
     wrt = tuple(floats if wrt is None else wrt)
     if not wrt or not set(wrt) <= set(floats):
         raise InputError(
             f"wrt: expected some of the arrays of floats, {', '.join(floats) or 'of which there is none'}, got {wrt}"
         )
+    for key in wrt:
+        check_some(key, held[key])
 
     def run(inputs):
         returned = forward(*(inputs[key] for key in held))
@@ -166,10 +180,12 @@ def check_pair(
     return check(Case(name, backward, wrt, lambda rng: held, run, gradients), seed, tries=1)
 
 
-def _widened(value):
+def _widened(name, value):
     """Floats as float64, in which differences are taken; everything else as it is."""
+    if hasattr(value, "dtype") and check_array(name, value).dtype.kind not in "fiub":
+        raise InputError(f"{name}: expected an array of numbers, got {value.dtype}")
     if is_array(value) and value.dtype.kind == "f":
-        return host_floats("inputs", backend.to_numpy(value))
+        return host_floats(name, backend.to_numpy(value))
     return value
 
 

@@ -1,5 +1,6 @@
 """The complexity ladder: how near a network on the Markov chain is to teachers that see only the strongest k blocks."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,13 @@ class Ladder:
         check_shape("sequences", sequences, (None, None))
         if len(sequences) < 1 or sequences.shape[1] <= model.context:
             raise InputError(f"sequences: expected some of more than context = {model.context} tokens, got {sequences.shape}")
+        most = getattr(model, "positions", math.inf) + 1
+        if sequences.shape[1] > most:
+            raise InputError(
+                f"sequences: expected at most {most} tokens, for the model to read all but one, got {sequences.shape}"
+            )
         check_instance("device", device, Backend)
+        check_instance("maps", maps, bool)
         self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
         first = model.context - chain.context  # where the network's first query stands among the chain's laws
         if first < 0:

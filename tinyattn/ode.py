@@ -13,7 +13,19 @@ from typing import Any
 import numpy as np
 
 from .backend import namespace, to_numpy
-from .errors import InputError, check_array, check_choice, check_count, check_floats, check_number, host_floats, is_array, shown
+from .errors import (
+    InputError,
+    check_array,
+    check_choice,
+    check_count,
+    check_floats,
+    check_function,
+    check_number,
+    check_some,
+    host_floats,
+    is_array,
+    shown,
+)
 from .events import NotFinite, Watch, last_stop
 from .progress import progress_bar
 
@@ -22,7 +34,10 @@ Field = Callable[[float, Any], Any]  # f(t, y), which may write into y and retur
 
 def euler_step(f: Field, t: float, y: Any, h: float) -> Any:
     """y + h f(t, y). Its error after a fixed time is of order h."""
-    y = _state(y)
+    return _euler(f, t, _checked_state(f, t, y, h), h)
+
+
+def _euler(f, t, y, h):
     return y + h * _slope(f, t, y)
 
 
@@ -38,7 +53,10 @@ def euler_step(f: Field, t: float, y: Any, h: float) -> Any:
 
 def rk4_step(f: Field, t: float, y: Any, h: float) -> Any:
     """One step of the classic method: four slopes, error after a fixed time of order h^4."""
-    y = _state(y)
+    return _rk4(f, t, _checked_state(f, t, y, h), h)
+
+
+def _rk4(f, t, y, h):
     k1 = _slope(f, t, y)
     k2 = _slope(f, t + h / 2, y + (h / 2) * k1)
     k3 = _slope(f, t + h / 2, y + (h / 2) * k2)
@@ -90,7 +108,7 @@ _DENSE = (
 
 def dopri5_step(f: Field, t: float, y: Any, h: float) -> tuple[Any, Any]:
     """One step of order 5: the new y, and an estimate of its local error, shaped like y."""
-    y = _state(y)
+    y = _checked_state(f, t, y, h)
     new, k = _dopri5_stages(f, t, y, h, _slope(f, t, y))
     return new, h * _weighted(_ERROR, k)
 
@@ -115,11 +133,21 @@ def _weighted(weights, k):
 def _slope(f, t, y):
     """f at a copy of y, as an array of our own in the precision of y."""
     dy = f(t, y.copy())
+    if type(dy) is np.ndarray and dy.dtype == y.dtype and dy.shape == y.shape:
+        return dy.copy()
     if namespace(y) is np and type(dy) is not np.ndarray:
         dy = host_floats("f: its return", dy)
     if check_array("f: its return", dy).dtype.kind not in "fi" or dy.shape != y.shape:
         raise InputError(f"f: expected a return of real numbers of shape {y.shape}, as y, got {dy.dtype} {tuple(dy.shape)}")
     return dy.astype(y.dtype)
+
+
+def _checked_state(f, t, y, h):
+    """The state of a single step, its arguments checked."""
+    check_function("f", f, "a function f(t, y)")
+    check_number("t", t)
+    check_number("h", h, least=-1e100, most=1e100)
+    return _state(y)
 
 
 def _state(y, name="y"):
@@ -196,9 +224,9 @@ def integrate(
     are returned. Raises InputError for what cannot be integrated at all.
     """
     t0, t1 = _check_span(t_span)
-    if not callable(f):
-        raise InputError(f"f: expected a function f(t, y), got {shown(f)}")
+    check_function("f", f, "a function f(t, y)")
     y0 = _state(y0, "y0")
+    check_some("y0", y0)
     xp = namespace(y0)
     if not bool(to_numpy(xp.isfinite(y0).all())):
         raise InputError(f"y0: expected finite floating-point numbers, got {shown(to_numpy(y0))}")
@@ -284,7 +312,7 @@ def _choose(method, f, still, t0, t1, y0, step, n_steps, rtol, atol, max_step):
     for name, value in adaptive.items():
         if value is not None:
             raise InputError(f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}')
-    one_step = euler_step if method == "euler" else rk4_step
+    one_step = _euler if method == "euler" else _rk4
     return _fixed_steps(f, t0, t1, y0, one_step, *_check_step(step, n_steps, t1 - t0))
 
 

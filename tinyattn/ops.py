@@ -8,7 +8,17 @@ import math
 from typing import NamedTuple
 
 from .backend import Array, namespace, scatter_add
-from .errors import InputError, check_count, check_floats, check_ids, check_instance, check_number, check_shape, check_some
+from .errors import (
+    InputError,
+    check_count,
+    check_floats,
+    check_ids,
+    check_instance,
+    check_number,
+    check_shape,
+    check_some,
+    shown,
+)
 
 
 def sum_to(dx, shape):
@@ -16,6 +26,9 @@ def sum_to(dx, shape):
 
     One number used in many places moves the loss through each of them, and the parts add up.
     """
+    check_floats("dx", dx, axes=len(check_instance("shape", shape, tuple)))
+    if any(n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])):
+        raise InputError(f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}")
     dx = dx.sum(axis=tuple(range(dx.ndim - len(shape))))
     copied = tuple(i for i, n in enumerate(shape) if n == 1 and dx.shape[i] != 1)
     return dx.sum(axis=copied, keepdims=True) if copied else dx
@@ -213,6 +226,7 @@ class CrossEntropy(NamedTuple):
 def log_softmax(z):
     """Logits (..., V) -> log-probabilities (..., V), finite for finite logits."""
     xp = namespace(check_floats("z", z, axes=1))
+    check_some("z", z)
     z = z - z.max(axis=-1, keepdims=True)
     return z - xp.log(_row_sum("...v->...", xp.exp(z)))
 

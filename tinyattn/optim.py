@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .backend import Params, namespace
-from .errors import check_count, check_dict, check_float_dict, check_floats, check_number
+from .errors import check_count, check_dict, check_float_dict, check_floats, check_instance, check_number
 
 State = dict[str, Any]
 
@@ -128,6 +128,7 @@ class HalveOnPlateau:
 
     def update(self, state, loss):
         """After one look at the loss: the new state, whose `scale` multiplies the learning rate."""
+        check_instance("state", state, PlateauState)
         check_number("loss", loss)
         if loss < state.best:
             return PlateauState(loss, 0, state.scale)

@@ -9,7 +9,7 @@ import matplotlib.colors
 import matplotlib.rcsetup
 import numpy as np
 
-from .errors import InputError, check_array, check_instance, check_number, host_floats, shown
+from .errors import InputError, check_array, check_count, check_instance, check_number, host_floats, shown
 
 # Okabe and Ito (2008), distinguishable with every common form of colour-blindness.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
@@ -60,7 +60,7 @@ def attention_map(
         if check_array("visible", visible).shape != s.shape or visible.dtype.kind != "b":
             raise InputError(f"visible: expected booleans of shape {s.shape}, as s, got {visible.dtype} {visible.shape}")
     low, high = host_floats("limits", limits, (2,), finite=True)
-    if cmap not in matplotlib.colormaps:
+    if not isinstance(cmap, str) or cmap not in matplotlib.colormaps:
         raise InputError(f"cmap: expected a colour map of matplotlib, got {shown(cmap)}")
     if not np.isfinite(s if visible is None else s[visible]).all():
         raise InputError("s: expected finite numbers, got NaN or infinity among them")
@@ -104,6 +104,8 @@ def _check_axes(ax):
 def _positions(ax, shape, title, first_query):
     """The axes of a map: a few positions of queries and keys."""
     T, S = shape
+    check_count("first_query", first_query, 0)
+    check_instance("title", title, str)
     keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
     ax.set_xticks(keys, [str(key) for key in keys])
     ax.set_yticks(queries, [str(query + first_query) for query in queries])
@@ -125,6 +127,7 @@ def reference(ax: Any, value: float, text: str, below: bool = False) -> None:
     _check_axes(ax)
     check_number("value", value)
     check_instance("text", text, str)
+    check_instance("below", below, bool)
     ax.axhline(value, color="0.35", linestyle="--", linewidth=1)
     ax.annotate(text, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, -3 if below else 3), ha="right",
                 textcoords="offset points", va="top" if below else "bottom", color="0.35", fontsize=8)  # fmt: skip

@@ -22,7 +22,7 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import InputError, check_count, shown
+from .errors import InputError, check_count, check_function, check_instance, shown
 from .kept import check_writable, fingerprint, library, plain, write_whole
 from .progress import progress_bar
 
@@ -79,8 +79,8 @@ def sweep(
 
     Raises InputError for points that JSON cannot hold, and, with a folder, for a trial that cannot be told from others.
     """
-    if not callable(trial) or not callable(map):
-        raise InputError(f"trial, map: expected functions, got {shown(trial)}, {shown(map)}")
+    check_function("trial", trial, "a function of a dict of settings")
+    check_function("map", map)
     if isinstance(points, (dict, str)) or not isinstance(points, Iterable):
         raise InputError(f"points: expected a list of dicts of settings, got {shown(points)}")
     points = [plain("points", settings) for settings in points]
@@ -89,6 +89,8 @@ def sweep(
             raise InputError(f"points: expected dicts of settings, got {shown(settings)}")
     paths: list[Path | None] = [None] * len(points)
     if folder is not None:
+        if not isinstance(folder, (str, Path)):
+            raise InputError(f"folder: expected a path, got {shown(folder)}")
         folder = Path(folder).absolute()
         check_writable("folder", folder)
         made = [_name(trial), fingerprint("trial", trial), library()]
@@ -99,7 +101,9 @@ def sweep(
         bar.update(len(points) - len(missing))
         run = functools.partial(_attempt, trial)
         try:
-            for i, outcome in zip(missing, map(run, [points[i] for i in missing], [paths[i] for i in missing])):
+            outcomes = map(run, [points[i] for i in missing], [paths[i] for i in missing])
+            for i, outcome in zip(missing, check_instance("map: its return", outcomes, Iterable)):  # type: ignore[type-abstract]
+                check_instance("map: its return", outcome, Outcome)
                 found[i] = outcome
                 if outcome.error is None:
                     _keep(paths[i], trial, outcome)  # again, where the process that ran it could not write here
@@ -108,10 +112,10 @@ def sweep(
             lost = f"{type(error).__name__}: a process of the pool ended without a word (killed, or out of memory?)"
             for i in [j for j in missing if found[j] is None]:
                 found[i] = _kept(paths[i], points[i]) or Outcome(points[i], NoResult(lost), lost)
-    outcomes = [outcome for outcome in found if outcome is not None]
-    if len(outcomes) < len(points):
+    done = [outcome for outcome in found if outcome is not None]
+    if len(done) < len(points):
         raise InputError(f"map: expected a result for each of {len(missing)} points, got fewer from {shown(map)}")
-    return outcomes
+    return done
 
 
 @contextlib.contextmanager

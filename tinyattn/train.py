@@ -16,8 +16,10 @@ from .errors import (
     check_count,
     check_float_dict,
     check_floats,
+    check_function,
     check_generator,
     check_ids,
+    check_instance,
     check_number,
     check_shape,
     shown,
@@ -73,6 +75,8 @@ class History:
 
     def tree(self, before: float = math.inf) -> dict[str, dict[str, np.ndarray]]:
         """All series as a nest of arrays, for a checkpoint: what was recorded at steps before this one."""
+        if before != math.inf:
+            check_number("before", before)
         tree = {}
         for name in self.names:
             steps = self.steps(name)
@@ -80,14 +84,14 @@ class History:
         return {name: series for name, series in tree.items() if len(series["steps"])}
 
     @classmethod
-    def from_tree(cls, tree: dict[str, dict[str, np.ndarray]]) -> "History":
+    def _from_tree(cls, tree: dict[str, dict[str, np.ndarray]]) -> "History":
         history = cls()
         for name, series in tree.items():
             history._series[name] = [(int(step), value) for step, value in zip(series["steps"], series["values"])]
         return history
 
     def _get(self, name):
-        if name not in self._series:
+        if not isinstance(name, str) or name not in self._series:
             raise InputError(f"name: expected one of {self.names}, got {name!r}")
         return self._series[name]
 
@@ -130,6 +134,11 @@ def train(
     `params` itself is not changed.
     """
     _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every)
+    for name, thing, kind in (("schedule", schedule, HalveOnPlateau), ("checkpoint", checkpoint, Checkpoint)):
+        if thing is not None:
+            check_instance(name, thing, kind)
+    if until is not None:
+        check_function("until", until, "a function of the history")
     params = copied(check_float_dict("params", params))
     history, state, batches, start = History(), optimizer.init(params), iter(batches), 0
     plateau = schedule.init() if schedule else PlateauState()
@@ -147,7 +156,7 @@ def train(
     if kept and checkpoint:
         params, state = _beside(kept["params"], params), _beside(kept["state"], params)
         plateau = PlateauState(**kept["plateau"])
-        history, start = History.from_tree(kept.get("history", {})), kept["step"]
+        history, start = History._from_tree(kept.get("history", {})), kept["step"]
         if steps < start:
             raise InputError(f"steps: expected at least {start}, those already taken, got {steps}")
         if title is not None:
@@ -212,8 +221,7 @@ def train(
 
 
 def _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every):
-    if not callable(loss):
-        raise InputError(f"loss: expected a function (params, batch) -> loss, grads, got {shown(loss)}")
+    check_function("loss", loss, "a function (params, batch) -> loss, grads")
     if hasattr(batches, "dtype") or isinstance(batches, (str, dict)) or not isinstance(batches, Iterable):
         raise InputError(f"batches: expected an iterable of them, such as minibatches(data, 32, rng), got {shown(batches)}")
     if isinstance(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
@@ -264,12 +272,13 @@ def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Ite
     _check_model(model)
     if chunk is not None:
         check_count("chunk", chunk)
-    if not callable(map):
-        raise InputError(f"map: expected a function such as map, got {shown(map)}")
+    check_function("map", map)
 
     def loss_and_grads(params, batch):
         sequences, *others = batch if isinstance(batch, tuple) else (batch,)
         check_shape("batch", sequences, (None, None))
+        sequences = check_ids("batch", sequences, model.vocab)
+        _check_length("batch", sequences)
         B = check_count("batch: number of sequences", sequences.shape[0])
         for array in others:
             check_floats("batch", array, (B, *check_array("batch", array).shape[1:]))
@@ -285,11 +294,18 @@ def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Ite
             return one[0] + other[0], {key: g + other[1][key] for key, g in one[1].items()}
 
         size = chunk or B
-        return functools.reduce(add, map(one_pass, [slice(i, i + size) for i in range(0, B, size)]))
+        passes = map(one_pass, [slice(i, i + size) for i in range(0, B, size)])
+        return functools.reduce(add, check_instance("map: its return", passes, Iterable))
+
+    def _check_length(name, sequences):
+        least, most = model.context + 1, getattr(model, "positions", math.inf) + 1
+        if not least <= sequences.shape[1] <= most:
+            raise InputError(f"{name}: expected sequences of {least} to {most} tokens, got shape {tuple(sequences.shape)}")
 
     def check(sequences):
         sequences = check_ids("sequences", sequences, model.vocab)
         check_shape("sequences", sequences, (None, None))
+        _check_length("sequences", sequences)
         model.check(sequences[:, :-1])
         return sequences
 
@@ -334,10 +350,11 @@ def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any]
     """
 
     like = copied(check_float_dict("like", like))
-    if not callable(loss):
-        raise InputError(f"loss: expected a function (params, batch) -> loss, grads, got {shown(loss)}")
+    check_function("loss", loss, "a function (params, batch) -> loss, grads")
+    size = sum(array.size for array in like.values())
 
     def f(t, y):
+        check_floats("y", y, (size,))
         _, grads = _checked(loss(unpack(y, like), copied(batch)))
         return -pack({key: grads[key] for key in like})
 

@@ -17,6 +17,7 @@ from .tasks import regression
 from .tasks.recall import Recall
 from .train import answer_loss, squared_error_loss, train
 
+SIZES = 10**7  # no size of a trial is larger
 RECALL = dict(pairs=8, tokens=32, repeats=None, p=0.0, adaptive=None, previous=False, depth=2, heads=1, width=64, scale=0.2,
               lr=1e-3, batch=128, steps=4000, every=10, judged=512, stop=0.99, seed=0, device="cpu")  # fmt: skip
 LOCATION = dict(
@@ -90,6 +91,8 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
     params = device.put(model.init(for_init), "float32")
     if s["adaptive"] is not None and not isinstance(s["adaptive"], dict):
         raise InputError(f"adaptive: expected None or a dict of Diversity's settings, got {shown(s['adaptive'])}")
+    if s["adaptive"] and not s["adaptive"].keys() <= {"p", "up", "most", "still", "emerged"}:
+        raise InputError(f"adaptive: expected some of p, up, most, still, emerged, got {', '.join(map(str, s['adaptive']))}")
     diversity = None if s["adaptive"] is None else Diversity(**s["adaptive"])
 
     def read(sequences):
@@ -126,7 +129,7 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
             found["previous_token"] = float(first[:, :, 1:T:2, 0 : T - 1 : 2].diagonal(axis1=2, axis2=3).mean())
         if task != task.clean:
             found["own_accuracy"], found["own_loss"], _ = judge(params, own)
-        if diversity:
+        if diversity and math.isfinite(loss):  # if not, `train` says so
             diversity.look(loss)
         return found
 
@@ -198,8 +201,8 @@ def _settings(defaults, settings):
     if unknown:
         raise InputError(f"settings: expected some of {', '.join(defaults)}, got {', '.join(unknown)}")
     s = {**defaults, **settings}
-    for name in ("batch", "steps", "every", "judged"):
-        check_count(name, s[name])
+    for name in ("batch", "steps", "every", "judged", "width", "depth", "heads", "model_width", "places"):
+        check_count(name, s.get(name, 1), most=SIZES)
     check_count("seed", s["seed"], 0)
     for name in ("previous", "anywhere", "marker"):
         check_instance(name, s.get(name, False), bool)

@@ -91,8 +91,10 @@ class TwoNumbers:
 
     def attention(self, y: Array) -> Array:
         """A, the attention on all relevant places together, (...)."""
-        _, Delta = _state(y, 2)
-        return self.B / ((self.T - self.B) * namespace(y).exp(-Delta) + self.B)  # (1)
+        return self._attention(_state(y, 2)[1])
+
+    def _attention(self, Delta):
+        return self.B / ((self.T - self.B) * namespace(Delta).exp(-Delta) + self.B)  # (1)
 
     def hessian(self, y: Array) -> Array:
         """The Hessian of the loss in (w, Delta), (..., 2, 2); the flow's Jacobian is -diag(1, mobility) times it."""
@@ -152,7 +154,8 @@ class TwoNumbers:
         return self.B if self.per_place else 1.0
 
     def _parts(self, y):
-        w, A = _state(y, 2)[0], self.attention(y)
+        w, Delta = _state(y, 2)
+        A = self._attention(Delta)
         return w, A, A * w - self.d**0.5, (1 - A) * w / (self.T - self.B)
 
 
@@ -189,7 +192,8 @@ class ThreeNumbers:
 
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 3)."""
-        (w, v, _), A = _state(y, 3), self.attention(y)
+        w, v, Delta = _state(y, 3)
+        A = self._attention(Delta)
         g, h = self._moments(self.p)
         miss_w, miss_v, others = g * (A * w - (self.d - 1) ** 0.5), h * (A * v - 1), self.d * (self.T - 1)
         dw = -(A * miss_w + (1 - A) ** 2 * w / others)  # (3)
@@ -206,12 +210,15 @@ class ThreeNumbers:
         return self._loss(y, 0.0)
 
     def attention(self, y: Array) -> Array:
-        _, _, Delta = _state(y, 3)
-        return 1 / ((self.T - 1) * namespace(y).exp(-Delta) + 1)
+        return self._attention(_state(y, 3)[2])
+
+    def _attention(self, Delta):
+        return 1 / ((self.T - 1) * namespace(Delta).exp(-Delta) + 1)
 
     def hessian(self, y: Array) -> Array:
         """The Hessian of the loss in (w, v, Delta), (..., 3, 3): as for two numbers, w and v meeting only in Delta."""
-        (w, v, _), xp, A = _state(y, 3), namespace(y), self.attention(y)
+        w, v, Delta = _state(y, 3)
+        xp, A = namespace(y), self._attention(Delta)
         g, h = self._moments(self.p)
         n, r, slope = 1 / (self.d * (self.T - 1)), (self.d - 1) ** 0.5, A * (1 - A)
         ww, vv = g * A * A + (1 - A) ** 2 * n, h * A * A + (1 - A) ** 2 * n
@@ -243,7 +250,8 @@ class ThreeNumbers:
         return (1 - p) / self.d, p + (1 - p) / self.d  # (1)
 
     def _loss(self, y, p):
-        (w, v, _), A = _state(y, 3), self.attention(y)
+        w, v, Delta = _state(y, 3)
+        A = self._attention(Delta)
         g, h = self._moments(p)
         noise = (1 - A) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
         return (h * (A * v - 1) ** 2 + g * (A * w - (self.d - 1) ** 0.5) ** 2 + noise) / 2  # (2)
@@ -280,6 +288,6 @@ def _settle_sizes(flow, *names):
 
 def _state(y, numbers):
     """The entries of a state y (..., numbers), the last axis first."""
-    check_floats("y", y, axes=1)
-    check_floats("y", y, (*y.shape[:-1], numbers))
+    if check_floats("y", y, axes=1).shape[-1] != numbers:
+        raise InputError(f"y: expected a state (..., {numbers}), got shape {tuple(y.shape)}")
     return [y[..., i] for i in range(numbers)]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace, to_numpy
-from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_number, shown
+from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_number, check_some, shown
 from ..ops import Softmax, softmax_backward, softmax_forward
 
 # The flow
@@ -77,6 +77,7 @@ class Factorization:
     def split(self, y):
         """Values V (..., H, d) and attention s (..., H, T) of a state."""
         check_floats("y", y, axes=2)
+        check_some("y", y)
         check_floats("y", y, (*y.shape[:-1], self.width + self.tokens))
         V, z = y[..., : self.width], y[..., self.width :]
         return V, softmax_forward(z)[0] if self.geometry == "logits" else z
@@ -109,6 +110,9 @@ class Factorization:
     def half_event(self, y0, k, terminal=False):
         """An event for `ode.integrate`: the loss of feature k (from 0) has fallen to half of what it is at y0."""
         check_count("k", k, 0, len(self.importances) - 1)
+        check_floats("y0", y0, axes=2)
+        check_floats("y0", y0, (*y0.shape[:-1], self.width + self.tokens))
+        check_some("y0", y0)
         half = self.feature_loss(y0)[..., k] / 2
 
         def g(t, y):
@@ -130,8 +134,9 @@ class Factorization:
 
     def tangent(self, y, dy):
         """The Jacobian of the flow at y times dy: dy (..., H, d + T), y the same or with fewer axes."""
-        check_floats("y", y, axes=2)
+        check_some("y", check_floats("y", y, axes=2))
         check_floats("dy", dy, axes=2)
+        check_some("dy", dy)
         check_floats("dy", dy, (*dy.shape[:-2], *y.shape[-2:]))
         V, s = self.split(namespace(y).broadcast_to(y, dy.shape))
         dV, ds = dy[..., : self.width], dy[..., self.width :]
@@ -150,7 +155,7 @@ class Factorization:
 
         In the simplex form each change of attention first loses its mean, since s must keep its sum.
         """
-        check_floats("y", y, (None, self.width + self.tokens))
+        check_some("y", check_floats("y", y, (None, self.width + self.tokens)))
         xp = namespace(y)
         along = xp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         if self.geometry == "simplex":

@@ -171,10 +171,8 @@ class FocusDilution:
 
     def condensed_point(self, u=None):
         """The saddle (12) at the end of condensation, embeddings along u (D,), by default the first axis: a NumPy vector."""
-        pi, u = (
-            to_numpy(self.pi),
-            np.eye(self.width)[0] if u is None else host_floats("u", to_numpy(u), (self.width,), finite=True),
-        )
+        u = np.eye(self.width)[0] if u is None else to_numpy(check_floats("u", u, (self.width,)))
+        pi, u = to_numpy(self.pi), host_floats("u", u, finite=True)
         if not np.linalg.norm(u) > 0:
             raise InputError("u: expected a direction, got zeros")
         if np.ptp(pi) == 0:
@@ -196,7 +194,7 @@ class FocusDilution:
     def jacobian(self, y, h=1e-5):
         """The Jacobian of the flow at one state (n,), by central differences of the gradient: (n, n), symmetric."""
         check_floats("y", y, (None,))
-        check_number("h", h, above=0)
+        check_number("h", h, above=0, most=1e100)
         xp = namespace(y)
         steps = h * xp.eye(y.size, dtype=y.dtype)
         J = (self(0.0, y + steps) - self(0.0, y - steps)) / (2 * h)
@@ -222,6 +220,8 @@ class FocusDilution:
                  focus, second singular value that ends dilution.
         how:     method, step, tolerances and progress, for `ode.integrate`; t_eval: times kept in the path.
         """
+        check_floats("y0", y0, self.start(np.random.default_rng(0), 0.0).shape)
+        check_number("end", end, above=0)
         check_count("token", token, 0, self.tokens - 1)
         for name, level in (("grown", grown), ("focused", focused), ("renewed", renewed)):
             check_number(name, level)

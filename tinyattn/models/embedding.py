@@ -7,7 +7,16 @@ import numpy as np
 
 from ..attention import Attend, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
-from ..errors import InputError, check_count, check_generator, check_ids, check_instance, check_number, check_shape
+from ..errors import (
+    InputError,
+    check_count,
+    check_floats,
+    check_generator,
+    check_ids,
+    check_instance,
+    check_number,
+    check_shape,
+)
 from ..ops import Embedding, Linear, embedding_backward, embedding_forward, linear_backward, linear_forward
 from .params import check_params
 
@@ -85,6 +94,7 @@ class EmbeddingModel:
     def backward(self, dlogits: Any, cache: Embedded) -> Params:
         """dlogits (B, T, V) -> gradients of all parameters."""
         check_instance("cache", cache, Embedded)
+        check_floats("dlogits", dlogits, (*cache.readout.x.shape[:-1], self.vocab))
         dy, dW1, _ = linear_backward(dlogits, cache.readout)  # (5)
         da, de = attend_backward(dy, cache.attend)  # (4)
         dq, dk = da @ cache.k_j, da.swapaxes(-1, -2) @ cache.q_t  # (3), (6)

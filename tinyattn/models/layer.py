@@ -7,7 +7,7 @@ import numpy as np
 
 from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
 from ..backend import Params, namespace
-from ..errors import InputError, check_count, check_floats, check_generator, check_instance
+from ..errors import InputError, check_count, check_floats, check_generator, check_instance, check_some
 from .params import check_params, xavier_bound
 
 
@@ -38,6 +38,7 @@ class AttentionLayer:
     def forward(self, params: Params, x: Any) -> tuple[Any, SelfAttention]:
         """x (..., T, D) -> y (..., T, D)."""
         check_floats("x", x, axes=2)
+        check_some("x", x)
         check_floats("x", x, (*x.shape[:-1], self.width))
         check_params(params, self._shapes())
         T = x.shape[-2]

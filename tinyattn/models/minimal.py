@@ -137,7 +137,7 @@ class MinimalModel:
         V, P, H, K = self.vocab, self.positions, self.heads, W.shape[-1]
         W = W.swapaxes(0, 1)
         if x.ndim == 3:
-            return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(H, x.shape[0], -1, K)
+            return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(H, x.shape[0], x.shape[1] - first, K)
         table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
         rows = x[:, first:] * P + namespace(x).arange(first, x.shape[1])
         return table.take(rows, axis=1)

@@ -31,9 +31,9 @@ def xavier_bound(fan_in: int, fan_out: int) -> float:
     return math.sqrt(6 / (fan_in + fan_out))
 
 
-def check_params(params: Params, shapes: dict[str, tuple]) -> None:
+def check_params(params: Params, shapes: dict[str, tuple], name: str = "params") -> None:
     """Raise InputError unless params are arrays of floats with these names and shapes."""
-    check_dict("params", params, shapes)
+    check_dict(name, params, shapes)
     for key, shape in shapes.items():
         check_floats(key, params[key], shape)
 

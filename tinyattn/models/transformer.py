@@ -56,7 +56,12 @@ class Block(NamedTuple):
 def block_forward(x, p, visible=None, first=0, drop=(1.0, 1.0)):
     """x (B, S, D), p the parameters of one block -> y (B, T, D), T = S - first."""
     check_floats("x", x, (None, None, None))
-    check_instance("p", p, dict)
+    _check_block(p, x.shape[-1])
+    for name, mask in zip(("drop[0]", "drop[1]"), check_instance("drop", drop, tuple)):
+        if hasattr(mask, "dtype"):
+            check_floats(name, mask, (x.shape[0], x.shape[1] - first, x.shape[2]))
+        else:
+            check_number(name, mask, least=0)
     norm_1 = norm_2 = linear_1 = relu = linear_2 = None
     o, layer = self_attention_forward(x, p["W_Q"], p["W_K"], p["W_V"], p["W_O"], visible, first)  # (1)
     r = x[:, first:] + drop[0] * o
@@ -71,6 +76,20 @@ def block_forward(x, p, visible=None, first=0, drop=(1.0, 1.0)):
         if "g_2" in p:
             y, norm_2 = layernorm_forward(y, p["g_2"], p["b_2"])  # (5)
     return y, Block(layer, drop, norm_1, linear_1, relu, linear_2, norm_2)
+
+
+def _check_block(p, D):
+    """Raise InputError unless p holds what one block has: attention, and MLP and norms or not."""
+    W_Q = check_instance("p", p, dict).get("W_Q")
+    H, K = check_floats("W_Q", W_Q, (D, None, None)).shape[1:]
+    shapes = {"W_Q": (D, H, K), "W_K": (D, H, K), "W_V": (D, H, None), "W_O": (H, None, D)}
+    if "g_1" in p:
+        shapes |= {"g_1": (D,), "b_1": (D,)}
+    if "W_1" in p:
+        M = check_floats("W_1", p["W_1"], (D, None)).shape[1]
+        shapes |= {"W_1": (D, M), "c_1": (M,), "W_2": (M, D), "c_2": (D,)}
+        shapes |= {"g_2": (D,), "b_2": (D,)} if "g_2" in p else {}
+    check_params(p, shapes, "p")
 
 
 def block_backward(dy, cache):
@@ -224,6 +243,7 @@ class Transformer:
     def backward(self, dlogits: Any, cache: Full) -> Params:
         """dlogits (B, T, outputs) -> gradients of all parameters."""
         check_instance("cache", cache, Full)
+        check_floats("dlogits", dlogits, (*cache.readout.x.shape[:-1], self.outputs or self.vocab))
         g = {}
         dz, g["W_U"], g["c_U"] = linear_backward(dlogits, cache.readout)  # (3)
         for layer in range(self.depth, 0, -1):

@@ -25,6 +25,7 @@ from ..errors import (
     check_instance,
     check_number,
     check_shape,
+    check_some,
     host_floats,
     shown,
 )
@@ -56,7 +57,7 @@ class MarkovChain:
         blocks = _explicit(self.blocks)
         if len(blocks) != len(A):
             raise InputError(f"blocks: expected one for each of {len(A)} matrices, got {shown(self.blocks)}")
-        for name, value in (("matrices", A), ("blocks", blocks), ("weights", _weights(self.weights, blocks))):
+        for name, value in (("matrices", A), ("blocks", blocks), ("weights", _weights("weights", self.weights, blocks))):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "temperature", check_number("temperature", self.temperature, above=0))
         strengths = np.abs(A).max(axis=(1, 2))
@@ -93,6 +94,7 @@ class MarkovChain:
             x = check_ids("x", x, self.vocab)
         else:
             check_floats("x", x, (None, None, self.vocab))
+        check_some("x", x)
         S, context = x.shape[1], self.context
         if S < context:
             raise InputError(f"x: expected sequences of at least context = {context} tokens, got {S}")
@@ -205,7 +207,7 @@ def draw_chain(
         raise InputError(f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, got {importance}")
     A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab)
     A = A * strengths[:, None, None]
-    return MarkovChain(A, lags, _weights(lag_weights, lags), float(temperature))
+    return MarkovChain(A, lags, _weights("lag_weights", lag_weights, lags), float(temperature))
 
 
 def _blocks(spans, stride):
@@ -235,16 +237,16 @@ def _explicit(blocks):
     return blocks
 
 
-def _weights(lag_weights, blocks):
-    if lag_weights is None:
+def _weights(name, given, blocks):
+    if given is None:
         return tuple((1.0,) * len(block) for block in blocks)
-    weights = tuple(lag_weights) if isinstance(lag_weights, (tuple, list)) else (lag_weights,)
+    weights = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     if not any(isinstance(c, (tuple, list)) for c in weights):
         weights = (weights,) * len(blocks)
     sizes = [len(block) for block in blocks]
     if not all(isinstance(c, (tuple, list)) for c in weights) or [len(c) for c in weights] != sizes:
-        raise InputError(f"lag_weights: expected one number for each lag of blocks of {sizes}, got {lag_weights}")
-    return tuple(tuple(check_number("lag_weights", c) for c in block) for block in weights)
+        raise InputError(f"{name}: expected one number for each lag of blocks of {sizes}, got {shown(given)}")
+    return tuple(tuple(check_number(name, c) for c in block) for block in weights)
 
 
 def orthogonal(rng: np.random.Generator, h: int, V: int) -> np.ndarray:

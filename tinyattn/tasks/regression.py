@@ -13,6 +13,7 @@ import numpy as np
 from ..backend import Params
 from ..errors import (
     InputError,
+    check_choice,
     check_count,
     check_dict,
     check_floats,
@@ -60,8 +61,7 @@ class SingleLocation:
         check_generator("rng", rng)
         for size in check_instance("shape", shape, tuple):
             check_count("shape", size, 0)
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise InputError(f"dtype: expected float32 or float64, got {shown(dtype)}")
+        check_choice("dtype", getattr(dtype, "name", dtype), ("float32", "float64"))
         x = rng.standard_normal((*shape, self.width), dtype) * self.width**-0.5
         if self.p:
             x[rng.random(shape) < self.p] = np.eye(self.width)[0]
