@@ -23,7 +23,7 @@ from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
 from tinyattn.tasks import markov
 
-STEPS, EVERY, SETTINGS = 200, 2, {"task": "killed"}
+STEPS, EVERY, SETTINGS = 120, 2, {"task": "killed"}
 
 
 def trained(path):
@@ -86,10 +86,11 @@ def kept_step(path):
 
 
 def killed_and_resumed(folder, seed):
-    """Kill a run in this folder once or twice, then let it end: whether all bits are the same, the step of the first kill."""
+    """Kill a run in this folder once or twice, then let it end: whether all bits are the same, the step of the first kill, and
+    how many writes were cut."""
     rng, path = np.random.default_rng(seed), Path(folder) / "run.npz"
     wanted, seconds = unbroken()
-    steps = []
+    steps, cut = [], 0
     for _ in range(rng.integers(1, 3)):
         process = child(path)
         wait_for_write(process, path)
@@ -99,11 +100,13 @@ def killed_and_resumed(folder, seed):
             process.kill()  # SIGKILL, or on Windows terminate()
             process.communicate()
         steps.append(kept_step(path))
+        cut += len(list(path.parent.glob(".*.part")))
     process = child(path)
     printed, _ = process.communicate()
     assert process.returncode == 0, f"the run resumed at step {steps[-1]} failed"
     assert kept_step(path) == STEPS and steps == sorted(steps)
-    return printed == wanted, steps[0]
+    assert [file.name for file in path.parent.iterdir()] == [path.name] or steps[-1] == STEPS, "what was cut is left"
+    return printed == wanted, steps[0], cut
 
 
 def main():
@@ -119,13 +122,12 @@ def main():
     for seed in range(options.seed, options.seed + options.runs):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                bits, step = killed_and_resumed(folder, seed)
+                bits, step, cut = killed_and_resumed(folder, seed)
             except (AssertionError, InputError) as error:
                 print(f"seed {seed}: {error}")
                 continue
-            left = len(list(Path(folder).glob(".*.part")))
-        same, on_the_way, unfinished = same + bits, on_the_way + (step < STEPS), unfinished + left
-        print(f"seed {seed}: killed at step {step}, {left} unfinished, {'the same' if bits else 'OTHER'} bits", flush=True)
+        same, on_the_way, unfinished = same + bits, on_the_way + (step < STEPS), unfinished + cut
+        print(f"seed {seed}: killed at step {step}, {cut} writes cut, {'the same' if bits else 'OTHER'} bits", flush=True)
     print(
         f"{same} of {options.runs} resumed to the same bits, {on_the_way} were killed on the way, {unfinished} writes were cut",
         end="",

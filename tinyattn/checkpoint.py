@@ -1,5 +1,6 @@
 """Checkpoints of a long run: written whole or not at all, and read back to the last bit into the same kind of run."""
 
+import glob
 import json
 import zipfile
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Checkpoint:
         except TypeError as error:
             raise InputError(f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})") from None
         write_whole(self.file, lambda file: np.savez(file, **{"/": np.array(words), **arrays}))  # type: ignore[arg-type]
+        for left in self.file.parent.glob(f".{glob.escape(self.file.name)}.*.part"):  # by a run that was killed as it wrote
+            left.unlink(missing_ok=True)
 
     def read(self, made: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The nest of the last `write`, NumPy arrays and all else as it was; None if there is none or `resume` is False.

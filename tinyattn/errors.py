@@ -26,14 +26,14 @@ def check_count(name: str, value: Any, least: int = 1, most: int | None = None) 
 
 def check_number(name: str, value: Any, *, above=None, least=None, below=None, most=None) -> float:
     """Return `value` as a float, or raise InputError unless it is finite and inside the bounds given."""
-    ok = isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value)
-    ok = ok and (above is None or value > above) and (least is None or value >= least)
-    ok = ok and (below is None or value < below) and (most is None or value <= most)
+    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value) else math.nan
+    ok = not math.isnan(number) and (above is None or number > above) and (least is None or number >= least)
+    ok = ok and (below is None or number < below) and (most is None or number <= most)
     if not ok:
         bounds = [(">", above), (">=", least), ("<", below), ("<=", most)]
         within = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
         raise InputError(f"{name}: expected a finite number{' ' if within else ''}{within}, got {shown(value)}")
-    return float(value)
+    return number
 
 
 def check_choice(name: str, value: Any, choices) -> Any:

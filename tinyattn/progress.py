@@ -34,16 +34,16 @@ def patient_interrupts(wanted: bool = True) -> Iterator[Callable[[], bool]]:
     if not patient or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: False
         return
-    asked = threading.Event()
+    asked = []  # a list, not an Event: a lock that a second signal would wait for is held while the first is noted
 
     def ask(number, frame):
-        if asked.is_set():
+        if asked:
             raise KeyboardInterrupt
-        asked.set()
+        asked.append(number)
         print("finishing the step, to keep what is done; Ctrl-C once more ends at once", file=sys.stderr)
 
     signal.signal(signal.SIGINT, ask)
     try:
-        yield asked.is_set
+        yield lambda: bool(asked)
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)

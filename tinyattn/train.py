@@ -48,7 +48,7 @@ class History:
     def __init__(self):
         self._series: dict[str, list[tuple[int, np.ndarray]]] = {}
 
-    def record(self, step: int, **values: Any) -> None:
+    def record(self, step: int, /, **values: Any) -> None:
         """Append each value, a number or an array from any device, of the same shape every time, to the series of its name."""
         check_count("step", step, 0)
         for name, value in values.items():
@@ -164,7 +164,7 @@ def train(
         if steps > start:
             next(itertools.islice(batches, start, start), None)
 
-    def record(step, **values):
+    def record(step, /, **values):
         nonlocal plateau
         history.record(step, **values)
         for name in values:

@@ -178,6 +178,8 @@ class Transformer:
         if self.context > self.positions:
             raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
         check_choice("position_kind", self.position_kind, POSITIONS)
+        if self.position_kind == "sinusoidal" and self.width == 1:
+            raise InputError("width: expected at least 2 for sinusoidal positions, one number being no direction, got 1")
 
     def init(self, rng: np.random.Generator) -> Params:
         """Matrices by Xavier, norms 1, biases 0, tokens and positions N(0, scale^2).
