@@ -34,7 +34,7 @@ def patient_interrupts(wanted: bool = True) -> Iterator[Callable[[], bool]]:
     if not patient or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: False
         return
-    asked = []  # a list, not an Event: a lock that a second signal would wait for is held while the first is noted
+    asked: list[int] = []  # a list, not an Event: a lock that a second signal would wait for is held while the first is noted
 
     def ask(number, frame):
         if asked:
