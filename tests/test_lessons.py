@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib
@@ -177,3 +179,107 @@ def test_the_derivation_is_the_one_in_the_library():
     assert lesson.derivation(ops.softmax_forward).startswith("Softmax of the last axis\n")
     text = lesson.derivation(attention.attend_forward)
     assert text.startswith("Attend: ") and "da_tj = s_tj dy_t . (v_j - y_t)" in text
+
+
+def test_data_is_never_markup_in_a_figure(tmp_path):
+    """Words that mean something to matplotlib or to a terminal, drawn and printed as they stand."""
+    words = [r"$\\frac$", "$", "$x$ $y", r"\$", "_hidden", "%s {}", "\x1b[31m", "भाषा", "\x00", "a\nb"]
+    body = (
+        f"import matplotlib.pyplot as plt\nfrom tinyattn import plot\nwords = {words!r}\nfig, ax = plt.subplots()\n"
+        "for i, word in enumerate(words):\n    ax.plot([0, 1], [i, i], label=f'\u201c{plot.plain(word)}\u201d')\n"
+        "    ax.text(0, i, plot.plain(word))\nax.set_title(plot.plain(words[0]))\nlegend = ax.legend()\n"
+        "run.figure(fig, 'words')\nrun.compare([(word, None, word) for word in words])\n"
+        "print(len(legend.get_texts()) == len(words))\nrun.finish()"
+    )
+    path = script(tmp_path, body)
+    path.write_text(path.read_text(), encoding="utf-8")
+    done = run(path, folder=tmp_path, PYTHONWARNINGS="ignore")
+    assert done.returncode == 0, done.stderr
+    assert "True" in done.stdout and "\x1b" not in done.stdout and (tmp_path / "out" / "tiny" / "words.png").exists()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp932", "utf-16"])
+def test_output_never_fails_for_its_letters(tmp_path, encoding):
+    body = (
+        "print('\u03b4\u2248\u6f22 caf\u00e9', '\udcff')\nrun.compare([('\u03bb', None, '\u2192')])\n"
+        "run.claim('\u221a2', True)\nrun.finish()"
+    )
+    path = script(tmp_path, "", "letters")
+    path.write_text(path.read_text() + body.encode("ascii", "backslashreplace").decode())
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYATTN_DEVICE": "cpu", "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, path, "--no-show"], cwd=tmp_path, env=env, capture_output=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert b"udcff" in done.stdout.replace(b"\x00", b"")
+
+
+def test_results_of_an_earlier_run_are_set_aside_and_a_resume_wants_a_checkpoint(tmp_path):
+    body = "import matplotlib.pyplot as plt\nrun.figure(plt.figure(), 'figure')\nrun.finish(number=run.options.seed)"
+    path = script(tmp_path, body)
+    out = tmp_path / "out" / "tiny"
+    for seed in (1, 2, 3):
+        assert run(path, "--seed", seed, folder=tmp_path).returncode == 0
+    assert sorted(file.name for file in out.iterdir()) == ["earlier", "figure.png", "results.json"]
+    assert [json.loads((place / "results.json").read_text())["number"] for place in (out, out / "earlier")] == [3, 2]
+    stopped = script(tmp_path, "raise KeyboardInterrupt")
+    done = run(stopped, folder=tmp_path)
+    assert done.returncode == 130 and done.stderr == "interrupted\n"
+    assert [file.name for file in out.iterdir()] == ["earlier"], "what was there does not pass for this run's"
+    ladder = next(path for path in LESSONS if path.stem.startswith("07"))
+    done = run(ladder, "--quick", "--resume", "--out", "empty", folder=tmp_path)
+    assert done.returncode == 2 and done.stderr == "error: --resume: expected a checkpoint in empty, got none\n"
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_a_sweep_that_is_interrupted_says_what_is_kept_and_leaves_no_process(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import time\ndef trial(s):\n    time.sleep(0.05 if s['x'] < 2 else 60)\n    return s['x']\n"
+    )
+    path = script(tmp_path, "import slow\nrun.sweep(slow.trial, [{'x': x} for x in range(6)], 'points')")
+    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen([sys.executable, path, "--no-show"], cwd=tmp_path, env=env, preexec_fn=heed,
+                               start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    kept = tmp_path / "out" / "tiny" / "sweep"
+    while len(list(kept.glob("*.json"))) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and err.startswith(
+        "interrupted in points; what has finished is kept in out/tiny/sweep; to go on: python"
+    )
+    assert err.count("\n") == 1 and len(list(kept.glob("*.json"))) == 2
+    deadline = time.monotonic() + 10
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+
+
+def test_maps_that_cannot_be_drawn_are_one_clear_line():
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from tinyattn import plot
+    from tinyattn.errors import InputError
+
+    fig, ax = plt.subplots()
+    s, hidden = np.ones((3, 4)), np.tri(3, 4, 1, dtype=bool)
+    holes = np.where(hidden, s, np.nan)
+    plot.attention_map(ax, holes, visible=hidden)
+    plot.heads_map(ax, np.ones((8, 3, 4)))
+    for call, message in [
+        (lambda: plot.attention_map(ax, np.ones((2, 3, 4))), r"s: expected a map \(T, S\), got shape \(2, 3, 4\)"),
+        (lambda: plot.attention_map(ax, holes), "s: expected finite numbers, got NaN"),
+        (lambda: plot.attention_map(ax, s, visible=hidden[:2]), r"visible: expected booleans of shape \(3, 4\)"),
+        (lambda: plot.attention_map(fig, s), "ax: expected axes of matplotlib"),
+        (lambda: plot.heads_map(ax, np.ones((9, 3, 4))), "s: expected maps of at most 8 heads, a colour each, got 9"),
+        (lambda: plot.heads_map(ax, s), r"s: expected a map \(H, T, S\), got shape \(3, 4\)"),
+        (lambda: plot.slope(ax, [0, 1], 1.0, 2.0, "law"), "x: expected positive numbers"),
+        (lambda: plot.reference(ax, np.nan, "bound"), "value: expected a finite number, got nan"),
+    ]:
+        with pytest.raises(InputError, match=f"^{message}"):
+            call()
+    plt.close(fig)
