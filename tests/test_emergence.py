@@ -227,3 +227,12 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
 def test_bad_input_is_one_clear_line(rng, call, message):
     with pytest.raises(InputError, match=message):
         call(rng)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_short_cut_is_finite_where_all_attention_is_on_the_relevant_place(rng, dtype):
+    task = regression.draw_task(rng, 6, 3)
+    a, W = np.zeros((2, 6), dtype), np.repeat(task.W_star[None].astype(dtype), 2, axis=0)
+    a[0, -1] = 1e4
+    da, dW = task.stochastic(rng, a, W, 5)
+    assert np.isfinite(da).all() and np.isfinite(dW).all() and da.dtype == dtype and not da[0].any() and da[1].any()

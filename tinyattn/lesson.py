@@ -34,7 +34,7 @@ import numpy as np
 
 from . import __version__, backend, plot
 from .checkpoint import Checkpoint
-from .errors import InputError, check_count
+from .errors import InputError, check_count, shown
 from .kept import check_writable, source_digest, write_whole
 from .progress import Interrupted
 from .sweep import processes, sweep
@@ -111,7 +111,9 @@ class Run:
         print()
 
     def claim(self, sentence, holds):
-        """Note a claim of the lesson and whether it holds; `finish` reports them all."""
+        """Note a claim of the lesson and whether it holds, a bool (NaN would pass for True); `finish` reports them all."""
+        if not isinstance(holds, (bool, np.bool_)):
+            raise InputError(f"holds: expected True or False of {sentence!r}, got {shown(holds)}")
         self.claims.append((sentence, bool(holds)))
 
     def exercise(self, question):

@@ -140,8 +140,9 @@ class SingleLocation:
         s, _ = softmax_forward(a)
         others, A = s[:, : T - B], s[:, -B:].sum(axis=1)[:, None, None]
         largest = others.max(axis=1, keepdims=True)
+        largest = np.where(largest == 0, 1, largest)  # with all attention on the relevant places, any direction u will do
         size = largest * ((others / largest) ** 2).sum(axis=1, keepdims=True) ** 0.5
-        u = others / size
+        u = others / np.where(size == 0, 1, size)
         x_r, along = self.relevant(rng, (R, n), dtype), rng.standard_normal((R, n, d), dtype)
         mixed = A * x_r + (size / d**0.5)[:, :, None] * along  # (4)
         e = mixed @ W - x_r @ self.W_star.astype(dtype)
