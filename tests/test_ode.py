@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tinyattn import ode
+from tinyattn import ode, steps
 from tinyattn.backend import namespace, to_numpy
 from tinyattn.errors import InputError
 
@@ -52,11 +52,11 @@ def test_the_order_test_sees_a_wrong_node():
 
 
 def test_the_tableau_of_dormand_and_prince():
-    c, A = np.array(ode._C), np.zeros((7, 7))
-    for i, row in enumerate(ode._A):
+    c, A = np.array(steps._C), np.zeros((7, 7))
+    for i, row in enumerate(steps._A):
         A[i, : len(row)] = row
     np.testing.assert_allclose(A.sum(axis=1), c, atol=1e-15)
-    b5, b4 = A[6], np.array(ode._B4)
+    b5, b4 = A[6], np.array(steps._B4)
     trees = [  # elementary weights of all rooted trees up to order 4, then three of order 5
         (lambda b: b.sum(), 1, 1), (lambda b: b @ c, 1 / 2, 2), (lambda b: b @ c**2, 1 / 3, 3),
         (lambda b: b @ A @ c, 1 / 6, 3), (lambda b: b @ c**3, 1 / 4, 4), (lambda b: (b * c) @ A @ c, 1 / 8, 4),
@@ -67,8 +67,8 @@ def test_the_tableau_of_dormand_and_prince():
         assert weight(b5) == pytest.approx(value, abs=1e-14)
         if of <= 4:
             assert weight(b4) == pytest.approx(value, abs=1e-14)
-    np.testing.assert_allclose(ode._ERROR, b5 - b4, atol=1e-16)
-    np.testing.assert_allclose(np.sum(ode._DENSE, axis=1), b5, atol=1e-13)  # at theta = 1 the step itself
+    np.testing.assert_allclose(steps._ERROR, b5 - b4, atol=1e-16)
+    np.testing.assert_allclose(np.sum(steps._DENSE, axis=1), b5, atol=1e-13)  # at theta = 1 the step itself
 
 
 def test_the_error_estimate_is_of_order_five():

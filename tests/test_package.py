@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 RANKS = [
     {"errors", "progress"},
     {"backend", "kept"},
-    {"ops", "events", "checkpoint"},
+    {"ops", "events", "steps", "checkpoint"},
     {"attention", "ode"},
     {"models", "optim", "sweep"},
     {"gradcheck", "train", "tasks", "flows", "measure"},

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
         optim,
         plot,
         progress,
+        steps,
         sweep,
         tasks,
         train,
@@ -51,8 +52,8 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
 
 __version__ = "0.1.0"
 __all__ = [  # in reading order
-    "errors", "progress", "backend", "ops", "attention", "models", "gradcheck", "twins", "ode", "events", "optim", "kept",
-    "checkpoint", "train", "flows", "tasks", "measure", "ladder", "trials", "sweep", "plot", "lesson",
+    "errors", "progress", "backend", "ops", "attention", "models", "gradcheck", "twins", "ode", "steps", "events", "optim",
+    "kept", "checkpoint", "train", "flows", "tasks", "measure", "ladder", "trials", "sweep", "plot", "lesson",
 ]  # fmt: skip
 
 
