@@ -199,11 +199,8 @@ def train(
                 if found is not None and not isinstance(found, dict):
                     raise InputError(f"callbacks: expected a dict of named values or None from each, got {shown(found)}")
                 record(step, **(found or {}))
-            if step == steps:
-                return params, history
-            if until and due and until(history):
-                keep(step)
-                return params, history
+            if step == steps or (until and due and until(history)):
+                break
             batch = next(batches, _NO_MORE)
             if batch is _NO_MORE:
                 raise InputError(f"batches: expected {steps}, one for every step, got {step}")
@@ -218,6 +215,11 @@ def train(
             params, state = optimizer.step(params, grads, state, plateau.scale)
             step += 1
             bar.update()
+        if step < steps:
+            keep(step)
+        if checkpoint and asked_to_stop():
+            raise Interrupted(f"interrupted at the end, step {step}, which is kept in {checkpoint.path}", "--resume")
+    return params, history
 
 
 def _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every):
