@@ -55,6 +55,10 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "events.": "tried through ode.integrate",
     "kept.": "tried through Checkpoint and sweep",
     "lesson.": "the frame of lessons, tried by their tests",
+    "steps.Slope": "inside ode.integrate",
+    "steps.as_state": "inside ode.integrate",
+    "steps.fixed_steps": "inside ode.integrate",
+    "steps.adaptive_steps": "inside ode.integrate",
     "progress.": "shows a bar, computes nothing",
     "twins.": "wrong on purpose",
     "models.params.check_": "checks themselves, tried through the models",
@@ -158,7 +162,7 @@ def add_ops():
         add(function, tree=tree, fine=passes)
     add(backend.get, device="cpu")
     add(cpu.put, tree=tree, dtype="float64", fine=passes)
-    add(gradcheck.central_differences, f=lambda x: (x**3).sum(), x=x, h=0.0625)
+    add(gradcheck.central_differences, f=lambda x: (x**3).sum(), x=x, h=0.0625, also=("x",))
     add(gradcheck.relative_error, n=x, m=array(2, 3, seed=1))
     toy = models.ToyLayer(2, 2)
     add(gradcheck.check_model, model=toy, x=array(3, 2, 2), params=like(toy.init()), seed=3)

@@ -203,3 +203,46 @@ def test_a_write_that_fails_leaves_the_file_before_and_nothing_beside_it(tmp_pat
     with pytest.raises(OSError, match="No space left"):
         kept.write(step=2)
     assert kept.read() == {"step": 1} and [path.name for path in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_names_and_empty_branches_come_back_and_what_cannot_is_refused(tmp_path):
+    kept = Checkpoint(tmp_path / "run.npz", resume=True)
+    tree = {"allow_pickle": np.ones(3), "file": np.zeros(2), "words": "yes", "empty": {}, "deep": {"none": None, "empty": {}}}
+    kept.write(**tree)
+    again = kept.read()
+    assert again.keys() == tree.keys() and again["allow_pickle"].tolist() == [1, 1, 1] and again["deep"] == tree["deep"]
+    for bad, message in [
+        (dict(a=np.ma.masked_array([1.0, 2.0], [True, False])), "a: expected an array of NumPy or CuPy"),
+        (dict(a={3: np.ones(1)}), "3: expected a name without /, got 3"),
+        (dict(a=np.array([None])), "a: expected an array of numbers or strings, got object"),
+    ]:
+        with pytest.raises(InputError, match=f"{message}"):
+            kept.write(**bad)
+    with pytest.raises(InputError, match="path: expected that of a file, got the folder"):
+        Checkpoint(tmp_path)
+
+
+def test_a_loss_that_is_an_object_is_told_by_its_code(tmp_path):
+    def source(factor):
+        space = {}
+        exec(f"class Loss:\n    def __call__(self, params, batch): return 0.0, {{'w': {factor} * params['w']}}", space)
+        return space["Loss"]()
+
+    go(tmp_path / "run.npz", loss=source(2), steps=10)
+    go(tmp_path / "run.npz", loss=source(2), steps=12)
+    with pytest.raises(InputError, match="^resume: expected loss = "):
+        go(tmp_path / "run.npz", loss=source(3), steps=14)
+
+
+def test_a_loss_of_the_librarys_is_told_by_what_it_closes_over(tmp_path):
+    def resume(model, chunk=None):
+        x = np.zeros((4, 6), int)
+        kept = Checkpoint(tmp_path / "run.npz", every=2, resume=True)
+        start = models.EmbeddingModel(5, 3).init(np.random.default_rng(0))
+        train.train(train.next_token_loss(model, chunk), start, [x] * 9, optim.SGD(0.1), steps=4, checkpoint=kept, title=None)
+
+    resume(models.EmbeddingModel(5, 3))
+    resume(models.EmbeddingModel(5, 3))
+    for other in (lambda: resume(models.EmbeddingModel(5, 3, context=2)), lambda: resume(models.EmbeddingModel(5, 3), 2)):
+        with pytest.raises(InputError, match="^resume: expected loss = "):
+            other()

@@ -296,3 +296,15 @@ def test_whole_numbers_and_float32_in_a_check(rng):
         gradcheck.central_differences(lambda x: (x**2).sum(), np.ones(3, "float32"))
     with pytest.raises(InputError, match="model: expected one with its settings"):
         gradcheck.check_model(models.MinimalModel, x)
+
+
+def test_a_check_that_could_not_fail_is_refused():
+    for x, h in ((1e20, None), (1.0, 1e-300), (-1e13, None)):
+        with pytest.raises(InputError, match="x: expected numbers that a step of .* changes"):
+            gradcheck.central_differences(lambda x: x.sum(), np.full(2, x), h)
+    with pytest.raises(InputError, match="x: expected numbers that a step of 1e-05 changes, got entries of up to 1e.20"):
+        gradcheck.check_pair(lambda x: (2 * x, None), lambda dy, cache: 0 * dy, {"x": np.full(3, 1e20)})
+    (row,) = gradcheck.check_pair(lambda x: (1e-200 * x, None), lambda dy, cache: 5e-200 * dy, {"x": np.ones(3)})
+    assert row.error == pytest.approx(2 / 3, rel=1e-3), "squares of small numbers are 0, and yet they differ"
+    assert gradcheck.relative_error([1e200], [2e200]) == pytest.approx(1 / 3)
+    assert np.isnan(gradcheck.relative_error([np.nan], [1.0]))

@@ -250,7 +250,7 @@ def test_a_sweep_that_is_interrupted_says_what_is_kept_and_leaves_no_process(tmp
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and err.startswith(
-        "interrupted in points; what has finished is kept in out/tiny/sweep; to go on: python"
+        "interrupted in points; what has finished is kept in out/tiny/sweep; to go on: "
     )
     assert err.count("\n") == 1 and len(list(kept.glob("*.json"))) == 2
     deadline = time.monotonic() + 10
@@ -286,3 +286,15 @@ def test_maps_that_cannot_be_drawn_are_one_clear_line():
         with pytest.raises(InputError, match=f"^{message}"):
             call()
     plt.close(fig)
+
+
+def test_files_that_are_not_the_lessons_stay_where_they_are(tmp_path):
+    out = tmp_path / "out" / "tiny"
+    (out / "earlier").mkdir(parents=True)
+    for name in ("holiday.png", "earlier/thesis.txt", "earlier/holiday.png"):
+        (out / name).write_text("mine")
+    path = script(tmp_path, "import matplotlib.pyplot as plt\nrun.figure(plt.figure(), 'figure')\nrun.finish()")
+    for _ in range(3):
+        assert run(path, folder=tmp_path).returncode == 0
+    assert (out / "earlier" / "figure.png").exists() and (out / "earlier" / "results.json").exists()
+    assert all((out / name).read_text() == "mine" for name in ("holiday.png", "earlier/thesis.txt", "earlier/holiday.png"))

@@ -4,6 +4,11 @@ import pytest
 from tinyattn import gradcheck, models, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
+from tinyattn.flows.emergence import TwoNumbers
+from tinyattn.flows.factorization import Factorization
+from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.tasks import markov, regression, text
+from tinyattn.tasks.recall import Recall
 
 
 def slow_minimal(model, params, x):
@@ -332,3 +337,29 @@ def test_weights_start_uniform_within_their_scales(rng):
             assert abs(w.mean()) <= 0.05 * scale and w.std() == pytest.approx(scale / np.sqrt(3), rel=0.05)
     layer = models.AttentionLayer(width=30, heads=3).init(rng)
     assert all(0.98 < np.abs(w).max() / np.sqrt(0.1) <= 1 for w in layer.values())
+
+
+def test_sizes_of_a_narrow_type_are_sizes(rng):
+    narrow = np.int8
+    model = models.MinimalModel(narrow(100), narrow(100), narrow(2), narrow(3))
+    assert model.width == 200 and type(model.context) is int
+    assert models.ToyLayer(9, 4, np.uint8(2)).scores_backward(np.ones((1, 9))).tolist() == [2]
+    deep = models.Transformer(np.uint8(5), np.uint8(6), np.uint8(6), np.uint8(2), np.uint8(4), np.uint8(3), np.uint8(2))
+    wide = models.Transformer(5, 6, 6, 2, 4, 3, 2)
+    x, params = rng.integers(5, size=(2, 5)), wide.init(rng)
+    assert np.array_equal(deep.forward(params, x)[0], wide.forward(params, x)[0])
+    assert Recall(np.int8(70), np.int8(100)).length == 141
+    draw = lambda places: regression.draw_task(np.random.default_rng(0), 9, 4, places).sample(np.random.default_rng(1), 5)
+    assert all(np.array_equal(one, other) for one, other in zip(draw(2), draw(np.uint8(2))))
+    chains = [markov.draw_chain(np.random.default_rng(0), 5, spans) for spans in ((90,) * 4, np.array([90] * 4, "uint8"))]
+    assert chains[0].blocks == chains[1].blocks
+
+
+def test_flows_and_texts_keep_what_they_were_made_of():
+    pi, m, T, ids = np.array([0.5, 0.3, 0.2]), np.array([2.0, 1.0]), np.array([32.0, 64.0]), np.array([0, 1, 1])
+    focus, numbers, corpus = FocusDilution(pi, 0.5, 2), TwoNumbers(T, 8.0), text.Corpus(ids, ("a", "b"))
+    heads = Factorization(m, np.eye(2), np.eye(2, 4))
+    before = [focus.P.copy(), heads.G.copy(), numbers.snap_time.copy(), corpus.counts.copy()]
+    pi[:], m[:], T[:], ids[:] = 1 / 3, 9, 0.5, 0
+    after = [FocusDilution.P.func(focus), Factorization.G.func(heads), numbers.snap_time, text.Corpus.counts.func(corpus)]
+    assert all(np.array_equal(one, other) for one, other in zip(before, after))

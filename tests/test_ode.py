@@ -489,3 +489,39 @@ def test_a_number_is_a_state_and_a_slope_may_be_wider_than_it():
     assert ode.integrate(lambda t, y: -float(y), (0, 1), 1.0).y[-1] == pytest.approx(np.exp(-1), abs=1e-5)
     narrow = ode.integrate(lambda t, y: -y.astype(float), (0, 1), np.ones(3, "float32"), step=0.1)
     assert narrow.y.dtype == np.float32
+
+
+@pytest.mark.parametrize("f", [
+    lambda t, y: y * np.nan, lambda t, y: np.log(-y), lambda t, y: np.array([1.0, np.nan]), lambda t, y: y * np.inf,
+    lambda t, y: y / np.sqrt(t), lambda t, y: -1e305 * y,
+])  # fmt: skip
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.1)])
+def test_a_slope_that_is_not_finite_at_the_start_ends_it_at_once(f, settings):
+    with np.errstate(all="ignore"):
+        solution = ode.integrate(f, (0, 1), np.ones(2), max_steps=50, **settings)
+    assert solution.status == -1 and solution.n_steps <= 50 and np.isfinite(solution.y).all()
+
+
+def test_tolerances_that_float32_does_not_know_still_tell_steps():
+    y0 = np.array([1.0, 0.0], "float32")
+    solution = ode.integrate(oscillator, (0, 1), y0, rtol=1e-60, atol=1e-60, max_steps=50)
+    assert solution.status == -1, "it comes to an end, and says that it has not arrived"
+    assert ode.integrate(lambda t, y: 0 * y, (0, 1), np.zeros(2, "float32"), atol=1e-60).status == 0
+
+
+def test_the_start_may_be_the_fields_own_buffer():
+    for settings in (dict(), dict(step=0.01), dict(method="euler", step=0.001)):
+        buffer = np.ones(2)
+        solution = ode.integrate(lambda t, y, out=buffer: np.multiply(y, -1, out=out), (0, 1), buffer, **settings)
+        assert solution.y[-1] == pytest.approx(np.exp(-1), rel=2e-3) and (solution.y[0] == 1).all()
+    buffer = np.ones(2)
+    assert ode.rk4_step(lambda t, y: np.multiply(y, -1, out=buffer), 0.0, buffer, 0.1) == pytest.approx(np.exp(-0.1), rel=1e-6)
+
+
+def test_an_event_keeps_its_shape_and_a_step_its_precision():
+    late = lambda t, y: (y[:, 0] if t == 0 else y[:1, 0]) - 0.5
+    with pytest.raises(InputError, match=r"events: expected g\(t, y\) of shape \(3,\), as at the start, got \(1,\)"):
+        ode.integrate(lambda t, y: -y, (0, 2), np.ones((3, 1)), step=0.5, events=late)
+    assert ode.euler_step(lambda t, y: -y, np.float64(0), np.ones(2, "float32"), np.float64(0.1)).dtype == np.float32
+    with pytest.raises(InputError, match="rtol: expected a finite number"):
+        ode.integrate(lambda t, y: -y, (0, 2), [1.0], rtol=np.ones(2))

@@ -134,3 +134,11 @@ def test_gradients_must_fit_the_parameters():
         optimizer.step(params, {"w": np.ones(3)}, optimizer.init(params))
     with pytest.raises(InputError, match="grads: expected the keys w, got v"):
         optimizer.step(params, {"v": np.ones((3, 1))}, optimizer.init(params))
+
+
+def test_an_infinite_norm_comes_out():
+    with np.errstate(all="ignore"):
+        clipped, norm = optim.clip_by_global_norm({"a": np.array([1e200, 1.0])}, 1.0)
+    assert np.isinf(norm) and np.isnan(clipped["a"]).all()
+    with pytest.raises(InputError, match="eps: expected a finite number >= 1e-16, got 1e-30"):
+        optim.AdamW(0.1, eps=1e-30)

@@ -14,6 +14,7 @@ import pytest
 
 from tinyattn import sweep, trials
 from tinyattn.errors import InputError
+from tinyattn.kept import fingerprint
 
 ROOT = Path(__file__).parent.parent
 
@@ -247,3 +248,118 @@ def test_bad_input_is_one_clear_line(tmp_path):
     assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith("InputError: result: expected what JSON can hold")
     with pytest.raises(InputError, match="n: expected a whole number >= 1, got 0"), sweep.processes(0):
         pass
+
+
+HELPER = """
+import functools
+from helper2 import deeper
+SCALE = 2
+class Tool:
+    factor = 3
+    def use(self, x): return self.inside(x) * self.factor
+    def inside(self, x): return x
+@functools.lru_cache
+def cached(x): return x + 1
+def g(x): return SCALE * deeper(x)
+"""
+SCRIPT = """
+import functools, json, sys
+import numpy as np
+from tinyattn import kept
+import helper
+from helper import Tool
+NAMES = {"c", "a", "b"}
+def imports_inside(s):
+    from helper import g
+    return g(s["x"])
+def by_attribute(s): return helper.g(s["x"])
+def by_class(s): return Tool().use(s["x"])
+def by_cache(s): return helper.cached(s["x"])
+def of_names(s): return len(NAMES) * s["x"]
+class Derived(Tool):
+    def __call__(self, s): return self.use(s["x"])
+TRIALS = {"inside": imports_inside, "attribute": by_attribute, "class": by_class, "cache": by_cache, "names": of_names,
+          "derived": Derived(), "method": Derived().use, "vectorized": np.vectorize(helper.g),
+          "partial": functools.partial(helper.g)}
+exec(sys.argv[1])
+print(json.dumps({name: kept.fingerprint("trial", trial) for name, trial in TRIALS.items()}))
+"""
+
+
+def test_fingerprints_see_what_the_code_reaches_and_are_the_same_in_every_process(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    def told(seed="1", helper=("", ""), helper2="def deeper(x): return x", change=""):
+        (tmp_path / "helper.py").write_text(HELPER.replace(*helper))
+        (tmp_path / "helper2.py").write_text(helper2)
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, "script.py", change], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    first = told()
+    changed = lambda **how: {name for name, digest in told(**how).items() if digest != first[name]}
+    of_g = {"inside", "attribute", "vectorized", "partial"}
+    assert changed(seed="2") == changed(seed="3") == set()
+    assert changed(helper=("SCALE = 2", "SCALE = 4")) == of_g
+    assert changed(helper2="def deeper(x): return x * 1") == of_g
+    assert changed(change="helper.SCALE = 5") == of_g, "globals count as they are when it runs"
+    assert changed(helper=("x + 1", "x + 2")) == {"cache"}
+    assert changed(helper=("return x\n", "return 2 * x\n")) == {"class", "derived", "method"}, (
+        "what a method calls, and a base class"
+    )
+    assert changed(change="Tool.factor = 7") == {"class", "derived", "method"}
+    assert changed(change="NAMES.add('d')") == {"names"}
+    assert changed(helper=("import functools", "# a comment\nimport functools")) == set()
+
+
+def test_functions_that_differ_in_nothing_but_their_shape_are_told_apart():
+    pairs = [
+        ("lambda a: len(a)", "lambda *a: len(a)"),
+        ("lambda a, b=1: b", "lambda a, b=2: b"),
+        ("lambda a: (lambda: a)", "lambda a: (lambda: 1)"),
+    ]
+    for one, other in pairs:
+        assert fingerprint("trial", eval(one)) != fingerprint("trial", eval(other))
+        assert fingerprint("trial", eval(one)) == fingerprint("trial", eval(one))
+    spaces = [{}, {}]
+    body = "def t(s):\n    try:\n        a()\n{}    except ValueError:\n        return 0\n{}"
+    exec(body.format("        b()\n", ""), spaces[0])
+    exec(body.format("", "    else:\n        b()\n"), spaces[1])
+    assert fingerprint("trial", spaces[0]["t"]) != fingerprint("trial", spaces[1]["t"])
+    plain, marked = eval("lambda s: s"), eval("lambda s: s")
+    marked.level = 2
+    assert fingerprint("trial", plain) != fingerprint("trial", marked)
+    chain = eval("lambda: 0")
+    for _ in range(60):  # each names the one before three times: told once, not 3^60 times
+        space = {"a": chain, "b": chain, "c": chain}
+        chain = eval("lambda: a() + b() + c()", space)
+    start = time.perf_counter()
+    fingerprint("trial", chain)
+    assert time.perf_counter() - start < 5
+
+
+def test_results_in_another_order_are_refused_and_a_damaged_file_is_replaced(tmp_path):
+    points = [{"x": 2}, {"x": 4}]
+    with pytest.raises(InputError, match="map: expected results in the order of the points, got that of {'x': 4}"):
+        sweep.sweep(half, points, map=lambda f, *columns: [f(*row) for row in reversed(list(zip(*columns)))])
+    sweep.sweep(half, points, folder=tmp_path)
+    for path in tmp_path.glob("*.json"):
+        path.write_text("{")
+    sweep.sweep(half, points, folder=tmp_path)
+    assert all(json.loads(path.read_text())["result"] for path in tmp_path.glob("*.json"))
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error, said", [(Silent(), "Silent"), (ValueError("\n\nfoo\nbar"), "ValueError: foo"), (KeyError(), "KeyError")]
+)
+def test_every_error_is_one_line(error, said):
+    def fails(settings):
+        raise error
+
+    assert [outcome.error for outcome in sweep.sweep(fails, [{}, {}])] == [said, said]

@@ -114,3 +114,12 @@ def test_a_corpus_is_what_it_says():
         corpus.hold_out(1e-9)
     with pytest.raises(InputError, match="rng: expected a numpy.random.Generator"):
         corpus.batches(0, 2, 2)
+
+
+@pytest.mark.parametrize("one, other", [
+    ("J\u030c", "\u01f0"), ("H\u0331", "\u1e96"), ("co\u00adoperate", "cooperate"), ("\u200ffoo\u200e", "foo"),
+    ("\ufefffoo", "foo"),
+    ("foo\u200bbar", "foo bar"), ("\u202bשלום\u202c", "שלום"),
+])  # fmt: skip
+def test_one_word_has_one_spelling(one, other):
+    assert text.split(one, "plain") == text.split(other, "plain")

@@ -5,6 +5,7 @@ import pytest
 
 from tinyattn import models, ops, optim, train
 from tinyattn.backend import to_numpy
+from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
 from tinyattn.tasks import markov
 
@@ -242,3 +243,72 @@ def test_ids_of_any_width_train_alike(rng, dtype, kind):
     x[0, :2] = vocab - 1
     (wide, grads), (narrow, narrow_grads) = loss(params, x), loss(params, x.astype(dtype))
     assert wide == narrow and all(np.array_equal(grads[key], narrow_grads[key]) for key in grads)
+
+
+def test_a_model_may_fill_the_same_gradients_in_every_chunk(rng):
+    class Refilling(models.EmbeddingModel):
+        def backward(self, dlogits, cache):
+            for key, g in super().backward(dlogits, cache).items():
+                kept[key][...] = g
+            return kept
+
+    clean, refilling = models.EmbeddingModel(5, 3), Refilling(5, 3)
+    params, x = clean.init(rng), rng.integers(5, size=(7, 6))
+    kept = {key: np.empty_like(w) for key, w in params.items()}
+    for chunk in (None, 2, 3):
+        (value, grads), (value_here, here) = (train.next_token_loss(model, chunk)(params, x) for model in (clean, refilling))
+        assert value == value_here and all(np.array_equal(grads[key], here[key]) for key in params)
+
+
+def test_a_flow_takes_gradients_of_its_shapes_only():
+    like, y = {"w": np.ones((2, 3))}, np.arange(6.0)
+    for grads, message in [
+        (lambda p: {"w": p["w"].T}, r"grads\['w'\]: expected shape \(2, 3\), got \(3, 2\)"),
+        (lambda p: {}, "grads: expected the keys w, got none"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            train.gradient_flow(lambda p, b, grads=grads: (0.0, grads(p)), like, 0)(0.0, y)
+    batch = np.ones(6)
+    flow = train.gradient_flow(lambda p, b: (0.0, {"w": p["w"] - b.reshape(2, 3)}), like, batch)
+    before = flow(0.0, y)
+    batch[:] = 9
+    assert np.array_equal(flow(0.0, y), before)
+
+
+def test_numpy_numbers_are_settings_too_and_stateless_optimisers_resume(tmp_path):
+    class Plain:
+        """Without a repr and without a state of its own."""
+
+        def init(self, params):
+            return {}
+
+        def step(self, params, grads, state, scale):
+            return {key: p - 0.1 * grads[key] for key, p in params.items()}, {}
+
+    def go(steps, resume=False):
+        kept = Checkpoint(tmp_path / "run.npz", every=2, resume=resume)
+        looks = [(np.int64(2), lambda step, params: {"w": params["w"]})]
+        return train.train(quadratic, {"w": np.ones(2, "float32")}, [np.zeros(2, "float32")] * 9, Plain(), steps=steps,
+                           clip=np.float32(1), every=np.int64(2), callbacks=looks, checkpoint=kept, title=None)  # fmt: skip
+
+    go(4)
+    assert np.array_equal(go(8, True)[0]["w"], go(8)[0]["w"])
+
+
+def noting(**found):
+    """A callback that notes these values at every step."""
+    return [(1, lambda step, params: found)]
+
+
+@pytest.mark.parametrize("change, message", [
+    (dict(until=lambda history: np.nan, callbacks=noting(x=1.0)), "until: expected a return of True or False"),
+    (dict(callbacks=noting(loss=1.0)), 'callbacks: expected names other than "loss"'),
+    (dict(loss=lambda p, b: ([1.0, 2.0], p)), "loss: expected a return of one number and the gradients"),
+    (dict(loss=lambda p, b: (0.0, {"w": np.ones(1, "float32")})), r"grads\['w'\]: expected float64, as the parameter, got"),
+    (dict(callbacks=noting(x=np.ma.masked_array([1.0], [True]))), "x: expected an array of NumPy or CuPy"),
+    (dict(watch="x", schedule=optim.HalveOnPlateau(), callbacks=noting(x=np.ones(2))), "watch: expected shape"),
+])  # fmt: skip
+def test_what_is_none_of_the_loops_is_one_line(change, message):
+    settings = dict(loss=quadratic, params={"w": np.ones(1)}, batches=[np.zeros(1)] * 3, optimizer=optim.SGD(0.1), steps=3)
+    with pytest.raises(InputError, match=message):
+        train.train(**{**settings, **change})

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import Array, namespace
-from .errors import InputError, check_array, check_count, check_floats, check_instance
+from .errors import InputError, check_array, check_count, check_floats, check_instance, check_some
 from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
 
 # Attend: a softmax over the keys j, then an average of their values
@@ -138,7 +138,7 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
         check_floats(name, W, (D, None, size))
         if W.shape[1] not in (1, W_Q.shape[1]):
             raise InputError(f"{name}: expected {W_Q.shape[1]} heads, as W_Q has, or 1, got shape {tuple(W.shape)}")
-    check_floats("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None))
+    check_some("W_O", check_floats("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None)))
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError, check_array, check_floats
+from .errors import InputError, check_array, check_floats, check_some
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Params = dict[str, Any]  # arrays by name, and whatever has the same names
@@ -40,6 +40,7 @@ def scatter_add(out: Any, index: Any, values: Any) -> None:
     adds one row at a time; it is ten times faster to sort the rows by place and add up each run of equal ones.
     """
     xp = namespace(check_floats("out", out, axes=1))
+    check_some("out", out)
     if check_array("index", index).dtype.kind not in "iu":
         raise InputError(f"index: expected whole numbers, got {index.dtype}")
     check_floats("values", values, (*index.shape, *out.shape[1:]))

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from .backend import to_numpy
-from .errors import InputError, check_count, check_instance, shown
+from .errors import InputError, check_array, check_count, check_instance, shown
 from .kept import check_writable, plain, write_whole
+
+_WORDS, _ARRAY = "words", "array/"  # members of the file: settings and all that is no array, and each array
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Checkpoint:
         check_count("every", self.every)
         check_instance("resume", self.resume, bool)
         object.__setattr__(self, "settings", plain("settings", check_instance("settings", self.settings, dict)))
+        if self.file.is_dir():
+            raise InputError(f"path: expected that of a file, got the folder {self.path}")
         check_writable("path", self.file.parent)
 
     @property
@@ -47,6 +51,9 @@ class Checkpoint:
 
         made: what made it, besides the settings: a dict of strings and numbers, which `read` compares.
         """
+        for path, leaf in _flatten(tree):
+            if hasattr(leaf, "dtype"):
+                check_array(path, leaf)
         flat = dict(_flatten(to_numpy(tree)))
         made = plain("made", check_instance("made", {} if made is None else made, dict))
         for path, leaf in flat.items():
@@ -58,12 +65,13 @@ class Checkpoint:
             words = json.dumps({"settings": self.settings, "made": made, "rest": rest})
         except TypeError as error:
             raise InputError(f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})") from None
-        write_whole(self.file, lambda file: np.savez(file, **{"/": np.array(words), **arrays}))  # type: ignore[arg-type]
+        members = {_WORDS: np.array(words), **{f"{_ARRAY}{path}": leaf for path, leaf in arrays.items()}}
+        write_whole(self.file, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
         for left in self.file.parent.glob(f".{glob.escape(self.file.name)}.*.part"):  # by a run that was killed as it wrote
             left.unlink(missing_ok=True)
 
     def read(self, made: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """The nest of the last `write`, NumPy arrays and all else as it was; None if there is none or `resume` is False.
+        """The nest of the last `write`, NumPy arrays and all else as JSON has it; None if there is none or `resume` is False.
 
         Raises InputError for a file that cannot be read, of a run with other settings or, if it is given, made by another.
         """
@@ -73,8 +81,9 @@ class Checkpoint:
             return None
         try:
             with np.load(self.file, allow_pickle=False) as file:
-                words = json.loads(str(file["/"]))
-                tree = _nest({**words["rest"], **{path: file[path] for path in file.files if path != "/"}})
+                words = json.loads(str(file[_WORDS]))
+                arrays = {path.removeprefix(_ARRAY): file[path] for path in file.files if path != _WORDS}
+                tree = _nest({**words["rest"], **arrays})
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"resume: expected a checkpoint in {self.path}, got a file that cannot be read ({why})") from None
@@ -89,9 +98,9 @@ class Checkpoint:
 
 def _flatten(tree, path=""):
     for key, branch in tree.items():
-        if "/" in key:
+        if not isinstance(key, str) or "/" in key:
             raise InputError(f"{path}{key}: expected a name without /, got {key!r}")
-        if isinstance(branch, dict):
+        if isinstance(branch, dict) and branch:
             yield from _flatten(branch, f"{path}{key}/")
         else:
             yield f"{path}{key}", branch

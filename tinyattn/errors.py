@@ -24,6 +24,12 @@ def check_count(name: str, value: Any, least: int = 1, most: int | None = None) 
     return int(value)
 
 
+def keep_counts(settings: Any, *names: str, least: int = 1) -> None:
+    """Check counts of a frozen dataclass and keep them as Python's: a narrow NumPy integer would overflow in its sums."""
+    for name in names:
+        object.__setattr__(settings, name, check_count(name, getattr(settings, name), least))
+
+
 def check_number(name: str, value: Any, *, above=None, least=None, below=None, most=None) -> float:
     """Return `value` as a float, or raise InputError unless it is finite and inside the bounds given."""
     number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value) else math.nan
@@ -158,7 +164,7 @@ def host_floats(name: str, values: Any, shape: tuple | None = None, finite: bool
             raise TypeError
     except (TypeError, ValueError):
         raise InputError(f"{name}: expected an array of numbers, got {shown(values)}") from None
-    array = np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+    array = array.astype(np.float64, order="C")
     if shape is not None:
         check_shape(name, array, shape)
     if finite and not np.isfinite(array).all():

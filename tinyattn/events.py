@@ -102,6 +102,8 @@ class Watch:
             value = host_floats("events: g(t, y)", value)
         if getattr(value, "dtype", np.dtype(bool)).kind not in "fi":
             raise InputError(f"events: expected g(t, y) to return a number that changes its sign, got {shown(value)}")
+        if value.shape != getattr(self, "value", value).shape:
+            raise InputError(f"events: expected g(t, y) of shape {self.value.shape}, as at the start, got {value.shape}")
         return value.copy()
 
     def _locate(self, t, h, inside, before, hit):

@@ -12,6 +12,7 @@ The method, for a function y = f(x) with arrays in and out:
 
 import argparse
 import contextlib
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -93,7 +94,7 @@ def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float 
     check_number("h", h, above=0, most=1e100)
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
-        above, below = (float(host_floats("f: its return", f(side), ())) for side in _shifted(x, index, h))
+        above, below = (float(host_floats("f: its return", f(side), ())) for side in _shifted("x", x, index, h))
         gradient[index] = (above - below) / (2 * h)
     return gradient
 
@@ -211,7 +212,7 @@ def compare(case, inputs, rng, device=CPU):
         h = H if small else H_DIRECTION
         by_hand, by_differences = [], []
         for step in steps:
-            (above, masks_above), (below, masks_below) = (run(tensor, value) for value in _shifted(x, step, h))
+            (above, masks_above), (below, masks_below) = (run(tensor, value) for value in _shifted(tensor, x, step, h))
             if not all(map(np.array_equal, masks_above, masks_below)):
                 raise Kink
             by_hand.append(g[step] if small else (g * step).sum())
@@ -223,13 +224,17 @@ def compare(case, inputs, rng, device=CPU):
     return rows
 
 
-def _shifted(x, step, h):
+def _shifted(name, x, step, h):
     """x + h u and x - h u, for u a whole direction or, given an index, the unit vector there."""
     if isinstance(step, np.ndarray):
-        return x + h * step, x - h * step
-    above, below = x.copy(), x.copy()
-    above[step] += h
-    below[step] -= h
+        above, below = x + h * step, x - h * step
+    else:
+        above, below = x.copy(), x.copy()
+        above[step] += h
+        below[step] -= h
+    moved = above != below
+    if not (moved.all() if isinstance(step, np.ndarray) else moved[step]):
+        raise InputError(f"{name}: expected numbers that a step of {h:g} changes, got entries of up to {np.abs(x).max():g}")
     return above, below
 
 
@@ -237,6 +242,9 @@ def relative_error(n: Any, m: Any) -> float:
     """|n - m| / (|n| + |m|), Euclidean norms over all entries: 0 for equal arrays, also zero ones, 1 for opposite."""
     n, m = host_floats("n", n), host_floats("m", m)
     check_shape("m", m, n.shape)
+    largest = max((float(np.abs(array).max()) for array in (n, m) if array.size), default=0.0)
+    if largest and math.isfinite(largest):  # squares of very large or small numbers are none
+        n, m = n / largest, m / largest
     scale = np.linalg.norm(n) + np.linalg.norm(m)
     return float(np.linalg.norm(n - m) / scale) if scale else 0.0
 

@@ -2,18 +2,22 @@
 
 import contextlib
 import dataclasses
+import dis
 import functools
 import hashlib
+import importlib
 import json
 import os
-import pickle
 import sys
+import sysconfig
 import tempfile
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from .errors import InputError, shown
 
@@ -58,95 +62,149 @@ def plain(name: str, value: Any) -> Any:
         raise InputError(f"{name}: expected what JSON can hold, got {shown(value)} ({error})") from None
 
 
-@functools.cache
-def library() -> str:
-    """A digest of this library's code: what an edited gradient would change is made again."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return _digest(b"".join(file.read_bytes() for file in files))
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def source_digest(module: Any) -> str:
-    """Of a module of the caller's own, a digest of its file; "" for an installed one, or where there is no file."""
-    file = getattr(module, "__file__", None)
-    if file is None or _installed(module):
-        return ""
-    with contextlib.suppress(OSError):
-        return _digest(Path(file).read_bytes())
+    """A digest of the file of a module; "" where there is none."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        return _digest(Path(module.__file__).read_bytes())
     return ""
+
+
+# Read when the library is loaded: files that are edited later are not what this process computes with.
+_LIBRARY = _digest(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py"))))
+
+
+def library() -> str:
+    """A digest of this library's code: what an edited gradient would change is made again."""
+    return _LIBRARY
 
 
 def fingerprint(name: str, thing: Any, strict: bool = True) -> str:
     """A digest of a function or a value by all that it is made of, the same in every process.
 
-    Of a function that is its code, what it closes over, its defaults, and every global that its code names; and of those
-    likewise. What belongs to Python, to this library (see `library`) or to an installed package counts by its name.
-    With `strict` raises InputError where a part cannot be told apart from others of its kind. Without, what can change
-    while a program runs (a list, an array, an open file) counts by its type alone.
+    Of a function that is its code as it is loaded, what it closes over, its defaults, and what its code names among its
+    globals and in modules and classes of the caller's own; and of all those likewise. What belongs to Python, to this
+    library (see `library`) or to an installed package counts by its name. What is reached by other ways (os.environ, files,
+    globals()["x"]) is not seen. With `strict` raises InputError where a part cannot be told apart from others of its kind.
+    Without, what can change while a program runs (a list, an array, an open file) counts by its type.
     """
     return _digest(json.dumps(_Teller(name, strict).tell(thing)).encode())
 
 
 class _Teller:
-    """What a thing is made of, as a nest of lists and strings."""
+    """What a thing is made of, as a nest of lists and strings. What comes again is told by its number."""
 
     def __init__(self, name, strict):
         self.name, self.strict, self.told = name, strict, {}
 
-    def tell(self, thing):
+    def tell(self, thing, names=()):
+        """`names`: those that code reads; of a module only these count."""
         if thing is None or thing is ... or type(thing) in (bool, int, float, complex, str, bytes):
             return repr(thing)
-        if id(thing) not in self.told:
-            self.told[id(thing)] = thing, "itself"  # while it is being told, and for as long as its id must not be reused
-            self.told[id(thing)] = thing, self._tell(thing)
-        return self.told[id(thing)][1]
-
-    def all(self, things):
-        return [self.tell(thing) for thing in things]
-
-    def _tell(self, thing):
-        kind = type(thing).__qualname__
         if isinstance(thing, types.ModuleType):
-            return [kind, thing.__name__, source_digest(thing)]
-        if isinstance(thing, (type, types.FunctionType)) and _installed(sys.modules.get(thing.__module__)):
-            return [kind, thing.__module__, thing.__qualname__]
+            return self._module(thing, names)
+        if type(thing) in (tuple, frozenset, types.CodeType):  # constants: whether two are one object is chance
+            return self._tell(thing, names)
+        if id(thing) in self.told:
+            return ["number", self.told[id(thing)][0]]
+        self.told[id(thing)] = len(self.told), thing  # kept, for as long as its id must not be used again
+        return self._tell(thing, names)
+
+    def all(self, things, names=()):
+        return [self.tell(thing, names) for thing in things]
+
+    def named(self, namespace, names):
+        """Of a dict by name, what code reads."""
+        return [[name, self.tell(namespace[name], names)] for name in names if name in namespace]
+
+    def _module(self, module, names):
+        if _installed(module):
+            return ["module", module.__name__]
+        key = id(module), tuple(names)
+        if key in self.told:
+            return ["number", self.told[key][0]]
+        self.told[key] = len(self.told), module
+        return ["module", module.__name__, self.named(vars(module), names)]
+
+    def _tell(self, thing, names):
+        kind, state = type(thing).__qualname__, getattr(thing, "__dict__", None) or {}
+        inside = [_content(cell) for cell in getattr(thing, "__closure__", None) or ()]
+        if isinstance(thing, (type, types.FunctionType)) and _belongs(thing):
+            return [kind, thing.__module__, thing.__qualname__, self.all(inside)]
         if isinstance(thing, types.FunctionType):
-            names = [name for name in _names(thing.__code__) if name in thing.__globals__]
-            inside = [_content(cell) for cell in thing.__closure__ or ()]
-            parts = [thing.__code__, *inside, thing.__defaults__, thing.__kwdefaults__, *map(thing.__globals__.get, names)]
-            return [kind, names, self.all(parts)]
+            names = _names(thing.__code__)
+            parts = [thing.__code__, *inside, thing.__defaults__, thing.__kwdefaults__, dict(state)]
+            imported = [_module_of(name) for name in _imports(thing.__code__)]
+            return [kind, self.all(parts, names), self.named(thing.__globals__, names), self.all(imported, names)]
         if isinstance(thing, types.CodeType):
-            return [kind, thing.co_code.hex(), thing.co_names, thing.co_varnames, self.all(thing.co_consts)]
-        if isinstance(thing, functools.partial):
-            return [kind, self.all((thing.func, thing.args, thing.keywords))]
+            counts = [thing.co_argcount, thing.co_posonlyargcount, thing.co_kwonlyargcount, thing.co_flags]
+            variables = [thing.co_names, thing.co_varnames, thing.co_freevars, thing.co_cellvars]
+            return [kind, thing.co_code.hex(), thing.co_exceptiontable.hex(), counts, variables, self.all(thing.co_consts)]
+        if isinstance(thing, type):
+            parts = {key: part for key, part in vars(thing).items() if _written(key, part)}
+            return [kind, thing.__qualname__, self.all(thing.__bases__), list(parts), self.all(parts.values())]
         if isinstance(thing, types.MethodType):
             return [kind, self.all((thing.__func__, thing.__self__))]
-        if isinstance(thing, type):
-            return [kind, thing.__qualname__, source_digest(sys.modules.get(thing.__module__))]
-        if isinstance(thing, tuple):
-            return [kind, self.all(thing)]
-        if isinstance(thing, frozenset):
-            return [kind, sorted(map(repr, thing))]
-        if dataclasses.is_dataclass(thing):
-            return [self.tell(type(thing)), self.all(getattr(thing, field.name) for field in dataclasses.fields(thing))]
+        if isinstance(thing, (staticmethod, classmethod)):
+            return [kind, self.tell(thing.__func__)]
+        if isinstance(thing, property):
+            return [kind, self.all((thing.fget, thing.fset, thing.fdel))]
+        if isinstance(thing, functools.partial):
+            return [kind, self.all((thing.func, thing.args, thing.keywords, dict(state)))]
+        if hasattr(thing, "__wrapped__"):  # as functools.lru_cache leaves it
+            return [kind, self.tell(thing.__wrapped__)]
+        of = [self.tell(type(thing)), self.all(thing, names) if isinstance(thing, (tuple, list)) else None]
+        if isinstance(thing, (set, frozenset)):
+            return [*of, sorted(map(json.dumps, self.all(thing)))]
+        if isinstance(thing, tuple) or dataclasses.is_dataclass(thing):
+            fields = dataclasses.fields(thing) if dataclasses.is_dataclass(thing) else ()
+            slots = [getattr(thing, field.name, None) for field in fields]
+            return [*of, self.all(slots), self.all(state), self.all(state.values())]
         if not self.strict:
-            return [kind]
+            return of[:1]
         if isinstance(thing, dict):
-            return [kind, self.all(thing), self.all(thing.values())]
+            return [*of, self.all(thing, names), self.all(thing.values(), names), self.all(state.values())]
         if isinstance(thing, list):
-            return [kind, self.all(thing)]
+            return [*of, self.all(state.values())]
+        if type(thing) is np.ndarray and not thing.dtype.hasobject:
+            return [*of, str(thing.dtype), list(thing.shape), _digest(np.ascontiguousarray(thing).tobytes())]
         try:
-            return [self.tell(type(thing)), _digest(pickle.dumps(thing))]
+            reduced = thing.__reduce_ex__(4)
         except Exception as error:
             raise InputError(
                 f"{self.name}: expected one whose results can be kept, all of its parts being told from others, "
                 f"got {shown(thing)} in it ({error})"
             ) from None
+        if isinstance(reduced, str):  # what pickle knows by its name
+            return [*of, getattr(thing, "__module__", ""), reduced]
+        return [*of, [self.tell(list(part) if isinstance(part, Iterator) else part) for part in reduced]]
+
+
+def _written(key, part):
+    """Whether an attribute of a class is its author's, and not what Python keeps there."""
+    methods = (types.FunctionType, staticmethod, classmethod, property)
+    return isinstance(part, methods) or not (key.startswith("__") or key == "_abc_impl")
 
 
 def _names(code):
-    """The global names that a function's code, or that of a function inside it, may read."""
+    """The names that a function's code, or that of a function inside it, may read."""
     inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
     return sorted({*code.co_names, *(name for part in inner for name in _names(part))})
+
+
+def _imports(code):
+    """The modules that a function's code, or that of a function inside it, imports itself."""
+    own = [step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME" and step.argval]
+    return own + [name for part in code.co_consts if isinstance(part, types.CodeType) for name in _imports(part)]
+
+
+def _module_of(name):
+    """The module of that name, loaded as the code that names it would load it; None where there is none."""
+    with contextlib.suppress(ImportError):
+        return importlib.import_module(name)
 
 
 def _content(cell):
@@ -156,13 +214,20 @@ def _content(cell):
         return None
 
 
+def _belongs(thing):
+    """Whether a class or function is of an installed module: says so, and its name, or that of what it is made in, is there."""
+    module = sys.modules.get(thing.__module__)
+    return _installed(module) and hasattr(module, thing.__qualname__.partition(".")[0])
+
+
 def _installed(module):
     """Whether a module is Python's, this library's or an installed package's."""
     if module is None:
         return False
-    root, file = module.__name__.partition(".")[0], getattr(module, "__file__", None) or ""
-    return root in sys.stdlib_module_names | {__package__} or bool({"site-packages", "dist-packages"} & set(Path(file).parts))
-
-
-def _digest(content):
-    return hashlib.sha256(content).hexdigest()
+    file = getattr(module, "__file__", None)
+    if module.__name__.partition(".")[0] == __package__ or (file is None and module.__name__ != "__main__"):
+        return True
+    if file is None:
+        return False
+    path, python = Path(file).resolve(), Path(sysconfig.get_path("stdlib")).resolve()
+    return bool({"site-packages", "dist-packages"} & set(path.parts)) or python in path.parents

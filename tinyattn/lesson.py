@@ -20,7 +20,6 @@ import math
 import os
 import platform
 import shlex
-import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +49,7 @@ class Run:
     device: backend.Backend
     rng: np.random.Generator
     claims: list = field(default_factory=list)
+    figures: list = field(default_factory=list)
     question: str = ""
     started: float = field(default_factory=time.perf_counter)
 
@@ -98,6 +98,7 @@ class Run:
     def figure(self, figure, name):
         """Write the figure to NAME.png in the output folder."""
         figure.savefig(self.out / f"{name}.png")
+        self.figures.append(f"{name}.png")
         print(f"figure: {self.out / name}.png")
 
     def compare(self, rows, before="paper"):
@@ -132,6 +133,7 @@ class Run:
         record = {
             **_plain(results),
             "claims": dict(self.claims),
+            "figures": self.figures,
             "settings": {**_plain(settings), "device": self.device.name},
             "seed": self.options.seed,
             "versions": versions,
@@ -156,8 +158,8 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
     flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
     resumable: it keeps checkpoints (`Run.checkpoint`), from which --resume goes on.
 
-    What an earlier run has left in the output folder is set aside in its subfolder `earlier`, checkpoints excepted: figures
-    and results never stand beside a checkpoint that is not theirs. In a notebook the command line is not ours, and the
+    Results and figures of an earlier run in the output folder are set aside in its subfolder `earlier`: they never stand
+    beside a checkpoint that is not theirs. In a notebook the command line is not ours, and the
     defaults hold.
     """
     if hasattr(sys.stdout, "reconfigure"):
@@ -202,7 +204,7 @@ def derivation(code):
 def _one_line(kind, error, trace):
     """An exception hook: what the user can mend is told in one line; everything else keeps its traceback."""
     if issubclass(kind, KeyboardInterrupt):
-        command = shlex.join(["python", *sys.argv])
+        command = shlex.join([sys.executable, *sys.argv])
         if isinstance(error, Interrupted):
             flag = f" {error.flag}" if error.flag and error.flag not in sys.argv else ""
             print(f"{error}; to go on: {command}{flag}", file=sys.stderr)
@@ -219,13 +221,16 @@ def _one_line(kind, error, trace):
 
 
 def _set_aside(folder):
-    """Move the results and figures of an earlier run into the subfolder `earlier`, in the place of those before."""
-    left = [*folder.glob("results.json"), *folder.glob("*.png")]
-    if left:
-        shutil.rmtree(folder / "earlier", ignore_errors=True)
-        (folder / "earlier").mkdir()
-    for file in left:
-        file.replace(folder / "earlier" / file.name)
+    """Move results.json of an earlier run, and the figures that it lists, into the subfolder `earlier`."""
+    try:
+        record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        names = ["results.json", *record["figures"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    (folder / "earlier").mkdir(exist_ok=True)
+    for name in names:
+        if Path(name).name == name and (folder / name).is_file():
+            (folder / name).replace(folder / "earlier" / name)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -160,7 +160,7 @@ def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
             raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
         defaults = dict(rtol=1e-6, atol=1e-9, max_step=math.inf)
         chosen = {
-            name: defaults[name] if value in (None, defaults[name]) else check_number(name, value, above=0)
+            name: defaults[name] if value is None or value is math.inf else check_number(name, value, above=0)
             for name, value in adaptive.items()
         }
         return adaptive_steps(slope, t0, t1, y0, **chosen)

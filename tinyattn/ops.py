@@ -57,6 +57,7 @@ def linear_forward(x, W, b=None, axes=1):
     """Contract the last `axes` axes of x (..., *I) with the first of W (*I, *O), add b (*O) if given: y (..., *O)."""
     check_floats("x", x)
     check_floats("W", W)
+    check_some("W", W)
     check_count("axes", axes, most=x.ndim)
     if x.shape[x.ndim - axes :] != W.shape[:axes]:
         raise InputError(f"W: expected first axes {tuple(x.shape[x.ndim - axes :])}, as x ends, got {W.shape[:axes]}")
@@ -196,7 +197,8 @@ def layernorm_forward(x, g, b, eps=1e-5):
     check_floats("b", b, x.shape[-1:])
     check_number("eps", eps, above=0)
     c = x - x.mean(axis=-1, keepdims=True)  # (1)
-    r = ((c * c).mean(axis=-1, keepdims=True) + float(eps)) ** -0.5  # (2)
+    variance = (c * c).mean(axis=-1, keepdims=True) + float(eps)
+    r = variance**-0.5 + 0.0 * variance  # (2); NaN, not 0, where squares overflow
     n = r * c  # (3)
     return g * n + b, LayerNorm(n, r, g)  # (4)
 

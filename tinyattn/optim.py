@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .backend import Params, namespace
-from .errors import check_count, check_dict, check_float_dict, check_floats, check_instance, check_number
+from .errors import InputError, check_count, check_dict, check_float_dict, check_floats, check_instance, check_number
 
 State = dict[str, Any]
 
@@ -33,7 +33,8 @@ def _check(params, grads, state, names):
     for name, tree in {"grads": grads, **{f"state[{name!r}]": state[name] for name in names if name != "t"}}.items():
         check_dict(name, tree, params)
         for key, p in params.items():
-            check_floats(f"{name}[{key!r}]", tree[key], p.shape)
+            if check_floats(f"{name}[{key!r}]", tree[key], p.shape).dtype != p.dtype:
+                raise InputError(f"{name}[{key!r}]: expected {p.dtype}, as the parameter, got {tree[key].dtype}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class AdamW:
 
     def __post_init__(self):
         betas = dict(least=0, below=1)
-        _settle(self, lr=dict(above=0), decay=dict(least=0), beta1=betas, beta2=betas, eps=dict(least=1e-30))
+        _settle(self, lr=dict(above=0), decay=dict(least=0), beta1=betas, beta2=betas, eps=dict(least=1e-16))
 
     def init(self, params: Params) -> State:
         return {"t": 0, "m": _zeros(params), "u": _zeros(params)}
@@ -102,7 +103,7 @@ def clip_by_global_norm(grads: Params, most: float) -> tuple[Params, Any]:
     arrays = list(check_float_dict("grads", grads).values())
     xp = namespace(arrays[0])
     norm = xp.sqrt(sum((g.astype("float64") ** 2).sum() for g in arrays))  # squares of float32 overflow beyond 1e19
-    factor = most / xp.maximum(norm, most)
+    factor = most / xp.maximum(norm, most) + 0.0 * norm  # which is NaN for an infinite norm, and nothing for others
     return {key: g * factor.astype(g.dtype) for key, g in grads.items()}, norm
 
 

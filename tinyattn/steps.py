@@ -46,9 +46,9 @@ class Slope:
 
 
 def as_state(name: str, y: Any) -> Any:
-    """y as an array of floats, whatever holds them; one that is such an array already stays what and where it is."""
+    """A copy of y as an array of floats, whatever holds them: in float32 or float64 and on a GPU if y was."""
     if is_array(y) and (namespace(y) is not np or y.dtype.kind == "f"):
-        return namespace(y).asarray(check_floats(name, y))
+        return namespace(y).asarray(check_floats(name, y)).copy()
     return host_floats(name, y)
 
 
@@ -152,8 +152,7 @@ def _weighted(weights, k):
 
 def _checked(f, t, y, h):
     """The arguments of a single step, checked: y is an array then, and f a Slope."""
-    check_number("t", t)
-    check_number("h", h, least=-1e100, most=1e100)
+    t, h = check_number("t", t), check_number("h", h, least=-1e100, most=1e100)
     return Slope(f), t, as_state("y", y), h
 
 
@@ -201,11 +200,15 @@ def adaptive_steps(slope, t0, t1, y, rtol, atol, max_step):
     """
     xp, t, sign, rejected, taken = namespace(y), t0, math.copysign(1, t1 - t0), False, 0
 
+    tiny = float(np.finfo(y.dtype).tiny)  # keeps 0 / 0 away where an atol is none of the numbers of y's precision
+
     def size_of(error, *ys):
         largest = abs(ys[0]) if len(ys) == 1 else xp.maximum(abs(ys[0]), abs(ys[1]))
-        return float(to_numpy((abs(error) / (atol + rtol * largest)).max()))
+        return float(to_numpy((abs(error) / (atol + rtol * largest + tiny)).max()))
 
     first = slope(t, y)
+    if not bool(to_numpy(xp.isfinite(first).all())):
+        raise Failed(f"the slope is not finite at the start, t = {t:.6g}, step 1")
     h = _first_step(slope, t, y, first, sign, min(abs(t1 - t0), max_step), size_of)
     while t != t1:
         h = min(max(h, 10 * math.ulp(t)), max_step)
@@ -231,6 +234,7 @@ def _first_step(slope, t, y, first, sign, longest, size_of):
     """A first step by the size of y, of its slope and of its curvature (Hairer, Norsett and Wanner, II.4)."""
     d0, d1 = size_of(y, y), size_of(first, y)
     h0 = min(0.01 * d0 / d1 if min(d0, d1) > 1e-5 else 1e-6, longest)
+    h0 = h0 if h0 > 0 else 1e-6  # a slope so steep that the quotient is 0
     d2 = size_of(slope(t + sign * h0, y + (sign * h0) * first) - first, y) / h0
     if not math.isfinite(d1 + d2):
         return h0

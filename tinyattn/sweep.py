@@ -103,7 +103,8 @@ def sweep(
         try:
             outcomes = map(run, [points[i] for i in missing], [paths[i] for i in missing])
             for i, outcome in zip(missing, check_instance("map: its return", outcomes, Iterable)):  # type: ignore[type-abstract]
-                check_instance("map: its return", outcome, Outcome)
+                if check_instance("map: its return", outcome, Outcome).settings != points[i]:
+                    raise InputError(f"map: expected results in the order of the points, got that of {shown(outcome.settings)}")
                 found[i] = outcome
                 if outcome.error is None:
                     _keep(paths[i], trial, outcome)  # again, where the process that ran it could not write here
@@ -166,16 +167,25 @@ def _attempt(trial, settings, path):
     try:
         outcome = Outcome(settings, plain("result", trial(copy.deepcopy(settings))), None)
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        said = _first_line(error)
         return Outcome(settings, NoResult(said), said)
     with contextlib.suppress(OSError):  # a machine that does not share the folder; `sweep` keeps it then
         _keep(path, trial, outcome)
     return outcome
 
 
+def _first_line(error):
+    """The kind of an error and the first line that it says, if it can say anything."""
+    try:
+        lines = str(error).split("\n")
+    except Exception:
+        lines = []
+    return ": ".join([type(error).__name__, *[line.strip() for line in lines if line.strip()][:1]])
+
+
 def _keep(path, trial, outcome):
-    """Write the point's file, unless it is there."""
-    if path is not None and not path.exists():
+    """Write the point's file, unless it is there and can be read."""
+    if path is not None and _kept(path, outcome.settings) is None:
         record = {"trial": _name(trial), "settings": outcome.settings, "result": outcome.result}
         write_whole(path, lambda file: file.write(json.dumps(record, indent=1).encode()))
 

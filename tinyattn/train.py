@@ -3,6 +3,8 @@
 import functools
 import itertools
 import math
+import numbers
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +16,7 @@ from .errors import (
     InputError,
     check_array,
     check_count,
+    check_dict,
     check_float_dict,
     check_floats,
     check_function,
@@ -52,7 +55,7 @@ class History:
         """Append each value, a number or an array from any device, of the same shape every time, to the series of its name."""
         check_count("step", step, 0)
         for name, value in values.items():
-            value = np.array(to_numpy(value))
+            value = np.array(to_numpy(check_array(name, value)) if hasattr(value, "dtype") else value)
             if value.dtype.kind not in "fiub":
                 raise InputError(f"{name}: expected a number or an array of numbers to record, got {shown(value)}")
             series = self._series.setdefault(name, [])
@@ -133,7 +136,9 @@ def train(
     Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite, or what would be kept is.
     `params` itself is not changed.
     """
-    _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every)
+    callbacks = _check_arguments(loss, batches, optimizer, callbacks)
+    steps, every = check_count("steps", steps), check_count("every", every)
+    clip = None if clip is None else check_number("clip", clip, above=0)
     for name, thing, kind in (("schedule", schedule, HalveOnPlateau), ("checkpoint", checkpoint, Checkpoint)):
         if thing is not None:
             check_instance(name, thing, kind)
@@ -143,7 +148,7 @@ def train(
     history, state, batches, start = History(), optimizer.init(params), iter(batches), 0
     plateau = schedule.init() if schedule else PlateauState()
     made = {
-        "optimizer": repr(optimizer),
+        "optimizer": re.sub(r" at 0x\w+", "", repr(optimizer)),  # one without a repr of its own shows its address
         "params": {key: f"{p.dtype}{tuple(p.shape)}" for key, p in params.items()},
         "clip": clip,
         "every": every,
@@ -172,6 +177,7 @@ def train(
             if np.ndim(value) == 0 and not math.isfinite(value):
                 raise Diverged(name, step, value, history, params)
             if schedule and name == watch:
+                check_shape("watch", value, ())
                 plateau = schedule.update(plateau, float(value))
 
     def keep(step):
@@ -198,8 +204,10 @@ def train(
                 found = callback(step, copied(params))
                 if found is not None and not isinstance(found, dict):
                     raise InputError(f"callbacks: expected a dict of named values or None from each, got {shown(found)}")
+                if found and "loss" in found:
+                    raise InputError('callbacks: expected names other than "loss", which is the batch\'s own, got "loss"')
                 record(step, **(found or {}))
-            if step == steps or (until and due and until(history)):
+            if step == steps or (until and due and _is_true(until(history))):
                 break
             batch = next(batches, _NO_MORE)
             if batch is _NO_MORE:
@@ -222,7 +230,8 @@ def train(
     return params, history
 
 
-def _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every):
+def _check_arguments(loss, batches, optimizer, callbacks):
+    """Raise InputError for what is no loss, no batches, no optimiser; the callbacks as a list of pairs."""
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
     if hasattr(batches, "dtype") or isinstance(batches, (str, dict)) or not isinstance(batches, Iterable):
         raise InputError(f"batches: expected an iterable of them, such as minibatches(data, 32, rng), got {shown(batches)}")
@@ -231,16 +240,20 @@ def _check_arguments(loss, batches, optimizer, callbacks, clip, steps, every):
     for pair in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
         if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and callable(pair[1])):
             raise InputError(f"callbacks: expected a list of pairs (n, function of step and params), got {shown(pair)}")
-        check_count("callbacks: n", pair[0])
-    if clip is not None:
-        check_number("clip", clip, above=0)
-    check_count("steps", steps)
-    check_count("every", every)
+    return [(check_count("callbacks: n", n), callback) for n, callback in callbacks]
+
+
+def _is_true(answer):
+    """What `until` returned, which must be a bool: NaN would pass for True."""
+    if not isinstance(answer, (bool, np.bool_)):
+        raise InputError(f"until: expected a return of True or False, got {shown(answer)}")
+    return answer
 
 
 def _checked(returned):
     """What a loss returned: one number and gradients."""
-    if not isinstance(returned, (tuple, list)) or len(returned) != 2 or getattr(returned[0], "shape", ()) != ():
+    pair = isinstance(returned, (tuple, list)) and len(returned) == 2
+    if not pair or not (isinstance(returned[0], numbers.Real) or getattr(returned[0], "shape", None) == ()):
         raise InputError(f"loss: expected a return of one number and the gradients, got {shown(returned)}")
     return returned
 
@@ -290,7 +303,7 @@ def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Ite
             share = part.shape[0] / B
             logits, cache = model.forward(params, part[:, :-1], *(array[rows] for array in others))
             loss, ce_cache = cross_entropy_forward(logits, part[:, model.context :])
-            return share * loss, model.backward(cross_entropy_backward(share, ce_cache), cache)
+            return share * loss, copied(model.backward(cross_entropy_backward(share, ce_cache), cache))
 
         def add(one, other):
             return one[0] + other[0], {key: g + other[1][key] for key, g in one[1].items()}
@@ -353,11 +366,14 @@ def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any]
 
     like = copied(check_float_dict("like", like))
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
-    size = sum(array.size for array in like.values())
+    size, batch = sum(array.size for array in like.values()), copied(batch)
 
     def f(t, y):
         check_floats("y", y, (size,))
         _, grads = _checked(loss(unpack(y, like), copied(batch)))
+        check_dict("grads", grads, like)
+        for key, array in like.items():
+            check_floats(f"grads[{key!r}]", grads[key], array.shape)
         return -pack({key: grads[key] for key in like})
 
     return f

@@ -262,10 +262,8 @@ def _settle_sizes(flow, *names):
     check_instance("per_place", flow.per_place, bool)
     for name in names:
         value = getattr(flow, name)
-        if is_array(value) and value.dtype.kind in "iu":
-            value = value.astype("float64")
         if is_array(value):
-            check_floats(name, value)
+            value = value.astype("float64") if value.dtype.kind in "iu" else check_floats(name, value).copy()
         elif isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise InputError(f"{name}: expected a number or an array of them, got {shown(value)}")
         object.__setattr__(flow, name, value)

@@ -52,6 +52,8 @@ class Factorization:
     geometry: str = "logits"
 
     def __post_init__(self):
+        for name in ("importances", "features", "places"):  # G is made of them once
+            object.__setattr__(self, name, check_floats(name, getattr(self, name)).copy())
         check_floats("importances", self.importances, (None,))
         m = to_numpy(self.importances)
         if not len(m) or not (np.isfinite(m) & (m > 0)).all():

@@ -24,6 +24,7 @@ from ..errors import (
     check_generator,
     check_number,
     host_floats,
+    keep_counts,
     shown,
 )
 from ..ops import log_softmax
@@ -61,12 +62,12 @@ class FocusDilution:
     width: int
 
     def __post_init__(self):
-        check_floats("pi", self.pi, (None,))
+        object.__setattr__(self, "pi", check_floats("pi", self.pi, (None,)).copy())  # P is made of it once
         pi = to_numpy(self.pi)
         if not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6) or len(pi) < 2:
             raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
         check_number("rho", self.rho, least=0, below=1)
-        check_count("width", self.width)
+        keep_counts(self, "width")
 
     @property
     def tokens(self):

@@ -9,13 +9,13 @@ from ..attention import Attend, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
 from ..errors import (
     InputError,
-    check_count,
     check_floats,
     check_generator,
     check_ids,
     check_instance,
     check_number,
     check_shape,
+    keep_counts,
 )
 from ..ops import Embedding, Linear, embedding_backward, embedding_forward, linear_backward, linear_forward
 from .params import check_params
@@ -61,8 +61,7 @@ class EmbeddingModel:
     scale: float = 1e-3
 
     def __post_init__(self):
-        for name in ("vocab", "width", "context"):
-            check_count(name, getattr(self, name))
+        keep_counts(self, "vocab", "width", "context")
         check_number("scale", self.scale, least=0, most=1e100)
 
     def init(self, rng: np.random.Generator) -> Params:

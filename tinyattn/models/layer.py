@@ -7,7 +7,7 @@ import numpy as np
 
 from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
 from ..backend import Params, namespace
-from ..errors import InputError, check_count, check_floats, check_generator, check_instance, check_some
+from ..errors import InputError, check_floats, check_generator, check_instance, check_some, keep_counts
 from .params import check_params, xavier_bound
 
 
@@ -23,8 +23,7 @@ class AttentionLayer:
     masked: bool = True  # a query sees itself and what came before it
 
     def __post_init__(self):
-        check_count("width", self.width)
-        check_count("heads", self.heads)
+        keep_counts(self, "width", "heads")
         check_instance("masked", self.masked, bool)
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..attention import Attend, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
-from ..errors import InputError, check_count, check_floats, check_generator, check_instance, check_number
+from ..errors import InputError, check_floats, check_generator, check_instance, check_number, keep_counts
 from .params import check_input, check_params, xavier_bound
 
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
@@ -58,8 +58,7 @@ class MinimalModel:
     value_scale: float | None = None
 
     def __post_init__(self):
-        for name in ("vocab", "positions", "heads", "context"):
-            check_count(name, getattr(self, name))
+        keep_counts(self, "vocab", "positions", "heads", "context")
         for name in ("query_scale", "value_scale"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), least=0, most=1e100)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..attention import Attend, attend_backward, attend_forward
 from ..backend import Params, namespace
-from ..errors import InputError, check_count, check_floats, check_generator, check_instance
+from ..errors import InputError, check_floats, check_generator, check_instance, keep_counts
 from ..ops import Linear, linear_backward, linear_forward
 from .params import check_params
 
@@ -37,9 +37,9 @@ class ToyLayer:
     shared: int = 0
 
     def __post_init__(self):
-        check_count("tokens", self.tokens)
-        check_count("width", self.width)
-        if check_count("shared", self.shared, 0) >= self.tokens:
+        keep_counts(self, "tokens", "width")
+        keep_counts(self, "shared", least=0)
+        if self.shared >= self.tokens:
             raise InputError(f"shared: expected fewer places than tokens = {self.tokens}, got {self.shared}")
 
     def init(self, rng: np.random.Generator | None = None) -> Params:

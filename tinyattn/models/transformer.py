@@ -8,7 +8,16 @@ import numpy as np
 
 from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
 from ..backend import Params, namespace
-from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_instance, check_number
+from ..errors import (
+    InputError,
+    check_choice,
+    check_count,
+    check_floats,
+    check_generator,
+    check_instance,
+    check_number,
+    keep_counts,
+)
 from ..ops import (
     Embedding,
     LayerNorm,
@@ -166,13 +175,12 @@ class Transformer:
     scale: float = math.sqrt(0.5)  # a token and its position then have variance 1 together
 
     def __post_init__(self):
-        for name in ("vocab", "positions", "width", "heads", "context", "depth"):
-            check_count(name, getattr(self, name))
-        check_count("hidden", self.hidden, 0)
+        keep_counts(self, "vocab", "positions", "width", "heads", "context", "depth")
+        keep_counts(self, "hidden", least=0)
         check_number("scale", self.scale, above=0, most=1e100)
         check_instance("norm", self.norm, bool)
         if self.outputs is not None:
-            check_count("outputs", self.outputs)
+            keep_counts(self, "outputs")
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
         if self.context > self.positions:

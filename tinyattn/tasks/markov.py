@@ -214,8 +214,7 @@ def _blocks(spans, stride):
     spans = tuple(spans) if isinstance(spans, (tuple, list, np.ndarray)) else (spans,)
     if not spans:
         raise InputError("spans: expected at least one, got none")
-    for n in spans:
-        check_count("spans", n)
+    spans = tuple(check_count("spans", n) for n in spans)
     if stride is not None:
         check_count("stride", stride)
     starts = [1 + (k * stride if stride else sum(spans[:k])) for k in range(len(spans))]
@@ -229,9 +228,8 @@ def _explicit(blocks):
         raise InputError(f"blocks: expected lists of lags, got {blocks!r}") from None
     if not blocks or not all(blocks) or any(isinstance(block, str) for block in blocks):
         raise InputError(f"blocks: expected at least one lag in each block, got {blocks}")
+    blocks = tuple(tuple(check_count("blocks: lag", lag) for lag in block) for block in blocks)
     for block in blocks:
-        for lag in block:
-            check_count("blocks: lag", lag)
         if len(set(block)) < len(block):
             raise InputError(f"blocks: expected different lags in a block, got {block}")
     return blocks

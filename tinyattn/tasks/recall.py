@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_generator, check_number
+from ..errors import InputError, check_count, check_generator, check_number, keep_counts
 
 FAVOURED = 2  # tokens that cross-sample repetition prefers as queries: 0 and 1
 
@@ -36,8 +36,9 @@ class Recall:
     p: float = 0.0
 
     def __post_init__(self):
-        check_count("pairs", self.pairs)
-        if check_count("tokens", self.tokens, 2) < self.pairs:
+        keep_counts(self, "pairs")
+        keep_counts(self, "tokens", least=2)
+        if self.tokens < self.pairs:
             raise InputError(f"tokens: expected at least pairs = {self.pairs}, all keys being distinct, got {self.tokens}")
         if self.repeats is not None:
             check_number("repeats", self.repeats, least=1e-300, most=self.pairs)

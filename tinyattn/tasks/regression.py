@@ -21,6 +21,7 @@ from ..errors import (
     check_instance,
     check_number,
     host_floats,
+    keep_counts,
     shown,
 )
 from ..ops import Softmax, softmax_backward, softmax_forward
@@ -41,7 +42,8 @@ class SingleLocation:
         if W.shape[0] != W.shape[1] or not len(W) or np.abs(W.T @ W - np.eye(len(W))).max() > 1e-9:
             raise InputError(f"W_star: expected an orthogonal matrix, got {shown(W)}")
         object.__setattr__(self, "W_star", W)
-        if check_count("places", self.places) >= check_count("tokens", self.tokens):
+        keep_counts(self, "places", "tokens")
+        if self.places >= self.tokens:
             raise InputError(f"places: expected fewer than tokens = {self.tokens}, got {self.places}")
         check_number("p", self.p, least=0, most=1)
 

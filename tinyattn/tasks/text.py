@@ -45,7 +45,7 @@ class Corpus:
         if not isinstance(words, (tuple, list)) or not words or not all(isinstance(word, str) for word in words):
             raise InputError(f"words: expected a tuple of words, got {shown(words)}")
         object.__setattr__(self, "words", tuple(words))
-        object.__setattr__(self, "ids", check_ids("ids", self.ids, len(words)))
+        object.__setattr__(self, "ids", check_ids("ids", self.ids, len(words)).copy())
         check_shape("ids", self.ids, (None,))
 
     @functools.cached_property
@@ -120,6 +120,7 @@ def split(content: str, form: str = "auto") -> list[str]:
 
     A line ends with a line feed, a carriage return or both, and with nothing else. Letters keep their marks and joiners:
     a word of Hindi, or one whose accents stand as characters of their own, is one word, and counts as it would composed.
+    What only guides the setting of a text (soft hyphens, marks of direction) is left out.
     """
     content = re.sub(r"\r\n?", "\n", check_instance("content", content, str))
     if check_choice("form", form, FORMATS) == "auto":
@@ -128,12 +129,14 @@ def split(content: str, form: str = "auto") -> list[str]:
     if form == "wikitext":
         lines = (line.split() for line in content.split("\n"))
         return [word for line in lines if line for word in (*line, END)]
-    content = unicodedata.normalize("NFC", content)
-    # What follows a character and belongs to it, which Python's \w and \W do not know: marks (M) and joiners (Cf).
-    extend = "".join(re.escape(c) for c in sorted(set(content)) if unicodedata.category(c) in ("Mn", "Mc", "Me", "Cf"))
+    content = re.sub("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", content).replace("\u200b", " ")
+    # What follows a character and belongs to it, which Python's \w and \W do not know: marks, and three joiners.
+    belongs = lambda c: unicodedata.category(c) in ("Mn", "Mc", "Me") or c in "\u200c\u200d\u2060"
+    extend = "".join(re.escape(c) for c in sorted(set(content)) if belongs(c))
     word = rf"\w[\w{extend}]*"
     pattern = rf"<\|endoftext\|>|<unk>|{word}(?:['’]{word})*|[^\w\s]{f'[{extend}]*' if extend else ''}"
-    return [END if found == "<|endoftext|>" else found.lower() for found in re.findall(pattern, content)]
+    found = re.findall(pattern, content)
+    return [END if word == "<|endoftext|>" else unicodedata.normalize("NFC", word.lower()) for word in found]
 
 
 def from_words(words: Sequence[str], vocab: int) -> Corpus:
