@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyattn import lesson, ode, plot
 from tinyattn.flows.factorization import Factorization, target
+from tinyattn.progress import each
 
 IMPORTANCES, TOKENS, HEADS = [2.89, 1.7, 1.0], 40, 3
 DECADES = list(range(2, 11))  # heads that start 1e-2, ..., 1e-10 apart
@@ -45,7 +46,7 @@ print(lesson.derivation(Factorization))
 
 # %%
 gap, share = 0.0, 0.0
-for heads in CROWDS:
+for heads in each(CROWDS, "identical heads"):
     y = ode.integrate(simplex, (0, LONG), simplex.tilted(heads, 0.0), t_eval=[LONG], **tight).y[-1]
     V, _ = simplex.split(y)
     gap = max(gap, float(np.abs(y - y[0]).max()))
@@ -97,7 +98,7 @@ for geometry, flow in flows.items():
     path = paths[geometry]
     seen = np.flatnonzero((path.t > 2 * first) & (path.t < leaves[geometry][-1]))[:: 5 if run.quick else 15]
     s2 = flow.split(path.y[seen, 0])[1][:, 0, 1]
-    measured = np.array([flow.leading_mode(path.y[i, 0])[0] for i in seen])
+    measured = np.array([flow.leading_mode(path.y[i, 0])[0] for i in each(seen, f"rates, {geometry}")])
     foreseen = m2 * np.sqrt(s2) if geometry == "simplex" else math.sqrt(2) * m2 * s2
     rates[geometry], expected[geometry] = (path.t[seen], measured), foreseen
     errors[geometry] = float(np.abs(foreseen / measured - 1).max())
@@ -162,7 +163,7 @@ limits = {"simplex": 2 * math.log(10) ** 2 * limit, "logits": 2 * math.log(10) *
 
 # %%
 right, nearest = 0, []
-for rng in run.rng.spawn(STARTS):
+for rng in each(run.rng.spawn(STARTS), "starts"):
     y0 = simplex.near_uniform(rng, HEADS)
     event = simplex.half_event(y0, 1, True)
     story = ode.integrate(simplex, (0, 1e3), y0, events=event, t_eval=[15.0], **tight)

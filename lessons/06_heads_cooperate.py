@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyattn import lesson, measure, models, ode, optim, plot, train
 from tinyattn.flows.factorization import Factorization, target
+from tinyattn.progress import each
 from tinyattn.tasks import markov
 
 IMPORTANCES, TOKENS, HEADS, EPS = [2.89, 1.7, 1.0], 40, 3, 1e-6
@@ -96,7 +97,10 @@ variants = {
     "waterfall": ("no plateaus", simplex, simplex.waterfall(HEADS, 0.99)),
 }
 ends = {"wrong position": 2 * SIMPLEX_END}
-stories = {name: (flow, *follow(flow, y0, ends.get(name, SIMPLEX_END))) for name, (_, flow, y0) in variants.items()}
+stories = {}
+for name in each(list(variants), "variants"):
+    _, flow, y0 = variants[name]
+    stories[name] = (flow, *follow(flow, y0, ends.get(name, SIMPLEX_END)))
 equal_flow, equal_story, _ = stories["equal importances"]
 equal_losses = equal_flow.feature_loss(equal_story.y)
 equal_quarters = measure.plateau_length(equal_story.t, equal_losses / equal_losses[0], 0.25)

@@ -17,6 +17,7 @@ import numpy as np
 
 from tinyattn import lesson, measure, ode, plot
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.progress import each
 
 PI, RHO, WIDTH, EPS, END = [0.75, 0.19, 0.05, 0.01], 0.5, 16, 1e-3, 1000.0
 STEPS, DRIFT_END = [0.2, 0.1, 0.05], 300.0
@@ -106,7 +107,10 @@ def drift(y):
     return max(float(np.abs(now - then).max()) for now, then in zip(flow.conserved(y), flow.conserved(start)))
 
 
-drifts = {step: drift(ode.integrate(flow, (0, DRIFT_END), start, step=step, t_eval=[DRIFT_END]).y[-1]) for step in STEPS}
+drifts = {
+    step: drift(ode.integrate(flow, (0, DRIFT_END), start, step=step, t_eval=[DRIFT_END]).y[-1])
+    for step in each(STEPS, "steps")
+}
 halvings = [drifts[a] / drifts[b] for a, b in zip(STEPS, STEPS[1:])]
 long_walk = ode.integrate(flow, (0, END), start, step=STEPS[-1], t_eval=times[times > 0])
 walk_drift = np.array([drift(y) for y in long_walk.y])
@@ -161,7 +165,7 @@ def rate_of_differences(chain, y):
 
 
 escape = {}
-for delta in DELTAS:
+for delta in each(DELTAS, "asymmetries"):
     chain, y = alike(np.array([PI[0], RARE * (1 + delta), RARE, RARE * (1 - delta)]), RHO, LOOK)
     escape[delta] = float(np.linalg.eigvalsh(chain.jacobian(y))[-1])
 delta_slope = measure.fit_power_law(list(escape.values()), delta=list(escape)).exponents["delta"] if len(escape) > 2 else (
@@ -170,7 +174,9 @@ stuck, y = alike(np.array([PI[0], RARE, RARE, RARE]), RHO, LOOK)
 stuck_loss, stuck_rate = float(stuck.loss(y)), float(np.linalg.eigvalsh(stuck.jacobian(y))[-1])
 y = ode.integrate(stuck, (0, LOOK), start, t_eval=[LOOK], **tight).y[-1]  # a start that tells the rare tokens apart
 start_only_rate = float(np.linalg.eigvalsh(stuck.jacobian(y))[-1])
-own_rates = np.array([[rate_of_differences(*where_it_rests(p, rho)) for p in FREQUENT] for rho in PERSISTENCE])
+laws = [(p, rho) for rho in PERSISTENCE for p in FREQUENT]
+own_rates = np.array([rate_of_differences(*where_it_rests(*law)) for law in each(laws, "laws")])
+own_rates = own_rates.reshape(len(PERSISTENCE), len(FREQUENT))
 
 # %%
 inks = (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION)

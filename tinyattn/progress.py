@@ -5,15 +5,41 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from tqdm import tqdm
 
+T = TypeVar("T")
+
+
+class _Bar(tqdm):
+    """A bar that notes when it was last seen."""
+
+    seen = time.monotonic()
+
+    def display(self, *args, **kwargs):
+        _Bar.seen = time.monotonic()
+        return super().display(*args, **kwargs)
+
 
 def progress_bar(total: float, title: str | None) -> tqdm:
-    """A tqdm bar; silent where stderr is not a terminal, where TQDM_DISABLE is set, and without a title."""
+    """A tqdm bar, shown once nothing has been seen for two seconds, of this bar or of those before it.
+
+    It is silent where stderr is not a terminal, where TQDM_DISABLE is set, and without a title.
+    """
     off = title is None or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    return tqdm(total=total, desc=title, delay=2, disable=True if off else None, leave=False)
+    delay = max(0.0, 2 - (time.monotonic() - _Bar.seen))
+    return _Bar(total=total, desc=title, delay=delay, disable=True if off else None, leave=False)
+
+
+def each(items: Sequence[T], title: str) -> Iterator[T]:
+    """The items, one after the other, with a bar."""
+    with progress_bar(len(items), title) as bar:
+        for item in items:
+            yield item
+            bar.update()
 
 
 class Interrupted(KeyboardInterrupt):
