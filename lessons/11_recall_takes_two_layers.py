@@ -97,8 +97,8 @@ def most_frequent(B, n=4000):
 # %% [markdown]
 # ## 4. Diversity that adapts
 #
-# While the clean loss stands still, raise p; once it falls, lower it again. The rule and its settings (`trials.Diversity`) were
-# chosen on other seeds than those judged here.
+# While the clean loss stands still, raise p; once it falls, lower it again. The rule and its
+# settings (`trials.AdaptiveRepetition`) were chosen on other seeds than those judged here.
 
 # %%
 (adaptive,) = runs("adaptive", {"adaptive": {}})

@@ -26,6 +26,21 @@ from tinyattn.tasks import markov
 STEPS, EVERY, SETTINGS = 120, 2, {"task": "killed"}
 
 
+def falling(step, history):
+    """A learning rate that adapts: halved at every look that has not improved on all before."""
+    seen = history["validation"]
+    return float(0.5 ** (seen[1:] >= np.minimum.accumulate(seen)[:-1]).sum())
+
+
+def adapting(data, rng):
+    """Batches that adapt: the larger, the better the network is."""
+
+    def draw(step, history):
+        return data[rng.integers(len(data), size=16 if history.last("validation") > 1.5 else 24)]
+
+    return draw
+
+
 def trained(path):
     """Train from the checkpoint there, or from the start: a digest of all bits of the parameters and of the history."""
     rng = np.random.default_rng(0)
@@ -39,9 +54,9 @@ def trained(path):
         return {"validation": value, "slope": grads["W_V"], "looked_at": step}
 
     params, history = train.train(
-        loss, params, train.minibatches(data, 16, rng), optim.AdamW(0.01), steps=STEPS, clip=0.3, every=3, title=None,
-        callbacks=[(2, look), (7, lambda step, params: {"queries": params["W_Q"]})], watch="validation",
-        schedule=optim.HalveOnPlateau(patience=3), checkpoint=Checkpoint(path, EVERY, True, SETTINGS),
+        loss, params, adapting(data, rng), optim.AdamW(0.01), steps=STEPS, clip=0.3, every=3, title=None,
+        callbacks=[(2, look), (7, lambda step, params: {"queries": params["W_Q"]})], schedule=falling,
+        checkpoint=Checkpoint(path, EVERY, True, SETTINGS),
     )  # fmt: skip
     digest = hashlib.sha256()
     for name, arrays in {"params": params, **history.tree()}.items():

@@ -235,18 +235,15 @@ def add_training():
         add(optimizer.init, params=params, fine={"missing": "any dict", "extra": "any dict", "NaN": "shapes alone are read"})
         add(optimizer.step, params=params, grads=grads, state=state, scale=0.5)
     add(optim.clip_by_global_norm, grads=grads, most=0.5, fine={"missing": "any dict", "extra": "any dict"})
-    add(optim.HalveOnPlateau, patience=2, factor=0.5)
-    plateau = optim.HalveOnPlateau(1)
-    add(plateau.update, state=optim.PlateauState(0.5, 0, 1.0), loss=0.75)
 
     def loss(params, batch):
         return sum((w * w).sum() for w in params.values()), {key: 2 * w for key, w in params.items()}
 
     shown = lambda returned: [returned[0], returned[1].tree()]
     add(train.train, use=shown, loss=loss, params=params, batches=[array(2), array(2)], optimizer=optim.SGD(0.125), steps=2,
-        clip=0.5, callbacks=[(1, lambda step, params: {"size": len(params)})], schedule=plateau, watch="loss", every=1,
+        clip=0.5, callbacks=[(1, lambda step, params: {"size": len(params)})], schedule=lambda step, history: 0.5, every=1,
         title=Text("run"), checkpoint=None, until=lambda history: False, also=("grads", "batches"),
-        fine={"until, a function": "0 goes on", "key": "any dict", "batches, [NaN]": "this loss does not look"})
+        fine={"until, a function": "0 goes on", "key": "any dict", "batches, [NaN]": "this loss does not look", "batches, a function": "it draws them"})
     model, toy = models.MinimalModel(5, 4, 2, context=2), models.ToyLayer(2, 2)
     weights, flat = like(model.init(rng())), like(toy.init())
     sequences = np.concatenate([IDS, IDS[:, :1]], axis=1)
@@ -274,6 +271,7 @@ def add_training():
     for method in (history.__getitem__, history.last, history.steps):
         add(method, name="loss")
     add(history.tree, before=2.0)
+    add(history.at, step=1)
     kept = checkpoint.Checkpoint(HERE / "kept.npz", resume=True, settings={"a": 1})
     add(checkpoint.Checkpoint, path=HERE / "other.npz", every=3, resume=True, settings={"a": 1}, fine={"settings": "any dict"})
     add(kept.write, call=lambda made, a: [kept.write(made, a=a), kept.read()][1], made={"b": 2}, a=square, also=("tree",),
@@ -292,15 +290,14 @@ def add_trials():
         judged=4)
     some = {"missing": "has a default"}
     quick = lambda trial, small: lambda settings: trial(settings if settings != {} else {**small, "seed": 0})
-    small |= dict(adaptive={"p": 0.25}, previous=True, repeats=1.5, stop=1.0, device="cpu")
+    small |= dict(adaptive={"start": 0.25}, previous=True, repeats=1.5, stop=1.0, device="cpu")
     add(trials.recall, call=quick(trials.recall, small), settings=small, fine=some)
     small = dict(seed=3, tokens=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4,
         hidden=2, steps=2)
     small |= dict(optimizer="adam", lr=0.125, batch=2, every=1, judged=4, threshold=0.25, device="cpu")
     add(trials.location, call=quick(trials.location, small), settings=small, fine=some)
-    add(trials.Diversity, p=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
-    looked = lambda loss: [(diversity := trials.Diversity()).look(1.0), diversity.look(loss), diversity.p, diversity.last]
-    add(trials.Diversity().look, call=looked, loss=0.5)
+    add(trials.AdaptiveRepetition, start=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
+    add(trials.AdaptiveRepetition().p, losses=np.array([2.0, 2.0, 1.0]))
 
 
 def one_point(settings):

@@ -91,9 +91,8 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
             steps=steps,
             clip=0.5,
             callbacks=looks,
-            watch="validation",
             every=3,
-            schedule=optim.HalveOnPlateau(patience=1),
+            schedule=lambda step, history: 1.0 if history.last("validation") > 1.7 else 0.5,
             checkpoint=checkpoint,
         )
 
@@ -174,7 +173,7 @@ def test_a_checkpoint_goes_into_the_run_that_made_it_and_into_no_other(tmp_path,
         (dict(clip=1.0), "clip"),
         (dict(every=3), "every"),
         (dict(callbacks=[]), "callbacks"),
-        (dict(schedule=optim.HalveOnPlateau()), "schedule"),
+        (dict(schedule=lambda step, history: 0.5), "schedule"),
     ]:
         with pytest.raises(InputError, match=f"^resume: expected {named} = .*, as in .*run.npz, got"):
             go(tmp_path / "run.npz", **{"optimizer": optim.SGD(0.01, 0.9), **change})
@@ -246,3 +245,22 @@ def test_a_loss_of_the_librarys_is_told_by_what_it_closes_over(tmp_path):
     for other in (lambda: resume(models.EmbeddingModel(5, 3, context=2)), lambda: resume(models.EmbeddingModel(5, 3), 2)):
         with pytest.raises(InputError, match="^resume: expected loss = "):
             other()
+
+
+def test_batches_and_rates_that_adapt_resume_to_the_same_bits(tmp_path):
+    def run(name, steps, resume=False):
+        rng = np.random.default_rng(3)
+        draw = lambda step, history: rng.normal(size=3 if history.last("size") > 2.9 else 4).sum() + step
+        rate = lambda step, history: 0.5 ** len(history["loss"]) if step else 1.0
+        loss = lambda params, batch: ((params["w"] ** 2).sum() + batch, {"w": 2 * params["w"] + 0.1 * batch})
+        look = lambda step, params: {"size": float(abs(params["w"]).sum())}
+        kept = Checkpoint(tmp_path / name, every=3, resume=resume)
+        return train.train(loss, {"w": np.ones(3)}, draw, optim.AdamW(0.05), steps=steps, every=4, schedule=rate, title=None,
+                           callbacks=[(2, look)], checkpoint=kept)  # fmt: skip
+
+    whole, history = run("whole.npz", 20)
+    for stop in (1, 4, 7, 13, 16):
+        run("parts.npz", stop)
+        parts, history_parts = run("parts.npz", 20, resume=True)
+        assert np.array_equal(whole["w"], parts["w"])
+        assert all(np.array_equal(history[name], history_parts[name]) for name in history.names)

@@ -52,7 +52,6 @@ def test_the_scale_of_a_schedule_multiplies_the_learning_rate_everywhere(device)
 
 
 def test_defaults_are_the_papers():
-    assert (optim.HalveOnPlateau().patience, optim.HalveOnPlateau().factor) == (10, 0.5)
     assert (optim.AdamW(0.08).decay, optim.SGD(0.2).momentum) == (0.01, 0.0)
 
 
@@ -85,15 +84,6 @@ def test_clipping_is_global(device):
     assert to_numpy(zero)["a"].tolist() == [0, 0]
 
 
-def test_halving_on_plateau():
-    schedule = optim.HalveOnPlateau(patience=3)
-    state, scales = schedule.init(), []
-    for loss in [5, 4, 4, 4, 4, 4, 4, 4, 3.9, 4, 4, 4]:
-        state = schedule.update(state, loss)
-        scales.append(state.scale)
-    assert scales == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]
-
-
 @pytest.mark.parametrize(
     "call, message",
     [
@@ -105,8 +95,6 @@ def test_halving_on_plateau():
         (lambda: optim.AdamW(lr=0.1, beta2=-0.1), "beta2: expected"),
         (lambda: optim.AdamW(lr=0.1, decay=float("nan")), "decay: expected"),
         (lambda: optim.clip_by_global_norm({"a": np.ones(2)}, 0.0), "most: expected a finite number > 0, got 0.0"),
-        (lambda: optim.HalveOnPlateau(patience=0), "patience: expected a whole number >= 1, got 0"),
-        (lambda: optim.HalveOnPlateau(factor=1.5), "factor: expected"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):

@@ -55,22 +55,34 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_named(device):
         train.train(quadratic, params, batches, optim.SGD(0.5), steps=4, callbacks=[(1, look)])
 
 
-def test_the_schedule_halves_the_learning_rate():
-    look = lambda step, params: {"validation": 1.0}
-    new, _ = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 4, optim.SGD(0.5), steps=4,
-                         schedule=optim.HalveOnPlateau(patience=2), watch="validation", callbacks=[(1, look)])  # fmt: skip
+def test_a_schedule_is_a_function_of_step_and_history():
+    warm_up = lambda step, history: min(1.0, (step + 1) / 4)
+    new, _ = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 5, optim.SGD(0.5), steps=5, schedule=warm_up)
+    assert new["w"].item() == (1 - 0.125) * (1 - 0.25) * (1 - 0.375) * (1 - 0.5) * (1 - 0.5)
+    look = lambda step, params: {"validation": 1.0 if step < 2 else 2.0}
+    worse = lambda step, history: 0.5 if history.last("validation") > history["validation"].min() else 1.0
+    new, _ = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 4, optim.SGD(0.5), steps=4, schedule=worse,
+                         callbacks=[(1, look)])  # fmt: skip
     assert new["w"].item() == (1 - 0.5) * (1 - 0.5) * (1 - 0.25) * (1 - 0.25)
 
 
-def test_only_the_watched_series_moves_the_schedule_and_clipping_is_applied():
-    look = lambda step, params: {"validation": -step, "other": 1.0}
-    settings = dict(steps=4, schedule=optim.HalveOnPlateau(patience=1), watch="validation", callbacks=[(1, look)])
-    new, history = train.train(quadratic, {"w": np.array([1.0])}, [np.zeros(1)] * 4, optim.SGD(0.5), **settings)
-    assert new["w"].item() == 0.5**4
+def test_clipping_is_applied():
     new, history = train.train(quadratic, {"w": np.array([10.0])}, [np.zeros(1)] * 8, optim.SGD(0.5), steps=8, every=3,
                                clip=1.0)  # fmt: skip
     assert new["w"].item() == pytest.approx(10 - 8 * 0.5)
     assert history.steps("loss").tolist() == [0, 3, 6]
+
+
+def test_batches_may_adapt_and_see_what_was_seen_then():
+    shown = []
+
+    def draw(step, history):
+        shown.append((step, history.steps("size").tolist(), history.steps("loss").tolist() if step else []))
+        return np.full(1, float(len(history["size"])))
+
+    look = lambda step, params: {"size": abs(params["w"]).sum()}
+    train.train(quadratic, {"w": np.array([4.0])}, draw, optim.SGD(0.5), steps=5, every=2, callbacks=[(2, look)])
+    assert shown == [(0, [0], []), (1, [0], [0]), (2, [0, 2], [0]), (3, [0, 2], [0, 2]), (4, [0, 2, 4], [0, 2])]
 
 
 def test_next_token_loss_counts_full_contexts_only_and_chunks_add_up(device, rng):
@@ -152,7 +164,8 @@ def test_minibatches_are_drawn_without_replacement(rng):
             dict(steps=2, loss=lambda p, b: (0.0, {"w": np.ones(1, int)})),
             r"grads\['w'\]: expected float32 or float64, got int64",
         ),
-        (dict(steps=2, schedule=optim.HalveOnPlateau(), watch="validaton"), "watch: expected a series .*, got 'validaton'"),
+        (dict(steps=2, schedule="warm-up"), "schedule: expected a function of step and history, got 'warm-up'"),
+        (dict(steps=2, schedule=lambda step, history: np.nan), "schedule: its return: expected a finite number >= 0, got nan"),
     ],
 )
 def test_bad_input_is_one_clear_line(change, message):
@@ -306,7 +319,6 @@ def noting(**found):
     (dict(loss=lambda p, b: ([1.0, 2.0], p)), "loss: expected a return of one number and the gradients"),
     (dict(loss=lambda p, b: (0.0, {"w": np.ones(1, "float32")})), r"grads\['w'\]: expected float64, as the parameter, got"),
     (dict(callbacks=noting(x=np.ma.masked_array([1.0], [True]))), "x: expected an array of NumPy or CuPy"),
-    (dict(watch="x", schedule=optim.HalveOnPlateau(), callbacks=noting(x=np.ones(2))), "watch: expected shape"),
 ])  # fmt: skip
 def test_what_is_none_of_the_loops_is_one_line(change, message):
     settings = dict(loss=quadratic, params={"w": np.ones(1)}, batches=[np.zeros(1)] * 3, optimizer=optim.SGD(0.1), steps=3)

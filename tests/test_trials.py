@@ -22,12 +22,10 @@ def test_on_a_task_with_repetition_both_accuracies_are_recorded():
     assert "own_accuracy" not in trials.recall({**TINY, "steps": 20})
 
 
-def test_diversity_adapts():
-    diversity = trials.Diversity(p=0.0, up=0.2, most=0.5, still=0.05, emerged=0.8)
-    seen = []
-    for loss in (3.0, 2.99, 2.98, 2.97, 2.7, 2.3, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1):
-        diversity.look(loss)
-        seen.append(diversity.p)
+def test_repetition_adapts():
+    adaptive = trials.AdaptiveRepetition(start=0.0, up=0.2, most=0.5, still=0.05, emerged=0.8)
+    losses = (3.0, 2.99, 2.98, 2.97, 2.7, 2.3, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1)
+    seen = [adaptive.p(losses[: i + 1]) for i in range(len(losses))]
     assert seen[:8] == pytest.approx([0.0, 0.2, 0.4, 0.5, 0.5, 0.25, 0.125, 0.0625]) and seen[-1] == 0.0
     found = trials.recall({**TINY, "adaptive": {"up": 0.3, "still": 1.0}, "steps": 60})
     assert found["p"] == pytest.approx([0.0, 0.0, 0.3, 0.6]), "the first look has none to compare with"
@@ -49,7 +47,7 @@ def test_single_location_is_learnt_by_one_head(rng):
         (lambda: trials.recall({"layers": 2}), "settings: expected some of pairs, .*, got layers"),
         (lambda: trials.location({"optimizer": "lion"}), 'optimizer: expected "adam" or "sgd", got \'lion\''),
         (lambda: trials.location({"marker": False}), "marker: expected True where"),
-        (lambda: trials.Diversity(most=1.5), "most: expected .* <= 1, got 1.5"),
+        (lambda: trials.AdaptiveRepetition(most=1.5), "most: expected .* <= 1, got 1.5"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):

@@ -1,4 +1,4 @@
-"""Optimisers, clipping and a learning-rate schedule. All are settings with pure functions: state goes in and comes out.
+"""Optimisers and clipping. All are settings with pure functions: state goes in and comes out.
 
     state = optimizer.init(params)
     params, state = optimizer.step(params, grads, state)
@@ -7,10 +7,10 @@ Plain gradient descent is Euler's method with step lr on dparams/dt = -grads.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from .backend import Params, namespace
-from .errors import InputError, check_count, check_dict, check_float_dict, check_floats, check_instance, check_number
+from .errors import InputError, check_count, check_dict, check_float_dict, check_floats, check_number
 
 State = dict[str, Any]
 
@@ -105,34 +105,3 @@ def clip_by_global_norm(grads: Params, most: float) -> tuple[Params, Any]:
     norm = xp.sqrt(sum((g.astype("float64") ** 2).sum() for g in arrays))  # squares of float32 overflow beyond 1e19
     factor = most / xp.maximum(norm, most) + 0.0 * norm  # which is NaN for an infinite norm, and nothing for others
     return {key: g * factor.astype(g.dtype) for key, g in grads.items()}, norm
-
-
-class PlateauState(NamedTuple):
-    best: float = float("inf")
-    waited: int = 0
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class HalveOnPlateau:
-    """Multiply the learning rate by `factor` whenever the loss has not improved in `patience` looks in a row."""
-
-    patience: int = 10
-    factor: float = 0.5
-
-    def __post_init__(self):
-        check_count("patience", self.patience)
-        check_number("factor", self.factor, above=0, below=1)
-
-    def init(self):
-        return PlateauState()
-
-    def update(self, state, loss):
-        """After one look at the loss: the new state, whose `scale` multiplies the learning rate."""
-        check_instance("state", state, PlateauState)
-        check_number("loss", loss)
-        if loss < state.best:
-            return PlateauState(loss, 0, state.scale)
-        if state.waited + 1 < self.patience:
-            return PlateauState(state.best, state.waited + 1, state.scale)
-        return PlateauState(state.best, 0, state.scale * self.factor)

@@ -1,7 +1,6 @@
 """The training loop, what it remembers, and what it is fed."""
 
 import functools
-import itertools
 import math
 import numbers
 import re
@@ -30,7 +29,7 @@ from .errors import (
 from .kept import fingerprint, library
 from .models import pack, unpack
 from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
-from .optim import SGD, AdamW, HalveOnPlateau, PlateauState, clip_by_global_norm
+from .optim import SGD, AdamW, clip_by_global_norm
 from .progress import Interrupted, patient_interrupts, progress_bar
 
 Loss = Callable[[Params, Any], tuple[Any, Params]]  # (params, batch) -> loss, grads
@@ -86,6 +85,15 @@ class History:
             tree[name] = {"steps": steps[steps < before], "values": self[name][steps < before]}
         return {name: series for name, series in tree.items() if len(series["steps"])}
 
+    def at(self, step: int) -> "History":
+        """What a function was shown at this step: what callbacks had recorded by then, and losses of the steps before."""
+        check_count("step", step, 0)
+        past = History()
+        for name, series in self._series.items():
+            seen = [(when, value) for when, value in series if when < step or (when == step and name != "loss")]
+            past._series |= {name: seen} if seen else {}
+        return past
+
     @classmethod
     def _from_tree(cls, tree: dict[str, dict[str, np.ndarray]]) -> "History":
         history = cls()
@@ -102,14 +110,13 @@ class History:
 def train(
     loss: Loss,
     params: Params,
-    batches: Iterable[Any],
+    batches: Iterable[Any] | Callable[[int, "History"], Any],
     optimizer: SGD | AdamW,
     *,
     steps: int,
     clip: float | None = None,
     callbacks: Sequence[tuple[int, Callable[[int, Params], dict[str, Any] | None]]] = (),
-    schedule: HalveOnPlateau | None = None,
-    watch: str = "loss",
+    schedule: Callable[[int, "History"], float] | None = None,
     every: int = 10,
     title: str | None = "training",
     checkpoint: Checkpoint | None = None,
@@ -119,19 +126,22 @@ def train(
 
     loss:       (params, batch) -> loss, grads. Params and batches live on the same device; the loop does not care which.
                 It gets copies of the params, and may fill the same buffers with its gradients every time.
-    batches:    an iterable with a batch for every step.
+    batches:    an iterable with a batch for every step, or a function (step, history) -> batch.
     clip:       largest global norm of the gradient, or None.
     callbacks:  pairs (n, f). f(step, params), called before the first step, after every n steps and after the last,
                 returns a dict of named values to record, or None.
-    schedule:   an optim.HalveOnPlateau; it looks at each new value of the series `watch`.
+    schedule:   (step, history) -> what multiplies the learning rate in that step: a warm-up, a decay, a halving on a plateau.
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
     until:      history -> True to stop, asked before each step at which callbacks recorded something.
     title:      of the progress bar; None shows none.
     checkpoint: a checkpoint.Checkpoint, written on the way and at the end, wherever that is. A run that continues from one
-                draws the batches of the steps already taken and drops them, and comes to the same result as an unbroken one
-                (on a GPU but for the order in which it adds). Its optimiser, shapes, types, clip, callbacks' n, the code of
+                draws the batches of the steps already taken and drops them, each with the history as it was then, and comes
+                to the same result as an unbroken one, whatever adapts being a function of step and history alone (on a GPU
+                but for the order in which it adds). Its optimiser, shapes, types, clip, callbacks' n, the code of
                 the loss and that of this library must be as they were. With one, the first Ctrl-C finishes the step and
                 keeps it (raising progress.Interrupted), and a second one ends at once.
+
+    The history that a function sees at a step holds what callbacks have recorded at it, and no loss of it yet.
 
     Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite, or what would be kept is.
     `params` itself is not changed.
@@ -139,46 +149,42 @@ def train(
     callbacks = _check_arguments(loss, batches, optimizer, callbacks)
     steps, every = check_count("steps", steps), check_count("every", every)
     clip = None if clip is None else check_number("clip", clip, above=0)
-    for name, thing, kind in (("schedule", schedule, HalveOnPlateau), ("checkpoint", checkpoint, Checkpoint)):
-        if thing is not None:
-            check_instance(name, thing, kind)
+    if checkpoint is not None:
+        check_instance("checkpoint", checkpoint, Checkpoint)
+    if schedule is not None:
+        check_function("schedule", schedule, "a function of step and history")
     if until is not None:
         check_function("until", until, "a function of the history")
     params = copied(check_float_dict("params", params))
-    history, state, batches, start = History(), optimizer.init(params), iter(batches), 0
-    plateau = schedule.init() if schedule else PlateauState()
+    history, state, start = History(), optimizer.init(params), 0
+    draw = batches if callable(batches) else _drawing(iter(batches), steps)
     made = {
         "optimizer": re.sub(r" at 0x\w+", "", repr(optimizer)),  # one without a repr of its own shows its address
         "params": {key: f"{p.dtype}{tuple(p.shape)}" for key, p in params.items()},
         "clip": clip,
         "every": every,
         "callbacks": [n for n, _ in callbacks],
-        "schedule": f"{schedule} of {watch}",
+        "schedule": fingerprint("schedule", schedule, strict=False) if checkpoint else "",
         "loss": fingerprint("loss", loss, strict=False) if checkpoint else "",
         "library": library() if checkpoint else "",
     }
     kept = checkpoint.read(made) if checkpoint else None
     if kept and checkpoint:
         params, state = _beside(kept["params"], params), _beside(kept["state"], params)
-        plateau = PlateauState(**kept["plateau"])
         history, start = History._from_tree(kept.get("history", {})), kept["step"]
         if steps < start:
             raise InputError(f"steps: expected at least {start}, those already taken, got {steps}")
         if title is not None:
             print(f"{title}: goes on from step {start}, kept in {checkpoint.path}")
-        if steps > start:
-            next(itertools.islice(batches, start, start), None)
+        for step in range(start) if steps > start else ():
+            draw(step, history.at(step))
 
     def record(step, /, **values):
-        nonlocal plateau
         history.record(step, **values)
         for name in values:
             value = history.last(name)
             if np.ndim(value) == 0 and not math.isfinite(value):
                 raise Diverged(name, step, value, history, params)
-            if schedule and name == watch:
-                check_shape("watch", value, ())
-                plateau = schedule.update(plateau, float(value))
 
     def keep(step):
         """Write the checkpoint as of the top of this step: what is recorded at it will be recorded again."""
@@ -188,7 +194,7 @@ def train(
         for name, array in _leaves(tree):
             if not np.isfinite(array).all():
                 raise Diverged(name, step, array[~np.isfinite(array)].flat[0], history, params)
-        checkpoint.write(made, step=step, history=history.tree(before=step), plateau=plateau._asdict(), **tree)
+        checkpoint.write(made, step=step, history=history.tree(before=step), **tree)
 
     with patient_interrupts(checkpoint is not None) as asked_to_stop, progress_bar(steps, title) as bar:
         bar.update(start)
@@ -209,18 +215,15 @@ def train(
                 record(step, **(found or {}))
             if step == steps or (until and due and _is_true(until(history))):
                 break
-            batch = next(batches, _NO_MORE)
-            if batch is _NO_MORE:
-                raise InputError(f"batches: expected {steps}, one for every step, got {step}")
+            batch = draw(step, history)
+            scale = check_number("schedule: its return", schedule(step, history), least=0) if schedule else 1.0
             value, grads = _checked(loss(copied(params), batch))
             if step % every == 0:
                 record(step, loss=value)
-                if schedule and step == 0 and watch not in history.names:
-                    raise InputError(f"watch: expected a series that is recorded, {history.names}, got {watch!r}")
                 bar.set_postfix(loss=f"{history.last('loss'):.4f}", refresh=False)
             if clip is not None:
                 grads, _ = clip_by_global_norm(grads, clip)
-            params, state = optimizer.step(params, grads, state, plateau.scale)
+            params, state = optimizer.step(params, grads, state, scale)
             step += 1
             bar.update()
         if step < steps:
@@ -233,7 +236,8 @@ def train(
 def _check_arguments(loss, batches, optimizer, callbacks):
     """Raise InputError for what is no loss, no batches, no optimiser; the callbacks as a list of pairs."""
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
-    if hasattr(batches, "dtype") or isinstance(batches, (str, dict)) or not isinstance(batches, Iterable):
+    many = isinstance(batches, Iterable) and not isinstance(batches, (str, dict)) and not hasattr(batches, "dtype")
+    if not many and not callable(batches):
         raise InputError(f"batches: expected an iterable of them, such as minibatches(data, 32, rng), got {shown(batches)}")
     if isinstance(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
         raise InputError(f"optimizer: expected one with its settings, such as optim.AdamW(1e-3), got {shown(optimizer)}")
@@ -241,6 +245,18 @@ def _check_arguments(loss, batches, optimizer, callbacks):
         if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and callable(pair[1])):
             raise InputError(f"callbacks: expected a list of pairs (n, function of step and params), got {shown(pair)}")
     return [(check_count("callbacks: n", n), callback) for n, callback in callbacks]
+
+
+def _drawing(batches, steps):
+    """A function (step, history) -> batch that takes one after the other."""
+
+    def draw(step, history):
+        batch = next(batches, _NO_MORE)
+        if batch is _NO_MORE:
+            raise InputError(f"batches: expected {steps}, one for every step, got {step}")
+        return batch
+
+    return draw
 
 
 def _is_true(answer):

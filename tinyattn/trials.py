@@ -4,12 +4,13 @@ Settings left out have the defaults below; a setting that is not known is an err
 """
 
 import math
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from . import backend
-from .errors import InputError, check_choice, check_count, check_instance, check_number, shown
+from .errors import InputError, check_choice, check_count, check_instance, check_number, host_floats, shown
 from .models import Transformer
 from .ops import cross_entropy_forward, squared_error_forward
 from .optim import SGD, AdamW
@@ -43,38 +44,41 @@ LOCATION = dict(
 )
 
 
-class Diversity:
+@dataclass(frozen=True)
+class AdaptiveRepetition:
     """Repetition that adapts: the probability p of a favoured query rises while the clean loss stands still, then falls.
 
     A look at the clean loss that has not fallen by a share `still` since the look before raises p by `up`, to `most` at
     most. Once it is below a share `emerged` of the loss at the first look, the skill is coming, and each look halves p.
     """
 
-    def __init__(self, p: float = 0.0, up: float = 0.2, most: float = 0.6, still: float = 0.05, emerged: float = 0.8):
-        for name, value in dict(p=p, up=up, most=most, still=still, emerged=emerged).items():
-            check_number(name, value, least=0, most=1)
-        if p > most:
-            raise InputError(f"p: expected at most most = {most}, got {p}")
-        self.p, self.up, self.most, self.still, self.emerged = p, up, most, still, emerged
-        self.first: float | None = None
-        self.last = 0.0
+    start: float = 0.0
+    up: float = 0.2
+    most: float = 0.6
+    still: float = 0.05
+    emerged: float = 0.8
 
-    def look(self, loss: float) -> None:
-        """Take in the clean loss; `p` is the probability for the next steps."""
-        check_number("loss", loss)
-        if self.first is None:
-            self.first = self.last = loss
-        elif loss < self.emerged * self.first:
-            self.p = self.p / 2 if self.p > 0.02 else 0.0
-        elif loss > (1 - self.still) * self.last:
-            self.p = min(self.p + self.up, self.most)
-        self.last = loss
+    def __post_init__(self):
+        for name in ("start", "up", "most", "still", "emerged"):
+            check_number(name, getattr(self, name), least=0, most=1)
+        if self.start > self.most:
+            raise InputError(f"start: expected at most most = {self.most}, got {self.start}")
+
+    def p(self, losses: Any) -> float:
+        """The probability for the next steps, after looks at these clean losses (n,)."""
+        losses, p = host_floats("losses", losses, (None,), finite=True).tolist(), float(self.start)
+        for before, loss in zip(losses, losses[1:]):
+            if loss < self.emerged * losses[0]:
+                p = p / 2 if p > 0.02 else 0.0
+            elif loss > (1 - self.still) * before:
+                p = min(p + self.up, self.most)
+        return p
 
 
 def recall(settings: dict[str, Any]) -> dict[str, Any]:
     """Train a transformer without MLP and norms on associative recall and look at it on clean data, without repetition.
 
-    previous: the input carries the token before each one as well. adaptive: a dict of Diversity's settings, which then
+    previous: the input carries the token before each one as well. adaptive: a dict of AdaptiveRepetition's settings, which then
     chooses p. stop: the clean accuracy at which the run ends.
 
     Returns lists over the looks (step, clean_accuracy, clean_loss, own_accuracy and own_loss on the task trained on, p,
@@ -90,10 +94,10 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
                         norm=False, outputs=V, scale=s["scale"])  # fmt: skip
     params = device.put(model.init(for_init), "float32")
     if s["adaptive"] is not None and not isinstance(s["adaptive"], dict):
-        raise InputError(f"adaptive: expected None or a dict of Diversity's settings, got {shown(s['adaptive'])}")
-    if s["adaptive"] and not s["adaptive"].keys() <= {"p", "up", "most", "still", "emerged"}:
-        raise InputError(f"adaptive: expected some of p, up, most, still, emerged, got {', '.join(map(str, s['adaptive']))}")
-    diversity = None if s["adaptive"] is None else Diversity(**s["adaptive"])
+        raise InputError(f"adaptive: expected None or a dict of AdaptiveRepetition's settings, got {shown(s['adaptive'])}")
+    if s["adaptive"] and not s["adaptive"].keys() <= {field.name for field in fields(AdaptiveRepetition)}:
+        raise InputError(f"adaptive: expected settings of AdaptiveRepetition, got {', '.join(map(str, s['adaptive']))}")
+    adaptive = None if s["adaptive"] is None else AdaptiveRepetition(**s["adaptive"])
 
     def read(sequences):
         x = sequences[:, :-1]
@@ -102,10 +106,9 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
             x = np.concatenate([np.eye(V)[x], before], axis=-1)
         return device.put(x, "float32") if s["previous"] else device.put(x), device.put(sequences[:, -1:])
 
-    def batches():
-        while True:
-            now = task if diversity is None else Recall(s["pairs"], s["tokens"], s["repeats"], diversity.p)
-            yield read(now.sample(for_batches, s["batch"]))
+    def batches(step, history):
+        now = replace(task, p=adaptive.p(history["clean_loss"])) if adaptive else task
+        return read(now.sample(for_batches, s["batch"]))
 
     own, clean = (one.sample(for_judging, s["judged"]) for one in (task, task.clean))
     places = np.arange(s["judged"])
@@ -122,23 +125,22 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
         first, last = (backend.to_numpy(cache.attentions[i]) for i in (0, -1))
         at = (clean[:, 0 : T - 1 : 2] == clean[:, T - 1 : T]).argmax(axis=1)
         of_query = last[places, :, -1]  # (sequences, heads, keys)
-        found = dict(clean_accuracy=accuracy, clean_loss=loss, p=diversity.p if diversity else s["p"],
+        found = dict(clean_accuracy=accuracy, clean_loss=loss,
                      matching=float(of_query[places, :, 2 * at + 1].sum(axis=1).mean()) / s["heads"],
                      matching_key=float(of_query[places, :, 2 * at].sum(axis=1).mean()) / s["heads"])  # fmt: skip
         if s["depth"] > 1:
             found["previous_token"] = float(first[:, :, 1:T:2, 0 : T - 1 : 2].diagonal(axis1=2, axis2=3).mean())
         if task != task.clean:
             found["own_accuracy"], found["own_loss"], _ = judge(params, own)
-        if diversity and math.isfinite(loss):  # if not, `train` says so
-            diversity.look(loss)
         return found
 
-    _, history = train(answer_loss(model), params, batches(), AdamW(s["lr"], decay=0.0), steps=s["steps"], every=s["every"],
+    _, history = train(answer_loss(model), params, batches, AdamW(s["lr"], decay=0.0), steps=s["steps"], every=s["every"],
                        callbacks=[(s["every"], look)], title=None,
                        until=lambda history: history.last("clean_accuracy") >= s["stop"])  # fmt: skip
-    steps, accuracy = history.steps("clean_accuracy"), history["clean_accuracy"]
+    steps, accuracy, losses = history.steps("clean_accuracy"), history["clean_accuracy"], history["clean_loss"]
     return {
         "step": steps.tolist(),
+        "p": [adaptive.p(losses[:i]) if adaptive else s["p"] for i in range(len(losses))],  # of the batches before each look
         **{name: history[name].tolist() for name in history.names if name != "loss"},
         **({"own_emerged": _first(steps, history["own_accuracy"] > 0.5)} if "own_accuracy" in history.names else {}),
         **{name: _first(steps, accuracy > level) for name, level in (("weak", 0.05), ("emerged", 0.5), ("solved", 0.95))},
