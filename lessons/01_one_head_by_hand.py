@@ -130,8 +130,8 @@ ax.loglog(steps32, errors32, "s-", ms=3.5, color=plot.VERMILION, label="float32"
 at = np.array([1e-3, 0.2])
 plot.slope(ax, at, 3 * np.interp(1e-3, steps64, errors64), 2, "$h^2$")
 plot.slope(ax, np.array([1e-8, 1e-12]), 3 * np.interp(1e-8, steps64, errors64), -1, "$1/h$")
-ax.axvline(gradcheck.H, color="0.35", lw=1, ls="--")
-ax.annotate("step of the library's checks", (gradcheck.H, 2e-3), xytext=(-6, 0), textcoords="offset points",
+ax.axvline(gradcheck.STEP, color="0.35", lw=1, ls="--")
+ax.annotate("step of the library's checks", (gradcheck.STEP, 2e-3), xytext=(-6, 0), textcoords="offset points",
             ha="right", fontsize=8, color="0.35")  # fmt: skip
 ax.set(xlabel="step h of the central difference", ylabel="relative error of the gradient of W_Q",
        title="Too large a step: Taylor's next term. Too small: round-off")  # fmt: skip

@@ -75,7 +75,7 @@ bit_leaves = bit.first_times[0]
 
 
 # %%
-def together(flow, end):
+def identical_path(flow, end):
     """The path of identical heads, and along it the linear growth of a difference: states (time, 2, H, d + T)."""
     tilted = flow.tilted(HEADS, 1e-9) - flow.tilted(HEADS, 0.0)
     pair = np.stack([flow.tilted(HEADS, 0.0), (tilted - tilted.mean(axis=0)) / 1e-9])
@@ -90,7 +90,7 @@ def leaving_times(flow, end):
 
 
 leaves = {geometry: leaving_times(flow, 1e4) for geometry, flow in flows.items()}
-paths = {geometry: together(flow, 1.2 * leaves[geometry][-1]) for geometry, flow in flows.items()}
+paths = {geometry: identical_path(flow, 1.2 * leaves[geometry][-1]) for geometry, flow in flows.items()}
 rates, expected, errors = {}, {}, {}
 for geometry, flow in flows.items():
     y0 = flow.tilted(HEADS, 0.0)
@@ -166,10 +166,10 @@ right, nearest = 0, []
 for rng in each(run.rng.spawn(STARTS), "starts"):
     y0 = simplex.near_uniform(rng, HEADS)
     event = simplex.half_event(y0, 1, True)
-    story = ode.integrate(simplex, (0, 1e3), y0, events=event, t_eval=[15.0], **tight)
-    rate, motion = simplex.leading_mode(story.y[0])
-    nearest.append(float(np.abs(story.y[0] - story.y[0].mean(axis=0)).max()))
-    right += int(motion[:, 1].argmax() == story.y_events[0][0][:, 1].argmax())
+    solution = ode.integrate(simplex, (0, 1e3), y0, events=event, t_eval=[15.0], **tight)
+    rate, motion = simplex.leading_mode(solution.y[0])
+    nearest.append(float(np.abs(solution.y[0] - solution.y[0].mean(axis=0)).max()))
+    right += int(motion[:, 1].argmax() == solution.y_events[0][0][:, 1].argmax())
 
 # %%
 fig, axes = plt.subplots(2, 2, figsize=(12, 8.4))

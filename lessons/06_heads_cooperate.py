@@ -31,8 +31,8 @@ def follow(flow, y0, end):
     """The run from y0: times and states for a logarithmic axis, and the half times of the features, NaN where none."""
     times = np.concatenate([[0], np.geomspace(0.1, end, 400)])
     events = [flow.half_event(y0, k) for k in range(len(flow.importances))]
-    story = ode.integrate(flow, (0, end), y0, t_eval=times, events=events, **tight)
-    return story, np.stack(story.first_times, axis=-1)
+    solution = ode.integrate(flow, (0, end), y0, t_eval=times, events=events, **tight)
+    return solution, np.stack(solution.first_times, axis=-1)
 
 
 # %% [markdown]
@@ -50,19 +50,19 @@ def follow(flow, y0, end):
 # %%
 simplex = target(IMPORTANCES, TOKENS, "simplex")
 start = simplex.tilted(HEADS, EPS)
-story, half_times = follow(simplex, start, SIMPLEX_END)
-final_loss = float(simplex.loss(story.y[-1]))
-V, s = simplex.split(story.y)
+solution, half_times = follow(simplex, start, SIMPLEX_END)
+final_loss = float(simplex.loss(solution.y[-1]))
+V, s = simplex.split(solution.y)
 logits = target(IMPORTANCES, TOKENS, "logits")
 _, logits_half_times = follow(logits, logits.tilted(HEADS, EPS), LOGITS_END)
 
-foretold = []
+predicted = []
 for before, after in zip(half_times[:-1], half_times[1:]):
-    middle = np.abs(story.t - math.sqrt(before * after)).argmin()
-    _, motion = simplex.leading_mode(story.y[middle])
+    middle = np.abs(solution.t - math.sqrt(before * after)).argmin()
+    _, motion = simplex.leading_mode(solution.y[middle])
     on_features = motion[:, : simplex.width]
     head, feature = np.unravel_index(on_features.argmax(), on_features.shape)
-    foretold.append((int(feature) + 1, int(head) + 1))
+    predicted.append((int(feature) + 1, int(head) + 1))
 
 # %% [markdown]
 # ## 2. What decides the order
@@ -97,20 +97,20 @@ variants = {
     "waterfall": ("no plateaus", simplex, simplex.waterfall(HEADS, 0.99)),
 }
 ends = {"wrong position": 2 * SIMPLEX_END}
-stories = {}
+solutions = {}
 for name in each(list(variants), "variants"):
     _, flow, y0 = variants[name]
-    stories[name] = (flow, *follow(flow, y0, ends.get(name, SIMPLEX_END)))
-equal_flow, equal_story, _ = stories["equal importances"]
+    solutions[name] = (flow, *follow(flow, y0, ends.get(name, SIMPLEX_END)))
+equal_flow, equal_story, _ = solutions["equal importances"]
 equal_losses = equal_flow.feature_loss(equal_story.y)
 equal_quarters = measure.plateau_length(equal_story.t, equal_losses / equal_losses[0], 0.25)
-halves = {name: times for name, (_, _, times) in stories.items()}
+halves = {name: times for name, (_, _, times) in solutions.items()}
 order_reversed = (np.argsort(halves["importances reversed"]) + 1).tolist()
 
-looks = simplex.split(stories["four heads"][1].y[-1])[1].argmax(axis=-1)
+looks = simplex.split(solutions["four heads"][1].y[-1])[1].argmax(axis=-1)
 spare_head = int(np.bincount(looks).argmax()) + 1
-crowd = simplex.split(stories["four heads"][1].y[-1])[0][looks == spare_head - 1, spare_head - 1]
-two_heads_loss = float(simplex.loss(stories["two heads"][1].y[-1]))
+crowd = simplex.split(solutions["four heads"][1].y[-1])[0][looks == spare_head - 1, spare_head - 1]
+two_heads_loss = float(simplex.loss(solutions["two heads"][1].y[-1]))
 
 many = np.stack([simplex.near_uniform(rng, HEADS, EPS) for rng in run.rng.spawn(STARTS)])
 _, drawn = follow(simplex, many, min(SIMPLEX_END, 700.0))
@@ -191,20 +191,20 @@ for k in range(3):
         ax = fig.add_subplot(grid[row, k])
         stages(ax)
         for j, colour in enumerate(colours):
-            ax.semilogx(story.t[1:], part[1:, j, k], color=colour, lw=2, ls=heads[j], label=f"head {j + 1}")
+            ax.semilogx(solution.t[1:], part[1:, j, k], color=colour, lw=2, ls=heads[j], label=f"head {j + 1}")
         ax.set(title=f"{name} on {what} {k + 1}", xlim=(0.1, SIMPLEX_END), ylabel=f"{name} of each head" if k == 0 else "")
         ax.tick_params(labelbottom=False)
         if k == 0:
             ax.legend(loc="center left")
 ax = fig.add_subplot(grid[2, :])
 stages(ax)
-by_feature = simplex.feature_loss(story.y)
+by_feature = simplex.feature_loss(solution.y)
 for k, colour in enumerate(of_feature):
-    ax.semilogx(story.t[1:], by_feature[1:, k], color=colour, lw=2, label=f"feature {k + 1}, importance {IMPORTANCES[k]:g}")
+    ax.semilogx(solution.t[1:], by_feature[1:, k], color=colour, lw=2, label=f"feature {k + 1}, importance {IMPORTANCES[k]:g}")
     ax.plot(half_times[k], by_feature[0, k] / 2, "o", color=colour)
     ax.annotate(f"t = {half_times[k]:.4g}", (half_times[k], by_feature[0, k] / 2), xytext=(7, 0),
                 textcoords="offset points", color=colour)  # fmt: skip
-ax.semilogx(story.t[1:], simplex.loss(story.y)[1:], color="k", lw=1.2, label="all")
+ax.semilogx(solution.t[1:], simplex.loss(solution.y)[1:], color="k", lw=1.2, label="all")
 ax.set(
     xlim=(0.1, SIMPLEX_END),
     ylim=(0, None),
@@ -216,10 +216,10 @@ ax.legend()
 run.figure(fig, "three_stages")
 
 fig, axes = plt.subplots(2, 4, figsize=(13, 6.2), sharey=True)
-for (name, (flow, told, _)), ax in zip(stories.items(), axes.flat):
-    losses = flow.feature_loss(told.y) / flow.feature_loss(told.y[0])
+for (name, (flow, path, _)), ax in zip(solutions.items(), axes.flat):
+    losses = flow.feature_loss(path.y) / flow.feature_loss(path.y[0])
     for k, colour in enumerate(of_feature):
-        ax.semilogx(told.t[1:], losses[1:, k], color=colour, lw=2, ls=heads[k], label=f"feature {k + 1}")
+        ax.semilogx(path.t[1:], losses[1:, k], color=colour, lw=2, ls=heads[k], label=f"feature {k + 1}")
     ax.set(title=f"{name}: {variants[name][0]}", xlim=(0.1, told.t[-1]))
 bridge = axes[1, 3]
 for k, colour in enumerate(of_feature):
@@ -247,7 +247,7 @@ run.compare(
         ("half times of features 1, 2, 3, logits", text(reference["logits"]), text(logits_half_times)),
         ("loss at the start", 6.121, float(simplex.loss(start))),
         (f"loss at t = {SIMPLEX_END:g}", "7.304e-07 at 3000", final_loss),
-        ("next (feature, head), named on plateaus 1 and 2", None, str(foretold)),
+        ("next (feature, head), named on plateaus 1 and 2", None, str(predicted)),
         *((f"half times, {name}", None, text(times)) for name, times in halves.items()),
         ("when a quarter is left, equal importances", None, text(equal_quarters)),
         ("four heads: the spare one shares feature", None, f"{spare_head} (values {crowd[0]:.2f}, {crowd[-1]:.2f})"),
@@ -271,7 +271,7 @@ run.claim(
     off(half_times, np.array(reference["simplex"])) < 1e-3 and off(logits_half_times, np.array(reference["logits"])) < 1e-3,
 )
 run.claim("on each plateau the leading direction names the next feature and the head that takes it",
-          foretold == [(2, 2), (3, 3)])  # fmt: skip
+          predicted == [(2, 2), (3, 3)])  # fmt: skip
 run.claim("reversed importances reverse the order", order_reversed == [3, 2, 1])
 run.claim("equal importances have no order: when the heads part, all features come within 20% of one time",
           equal_quarters.max() / equal_quarters.min() < 1.2)  # fmt: skip

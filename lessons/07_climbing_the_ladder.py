@@ -101,7 +101,7 @@ standard = plain and not full
 
 # %%
 def train_one(seed):
-    """One run: the chain, the Ladder and the history."""
+    """One run: the chain, the LadderProbe and the history."""
     for_chain, for_start, for_looks, for_data, for_drops = np.random.default_rng(seed).spawn(5)
     chain = markov.draw_chain(for_chain, VOCAB, spans, stride=option.stride, importance=importance,
                               reverse=option.reverse, lag_weights=option.lag_weights)  # fmt: skip
@@ -117,7 +117,7 @@ def train_one(seed):
         stream = (chain.sample(for_data, batch, length) for _ in itertools.count())
     if full:
         stream = ((x, *model.draw_drops(for_drops, len(x), length - 1, DROPOUT)) for x in stream)
-    looks = ladder.Ladder(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device, maps=True)
+    looks = ladder.LadderProbe(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device, maps=True)
     kept = {
         **vars(option),
         "spans": spans,

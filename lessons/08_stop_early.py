@@ -43,7 +43,7 @@ chain = markov.draw_chain(for_chain, VOCAB, SPANS)
 length = chain.context + GENERATED
 model = models.MinimalModel(VOCAB, length - 1, HEADS, chain.context)
 start = model.init(for_start)
-looks = ladder.Ladder(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device)
+looks = ladder.LadderProbe(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device)
 histories = {}
 for (sequences, batch, steps), rng in zip(SETS, for_data):
     if sequences:

@@ -167,10 +167,10 @@ def grid_in_one_call(device):
         return ode.integrate(flow, (0, 1e7), start, method="rk45", events=snap, t_eval=[0.0]).t_events[0]
 
     on_host = lambda x: x
-    together = seconds(lambda: plateaus(T, d, device.put), device, 3)
-    alone = seconds(lambda: [plateaus(*pair, on_host) for pair in zip(T.tolist(), d.tolist())], device, 3)
-    print(f"\n42 plateaus (T 64..4096, d 16..512), rk45, rtol 1e-6: {together:.2f} s in one call, "
-          f"{alone:.2f} s one at a time on the host, ratio {alone / together:.2f}")  # fmt: skip
+    batched = seconds(lambda: plateaus(T, d, device.put), device, 3)
+    single = seconds(lambda: [plateaus(*pair, on_host) for pair in zip(T.tolist(), d.tolist())], device, 3)
+    print(f"\n42 plateaus (T 64..4096, d 16..512), rk45, rtol 1e-6: {batched:.2f} s in one call, "
+          f"{single:.2f} s one at a time on the host, ratio {single / batched:.2f}")  # fmt: skip
 
 
 def figures_run(device):

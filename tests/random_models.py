@@ -148,7 +148,7 @@ def second_look(model, inputs, params, tensor, rng):
     w = rng.normal(size=out.shape)
     f = lambda value: float((w * model.forward({**params, tensor: value}, *inputs)[0]).sum())
     by_hand = model.backward(w, cache)[tensor]
-    once, *others = (gradcheck.central_differences(f, params[tensor], h * gradcheck.H) for h in (1, 1.5, 2, 3))
+    once, *others = (gradcheck.central_differences(f, params[tensor], h * gradcheck.STEP) for h in (1, 1.5, 2, 3))
     agree = not any(gradcheck.relative_error(once, other) > gradcheck.TOLERANCE / 3 for other in others)  # NaN does
     return gradcheck.relative_error(by_hand, once), agree and once.any(), float(np.abs(by_hand).max())
 

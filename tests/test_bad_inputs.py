@@ -69,7 +69,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "trials.main": "a command line",
     "backend.Backend": "made by backend.get",
     "sweep.NoResult": "a result",
-    "flows.focus_dilution.Linear": "made by FocusDilution.linearise",
+    "flows.focus_dilution.Linearization": "made by FocusDilution.linearise",
     "ode.Solution": "a result",
     "measure.PowerLaw": "a result",
 }
@@ -243,7 +243,8 @@ def add_training():
     add(train.train, use=shown, loss=loss, params=params, batches=[array(2), array(2)], optimizer=optim.SGD(0.125), steps=2,
         clip=0.5, callbacks=[(1, lambda step, params: {"size": len(params)})], schedule=lambda step, history: 0.5, every=1,
         title=Text("run"), checkpoint=None, until=lambda history: False, also=("grads", "batches"),
-        fine={"until, a function": "0 goes on", "key": "any dict", "batches, [NaN]": "this loss does not look", "batches, a function": "it draws them"})
+        fine={"until, a function": "0 goes on", "key": "any dict", "batches, [NaN]": "this loss does not look",
+              "batches, a function": "it draws them"})
     model, toy = models.MinimalModel(5, 4, 2, context=2), models.ToyLayer(2, 2)
     weights, flat = like(model.init(rng())), like(toy.init())
     sequences = np.concatenate([IDS, IDS[:, :1]], axis=1)
@@ -371,8 +372,9 @@ def add_tasks():
     add(markov.orthogonal, rng=rng(), h=2, V=3)
     model = models.MinimalModel(4, 4, 2, context=2)
     params, sequences, cpu = like(model.init(rng())), chain.sample(rng(), 3, 5), backend.get("cpu")
-    look = ladder.Ladder(model, chain, sequences, cpu)
-    add(ladder.Ladder, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu, maps=True)
+    look = ladder.LadderProbe(model, chain, sequences, cpu)
+    add(ladder.LadderProbe, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu,
+        maps=True)
     add(look.__call__, step=3, params=params,
         fine={"step": "a look does not depend on it", "NaN": "no query stands at the first position"})
     W_star = np.eye(3)[[1, 2, 0]]
@@ -385,8 +387,8 @@ def add_tasks():
     layer = models.ToyLayer(4, 3)
     add(task.population, layer=layer, params=like(layer.init()))
     add(task.stochastic, rng=rng(), a=array(2, 4), W=array(2, 3, 3), n=2)
-    pairs = recall.Recall(2, 4)
-    add(recall.Recall, use=lambda task: task.sample(rng(), 2), pairs=2, tokens=4, repeats=1.5, p=0.25)
+    pairs = recall.AssociativeRecall(2, 4)
+    add(recall.AssociativeRecall, use=lambda task: task.sample(rng(), 2), pairs=2, tokens=4, repeats=1.5, p=0.25)
     add(pairs.sample, rng=rng(), n=2)
     add(pairs.batches, rng=rng(), n=2)
     path, words = HERE / "text.txt", "a b a c b a".split()

@@ -152,11 +152,11 @@ def test_half_events_for_many_runs():
     flow = target(M, 12, "simplex")
     y0 = np.stack([flow.tilted(3, eps) for eps in (1e-2, 1e-3)])
     event = flow.half_event(y0, 1, terminal=True)
-    together = ode.integrate(flow, (0, 1e3), y0, method="rk45", rtol=1e-9, events=event, t_eval=[])
-    assert together.status == 1
-    for run, t in zip(y0, together.t_events[0]):
-        alone = ode.integrate(flow, (0, 1e3), run, method="rk45", rtol=1e-9, events=flow.half_event(run, 1, True), t_eval=[])
-        assert t == pytest.approx(alone.first_times[0], rel=1e-7)
+    batched = ode.integrate(flow, (0, 1e3), y0, method="rk45", rtol=1e-9, events=event, t_eval=[])
+    assert batched.status == 1
+    for run, t in zip(y0, batched.t_events[0]):
+        single = ode.integrate(flow, (0, 1e3), run, method="rk45", rtol=1e-9, events=flow.half_event(run, 1, True), t_eval=[])
+        assert t == pytest.approx(single.first_times[0], rel=1e-7)
 
 
 @pytest.mark.parametrize("steps", [1, 40])

@@ -100,7 +100,7 @@ def test_a_point_at_a_kink_is_redrawn_not_loosened():
         draws.append(1)
         x = rng.normal(size=(2, 3))
         if len(draws) < 3:
-            x[1, 1] = 0.3 * gradcheck.H
+            x[1, 1] = 0.3 * gradcheck.STEP
         return {"x": x}
 
     rows = gradcheck.check(CASES["relu"]._replace(draw=draw))

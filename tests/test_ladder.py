@@ -16,7 +16,7 @@ def setting(rng):
 def test_the_ladder_is_its_plain_definition(device, rng, setting):
     chain, model, x = setting
     params = {key: 2 * w for key, w in model.init(rng).items()}
-    look = ladder.Ladder(model, chain, x, device, maps=True)(0, device.put(params))
+    look = ladder.LadderProbe(model, chain, x, device, maps=True)(0, device.put(params))
     logits, cache = model.forward(params, x[:, :-1])
     log_q = ops.log_softmax(logits)
     for k in (1, 2):
@@ -33,12 +33,12 @@ def test_the_ladder_is_its_plain_definition(device, rng, setting):
 def test_the_rungs_are_the_strongest_blocks(device, rng):
     chain = markov.draw_chain(rng, vocab=5, spans=(1, 1, 1), reverse=True)
     model, x = models.MinimalModel(vocab=5, positions=5, context=3), chain.sample(rng, 50, 6)
-    looks = ladder.Ladder(model, chain, x, device)
+    looks = ladder.LadderProbe(model, chain, x, device)
     assert looks.order == [2, 1, 0]
     np.testing.assert_allclose(looks.p[1], np.exp(chain.log_law(x[:, :-1], blocks=[1, 2])), rtol=1e-12)
     np.testing.assert_allclose(looks.p[2], np.exp(chain.log_law(x[:, :-1])), rtol=1e-12)
     with pytest.raises(ValueError, match="model: expected a context of at least 3, as the chain's, got 2"):
-        ladder.Ladder(models.MinimalModel(vocab=5, positions=5, context=2), chain, x, device)
+        ladder.LadderProbe(models.MinimalModel(vocab=5, positions=5, context=2), chain, x, device)
 
 
 def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
@@ -51,7 +51,7 @@ def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
             if t + 1 - lag >= 0:
                 params["W_Q"][5 + t, :, 5 + t + 1 - lag] = 60 * D**0.5
     params["W_V"][:5] = chain.matrices[0].T[:, None] * len(chain.blocks[0]) / chain.temperature / model.heads
-    look = ladder.Ladder(model, chain, x, device)(0, device.put(params))
+    look = ladder.LadderProbe(model, chain, x, device)(0, device.put(params))
     assert look["kl"][0] == pytest.approx(0, abs=1e-9) and look["kl"][1] > 0.1
     np.testing.assert_allclose(look["span_mass"][:, 0], 1, atol=1e-9)
     np.testing.assert_allclose(look["alignment"][:, 0], 1, atol=1e-9)

@@ -186,8 +186,8 @@ def test_direction_of_a_single_event():
 
 def test_many_runs_are_each_the_run_alone():
     rates = np.array([0.1, 1.0, 7.0])
-    together = ode.integrate(lambda t, y: -rates * y, (0, 2), np.ones(3), method="rk45", rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(together.y[-1], np.exp(-2 * rates), rtol=1e-7, atol=1e-11)
+    batched = ode.integrate(lambda t, y: -rates * y, (0, 2), np.ones(3), method="rk45", rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(batched.y[-1], np.exp(-2 * rates), rtol=1e-7, atol=1e-11)
 
 
 def test_equal_entries_stay_equal_to_the_last_bit(rng):

@@ -167,7 +167,7 @@ def test_arithmetic_does_not_happen_in_a_narrow_type(dtype):
 
 
 def test_a_cache_must_come_from_its_own_forward():
-    with pytest.raises(InputError, match="cache: expected Softmax, got Relu"):
+    with pytest.raises(InputError, match="cache: expected SoftmaxCache, got ReluCache"):
         ops.softmax_backward(np.ones(3), ops.relu_forward(np.ones(3))[1])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .backend import Array, namespace
 from .errors import InputError, check_array, check_count, check_floats, check_instance, check_some
-from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
+from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
 
 # Attend: a softmax over the keys j, then an average of their values
 #
@@ -31,7 +31,7 @@ from .ops import Linear, Softmax, linear_backward, linear_forward, softmax_backw
 #   s = 0, so its gradient vanishes here without a line of code.
 
 
-class Attend(NamedTuple):
+class AttendCache(NamedTuple):
     s: Array
     v: Array
 
@@ -51,16 +51,16 @@ def attend_forward(a, v, visible=None):
         check_visible(visible, a.shape)
         a = namespace(a).where(visible, a, -math.inf)  # (1)
     s, _ = softmax_forward(a)  # (2)
-    return s @ v, Attend(s, v)  # (3)
+    return s @ v, AttendCache(s, v)  # (3)
 
 
 def attend_backward(dy, cache):
     """dy (..., T, C) -> da and dv, shaped like a and v."""
-    s, v = check_instance("cache", cache, Attend)
+    s, v = check_instance("cache", cache, AttendCache)
     check_floats("dy", dy, (*np.broadcast_shapes(s.shape[:-2], v.shape[:-2]), s.shape[-2], v.shape[-1]))
     dv = sum_to(s.swapaxes(-1, -2) @ dy, v.shape)  # (4)
     ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)  # (5)
-    da = softmax_backward(ds, Softmax(s))  # (6)
+    da = softmax_backward(ds, SoftmaxCache(s))  # (6)
     return da, dv
 
 
@@ -74,10 +74,10 @@ def attend_backward(dy, cache):
 #   Where one key or value serves all heads its gradients add up over h.
 
 
-class Multihead(NamedTuple):
+class MultiheadCache(NamedTuple):
     q: Array
     k: Array
-    attend: Attend
+    attend: AttendCache
 
 
 def multihead_forward(q, k, v, visible=None):
@@ -93,12 +93,12 @@ def multihead_forward(q, k, v, visible=None):
     _check_leading("k", k, q)
     a = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])  # (1)
     y, attend = attend_forward(a, v, visible)  # (2)
-    return y, Multihead(q, k, attend)
+    return y, MultiheadCache(q, k, attend)
 
 
 def multihead_backward(dy, cache):
     """dy (..., H, T, C) -> dq, dk, dv, shaped like q, k, v."""
-    q, k, attend = check_instance("cache", cache, Multihead)
+    q, k, attend = check_instance("cache", cache, MultiheadCache)
     K = q.shape[-1]
     da, dv = attend_backward(dy, attend)  # (2)
     dq = sum_to(da @ k, q.shape) / math.sqrt(K)  # (3)
@@ -116,12 +116,12 @@ def multihead_backward(dy, cache):
 #   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T dv, dW_O = r^T dy.
 
 
-class SelfAttention(NamedTuple):
-    q: Linear
-    k: Linear
-    v: Linear
-    multihead: Multihead
-    o: Linear
+class SelfAttentionCache(NamedTuple):
+    q: LinearCache
+    k: LinearCache
+    v: LinearCache
+    multihead: MultiheadCache
+    o: LinearCache
     first: int
 
 
@@ -144,12 +144,12 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
     v, v_cache = linear_forward(x, W_V)  # (3)
     r, multihead = multihead_forward(heads_first(q), heads_first(k), heads_first(v), visible)  # (4)
     y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
-    return y, SelfAttention(q_cache, k_cache, v_cache, multihead, o_cache, first)
+    return y, SelfAttentionCache(q_cache, k_cache, v_cache, multihead, o_cache, first)
 
 
 def self_attention_backward(dy, cache):
     """dy (..., T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
-    check_instance("cache", cache, SelfAttention)
+    check_instance("cache", cache, SelfAttentionCache)
     dr, dW_O, _ = linear_backward(dy, cache.o)  # (5)
     dq, dk, dv = multihead_backward(heads_first(dr), cache.multihead)  # (4)
     dx_v, dW_V, _ = linear_backward(heads_first(dv), cache.v)  # (3)

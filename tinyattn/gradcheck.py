@@ -36,8 +36,8 @@ from .errors import (
 from .models.transformer import block_backward, block_forward
 from .progress import progress_bar
 
-H = 1e-5  # step for one entry
-H_DIRECTION = 1e-6  # step a coordinate along a random direction
+STEP = 1e-5  # for one entry
+DIRECTION_STEP = 1e-6  # a coordinate, along a random direction
 SMALL = 400  # tensors up to this many entries are checked entry by entry
 DIRECTIONS = 24  # random directions for larger ones
 TOLERANCE = 1e-7
@@ -90,7 +90,7 @@ def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float 
         raise InputError(f"x: expected a NumPy array, got {type(x).__name__}")
     if h is None and x.dtype.itemsize < 8:
         raise InputError(f"x: expected float64, or a step h of your own, got {x.dtype}, in which differences tell little")
-    h = H if h is None else h
+    h = STEP if h is None else h
     check_number("h", h, above=0, most=1e100)
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
@@ -209,7 +209,7 @@ def compare(case, inputs, rng, device=CPU):
         check_shape(f"gradient of {tensor} in {case.name}", g, x.shape)
         small = x.size <= SMALL
         steps = list(np.ndindex(x.shape)) if small else rng.choice([-1.0, 1.0], size=(DIRECTIONS, *x.shape))
-        h = H if small else H_DIRECTION
+        h = STEP if small else DIRECTION_STEP
         by_hand, by_differences = [], []
         for step in steps:
             (above, masks_above), (below, masks_below) = (run(tensor, value) for value in _shifted(tensor, x, step, h))
@@ -251,7 +251,7 @@ def relative_error(n: Any, m: Any) -> float:
 
 def _relu_masks(cache):
     """The sign masks of every ReLU in a nest of caches."""
-    if isinstance(cache, ops.Relu):
+    if isinstance(cache, ops.ReluCache):
         return [cache.positive]
     branches = cache.values() if isinstance(cache, dict) else cache if isinstance(cache, (tuple, list)) else ()
     return [mask for branch in branches for mask in _relu_masks(branch)]

@@ -13,7 +13,7 @@ from .ops import log_softmax
 CHUNK = 250  # sequences looked at in one pass
 
 
-class Ladder:
+class LadderProbe:
     """A look at a network while it trains: a callback for `train`, and what it measures on sequences held out.
 
     model:     anything with forward, context and token_maps. chain: the MarkovChain the sequences come from.

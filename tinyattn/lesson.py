@@ -41,7 +41,7 @@ from .train import Diverged
 
 
 @dataclass
-class Run:
+class Lesson:
     """One run of a lesson: `options` (the flags: seed, quick, out, ...), `device`, `rng`."""
 
     name: str
@@ -152,11 +152,11 @@ class Run:
             sys.exit(f"claim does not hold: {'; '.join(broken)}")
 
 
-def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, resumable: bool = False) -> Run:
+def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, resumable: bool = False) -> Lesson:
     """Read the command line of lesson `name` and prepare its run.
 
     flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
-    resumable: it keeps checkpoints (`Run.checkpoint`), from which --resume goes on.
+    resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
     Results and figures of an earlier run in the output folder are set aside in its subfolder `earlier`: they never stand
     beside a checkpoint that is not theirs. In a notebook the command line is not ours, and the
@@ -188,7 +188,7 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
     check_writable("--out", options.out)
     _set_aside(options.out)
     print(f"{name}: {doc.strip().splitlines()[0]}\n")
-    return Run(name, options, device, np.random.default_rng(options.seed))
+    return Lesson(name, options, device, np.random.default_rng(options.seed))
 
 
 def derivation(code):

@@ -46,7 +46,7 @@ def sum_to(dx, shape):
 #     (4)  db_o  = sum_n dy_no                 (b is used once for every n, so its gradients add up)
 
 
-class Linear(NamedTuple):
+class LinearCache(NamedTuple):
     x: Array
     W: Array
     axes: int
@@ -66,12 +66,12 @@ def linear_forward(x, W, b=None, axes=1):
     if b is not None:
         check_floats("b", b, outer)
         y = y + b
-    return y, Linear(x, W, axes, b is not None)
+    return y, LinearCache(x, W, axes, b is not None)
 
 
 def linear_backward(dy, cache):
     """dy (..., *O) -> dx (..., *I), dW (*I, *O), db (*O) or None where there was no b."""
-    x, W, axes, has_bias = check_instance("cache", cache, Linear)
+    x, W, axes, has_bias = check_instance("cache", cache, LinearCache)
     check_floats("dy", dy, (*x.shape[: x.ndim - axes], *W.shape[axes:]))
     inner = math.prod(W.shape[:axes])
     dy_no, x_ni, W_io = dy.reshape(-1, W.size // inner), x.reshape(-1, inner), W.reshape(inner, -1)
@@ -88,7 +88,7 @@ def linear_backward(dy, cache):
 #     (2)  dW[i] = sum over n with ids_n = i of dy_n
 
 
-class Embedding(NamedTuple):
+class EmbeddingCache(NamedTuple):
     ids: Array
     W_shape: tuple
 
@@ -97,12 +97,12 @@ def embedding_forward(ids, W):
     """Rows of W (V, *O) by integer ids (...): y (..., *O)."""
     check_floats("W", W, axes=1)
     ids = check_ids("ids", ids, W.shape[0])
-    return W[ids], Embedding(ids, W.shape)  # (1)
+    return W[ids], EmbeddingCache(ids, W.shape)  # (1)
 
 
 def embedding_backward(dy, cache):
     """dy (..., *O) -> dW (V, *O). The ids are data and have no gradient."""
-    ids, W_shape = check_instance("cache", cache, Embedding)
+    ids, W_shape = check_instance("cache", cache, EmbeddingCache)
     check_floats("dy", dy, (*ids.shape, *W_shape[1:]))
     dW = namespace(dy).zeros(W_shape, dtype=dy.dtype)
     scatter_add(dW, ids, dy)  # (2)
@@ -120,7 +120,7 @@ def embedding_backward(dy, cache):
 #   The bracket compares place i with the average place, so the dx of a row sum to 0. J itself, S x S, is never built.
 
 
-class Softmax(NamedTuple):
+class SoftmaxCache(NamedTuple):
     y: Array
 
 
@@ -130,12 +130,12 @@ def softmax_forward(x):
     check_some("x", x)
     e = xp.exp(x - x.max(axis=-1, keepdims=True))
     y = e / _row_sum("...s->...", e)  # (1)
-    return y, Softmax(y)
+    return y, SoftmaxCache(y)
 
 
 def softmax_backward(dy, cache):
     """dy (..., S) -> dx (..., S)."""
-    (y,) = check_instance("cache", cache, Softmax)
+    (y,) = check_instance("cache", cache, SoftmaxCache)
     check_floats("dy", dy, y.shape)
     dx = y * (dy - _row_sum("...s,...s->...", y, dy))  # (2)
     return dx
@@ -152,19 +152,19 @@ def _row_sum(subscripts, *arrays):
 #     (2)  dx = dy where x > 0, else 0         (at x = 0 there is a corner; we take 0)
 
 
-class Relu(NamedTuple):
+class ReluCache(NamedTuple):
     positive: Array
 
 
 def relu_forward(x):
     """x of any shape -> y = max(x, 0)."""
     positive = ~(check_floats("x", x) <= 0)  # unlike x > 0, true of NaN, which must come out
-    return namespace(x).where(positive, x, 0.0), Relu(positive)  # (1)
+    return namespace(x).where(positive, x, 0.0), ReluCache(positive)  # (1)
 
 
 def relu_backward(dy, cache):
     """dy -> dx, same shape."""
-    (positive,) = check_instance("cache", cache, Relu)
+    (positive,) = check_instance("cache", cache, ReluCache)
     check_floats("dy", dy, positive.shape)
     return dy * positive  # (2)
 
@@ -183,7 +183,7 @@ def relu_backward(dy, cache):
 #     (6)  dx = r (dn - mean(dn) - n mean(n dn))
 
 
-class LayerNorm(NamedTuple):
+class LayerNormCache(NamedTuple):
     n: Array
     r: Array
     g: Array
@@ -200,12 +200,12 @@ def layernorm_forward(x, g, b, eps=1e-5):
     variance = (c * c).mean(axis=-1, keepdims=True) + float(eps)
     r = variance**-0.5 + 0.0 * variance  # (2); NaN, not 0, where squares overflow
     n = r * c  # (3)
-    return g * n + b, LayerNorm(n, r, g)  # (4)
+    return g * n + b, LayerNormCache(n, r, g)  # (4)
 
 
 def layernorm_backward(dy, cache):
     """dy (..., D) -> dx (..., D), dg (D,), db (D,)."""
-    n, r, g = check_instance("cache", cache, LayerNorm)
+    n, r, g = check_instance("cache", cache, LayerNormCache)
     check_floats("dy", dy, n.shape)
     db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
     dx = r * (dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True))  # (6)
@@ -220,7 +220,7 @@ def layernorm_backward(dy, cache):
 #     (3)  dz_nv = (p_nv - [v = y_n]) / N                times dL, the gradient of what L enters
 
 
-class CrossEntropy(NamedTuple):
+class CrossEntropyCache(NamedTuple):
     log_p: Array
     targets: Array
 
@@ -241,12 +241,12 @@ def cross_entropy_forward(logits, targets):
     targets = check_ids("targets", targets, logits.shape[-1])
     log_p = log_softmax(logits)  # (1)
     of_targets = namespace(logits).take_along_axis(log_p, targets[..., None], axis=-1)
-    return -of_targets.mean(), CrossEntropy(log_p, targets)  # (2)
+    return -of_targets.mean(), CrossEntropyCache(log_p, targets)  # (2)
 
 
 def cross_entropy_backward(dL, cache):
     """dL (a Python number, or 0-d in the precision of the logits) -> dlogits (..., V). The targets have no gradient."""
-    log_p, targets = check_instance("cache", cache, CrossEntropy)
+    log_p, targets = check_instance("cache", cache, CrossEntropyCache)
     _check_scalar("dL", dL)
     xp = namespace(log_p)
     is_target = targets[..., None] == xp.arange(log_p.shape[-1])
@@ -259,7 +259,7 @@ def cross_entropy_backward(dL, cache):
 #     (2)  dy_n = (y_n - target_n) / N                  times dL
 
 
-class SquaredError(NamedTuple):
+class SquaredErrorCache(NamedTuple):
     difference: Array
     places: int
 
@@ -270,12 +270,12 @@ def squared_error_forward(y, target):
     check_some("y", y)
     check_floats("target", target, y.shape)
     difference, places = y - target, math.prod(y.shape[:-1])
-    return (difference * difference).sum() * (0.5 / places), SquaredError(difference, places)  # (1)
+    return (difference * difference).sum() * (0.5 / places), SquaredErrorCache(difference, places)  # (1)
 
 
 def squared_error_backward(dL, cache):
     """dL (a Python number, or 0-d in the precision of y) -> dy (..., D). The target has no gradient."""
-    difference, places = check_instance("cache", cache, SquaredError)
+    difference, places = check_instance("cache", cache, SquaredErrorCache)
     _check_scalar("dL", dL)
     return difference * (dL / places)  # (2)
 

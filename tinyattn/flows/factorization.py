@@ -18,7 +18,7 @@ import numpy as np
 
 from ..backend import Array, namespace, to_numpy
 from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_number, check_some, shown
-from ..ops import Softmax, softmax_backward, softmax_forward
+from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 
 # The flow
 #
@@ -94,7 +94,7 @@ class Factorization:
         R = self._residual(V, s)[..., None, :, :]
         dV = (R * s[..., None, :]).sum(axis=-1)  # (2)
         pull = (R * V[..., :, None]).sum(axis=-2)  # R^T V_j
-        return namespace(y).concatenate([dV, softmax_backward(pull, Softmax(s))], axis=-1)  # (3), (4)
+        return namespace(y).concatenate([dV, softmax_backward(pull, SoftmaxCache(s))], axis=-1)  # (3), (4)
 
     def _residual(self, V, s):
         return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
@@ -143,14 +143,14 @@ class Factorization:
         V, s = self.split(namespace(y).broadcast_to(y, dy.shape))
         dV, ds = dy[..., : self.width], dy[..., self.width :]
         if self.geometry == "logits":
-            ds = softmax_backward(ds, Softmax(s))
+            ds = softmax_backward(ds, SoftmaxCache(s))
         R = self._residual(V, s)[..., None, :, :]
         dR = -(dV[..., :, None] * s[..., None, :] + V[..., :, None] * ds[..., None, :]).sum(axis=-3, keepdims=True)  # (5)
         slope = (dR * s[..., None, :] + R * ds[..., None, :]).sum(axis=-1)  # (6)
         pull = (R * V[..., :, None]).sum(axis=-2)
         dpull = (dR * V[..., :, None] + R * dV[..., :, None]).sum(axis=-2)  # (7)
         turn = ds * (pull - (s * pull).sum(axis=-1, keepdims=True)) - s * (ds * pull).sum(axis=-1, keepdims=True)
-        return namespace(y).concatenate([slope, softmax_backward(dpull, Softmax(s)) + turn], axis=-1)  # (8)
+        return namespace(y).concatenate([slope, softmax_backward(dpull, SoftmaxCache(s)) + turn], axis=-1)  # (8)
 
     def jacobian(self, y):
         """The Jacobian of the flow at one state y (H, d + T): (n, n), n = H (d + T), column i the change along entry i.

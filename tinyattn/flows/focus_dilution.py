@@ -202,9 +202,9 @@ class FocusDilution:
         return (J + J.T) / 2
 
     def linearise(self, y):
-        """The flow near one state (n,), best a slow one: a Linear."""
+        """The flow near one state (n,), best a slow one: a Linearization."""
         rates, modes = np.linalg.eigh(_finite("y", to_numpy(self.jacobian(y))))
-        return Linear(self, rates, modes, modes.T @ to_numpy(self(0.0, y)))
+        return Linearization(self, rates, modes, modes.T @ to_numpy(self(0.0, y)))
 
     def slow_points(self, t, y):
         """Where a path, times t and states y (time, n), is slowest: indices, the start and each least |dy/dt| after it."""
@@ -285,7 +285,7 @@ class Stages(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Linearization:
     """Rates (n,), smallest first, unit modes (n, n) as columns, and the flow's speed along each, (n,); NumPy arrays."""
 
     flow: FocusDilution

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import Attend, attend_backward, attend_forward, causal
+from ..attention import AttendCache, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
 from ..errors import (
     InputError,
@@ -17,7 +17,7 @@ from ..errors import (
     check_shape,
     keep_counts,
 )
-from ..ops import Embedding, Linear, embedding_backward, embedding_forward, linear_backward, linear_forward
+from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward
 from .params import check_params
 
 # The embedding model of "Focus and Dilution" (arXiv 2605.01199)
@@ -32,14 +32,14 @@ from .params import check_params
 #     (7)  de = de(values) + dk W_K^T, and dq W_Q^T where there is a query
 
 
-class Embedded(NamedTuple):
-    embedding: Embedding
-    q: Linear
-    k: Linear
+class EmbeddingModelCache(NamedTuple):
+    embedding: EmbeddingCache
+    q: LinearCache
+    k: LinearCache
     q_t: Array
     k_j: Array
-    attend: Attend
-    readout: Linear
+    attend: AttendCache
+    readout: LinearCache
 
     @property
     def attention(self):
@@ -77,7 +77,7 @@ class EmbeddingModel:
             raise InputError(f"x: expected sequences of at least context = {self.context} tokens, got {x.shape[1]}")
         return x
 
-    def forward(self, params: Params, x: Any) -> tuple[Any, Embedded]:
+    def forward(self, params: Params, x: Any) -> tuple[Any, EmbeddingModelCache]:
         """Token ids x (B, S) -> logits (B, T, V), T = S-context+1."""
         x = self.check(x)
         check_params(params, self._shapes())
@@ -88,11 +88,11 @@ class EmbeddingModel:
         a = q @ k.swapaxes(-1, -2)  # (3)
         y, attend = attend_forward(a, e, causal(S - first, S, namespace(x)))  # (4)
         logits, readout = linear_forward(y, params["W1"])  # (5)
-        return logits, Embedded(embedding, q_cache, k_cache, q, k, attend, readout)
+        return logits, EmbeddingModelCache(embedding, q_cache, k_cache, q, k, attend, readout)
 
-    def backward(self, dlogits: Any, cache: Embedded) -> Params:
+    def backward(self, dlogits: Any, cache: EmbeddingModelCache) -> Params:
         """dlogits (B, T, V) -> gradients of all parameters."""
-        check_instance("cache", cache, Embedded)
+        check_instance("cache", cache, EmbeddingModelCache)
         check_floats("dlogits", dlogits, (*cache.readout.x.shape[:-1], self.vocab))
         dy, dW1, _ = linear_backward(dlogits, cache.readout)  # (5)
         da, de = attend_backward(dy, cache.attend)  # (4)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
+from ..attention import SelfAttentionCache, causal, self_attention_backward, self_attention_forward
 from ..backend import Params, namespace
 from ..errors import InputError, check_floats, check_generator, check_instance, check_some, keep_counts
 from .params import check_params, xavier_bound
@@ -34,7 +34,7 @@ class AttentionLayer:
         bound = xavier_bound(self.width, self.width)
         return {key: rng.uniform(-bound, bound, shape) for key, shape in self._shapes().items()}
 
-    def forward(self, params: Params, x: Any) -> tuple[Any, SelfAttention]:
+    def forward(self, params: Params, x: Any) -> tuple[Any, SelfAttentionCache]:
         """x (..., T, D) -> y (..., T, D)."""
         check_floats("x", x, axes=2)
         check_some("x", x)
@@ -44,7 +44,7 @@ class AttentionLayer:
         visible = causal(T, T, namespace(x)) if self.masked else None
         return self_attention_forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible)
 
-    def backward(self, dy: Any, cache: SelfAttention) -> Params:
+    def backward(self, dy: Any, cache: SelfAttentionCache) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""
         _, dW_Q, dW_K, dW_V, dW_O = self_attention_backward(dy, cache)
         return {"W_Q": dW_Q, "W_K": dW_K, "W_V": dW_V, "W_O": dW_O}

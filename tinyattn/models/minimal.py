@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import Attend, attend_backward, attend_forward, causal
+from ..attention import AttendCache, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
 from ..errors import InputError, check_floats, check_generator, check_instance, check_number, keep_counts
 from .params import check_input, check_params, xavier_bound
@@ -30,9 +30,9 @@ from .params import check_input, check_params, xavier_bound
 #   In the paper's regression variant a token is a vector of V numbers instead of a one-hot, and nothing else changes.
 
 
-class Minimal(NamedTuple):
+class MinimalCache(NamedTuple):
     x: Array  # inputs (B, S, D): one-hot or real tokens beside one-hot positions
-    attend: Attend
+    attend: AttendCache
 
     @property
     def attention(self):
@@ -81,7 +81,7 @@ class MinimalModel:
         """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
         return check_input(self, x)
 
-    def forward(self, params: Params, x: Any) -> tuple[Any, Minimal]:
+    def forward(self, params: Params, x: Any) -> tuple[Any, MinimalCache]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S-context+1.
 
         Entry t is about the token after position context-1 + t.
@@ -96,11 +96,11 @@ class MinimalModel:
         a = q @ inputs.swapaxes(-1, -2) / math.sqrt(self.width)  # (3)
         y, attend = attend_forward(a, v, causal(S - first, S, xp))  # (4)
         logits = y.sum(axis=0)  # (5)
-        return logits, Minimal(inputs, attend)
+        return logits, MinimalCache(inputs, attend)
 
-    def backward(self, dlogits: Any, cache: Minimal) -> Params:
+    def backward(self, dlogits: Any, cache: MinimalCache) -> Params:
         """dlogits (B, T, V) -> gradients of W_Q and W_V."""
-        x, attend = check_instance("cache", cache, Minimal)
+        x, attend = check_instance("cache", cache, MinimalCache)
         D, H, first = self.width, self.heads, self.context - 1
         check_floats("dlogits", dlogits, (x.shape[0], x.shape[1] - first, self.vocab))
         dy = namespace(dlogits).broadcast_to(dlogits, (H, *dlogits.shape))  # (5)

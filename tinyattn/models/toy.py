@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import Attend, attend_backward, attend_forward
+from ..attention import AttendCache, attend_backward, attend_forward
 from ..backend import Params, namespace
 from ..errors import InputError, check_floats, check_generator, check_instance, keep_counts
-from ..ops import Linear, linear_backward, linear_forward
+from ..ops import LinearCache, linear_backward, linear_forward
 from .params import check_params
 
 # The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)
@@ -20,9 +20,9 @@ from .params import check_params
 #   several places receives the sum of theirs.
 
 
-class Toy(NamedTuple):
-    attend: Attend
-    linear: Linear
+class ToyCache(NamedTuple):
+    attend: AttendCache
+    linear: LinearCache
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,18 @@ class ToyLayer:
         check_floats("da", da, (1, self.tokens))
         return da[0, -self.shared :].sum(keepdims=True) if self.shared else da[0]
 
-    def forward(self, params: Params, x: Any) -> tuple[Any, Toy]:
+    def forward(self, params: Params, x: Any) -> tuple[Any, ToyCache]:
         """x (B, T, D) -> y (B, D)."""
         check_floats("x", x, (None, self.tokens, self.width))
         check_params(params, self._shapes())
         a = self.scores(params["a"])  # (1)
         m, attend = attend_forward(a, x)  # (2)
         y, linear = linear_forward(m[:, 0], params["W"])  # (3)
-        return y, Toy(attend, linear)
+        return y, ToyCache(attend, linear)
 
-    def backward(self, dy: Any, cache: Toy) -> Params:
+    def backward(self, dy: Any, cache: ToyCache) -> Params:
         """dy (B, D) -> gradients of a and W."""
-        check_instance("cache", cache, Toy)
+        check_instance("cache", cache, ToyCache)
         dm, dW, _ = linear_backward(dy, cache.linear)  # (3)
         da, _ = attend_backward(dm[:, None], cache.attend)  # (2)
         return {"a": self.scores_backward(da), "W": dW}  # (1)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import SelfAttention, causal, self_attention_backward, self_attention_forward
+from ..attention import SelfAttentionCache, causal, self_attention_backward, self_attention_forward
 from ..backend import Params, namespace
 from ..errors import (
     InputError,
@@ -19,10 +19,10 @@ from ..errors import (
     keep_counts,
 )
 from ..ops import (
-    Embedding,
-    LayerNorm,
-    Linear,
-    Relu,
+    EmbeddingCache,
+    LayerNormCache,
+    LinearCache,
+    ReluCache,
     embedding_backward,
     embedding_forward,
     layernorm_backward,
@@ -52,14 +52,14 @@ POSITIONS = ("learned", "sinusoidal", "none")
 #     (7)  dx = d(x through 1) + dn_1       with n_1 = x + drop_1 * o, so do = drop_1 * dn_1
 
 
-class Block(NamedTuple):
-    attention_layer: SelfAttention
+class BlockCache(NamedTuple):
+    attention_layer: SelfAttentionCache
     drop: tuple
-    norm_1: LayerNorm | None  # None where it is left out, as is what follows
-    linear_1: Linear | None
-    relu: Relu | None
-    linear_2: Linear | None
-    norm_2: LayerNorm | None
+    norm_1: LayerNormCache | None  # None where it is left out, as is what follows
+    linear_1: LinearCache | None
+    relu: ReluCache | None
+    linear_2: LinearCache | None
+    norm_2: LayerNormCache | None
 
 
 def block_forward(x, p, visible=None, first=0, drop=(1.0, 1.0)):
@@ -84,7 +84,7 @@ def block_forward(x, p, visible=None, first=0, drop=(1.0, 1.0)):
         y = r + drop[1] * m
         if "g_2" in p:
             y, norm_2 = layernorm_forward(y, p["g_2"], p["b_2"])  # (5)
-    return y, Block(layer, drop, norm_1, linear_1, relu, linear_2, norm_2)
+    return y, BlockCache(layer, drop, norm_1, linear_1, relu, linear_2, norm_2)
 
 
 def _check_block(p, D):
@@ -103,7 +103,7 @@ def _check_block(p, D):
 
 def block_backward(dy, cache):
     """dy (B, T, D) -> dx (B, S, D), and a dict with the gradient of every parameter of the block."""
-    check_instance("cache", cache, Block)
+    check_instance("cache", cache, BlockCache)
     g, dn_2 = {}, dy
     if cache.norm_2:
         dn_2, g["g_2"], g["b_2"] = layernorm_backward(dn_2, cache.norm_2)  # (5)
@@ -131,10 +131,10 @@ def block_backward(dy, cache):
 #     (4)  dW_P at a position is the sum of de over sequences; positions beyond the sequence have 0
 
 
-class Full(NamedTuple):
-    tokens: Linear | Embedding
-    blocks: tuple[Block, ...]
-    readout: Linear
+class TransformerCache(NamedTuple):
+    tokens: LinearCache | EmbeddingCache
+    blocks: tuple[BlockCache, ...]
+    readout: LinearCache
 
     @property
     def attentions(self):
@@ -222,7 +222,7 @@ class Transformer:
         """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
         return check_input(self, x)
 
-    def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, Full]:
+    def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, outputs), T = S-context+1.
 
         drops, as draw_drops makes them; without them, or where one is None, nothing is dropped.
@@ -248,18 +248,18 @@ class Transformer:
             z, block = block_forward(z, p, causal(S - first, S, xp), first, d)  # (2)
             blocks.append(block)
         logits, readout = linear_forward(z, params["W_U"], params["c_U"])  # (3)
-        return logits, Full(tokens, tuple(blocks), readout)
+        return logits, TransformerCache(tokens, tuple(blocks), readout)
 
-    def backward(self, dlogits: Any, cache: Full) -> Params:
+    def backward(self, dlogits: Any, cache: TransformerCache) -> Params:
         """dlogits (B, T, outputs) -> gradients of all parameters."""
-        check_instance("cache", cache, Full)
+        check_instance("cache", cache, TransformerCache)
         check_floats("dlogits", dlogits, (*cache.readout.x.shape[:-1], self.outputs or self.vocab))
         g = {}
         dz, g["W_U"], g["c_U"] = linear_backward(dlogits, cache.readout)  # (3)
         for layer in range(self.depth, 0, -1):
             dz, of_block = block_backward(dz, cache.blocks[layer - 1])  # (2)
             g.update(zip(self._names(of_block, layer), of_block.values()))
-        if isinstance(cache.tokens, Linear):
+        if isinstance(cache.tokens, LinearCache):
             _, g["W_E"], _ = linear_backward(dz, cache.tokens)  # (1)
         else:
             g["W_E"] = embedding_backward(dz, cache.tokens)

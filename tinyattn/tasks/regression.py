@@ -24,7 +24,7 @@ from ..errors import (
     keep_counts,
     shown,
 )
-from ..ops import Softmax, softmax_backward, softmax_forward
+from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 from .markov import orthogonal
 
 
@@ -153,7 +153,7 @@ class SingleLocation:
         push = (along * g).sum(axis=(1, 2)) / (n * d**0.5) - (u * z).sum(axis=1)
         ds_others = u * push[:, None] + z  # (5)
         ds = np.concatenate([ds_others, np.repeat((x_r * g).sum(axis=(1, 2))[:, None] / n, B, axis=1)], axis=1)
-        return softmax_backward(ds, Softmax(s)), mixed.swapaxes(1, 2) @ e / n
+        return softmax_backward(ds, SoftmaxCache(s)), mixed.swapaxes(1, 2) @ e / n
 
 
 def draw_task(rng: np.random.Generator, tokens: int, width: int, places: int = 1, p: float = 0.0) -> SingleLocation:
