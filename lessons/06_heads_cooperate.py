@@ -220,7 +220,7 @@ for (name, (flow, path, _)), ax in zip(solutions.items(), axes.flat):
     losses = flow.feature_loss(path.y) / flow.feature_loss(path.y[0])
     for k, colour in enumerate(of_feature):
         ax.semilogx(path.t[1:], losses[1:, k], color=colour, lw=2, ls=heads[k], label=f"feature {k + 1}")
-    ax.set(title=f"{name}: {variants[name][0]}", xlim=(0.1, told.t[-1]))
+    ax.set(title=f"{name}: {variants[name][0]}", xlim=(0.1, path.t[-1]))
 bridge = axes[1, 3]
 for k, colour in enumerate(of_feature):
     shape = theory.feature_loss(ideal.y) / theory.feature_loss(tilt)
