@@ -1,10 +1,14 @@
-"""A stand-in for CuPy that computes with NumPy and refuses what a GPU would refuse, stall on or silently spoil:
+"""A stand-in for CuPy that computes with NumPy, does what CuPy does and refuses what it refuses.
+
+As CuPy: whole numbers in index arrays wrap around at the end of an axis, so that only a check sees them; `asarray` of an
+array that is there already is the same array; only numbers and booleans enter. It refuses
 
 - mixing with NumPy arrays or NumPy scalars, implicit conversion to them, float(), int(), bool(), item(), iteration;
 - boolean indexing, whose result has a size that only the GPU knows;
-- float32 that meets float64, or turns into it, without being asked;
-- keywords, lists and forms of a call that CuPy does not take, or that need a number only the GPU knows;
-- functions that the library has not been seen to need (add a name to FUNCTIONS once CuPy is known to have it).
+- keywords, lists and forms of a call that CuPy does not take, or that need a number only the GPU knows.
+
+Stricter than CuPy, on purpose: float32 that meets float64, turns into it or is filled with it without being asked; and
+functions that the library has not been seen to need (add a name to FUNCTIONS once CuPy is known to have it).
 """
 
 import sys
@@ -47,12 +51,13 @@ class ndarray:
         return len(self._a)
 
     def __getitem__(self, index):
-        return ndarray(np.asarray(self._a[_index(index)]))
+        return ndarray(np.asarray(self._a[_index(index, self._a.shape)]))
 
     def __setitem__(self, index, value):
         if isinstance(value, (list, tuple)):
             raise StrictError("CuPy takes no lists")
-        self._a[_index(index)] = _bare(value)
+        _keeps_precision("an assignment", self, value)
+        self._a[_index(index, self._a.shape)] = _bare(value)
 
     def _refuse(self, *_, **__):
         raise StrictError("this would bring a number home from the GPU and stall it: use to_numpy where it is meant")
@@ -60,13 +65,26 @@ class ndarray:
     __array__ = __float__ = __int__ = __index__ = __bool__ = __iter__ = __contains__ = item = tolist = get = _refuse
 
 
-def _index(index):
-    for part in index if isinstance(index, tuple) else (index,):
+def _index(index, shape):
+    """The index for NumPy: whole numbers in arrays wrap around, as they do in CuPy."""
+    parts = index if isinstance(index, tuple) else (index,)
+    for part in parts:
         if isinstance(part, ndarray) and part.dtype == bool:
             raise StrictError("boolean indexing needs a size that only the GPU knows")
         if not (part is None or part is Ellipsis or isinstance(part, (ndarray, slice)) or type(part) is int):
             raise StrictError(f"an index of type {type(part).__name__} among GPU arrays")
-    return tuple(map(_bare, index)) if isinstance(index, tuple) else _bare(index)
+    used = sum(part is not None and part is not Ellipsis for part in parts)
+    axis, bare = 0, []
+    for part in parts:
+        array = isinstance(part, ndarray)
+        bare.append(part._a % shape[axis] if array and shape[axis] else _bare(part))
+        axis += 0 if part is None else len(shape) - used if part is Ellipsis else 1
+    return tuple(bare) if isinstance(index, tuple) else bare[0]
+
+
+def _keeps_precision(what, kept, given):
+    if kept.dtype == np.float32 and "float64" in _floats(given):
+        raise StrictError(f"float64 became float32 in {what}: somewhere before it was computed twice as slowly for nothing")
 
 
 def _bare(x):
@@ -96,6 +114,11 @@ def _strict(function):
         if (name == "where" and len(args) != 3) or (name == "arange" and any(isinstance(a, ndarray) for a in args)):
             raise StrictError(f"{name} would need to know numbers that only the GPU knows")
         came = _floats([*args, *kwargs.values()])
+        if name.startswith("__i") and name != "__invert__":
+            _keeps_precision(name, *args)
+        if name == "take":
+            axis = kwargs.get("axis")
+            args = args[0], ndarray(args[1]._a % (args[0].size if axis is None else args[0].shape[axis]))
         result = function(*map(_bare, args), **{key: _bare(value) for key, value in kwargs.items()})
         if result is NotImplemented or result is None:
             return result
@@ -120,8 +143,13 @@ for _name in FUNCTIONS:
 
 
 def asarray(x, dtype=None):
-    """The way in: NumPy arrays are welcome here."""
-    return ndarray(np.array(x._a if isinstance(x, ndarray) else x, dtype=dtype))
+    """The way in: NumPy arrays of numbers are welcome here. An array that is there already stays the same."""
+    if isinstance(x, ndarray) and dtype in (None, x.dtype):
+        return x
+    x = np.array(x._a if isinstance(x, ndarray) else x, dtype=dtype)
+    if x.dtype.kind not in "fiubc":
+        raise StrictError(f"CuPy has no arrays of {x.dtype}")
+    return ndarray(x)
 
 
 def asnumpy(x):
@@ -132,7 +160,7 @@ def asnumpy(x):
 class _Add:
     @staticmethod
     def at(out, index, values):
-        np.add.at(out._a, _index(index), _bare(values))
+        np.add.at(out._a, _index(index, out.shape), _bare(values))
 
 
 add = _Add()

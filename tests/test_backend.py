@@ -147,3 +147,18 @@ def test_the_stand_in_refuses_what_a_gpu_refuses(stand_in, rng):
         with pytest.raises(TypeError):
             action()
     assert (x * 2.0 + 1).dtype == np.float32
+
+
+def test_the_stand_in_does_what_cupy_does(stand_in):
+    put = stand_in.asarray
+    x32, x64, ids = put(np.zeros(3, "float32")), put(np.ones(3)), put(np.array([0, 4, -1]))
+    assert stand_in.asnumpy(put(np.arange(3.0))[ids]).tolist() == [0, 1, 2], "an index out of range wraps"
+    assert stand_in.asnumpy(put(np.arange(6.0).reshape(2, 3))[:, None, ids]).tolist() == [[[0, 1, 2]], [[3, 4, 5]]]
+    assert stand_in.asnumpy(put(np.arange(6.0).reshape(2, 3)).take(put(np.array([5, 2])), axis=1)).tolist() == [[2, 2], [5, 5]]
+    assert put(x64) is x64
+    for wrong in (
+        lambda: x32.__iadd__(x64), lambda: x32.__setitem__(..., x64), lambda: x32 + x64, lambda: put(np.array(["a"])),
+        lambda: put(np.array([None])), lambda: x32 + np.ones(3), lambda: x64[x64 > 0], lambda: float(x64[0]),
+    ):  # fmt: skip
+        with pytest.raises(stand_in.StrictError):
+            wrong()
