@@ -37,8 +37,8 @@ SNAPSHOTS = [0, 25, 100, STEPS]  # steps at which the whole map is kept
 # %%
 chain_rng, weights_rng, held_out_rng, stream_rng = run.rng.spawn(4)
 chain = markov.draw_chain(chain_rng, VOCAB, blocks=[[LAG]])
-length = chain.context + GENERATED
-model = models.MinimalModel(VOCAB, length - 1, heads=1, context=chain.context, query_scale=1e-3, value_scale=0.0)
+length = chain.order + GENERATED
+model = models.MinimalModel(VOCAB, length - 1, heads=1, first_query=chain.order - 1, query_scale=1e-3, value_scale=0.0)
 params = run.device.put(model.init(weights_rng), "float32")
 
 held_out = model.check(chain.sample(held_out_rng, HELD_OUT, length)[:, :-1])
@@ -87,13 +87,13 @@ for _ in range(20):
     _, grads = loss(start, batch)
     start["W_V"] -= 2.0 * grads["W_V"]
 logits, cache = model.forward(start, batch[:, :-1])
-_, ce_cache = ops.cross_entropy_forward(logits, batch[:, model.context :])
+_, ce_cache = ops.cross_entropy_forward(logits, batch[:, model.first_query + 1 :])
 dlogits = ops.cross_entropy_backward(1.0, ce_cache)
 da, _ = attention.attend_backward(dlogits[None], cache.attend)
 push = -da[0].sum(axis=0)
 
 T, S = push.shape
-block = model.backward(dlogits, cache)["W_Q"][VOCAB + model.context - 1 :, 0, VOCAB:]
+block = model.backward(dlogits, cache)["W_Q"][VOCAB + model.first_query :, 0, VOCAB:]
 at_lag = np.array([push.diagonal(S - T + 1 - lag).mean() for lag in range(1, S + 1)])
 run.claim("the map of score gradients is a block of the gradient of W_Q",
           np.allclose(block, -push / np.sqrt(model.width), rtol=1e-10, atol=1e-14))  # fmt: skip
@@ -155,7 +155,7 @@ run.compare(
         ("attention on lag 3 at the end", 1, lag_attention),
         (
             "uniform attention on lag 3, at the start",
-            float((1 / np.arange(chain.context, length)).mean()),
+            float((1 / np.arange(chain.order, length)).mean()),
             float(by_lag[0, LAG - 1]),
         ),
         ("loss at the start (nats): ln 10", float(np.log(VOCAB)), float(entropy_rate + history["excess"][0])),

@@ -159,7 +159,7 @@ def descend(model, x, y, keep):
 chain = markov.draw_chain(run.rng, VOCAB, blocks=[[lag] for lag in LAGS], matrices="frobenius")
 x, y = chain.sample_regression(run.rng, SEQUENCES, LENGTH, exact=True)
 y = y[:, -1:] / math.sqrt(VOCAB)  # then |A_k| = m_k
-model = models.MinimalModel(VOCAB, LENGTH, HEADS, context=LENGTH, query_scale=0.0, value_scale=0.0)
+model = models.MinimalModel(VOCAB, LENGTH, HEADS, first_query=LENGTH - 1, query_scale=0.0, value_scale=0.0)
 position = np.arange(model.width) >= VOCAB
 masks = {"positions only": 1.0 * (position[:, None, None] & position), "whole": np.ones((model.width, 1, model.width))}
 places = np.eye(LENGTH)[[LENGTH - lag for lag in LAGS]]

@@ -105,11 +105,11 @@ def train_one(seed):
     for_chain, for_start, for_looks, for_data, for_drops = np.random.default_rng(seed).spawn(5)
     chain = markov.draw_chain(for_chain, VOCAB, spans, stride=option.stride, importance=importance,
                               reverse=option.reverse, lag_weights=option.lag_weights)  # fmt: skip
-    length = chain.context + GENERATED
+    length = chain.order + GENERATED
     if full:
-        model = models.Transformer(VOCAB, length - 1, heads=option.heads, context=chain.context)
+        model = models.Transformer(VOCAB, length - 1, heads=option.heads, first_query=chain.order - 1)
     else:
-        model = models.MinimalModel(VOCAB, length - 1, option.heads, chain.context, init_scale, 0.0)
+        model = models.MinimalModel(VOCAB, length - 1, option.heads, chain.order - 1, init_scale, 0.0)
     loss = train.next_token_loss(model, min(CHUNK, batch), run.map)
     if sequences:
         stream = train.minibatches(chain.sample(for_data, sequences, length), min(batch, sequences), for_data)
@@ -215,7 +215,7 @@ moments = [np.abs(at - step).argmin() for step in (edges[1] // 2, *edges[1:])]
 moments = [moments[i] for i in np.linspace(0, len(moments) - 1, 4).round().astype(int)]
 for i, moment in enumerate(moments):
     ax = fig.add_subplot(grid[1, 3 * i : 3 * i + 3])
-    plot.heads_map(ax, history["maps"][moment], f"step {at[moment]}", first_query=looks.model.context - 1)
+    plot.heads_map(ax, history["maps"][moment], f"step {at[moment]}", first_query=looks.model.first_query)
     if i == 0:
         ax.set_ylabel("query position\n(the heads' colours;\ngrey: alike)")
 for k in range(h):

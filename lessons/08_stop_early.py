@@ -40,8 +40,8 @@ if run.quick:
 # %%
 for_chain, for_start, for_looks, *for_data = run.rng.spawn(3 + len(SETS))
 chain = markov.draw_chain(for_chain, VOCAB, SPANS)
-length = chain.context + GENERATED
-model = models.MinimalModel(VOCAB, length - 1, HEADS, chain.context)
+length = chain.order + GENERATED
+model = models.MinimalModel(VOCAB, length - 1, HEADS, chain.order - 1)
 start = model.init(for_start)
 looks = ladder.LadderProbe(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device)
 histories = {}

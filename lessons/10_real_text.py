@@ -81,7 +81,7 @@ def look(counts, params):
 
 
 def train_on(corpus, rng, title):
-    model = models.EmbeddingModel(corpus.vocab, WIDTH, context=1, scale=SCALE)
+    model = models.EmbeddingModel(corpus.vocab, WIDTH, first_query=0, scale=SCALE)
     loss = train.next_token_loss(model, CHUNK, run.map)
     params = run.device.put(model.init(np.random.default_rng(options.seed)), "float32")
     seen, unseen = corpus.hold_out(HELD_OUT)

@@ -45,7 +45,7 @@ def sgemm_rate(device, n):
 
 def operations(model, B, S):
     """Floating-point operations of the matrix products in one step; everything else is not counted."""
-    T, D, V, H = S - model.context + 1, model.width, model.vocab, model.heads
+    T, D, V, H = S - model.first_query, model.width, model.vocab, model.heads
     if isinstance(model, models.MinimalModel):
         scores = 2 * (2 * T * D * S)  # forward a = q x^T, backward dq = da x
         values = 3 * (2 * T * S * V)  # forward y = s v, backward dv and ds
@@ -81,7 +81,7 @@ def torch_step(model, B, threads):
     except ImportError:
         return None
     torch.set_num_threads(threads)
-    rng, first, S = np.random.default_rng(0), model.context - 1, model.positions
+    rng, first, S = np.random.default_rng(0), model.first_query, model.positions
     sequences = torch.from_numpy(rng.integers(VOCAB, size=(B, S + 1)))
     p = {key: torch.nn.Parameter(torch.from_numpy(w.astype("float32"))) for key, w in model.init(rng).items()}
     hidden = ~torch.ones(S - first, S, dtype=torch.bool).tril(first)
@@ -128,8 +128,8 @@ def torch_step(model, B, threads):
 def steps_table(device, rate, threads):
     """Rows for every model and batch: whole, in chunks that fit the cache, or in chunks spread over threads."""
     on_gpu = device.xp is not np
-    minimal = {context: models.MinimalModel(VOCAB, POSITIONS, HEADS, context=context) for context in (1, 6)}
-    full = models.Transformer(VOCAB, 31, context=12)
+    minimal = {context: models.MinimalModel(VOCAB, POSITIONS, HEADS, first_query=context - 1) for context in (1, 6)}
+    full = models.Transformer(VOCAB, 31, first_query=11)
     jobs = [("minimal", minimal[context], B) for context in (1, 6) for B in (32, 512, 3000)]
     jobs += [("full", full, B) for B in (512, 3000)]
     with ThreadPoolExecutor(threads) as pool:
@@ -149,7 +149,7 @@ def steps_table(device, rate, threads):
                     t_rival = min(t_rival, seconds(rival, device, runs))
                     other = f" {t_rival * 1e3:>9.1f} {t_rival / t:>6.2f}"
                 print(
-                    f"{name:<8} {model.positions - model.context + 1:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
+                    f"{name:<8} {model.positions - model.first_query:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
                     f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}{other}",
                     flush=True,
                 )

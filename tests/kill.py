@@ -45,7 +45,7 @@ def trained(path):
     """Train from the checkpoint there, or from the start: a digest of all bits of the parameters and of the history."""
     rng = np.random.default_rng(0)
     chain = markov.draw_chain(rng, vocab=6, spans=(2, 1))
-    model = models.MinimalModel(vocab=6, positions=11, heads=3, context=chain.context)
+    model = models.MinimalModel(vocab=6, positions=11, heads=3, first_query=chain.order - 1)
     data, held_out, params = chain.sample(rng, 100, 12), chain.sample(rng, 20, 12), model.init(rng)
     loss = train.next_token_loss(model)
 

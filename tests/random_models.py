@@ -50,8 +50,8 @@ def vectors(rng, vocab, length):
 
 def minimal(rng, tokens):
     positions, scales = size(rng), [scale(rng) if rng.random() < 0.5 else None for _ in range(2)]
-    model = models.MinimalModel(size(rng), positions, size(rng), size(rng, positions), *scales)
-    length = size(rng, positions, model.context)
+    model = models.MinimalModel(size(rng), positions, size(rng), size(rng, positions) - 1, *scales)
+    length = size(rng, positions, model.first_query + 1)
     return model, lambda rng: (tokens(rng, model.vocab, length),)
 
 
@@ -63,8 +63,8 @@ def attention_layer(rng):
 
 
 def embedding(rng):
-    model = models.EmbeddingModel(size(rng), size(rng), size(rng), scale(rng))
-    length = size(rng, 7, model.context)
+    model = models.EmbeddingModel(size(rng), size(rng), size(rng) - 1, scale(rng))
+    length = size(rng, 7, model.first_query + 1)
     return model, lambda rng: (ids(rng, model.vocab, length),)
 
 
@@ -80,10 +80,10 @@ def transformer(rng, tokens):
     norm = norm and width != 2  # a norm makes +-1 of any two numbers: before it all gradients are 0 but for its eps
     kinds = [kind for kind in models.transformer.POSITIONS if width > 1 or kind != "sinusoidal"]
     model = models.Transformer(
-        size(rng), positions, width, heads, size(rng, 5, 0), size(rng, positions), size(rng, 3), norm,
+        size(rng), positions, width, heads, size(rng, 5, 0), size(rng, positions) - 1, size(rng, 3), norm,
         str(rng.choice(kinds)), size(rng) if rng.random() < 0.5 else None, scale(rng),
     )  # fmt: skip
-    length, p = size(rng, positions, model.context), rng.uniform(0, 0.6)
+    length, p = size(rng, positions, model.first_query + 1), rng.uniform(0, 0.6)
     drops = size(rng, model.depth * (2 if model.hidden else 1), 0) if rng.random() < 0.5 else 0
 
     def draw(rng):

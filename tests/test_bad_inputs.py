@@ -172,10 +172,10 @@ def add_ops():
 
 
 def add_models():
-    minimal = dict(vocab=5, positions=4, heads=2, context=2, query_scale=0.5, value_scale=0.5)
-    embedding, toy = dict(vocab=5, width=2, context=2, scale=0.5), dict(tokens=3, width=2, shared=2)
+    minimal = dict(vocab=5, positions=4, heads=2, first_query=1, query_scale=0.5, value_scale=0.5)
+    embedding, toy = dict(vocab=5, width=2, first_query=1, scale=0.5), dict(tokens=3, width=2, shared=2)
     layer = dict(width=4, heads=2, masked=True)
-    full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, context=2, depth=2, norm=True, position_kind="learned",
+    full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, first_query=1, depth=2, norm=True, position_kind="learned",
                 outputs=3, scale=0.5)
     for kind, settings, x in (
         (models.MinimalModel, minimal, IDS),
@@ -194,7 +194,7 @@ def add_models():
             add(model.check, x=x)
         if hasattr(model, "token_maps"):
             add(model.token_maps, params=params, fine={"NaN": "only some parameters are read"})
-    vectors = models.MinimalModel(5, 4, context=2)
+    vectors = models.MinimalModel(5, 4, first_query=1)
     pair(vectors.forward, vectors.backward, "dlogits", "vectors", params=like(vectors.init(rng())), x=array(2, 4, 5))
     drops = model.draw_drops(rng(), 2, 4, 0.5)
     add(model.draw_drops, rng=rng(), B=2, S=4, p=0.5)
@@ -245,7 +245,7 @@ def add_training():
         title=Text("run"), checkpoint=None, until=lambda history: False, also=("grads", "batches"),
         fine={"until, a function": "0 goes on", "key": "any dict", "batches, [NaN]": "this loss does not look",
               "batches, a function": "it draws them"})
-    model, toy = models.MinimalModel(5, 4, 2, context=2), models.ToyLayer(2, 2)
+    model, toy = models.MinimalModel(5, 4, 2, first_query=1), models.ToyLayer(2, 2)
     weights, flat = like(model.init(rng())), like(toy.init())
     sequences = np.concatenate([IDS, IDS[:, :1]], axis=1)
     on = lambda params, batch: lambda loss: loss(params, batch)
@@ -370,7 +370,7 @@ def add_tasks():
     add(chain.sample, rng=rng(), n=2, length=4)
     add(chain.sample_regression, rng=rng(), n=32, length=4, exact=True)
     add(markov.orthogonal, rng=rng(), h=2, V=3)
-    model = models.MinimalModel(4, 4, 2, context=2)
+    model = models.MinimalModel(4, 4, 2, first_query=1)
     params, sequences, cpu = like(model.init(rng())), chain.sample(rng(), 3, 5), backend.get("cpu")
     look = ladder.LadderProbe(model, chain, sequences, cpu)
     add(ladder.LadderProbe, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu,

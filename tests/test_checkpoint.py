@@ -67,7 +67,7 @@ def test_bad_input_is_one_clear_line(tmp_path):
 @pytest.mark.parametrize("optimizer", [optim.AdamW(0.02), optim.SGD(0.1, momentum=0.9)])
 def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, rng, optimizer):
     chain = markov.draw_chain(rng, vocab=6, spans=(1, 1))
-    model = models.MinimalModel(vocab=6, positions=7, heads=2, context=2)
+    model = models.MinimalModel(vocab=6, positions=7, heads=2, first_query=1)
     data, start = chain.sample(rng, 40, 8), device.put(model.init(rng), "float32")
     loss = train.next_token_loss(model)
 
@@ -242,7 +242,7 @@ def test_a_loss_of_the_librarys_is_told_by_what_it_closes_over(tmp_path):
 
     resume(models.EmbeddingModel(5, 3))
     resume(models.EmbeddingModel(5, 3))
-    for other in (lambda: resume(models.EmbeddingModel(5, 3, context=2)), lambda: resume(models.EmbeddingModel(5, 3), 2)):
+    for other in (lambda: resume(models.EmbeddingModel(5, 3, first_query=1)), lambda: resume(models.EmbeddingModel(5, 3), 2)):
         with pytest.raises(InputError, match="^resume: expected loss = "):
             other()
 

@@ -188,7 +188,7 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
     from tinyattn import optim
 
     for model, sequences in [
-        (models.MinimalModel(vocab=5, positions=6, heads=2, context=2), rng.integers(5, size=(9, 7))),
+        (models.MinimalModel(vocab=5, positions=6, heads=2, first_query=1), rng.integers(5, size=(9, 7))),
     ]:
         loss, start = train.next_token_loss(model), model.init(rng)
         params, _ = train.train(loss, start, [sequences] * 8, optim.SGD(0.3), steps=8)

@@ -166,7 +166,7 @@ def test_a_network_that_scores_positions_only_takes_the_steps_of_the_flow(rng, s
     chain = markov.draw_chain(rng, V, blocks=[[lag] for lag in lags], matrices="frobenius")
     x, y = chain.sample_regression(rng, 60, T, exact=True)
     y = y[:, -1:] / V**0.5
-    model = models.MinimalModel(V, T, heads=2, context=T, query_scale=0.0, value_scale=0.0)
+    model = models.MinimalModel(V, T, heads=2, first_query=T - 1, query_scale=0.0, value_scale=0.0)
     params, D = model.init(rng), model.width
     scores = 0.1 * rng.normal(size=(2, T))
     params["W_Q"][V + T - 1, :, V:] = scores * D**0.5

@@ -129,7 +129,7 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
     y = 0.7 * rng.normal(size=flow.start(rng, 1.0).size)
 
     def gradients(n, length, times=8):
-        model = models.EmbeddingModel(3, 5, context=length)
+        model = models.EmbeddingModel(3, 5, first_query=length - 1)
         params = dict(zip(("W0", "W1", "W_Q", "W_K"), flow.split(y)))
         loss = train.next_token_loss(model)
         drawn = [loss(params, chain_sequences(rng, flow, n, length + 1))[1] for _ in range(times)]

@@ -9,7 +9,7 @@ from tinyattn.tasks import markov
 @pytest.fixture
 def setting(rng):
     chain = markov.draw_chain(rng, vocab=5, spans=(2, 1))
-    model = models.MinimalModel(vocab=5, positions=8, heads=2, context=3)
+    model = models.MinimalModel(vocab=5, positions=8, heads=2, first_query=2)
     return chain, model, chain.sample(rng, 600, 9)
 
 
@@ -32,13 +32,13 @@ def test_the_ladder_is_its_plain_definition(device, rng, setting):
 
 def test_the_rungs_are_the_strongest_blocks(device, rng):
     chain = markov.draw_chain(rng, vocab=5, spans=(1, 1, 1), reverse=True)
-    model, x = models.MinimalModel(vocab=5, positions=5, context=3), chain.sample(rng, 50, 6)
+    model, x = models.MinimalModel(vocab=5, positions=5, first_query=2), chain.sample(rng, 50, 6)
     looks = ladder.LadderProbe(model, chain, x, device)
     assert looks.order == [2, 1, 0]
     np.testing.assert_allclose(looks.p[1], np.exp(chain.log_law(x[:, :-1], blocks=[1, 2])), rtol=1e-12)
     np.testing.assert_allclose(looks.p[2], np.exp(chain.log_law(x[:, :-1])), rtol=1e-12)
-    with pytest.raises(ValueError, match="model: expected a context of at least 3, as the chain's, got 2"):
-        ladder.LadderProbe(models.MinimalModel(vocab=5, positions=5, context=2), chain, x, device)
+    with pytest.raises(ValueError, match="model: expected its first query at 2 or later, as laws are, got 1"):
+        ladder.LadderProbe(models.MinimalModel(vocab=5, positions=5, first_query=1), chain, x, device)
 
 
 def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):

@@ -28,19 +28,19 @@ def law_by_hand(chain, past, blocks=None):
 )
 def test_the_law_and_its_truncations(rng, settings):
     chain = markov.draw_chain(rng, vocab=6, **settings)
-    x = rng.integers(6, size=(3, chain.context + 2))
+    x = rng.integers(6, size=(3, chain.order + 2))
     for blocks in [None, *range(len(chain.blocks) + 1)]:
         log_law = chain.log_law(x, blocks)
         assert log_law.shape == (3, 3, 6)
         for n, j in np.ndindex(3, 3):
-            want = law_by_hand(chain, x[n, : chain.context + j], blocks)
+            want = law_by_hand(chain, x[n, : chain.order + j], blocks)
             np.testing.assert_allclose(np.exp(log_law[n, j]), want, rtol=1e-9, atol=1e-15)
     np.testing.assert_allclose(chain.log_law(x, 0), -np.log(6))
 
 
 def test_settings_of_the_paper(rng):
     chain = markov.draw_chain(rng)
-    assert (chain.vocab, chain.temperature, chain.context) == (50, 0.1, 6)
+    assert (chain.vocab, chain.temperature, chain.order) == (50, 0.1, 6)
     assert chain.blocks == ((1, 2), (3, 4), (5, 6)) and chain.weights == ((1.0, 1.0),) * 3
     for A, scale in zip(chain.matrices, (1.7**2, 1.7, 1)):
         np.testing.assert_allclose(np.linalg.svd(A)[1], scale, rtol=1e-12)
@@ -146,9 +146,9 @@ def test_bad_settings_are_one_clear_line(rng, settings, message):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda c, rng: c.sample(rng, 3, 6), "length: expected more than context = 6 tokens, got 6"),
+        (lambda c, rng: c.sample(rng, 3, 6), "length: expected more than order = 6 tokens, got 6"),
         (lambda c, rng: c.sample(rng, 0, 8), "n: expected a whole number >= 1, got 0"),
-        (lambda c, rng: c.log_law(np.zeros((2, 5), int)), "x: expected sequences of at least context = 6 tokens, got 5"),
+        (lambda c, rng: c.log_law(np.zeros((2, 5), int)), "x: expected sequences of at least order = 6 tokens, got 5"),
         (lambda c, rng: c.log_law(np.zeros((2, 7))), "x: expected an integer array, got dtype float64"),
         (lambda c, rng: c.log_law(np.full((2, 7), 50)), "x: expected ids in 0..49, got 50"),
         (lambda c, rng: c.log_law(np.zeros((2, 7), int), blocks=4), "blocks: expected a whole number in 0..3, got 4"),

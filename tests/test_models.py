@@ -13,7 +13,7 @@ from tinyattn.tasks.recall import AssociativeRecall
 
 def slow_minimal(model, params, x):
     """The slow witness: full one-hot vectors, every product written out, one sequence, head and query at a time."""
-    V, D, first = model.vocab, model.width, model.context - 1
+    V, D, first = model.vocab, model.width, model.first_query
     B, S = x.shape
     onehot = np.zeros((B, S, D))
     for b, s in np.ndindex(B, S):
@@ -31,7 +31,7 @@ def slow_minimal(model, params, x):
 @pytest.mark.parametrize("heads", [1, 3])
 @pytest.mark.parametrize("context, tokens", [(1, 6), (3, 6), (3, 4)])
 def test_minimal_model_is_its_slow_witness(device, rng, heads, context, tokens):
-    model = models.MinimalModel(vocab=5, positions=6, heads=heads, context=context)
+    model = models.MinimalModel(vocab=5, positions=6, heads=heads, first_query=context - 1)
     params = {key: 3 * w for key, w in model.init(rng).items()}
     x = rng.integers(5, size=(4, tokens))
     logits, cache = model.forward(device.put(params), device.put(x))
@@ -42,7 +42,7 @@ def test_minimal_model_is_its_slow_witness(device, rng, heads, context, tokens):
 
 def test_the_minimal_model_reads_vectors_as_it_reads_ids(device, rng):
     """A one-hot vector is the token itself; any other is a mixture of tokens for the values, which are linear."""
-    model = models.MinimalModel(vocab=5, positions=6, heads=3, context=2)
+    model = models.MinimalModel(vocab=5, positions=6, heads=3, first_query=1)
     params, ids = device.put(model.init(rng)), rng.integers(5, size=(4, 6))
     want, ids_cache = model.forward(params, device.put(ids))
     got, cache = model.forward(params, device.put(np.eye(5)[ids]))
@@ -57,7 +57,7 @@ def test_the_minimal_model_reads_vectors_as_it_reads_ids(device, rng):
 
 @pytest.mark.parametrize("context", [1, 3])
 def test_the_embedding_model_is_its_definition(device, rng, context):
-    model = models.EmbeddingModel(vocab=5, width=4, context=context, scale=1.0)
+    model = models.EmbeddingModel(vocab=5, width=4, first_query=context - 1, scale=1.0)
     params, x = model.init(rng), rng.integers(5, size=(3, 6))
     logits, cache = model.forward(device.put(params), device.put(x))
     for b, t in np.ndindex(3, 7 - context):
@@ -65,13 +65,13 @@ def test_the_embedding_model_is_its_definition(device, rng, context):
         a = np.exp(e @ params["W_K"] @ (e[-1] @ params["W_Q"]))
         np.testing.assert_allclose(to_numpy(logits)[b, t], a / a.sum() @ e @ params["W1"], rtol=1e-10)
         np.testing.assert_allclose(to_numpy(cache.attention)[b, 0, t, : context + t], a / a.sum(), rtol=1e-10)
-    with pytest.raises(InputError, match="x: expected sequences of at least context = 3 tokens, got 2"):
-        models.EmbeddingModel(5, 4, context=3).forward(params, x[:, :2])
+    with pytest.raises(InputError, match="x: expected sequences of more than first_query = 2 tokens, got 2"):
+        models.EmbeddingModel(5, 4, first_query=2).forward(params, x[:, :2])
 
 
 def slow_transformer(model, p, x, drops):
     """The slow witness: one sequence, one query, one head at a time, from the definitions."""
-    B, S, first, K = *x.shape, model.context - 1, model.width // model.heads
+    B, S, first, K = *x.shape, model.first_query, model.width // model.heads
 
     def norm(v, g, b):
         return g * (v - v.mean()) / np.sqrt(v.var() + 1e-5) + b
@@ -94,7 +94,7 @@ def slow_transformer(model, p, x, drops):
 @pytest.mark.parametrize("context, tokens", [(1, 6), (3, 6), (3, 4)])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_the_transformer_is_its_slow_witness(device, rng, context, tokens, dropout):
-    model = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, context=context)
+    model = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, first_query=context - 1)
     params = {key: w + 0.3 * rng.normal(size=w.shape) for key, w in model.init(rng).items()}
     x, drops = rng.integers(5, size=(3, tokens)), model.draw_drops(rng, 3, tokens, dropout)
     logits, cache = model.forward(device.put(params), device.put(x), *device.put(drops))
@@ -108,7 +108,7 @@ def test_the_transformer_is_its_slow_witness(device, rng, context, tokens, dropo
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("when", ["at start", "after steps"])
 def test_gradients_of_the_transformer(rng, dropout, when):
-    model = models.Transformer(vocab=5, positions=7, width=12, heads=3, hidden=9, context=3)
+    model = models.Transformer(vocab=5, positions=7, width=12, heads=3, hidden=9, first_query=2)
     sequences, drops = rng.integers(5, size=(4, 8)), model.draw_drops(rng, 4, 7, dropout)
     params = model.init(rng)
     if when == "after steps":
@@ -119,7 +119,7 @@ def test_gradients_of_the_transformer(rng, dropout, when):
 
 def test_a_deep_transformer_is_blocks_one_after_the_other(device, rng):
     """Depth two: the first block's output, by the slow witness, is what the second reads; and settings only leave parts out."""
-    deep = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, context=3, depth=2)
+    deep = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, first_query=2, depth=2)
     params = {key: w + 0.3 * rng.normal(size=w.shape) for key, w in deep.init(rng).items()}
     x = rng.integers(5, size=(3, 6))
     got = to_numpy(deep.forward(device.put(params), device.put(x))[0])
@@ -153,7 +153,7 @@ def test_settings_leave_parts_out(rng):
     sines = models.Transformer(5, 50, width=7, heads=1, position_kind="sinusoidal")._sines(np, np.float64)
     assert sines.shape == (50, 7) and np.linalg.norm(sines, axis=1) == pytest.approx(1)
     assert sines[3, 0] / sines[3, 5] == pytest.approx(np.sin(3) / np.cos(3 / 10000 ** (4 / 7)))
-    drops = models.Transformer(5, 6, width=6, heads=2, context=4, depth=2).draw_drops(rng, 2, 6, 0.5)
+    drops = models.Transformer(5, 6, width=6, heads=2, first_query=3, depth=2).draw_drops(rng, 2, 6, 0.5)
     assert [d.shape for d in drops] == [(2, 6, 6), (2, 6, 6), (2, 3, 6), (2, 3, 6)]
     tiny = models.Transformer(200, 6, scale=1e-3).init(rng)
     assert tiny["W_E"].std() == pytest.approx(1e-3, rel=0.05) and tiny["W_P"].std() == pytest.approx(1e-3, rel=0.1)
@@ -162,7 +162,7 @@ def test_settings_leave_parts_out(rng):
 @pytest.mark.parametrize("when", ["at start", "after steps"])
 def test_gradients_of_the_deep_transformer(rng, when):
     for settings in (dict(), dict(hidden=0, norm=False), dict(position_kind="sinusoidal", norm=False)):
-        model = models.Transformer(vocab=5, positions=7, width=6, heads=2, **{"hidden": 5, **settings}, context=7, depth=2)
+        model = models.Transformer(vocab=5, positions=7, width=6, heads=2, **{"hidden": 5, **settings}, first_query=6, depth=2)
         sequences = rng.integers(5, size=(4, 8))
         params = model.init(rng)
         if when == "after steps":
@@ -172,7 +172,7 @@ def test_gradients_of_the_deep_transformer(rng, when):
 
 
 def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
-    model = models.Transformer(vocab=5, positions=9, width=12, heads=3, hidden=9, context=3)
+    model = models.Transformer(vocab=5, positions=9, width=12, heads=3, hidden=9, first_query=2)
     sequences, drops = rng.integers(5, size=(40, 10)), model.draw_drops(rng, 40, 9, 0.25)
     assert drops[0].shape == (40, 7, 12) and set(np.unique(drops[1])) == {0, 4 / 3}
     assert drops[0].mean() == pytest.approx(1, abs=0.05)
@@ -194,7 +194,7 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
         (lambda: models.Transformer(5, 6, depth=0), "depth: expected a whole number >= 1, got 0"),
         (lambda: models.Transformer(5, 6, scale=0.0), "scale: expected .* > 0 .*, got 0.0"),
         (lambda: forward_with(models.Transformer(5, 6), 3), "drops: expected at most 2, drop_1, drop_2, got 3"),
-        (lambda: models.Transformer(5, 6, context=7), "context: expected at most positions = 6, got 7"),
+        (lambda: models.Transformer(5, 6, first_query=6), "first_query: expected less than positions = 6, got 6"),
         (lambda: models.Transformer(5, 6).draw_drops(np.random.default_rng(0), 2, 6, 1.0), "p: expected .* < 1, got 1.0"),
     ],
 )
@@ -216,7 +216,7 @@ def trained(model, loss, batch, steps=5):
 @pytest.mark.parametrize("when", ["at start", "small start", "after steps"])
 def test_gradients_of_the_minimal_model(rng, heads, when):
     small = dict(query_scale=1e-3, value_scale=1e-3) if when == "small start" else {}
-    model = models.MinimalModel(vocab=4, positions=7, heads=heads, context=3, **small)
+    model = models.MinimalModel(vocab=4, positions=7, heads=heads, first_query=2, **small)
     sequences = rng.integers(4, size=(3, 8))
     params = model.init(rng)
     if when == "after steps":
@@ -263,7 +263,7 @@ def test_pack_and_unpack(device, rng):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_training_pass_keeps_its_precision(device, rng, dtype):
-    model = models.MinimalModel(vocab=5, positions=6, heads=2, context=2)
+    model = models.MinimalModel(vocab=5, positions=6, heads=2, first_query=1)
     params = device.put(model.init(rng), dtype)
     loss, grads = train.next_token_loss(model, chunk=3)(params, device.put(rng.integers(5, size=(7, 7))))
     assert loss.dtype == dtype and all(g.dtype == dtype for g in grads.values())
@@ -271,7 +271,7 @@ def test_a_training_pass_keeps_its_precision(device, rng, dtype):
 
 
 def model():
-    return models.MinimalModel(vocab=5, positions=6, context=3)
+    return models.MinimalModel(vocab=5, positions=6, first_query=2)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def model():
         (lambda p: model().forward({**p, "W_V": p["W_Q"]}, np.zeros((2, 6), int)), r"W_V: expected shape \(11, 1, 5\)"),
         (lambda p: models.MinimalModel(vocab=0, positions=6), r"vocab: expected a whole number >= 1, got 0"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, heads=1.5), r"heads: expected a whole number"),
-        (lambda p: models.MinimalModel(vocab=5, positions=6, context=7), r"context: expected at most positions = 6"),
+        (lambda p: models.MinimalModel(vocab=5, positions=6, first_query=6), r"first_query: expected less than positions = 6"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0 .*, got -1"),
         (lambda p: models.AttentionLayer(width=10, heads=3), r"heads: expected a divisor of width = 10, got 3"),
         (
@@ -342,7 +342,7 @@ def test_weights_start_uniform_within_their_scales(rng):
 def test_sizes_of_a_narrow_type_are_sizes(rng):
     narrow = np.int8
     model = models.MinimalModel(narrow(100), narrow(100), narrow(2), narrow(3))
-    assert model.width == 200 and type(model.context) is int
+    assert model.width == 200 and type(model.first_query) is int
     assert models.ToyLayer(9, 4, np.uint8(2)).scores_backward(np.ones((1, 9))).tolist() == [2]
     deep = models.Transformer(np.uint8(5), np.uint8(6), np.uint8(6), np.uint8(2), np.uint8(4), np.uint8(3), np.uint8(2))
     wide = models.Transformer(5, 6, 6, 2, 4, 3, 2)

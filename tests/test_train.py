@@ -86,7 +86,7 @@ def test_batches_may_adapt_and_see_what_was_seen_then():
 
 
 def test_next_token_loss_counts_full_contexts_only_and_chunks_add_up(device, rng):
-    model = models.MinimalModel(vocab=5, positions=7, heads=2, context=3)
+    model = models.MinimalModel(vocab=5, positions=7, heads=2, first_query=2)
     params = model.init(rng)
     sequences = rng.integers(5, size=(7, 8))
     logits, _ = model.forward(params, sequences[:, :-1])
@@ -105,7 +105,7 @@ def test_next_token_loss_counts_full_contexts_only_and_chunks_add_up(device, rng
 
 def test_training_is_the_same_on_the_stand_in(device, rng):
     chain = markov.draw_chain(rng, vocab=6, spans=(1, 1))
-    model = models.MinimalModel(vocab=6, positions=7, heads=2, context=2)
+    model = models.MinimalModel(vocab=6, positions=7, heads=2, first_query=1)
     data, start = chain.sample(rng, 40, 8), model.init(rng)
 
     def run(put):
@@ -175,7 +175,7 @@ def test_bad_input_is_one_clear_line(change, message):
 
 
 def test_sequences_are_checked_on_the_host_before_they_enter(rng):
-    loss = train.next_token_loss(models.MinimalModel(vocab=5, positions=7, context=3))
+    loss = train.next_token_loss(models.MinimalModel(vocab=5, positions=7, first_query=2))
     sequences = rng.integers(5, size=(4, 8))
     assert loss.check(sequences) is sequences
     for wrong, message in [
@@ -190,7 +190,7 @@ def test_sequences_are_checked_on_the_host_before_they_enter(rng):
     with pytest.raises(InputError, match="rng: expected a numpy.random.Generator, .* got 3"):
         train.minibatches(sequences, 2, 3)
     with pytest.raises(InputError, match="batch: number of sequences: expected a whole number >= 1, got 0"):
-        loss(models.MinimalModel(vocab=5, positions=7, context=3).init(rng), sequences[:0])
+        loss(models.MinimalModel(vocab=5, positions=7, first_query=2).init(rng), sequences[:0])
 
 
 def test_the_history_keeps_what_it_was_given():
@@ -250,8 +250,9 @@ def test_a_flow_may_have_a_careless_loss():
 @pytest.mark.parametrize("kind", ["minimal", "full", "embedding"])
 def test_ids_of_any_width_train_alike(rng, dtype, kind):
     vocab = min(np.iinfo(dtype).max + 1, 300)
-    model = {"minimal": models.MinimalModel(vocab, 6, 2, context=2), "embedding": models.EmbeddingModel(vocab, 3, context=2),
-             "full": models.Transformer(vocab, 6, width=4, heads=2, hidden=3, context=2)}[kind]  # fmt: skip
+    model = {"minimal": models.MinimalModel(vocab, 6, 2, first_query=1),
+             "embedding": models.EmbeddingModel(vocab, 3, first_query=1),
+             "full": models.Transformer(vocab, 6, width=4, heads=2, hidden=3, first_query=1)}[kind]  # fmt: skip
     loss, params, x = train.next_token_loss(model), model.init(rng), rng.integers(0, vocab, (3, 7))
     x[0, :2] = vocab - 1
     (wide, grads), (narrow, narrow_grads) = loss(params, x), loss(params, x.astype(dtype))

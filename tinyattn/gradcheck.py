@@ -270,10 +270,10 @@ def cases() -> list[Case]:
     one_head = {"x": (2, 4, 6), "W_Q": (6, 1, 5), "W_K": (6, 1, 5), "W_V": (6, 1, 2), "W_O": (1, 2, 7)}
     large = {"x": (3, 7, 12), "W_Q": (12, 4, 11), "W_K": (12, 4, 11), "W_V": (12, 4, 9), "W_O": (4, 9, 13)}
     target = np.linspace(-2, 2, 60).reshape(3, 4, 5)
-    minimal = {H: models.MinimalModel(vocab=4, positions=5, heads=H, context=2) for H in (1, 3)}
+    minimal = {H: models.MinimalModel(vocab=4, positions=5, heads=H, first_query=1) for H in (1, 3)}
     layer = {H: models.AttentionLayer(width=6, heads=H) for H in (1, 3)}
-    full = models.Transformer(vocab=4, positions=6, width=6, heads=2, hidden=5, context=3)
-    deep = models.Transformer(4, 5, width=6, heads=2, hidden=0, context=5, depth=2, norm=False)
+    full = models.Transformer(vocab=4, positions=6, width=6, heads=2, hidden=5, first_query=2)
+    deep = models.Transformer(4, 5, width=6, heads=2, hidden=0, first_query=4, depth=2, norm=False)
     plain = models.Transformer(4, 5, width=6, heads=1, hidden=5, depth=2, norm=False, position_kind="sinusoidal", outputs=3)
     toy = {n: models.ToyLayer(tokens=7, width=4, shared=n) for n in (0, 2)}
     return [
@@ -296,7 +296,7 @@ def cases() -> list[Case]:
         *(_model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
         _model_case("MinimalModel on vectors", minimal[3], lambda rng: rng.normal(size=(2, 5, 4))),
         *(_model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
-        _model_case("EmbeddingModel", models.EmbeddingModel(4, 5, context=3), lambda rng: rng.integers(4, size=(3, 6))),
+        _model_case("EmbeddingModel", models.EmbeddingModel(4, 5, first_query=2), lambda rng: rng.integers(4, size=(3, 6))),
         _model_case("Transformer", full, lambda rng: rng.integers(4, size=(3, 5))),
         _model_case("Transformer, dropout", full, lambda rng: (rng.integers(4, size=(3, 5)), *full.draw_drops(rng, 3, 5, 0.4))),
         _model_case("Transformer, two layers", deep, lambda rng: rng.integers(4, size=(3, 5))),

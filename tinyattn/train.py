@@ -289,9 +289,9 @@ def _beside(tree, params):
 
 
 def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Iterable[Any]] = map) -> Any:
-    """The loss for `train`: mean cross-entropy of each next token, where the model's context is full.
+    """The loss for `train`: mean cross-entropy of the token after each query.
 
-    Batches are sequences of token ids (B, S+1): the first S are read, and those from model.context on are predicted.
+    Batches are sequences of token ids (B, S+1): the first S are read, and those behind model.first_query are predicted.
     A batch may be a tuple (sequences, ...) with more arrays for model.forward, a row for each sequence: dropout masks.
     With `chunk`, so many sequences pass at a time and gradients add up, always in the same order: the arrays of a pass
     then stay in the processor's cache. With the map of a thread pool, passes run side by side; tell NumPy's matrix
@@ -318,7 +318,7 @@ def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Ite
             part = sequences[rows]
             share = part.shape[0] / B
             logits, cache = model.forward(params, part[:, :-1], *(array[rows] for array in others))
-            loss, ce_cache = cross_entropy_forward(logits, part[:, model.context :])
+            loss, ce_cache = cross_entropy_forward(logits, part[:, model.first_query + 1 :])
             return share * loss, copied(model.backward(cross_entropy_backward(share, ce_cache), cache))
 
         def add(one, other):
@@ -329,7 +329,7 @@ def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Ite
         return functools.reduce(add, check_instance("map: its return", passes, Iterable))
 
     def _check_length(name, sequences):
-        least, most = model.context + 1, getattr(model, "positions", math.inf) + 1
+        least, most = model.first_query + 2, getattr(model, "positions", math.inf) + 1
         if not least <= sequences.shape[1] <= most:
             raise InputError(f"{name}: expected sequences of {least} to {most} tokens, got shape {tuple(sequences.shape)}")
 

@@ -90,7 +90,7 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
     task, device = AssociativeRecall(s["pairs"], s["tokens"], s["repeats"], s["p"]), backend.get(s["device"])
     for_init, for_judging, for_batches = np.random.default_rng(s["seed"]).spawn(3)
     T, V = task.length, task.tokens
-    model = Transformer(2 * V if s["previous"] else V, T, s["width"], s["heads"], hidden=0, context=T, depth=s["depth"],
+    model = Transformer(2 * V if s["previous"] else V, T, s["width"], s["heads"], hidden=0, first_query=T - 1, depth=s["depth"],
                         norm=False, outputs=V, scale=s["scale"])  # fmt: skip
     params = device.put(model.init(for_init), "float32")
     if s["adaptive"] is not None and not isinstance(s["adaptive"], dict):
@@ -164,7 +164,7 @@ def location(settings: dict[str, Any]) -> dict[str, Any]:
     for_task, for_init, for_judging, for_batches = np.random.default_rng(s["seed"]).spawn(4)
     task = regression.draw_task(for_task, T, d, s["places"], s["p"])
     clean = regression.SingleLocation(task.W_star, T, s["places"])
-    model = Transformer(d + 1, T, s["model_width"], s["heads"], s["hidden"], context=T, depth=s["depth"], norm=False,
+    model = Transformer(d + 1, T, s["model_width"], s["heads"], s["hidden"], first_query=T - 1, depth=s["depth"], norm=False,
                         position_kind="sinusoidal", outputs=d, scale=1 / math.sqrt(s["model_width"]))  # fmt: skip
     params = device.put(model.init(for_init), "float32")
 

@@ -23,7 +23,7 @@ from .params import check_params
 # The embedding model of "Focus and Dilution" (arXiv 2605.01199)
 #
 #     (1)  e = W0[x]
-#     (2)  q = e W_Q,  k = e W_K            queries at positions context-1, context, ...
+#     (2)  q = e W_Q,  k = e W_K            queries at positions first_query, first_query+1, ...
 #     (3)  a_tj = q_t . k_j                 not divided by anything
 #     (4)  y = attend(a, e)                 the values are the embeddings themselves
 #     (5)  logits = y W1
@@ -51,17 +51,18 @@ class EmbeddingModelCache(NamedTuple):
 class EmbeddingModel:
     """One head over embeddings: no positions, no value matrix, no normalisation, one matrix W0 for all that is read.
 
-    context: the token after position context-1, context, ... is predicted: 1 is every token, the length only the last.
-    scale:   standard deviation of all weights at the start.
+    first_query: the first query sits there, from 0; each predicts the token after it, from itself and all earlier ones.
+    scale:       standard deviation of all weights at the start.
     """
 
     vocab: int
     width: int
-    context: int = 1
+    first_query: int = 0
     scale: float = 1e-3
 
     def __post_init__(self):
-        keep_counts(self, "vocab", "width", "context")
+        keep_counts(self, "vocab", "width")
+        keep_counts(self, "first_query", least=0)
         check_number("scale", self.scale, least=0, most=1e100)
 
     def init(self, rng: np.random.Generator) -> Params:
@@ -73,15 +74,15 @@ class EmbeddingModel:
         """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
         x = check_ids("x", x, self.vocab)
         check_shape("x", x, (None, None))
-        if x.shape[1] < self.context:
-            raise InputError(f"x: expected sequences of at least context = {self.context} tokens, got {x.shape[1]}")
+        if x.shape[1] <= self.first_query:
+            raise InputError(f"x: expected sequences of more than first_query = {self.first_query} tokens, got {x.shape[1]}")
         return x
 
     def forward(self, params: Params, x: Any) -> tuple[Any, EmbeddingModelCache]:
-        """Token ids x (B, S) -> logits (B, T, V), T = S-context+1."""
+        """Token ids x (B, S) -> logits (B, T, V), T = S - first_query."""
         x = self.check(x)
         check_params(params, self._shapes())
-        S, first = x.shape[1], self.context - 1
+        S, first = x.shape[1], self.first_query
         e, embedding = embedding_forward(x, params["W0"])  # (1)
         q, q_cache = linear_forward(e[:, first:], params["W_Q"])  # (2)
         k, k_cache = linear_forward(e, params["W_K"])
@@ -100,7 +101,7 @@ class EmbeddingModel:
         de_k, dW_K, _ = linear_backward(dk, cache.k)  # (2)
         de_q, dW_Q, _ = linear_backward(dq, cache.q)
         de = de + de_k
-        de[:, self.context - 1 :] += de_q  # (7)
+        de[:, self.first_query :] += de_q  # (7)
         return {"W0": embedding_backward(de, cache.embedding), "W1": dW1, "W_Q": dW_Q, "W_K": dW_K}  # (1)
 
     def _shapes(self):

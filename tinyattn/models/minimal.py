@@ -46,24 +46,25 @@ class MinimalModel:
 
     vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
     heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab + positions.
-    context:          queries stand where at least this many tokens can be seen, at positions context-1, context, ...
+    first_query:      the first query sits there, from 0; every query sees itself and all earlier tokens.
     query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D matrix.
     """
 
     vocab: int
     positions: int
     heads: int = 1
-    context: int = 1
+    first_query: int = 0
     query_scale: float | None = None
     value_scale: float | None = None
 
     def __post_init__(self):
-        keep_counts(self, "vocab", "positions", "heads", "context")
+        keep_counts(self, "vocab", "positions", "heads")
+        keep_counts(self, "first_query", least=0)
         for name in ("query_scale", "value_scale"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), least=0, most=1e100)
-        if self.context > self.positions:
-            raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
+        if self.first_query >= self.positions:
+            raise InputError(f"first_query: expected less than positions = {self.positions}, got {self.first_query}")
 
     @property
     def width(self):
@@ -82,14 +83,14 @@ class MinimalModel:
         return check_input(self, x)
 
     def forward(self, params: Params, x: Any) -> tuple[Any, MinimalCache]:
-        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S-context+1.
+        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S - first_query.
 
-        Entry t is about the token after position context-1 + t.
+        Entry t is about the token after position first_query + t.
         """
         x = self.check(x)
         check_params(params, self._shapes())
         xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
-        first = self.context - 1
+        first = self.first_query
         inputs = self._inputs(x, W_Q.dtype)
         q = self._project(W_Q, x, inputs, first)  # (1)
         v = self._project(W_V, x, inputs)  # (2)
@@ -101,7 +102,7 @@ class MinimalModel:
     def backward(self, dlogits: Any, cache: MinimalCache) -> Params:
         """dlogits (B, T, V) -> gradients of W_Q and W_V."""
         x, attend = check_instance("cache", cache, MinimalCache)
-        D, H, first = self.width, self.heads, self.context - 1
+        D, H, first = self.width, self.heads, self.first_query
         check_floats("dlogits", dlogits, (x.shape[0], x.shape[1] - first, self.vocab))
         dy = namespace(dlogits).broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
         da, dv = attend_backward(dy, attend)  # (4)

@@ -54,6 +54,7 @@ def check_input(model, x):
 
 
 def check_length(model, x):
-    if not model.context <= x.shape[1] <= model.positions:
-        raise InputError(f"x: expected shape (batch, {model.context} to {model.positions} tokens), got {tuple(x.shape)}")
+    least = model.first_query + 1
+    if not least <= x.shape[1] <= model.positions:
+        raise InputError(f"x: expected shape (batch, {least} to {model.positions} tokens), got {tuple(x.shape)}")
     return x

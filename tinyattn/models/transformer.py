@@ -154,7 +154,7 @@ class Transformer:
     vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
     width, heads:     heads split the width, which is a multiple of their number.
     hidden:           width of the MLP; 0 leaves it out.
-    context:          queries stand where at least this many tokens can be seen, at positions context-1, context, ...
+    first_query:      the first query sits there, from 0; every query sees itself and all earlier tokens.
     depth:            number of blocks.
     norm:             False leaves the layer norms out.
     position_kind:    "learned", "sinusoidal" (fixed; Vaswani and others, 2017, here of length 1) or "none".
@@ -167,7 +167,7 @@ class Transformer:
     width: int = 255
     heads: int = 3
     hidden: int = 64
-    context: int = 1
+    first_query: int = 0
     depth: int = 1
     norm: bool = True
     position_kind: str = "learned"
@@ -175,16 +175,16 @@ class Transformer:
     scale: float = math.sqrt(0.5)  # a token and its position then have variance 1 together
 
     def __post_init__(self):
-        keep_counts(self, "vocab", "positions", "width", "heads", "context", "depth")
-        keep_counts(self, "hidden", least=0)
+        keep_counts(self, "vocab", "positions", "width", "heads", "depth")
+        keep_counts(self, "hidden", "first_query", least=0)
         check_number("scale", self.scale, above=0, most=1e100)
         check_instance("norm", self.norm, bool)
         if self.outputs is not None:
             keep_counts(self, "outputs")
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
-        if self.context > self.positions:
-            raise InputError(f"context: expected at most positions = {self.positions}, got {self.context}")
+        if self.first_query >= self.positions:
+            raise InputError(f"first_query: expected less than positions = {self.positions}, got {self.first_query}")
         check_choice("position_kind", self.position_kind, POSITIONS)
         if self.position_kind == "sinusoidal" and self.width == 1:
             raise InputError("width: expected at least 2 for sinusoidal positions, one number being no direction, got 1")
@@ -214,7 +214,7 @@ class Transformer:
         """
         check_generator("rng", rng)
         check_count("B", B)
-        check_count("S", S, self.context, self.positions)
+        check_count("S", S, self.first_query + 1, self.positions)
         check_number("p", p, least=0, below=1)
         return tuple((rng.random(shape) >= p) / (1 - p) for shape in self._drop_shapes(B, S).values())
 
@@ -223,7 +223,7 @@ class Transformer:
         return check_input(self, x)
 
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
-        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, outputs), T = S-context+1.
+        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, outputs), T = S - first_query.
 
         drops, as draw_drops makes them; without them, or where one is None, nothing is dropped.
         """
@@ -242,7 +242,7 @@ class Transformer:
             e = e + (params["W_P"] if self.position_kind == "learned" else self._sines(xp, e.dtype))[:S]
         z, blocks = e, []
         for layer in range(1, self.depth + 1):
-            first = self.context - 1 if layer == self.depth else 0
+            first = self.first_query if layer == self.depth else 0
             d = tuple(1.0 if drop.get(name) is None else drop[name] for name in self._names(("drop_1", "drop_2"), layer))
             p = {key: params[name] for key, name in zip(self._block_shapes(), self._names(self._block_shapes(), layer))}
             z, block = block_forward(z, p, causal(S - first, S, xp), first, d)  # (2)
@@ -300,7 +300,7 @@ class Transformer:
     def _drop_shapes(self, B, S):
         D, shapes = self.width, {}
         for layer in range(1, self.depth + 1):
-            T = S - self.context + 1 if layer == self.depth else S
+            T = S - self.first_query if layer == self.depth else S
             for name in self._names(("drop_1", "drop_2") if self.hidden else ("drop_1",), layer):
                 shapes[name] = (B, T, D)
         return shapes

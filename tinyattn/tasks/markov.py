@@ -37,7 +37,7 @@ CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step 
 
 @dataclass(frozen=True, eq=False)
 class MarkovChain:
-    """A chain as `draw_chain` makes it. Positions t with a full context of past tokens, `context`, have a law.
+    """A chain as `draw_chain` makes it. Positions t with at least `order` tokens before them have a law.
 
     matrices:    A_k with its importance, (h, V, V); column u of A_k is what token u adds to the next token's logits.
     blocks:      a tuple of lags for each matrix; lag 1 is the token just before the one predicted.
@@ -75,14 +75,14 @@ class MarkovChain:
         return self.matrices.shape[-1]
 
     @property
-    def context(self):
+    def order(self):
         """How far back the chain looks: the largest lag."""
         return max(map(max, self.blocks))
 
     def log_law(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
         """Log-probabilities of the token after each full context of x, integer ids (n, S).
 
-        Returns (n, S-context+1, V): entry j is about the token after x[:, j + context - 1]. With `blocks` = k the law
+        Returns (n, S - order + 1, V): entry j is about the token after x[:, j + order - 1]. With `blocks` = k the law
         sees only the first k blocks; with a list, the blocks it names, counted from 0.
         """
         check_shape("x", x, (None, None))
@@ -95,12 +95,12 @@ class MarkovChain:
         else:
             check_floats("x", x, (None, None, self.vocab))
         check_some("x", x)
-        S, context = x.shape[1], self.context
-        if S < context:
-            raise InputError(f"x: expected sequences of at least context = {context} tokens, got {S}")
+        S, order = x.shape[1], self.order
+        if S < order:
+            raise InputError(f"x: expected sequences of at least order = {order} tokens, got {S}")
         total: Any = 0.0
         for lag, table in self._tables(blocks).items():
-            past = x[:, context - lag : S + 1 - lag]
+            past = x[:, order - lag : S + 1 - lag]
             total = total + (table[past] if x.ndim == 2 else past @ table)
         return total
 
@@ -108,13 +108,13 @@ class MarkovChain:
         """n sequences of `length` tokens, (n, length) int64: a uniform context, then tokens from the law."""
         check_generator("rng", rng)
         self._check_length(n, length)
-        V, context = self.vocab, self.context
+        V, order = self.vocab, self.order
         x = np.empty((n, length), dtype=np.int64)
-        x[:, :context] = rng.integers(V, size=(n, context))
+        x[:, :order] = rng.integers(V, size=(n, order))
         u = rng.random((n, length))
         tables = {lag: table / self.temperature for lag, table in self._tables().items()}
         for rows in (slice(start, start + CHUNK) for start in range(0, n, CHUNK)):
-            for t in range(context, length):
+            for t in range(order, length):
                 z = sum(table[x[rows, t - lag]] for lag, table in tables.items())
                 # Invert the distribution function: the token is the number of places at which it is still below u.
                 cdf = np.exp(z - z.max(axis=1, keepdims=True)).cumsum(axis=1)
@@ -125,7 +125,7 @@ class MarkovChain:
     def sample_regression(
         self, rng: np.random.Generator, n: int, length: int, exact: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length-context+1, V).
+        """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length - order + 1, V).
 
         With `exact` the sample is whitened and every x comes with its mirror image -x: its moments up to the third are
         those of N(0, I) exactly, and what depends on them alone is what an infinite sample would give. It takes an even
@@ -146,8 +146,8 @@ class MarkovChain:
 
     def _check_length(self, n, length):
         check_count("n", n)
-        if check_count("length", length) <= self.context:
-            raise InputError(f"length: expected more than context = {self.context} tokens, got {length}")
+        if check_count("length", length) <= self.order:
+            raise InputError(f"length: expected more than order = {self.order} tokens, got {length}")
 
     def _tables(self, blocks=None):
         """For each lag the table (V, V) whose row u is what token u at that lag adds: sum over its blocks of c_i A_k."""
