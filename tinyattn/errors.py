@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
+_WIDE = (np.dtype("float32"), np.dtype("float64"))
 
 
 class InputError(ValueError):
@@ -95,6 +96,8 @@ def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 
 
     `axes` is the least number of them; `shape` is as in `check_shape`.
     """
+    if type(array) is np.ndarray and array.dtype in _WIDE and array.ndim >= axes and shape in (None, array.shape):
+        return array  # at once: every operation asks for it
     check_array(name, array)
     if array.dtype.kind != "f" or array.dtype.itemsize < 4:
         raise InputError(f"{name}: expected float32 or float64, got {array.dtype}")
@@ -123,6 +126,8 @@ def check_ids(name: str, ids: Any, size: int) -> Any:
 def check_shape(name: str, array: Any, expected: tuple) -> None:
     """Raise InputError unless array.shape fits `expected`, a tuple of sizes in which None allows any."""
     check_array(name, array)
+    if array.shape == expected:
+        return
     fits = len(array.shape) == len(expected) and all(e in (None, n) for n, e in zip(array.shape, expected))
     if not fits:
         wanted = str(tuple(expected)).replace("None", "any")
@@ -139,7 +144,7 @@ def check_dict(name: str, value: Any, keys) -> Any:
     """Return `value`, or raise InputError unless it is a dict with exactly these keys, in any order."""
     if not isinstance(value, Mapping):
         raise InputError(f"{name}: expected a dict, got {shown(value)}")
-    if value.keys() != set(keys):
+    if value.keys() != (keys.keys() if isinstance(keys, dict) else set(keys)):
         raise InputError(f"{name}: expected the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}")
     return value
 

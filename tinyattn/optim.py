@@ -33,6 +33,9 @@ def _check(params, grads, state, names):
     for name, tree in {"grads": grads, **{f"state[{name!r}]": state[name] for name in names if name != "t"}}.items():
         check_dict(name, tree, params)
         for key, p in params.items():
+            given = tree[key]
+            if type(given) is type(p) and given.dtype == p.dtype and given.shape == p.shape:
+                continue
             if check_floats(f"{name}[{key!r}]", tree[key], p.shape).dtype != p.dtype:
                 raise InputError(f"{name}[{key!r}]: expected {p.dtype}, as the parameter, got {tree[key].dtype}")
 
