@@ -18,7 +18,7 @@ HALF_TIMES = {  # eps: half times of the three features, computed independently
 
 def half_times(flow, y0, end):
     events = [flow.half_event(y0, k) for k in range(len(flow.importances))]
-    solution = ode.integrate(flow, (0, end), y0, method="rk45", rtol=1e-10, atol=1e-13, events=events, t_eval=[end])
+    solution = ode.integrate(flow, (0, end), y0, method="rk45", rtol=1e-8, atol=1e-12, events=events, t_eval=[end])
     assert solution.success, solution.message
     return np.array(solution.first_times), solution
 

@@ -60,14 +60,18 @@ def test_gradients_are_right_whatever_the_settings(name):
 
 def test_the_same_seed_gives_the_same_results_in_every_process(tmp_path):
     lesson = ROOT / "lessons" / "02_one_head_looks_back.py"
-    flags = ["--quick", "--no-show", "--device", "cpu", "--seed", "5", "--out"]
-    processes = {name: start([lesson, *flags, name], tmp_path, PYTHONHASHSEED=name) for name in ("1", "2")}
+    flags = ["--quick", "--no-show", "--device", "cpu", "--seed"]
+    runs = {"1": 5, "2": 5, "3": 6}  # hash seed and name: seed
+    processes = {
+        name: start([lesson, *flags, seed, "--out", name], tmp_path, PYTHONHASHSEED=name) for name, seed in runs.items()
+    }
     found = []
     for name, process in processes.items():
         _, err = process.communicate()
         assert process.returncode == 0, err
         found.append({key: value for key, value in results(tmp_path / name).items() if key != "seconds"})
     assert found[0] == found[1] and len(found[0]) > 5
+    assert found[2]["seed"] == 6 and found[2]["lag_attention"] != found[0]["lag_attention"]
 
 
 @signals

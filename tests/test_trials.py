@@ -59,3 +59,15 @@ def test_a_trial_is_the_same_each_time():
     assert trials.recall({**TINY, "steps": 40, "p": 0.3}) == trials.recall({**TINY, "steps": 40, "p": 0.3})
     one, other = (trials.recall({**TINY, "steps": 20, "seed": seed}) for seed in (0, 1))
     assert not np.array_equal(one["clean_loss"], other["clean_loss"])
+
+
+@pytest.mark.parametrize(
+    "trial, settings", [(trials.recall, dict(adaptive={}, previous=True)), (trials.location, dict(places=2))]
+)
+def test_a_trial_runs_on_the_stand_in_as_here(stand_in, trial, settings):
+    sizes = dict(pairs=2, tokens=4, width=8) if trial is trials.recall else dict(tokens=6, width=3, model_width=8)
+    settings = {**sizes, **settings, "batch": 8, "steps": 20, "every": 10, "judged": 16}
+    here, there = trial(settings), trial({**settings, "device": "gpu"})
+    assert here.keys() == there.keys() and here["step"] == there["step"]
+    for name in here.keys() & {"clean_loss", "test_loss", "attention", "p"}:
+        assert here[name] == pytest.approx(there[name], rel=1e-4)
