@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyattn import lesson, measure, plot, trials
-from tinyattn.tasks.recall import AssociativeRecall
+from tinyattn.tasks.recall import Recall
 
 PAIRS, TOKENS, SEEDS, STEPS = 8, 32, 5, 4000
 GRID = [(pairs, tokens) for tokens in (16, 32, 64) for pairs in (4, 6, 8, 12)]
@@ -88,7 +88,7 @@ high = dict(zip(HIGH, runs("high p", *({"p": p} for p in HIGH), over=seeds[:1]))
 
 def most_frequent(B, n=4000):
     """How often the value that stands there most often is the answer, on the task with B."""
-    sequences = AssociativeRecall(PAIRS, TOKENS, B).sample(np.random.default_rng(0), n)
+    sequences = Recall(PAIRS, TOKENS, B).sample(np.random.default_rng(0), n)
     values = sequences[:, 1 : 2 * PAIRS : 2]
     counts = (values[:, :, None] == values[:, None, :]).sum(axis=2)
     return float((values[np.arange(n), counts.argmax(axis=1)] == sequences[:, -1]).mean())

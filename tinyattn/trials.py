@@ -15,7 +15,7 @@ from .models import Transformer
 from .ops import cross_entropy_forward, squared_error_forward
 from .optim import SGD, AdamW
 from .tasks import regression
-from .tasks.recall import AssociativeRecall
+from .tasks.recall import Recall
 from .train import answer_loss, squared_error_loss, train
 
 SIZES = 10**7  # no size of a trial is larger
@@ -87,7 +87,7 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
     weak, emerged, solved, None if never; own_emerged for 50% on the task trained on.
     """
     s = _settings(RECALL, settings)
-    task, device = AssociativeRecall(s["pairs"], s["tokens"], s["repeats"], s["p"]), backend.get(s["device"])
+    task, device = Recall(s["pairs"], s["tokens"], s["repeats"], s["p"]), backend.get(s["device"])
     for_init, for_judging, for_batches = np.random.default_rng(s["seed"]).spawn(3)
     T, V = task.length, task.tokens
     model = Transformer(2 * V if s["previous"] else V, T, s["width"], s["heads"], hidden=0, first_query=T - 1, depth=s["depth"],

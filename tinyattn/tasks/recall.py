@@ -5,7 +5,7 @@
 Keys and values come from the same tokens, and which value belongs to which key is drawn anew for every sequence: nothing
 can be learnt by heart, and the value has to be looked up behind the key.
 
-    task = AssociativeRecall(pairs=8, tokens=32)
+    task = Recall(pairs=8, tokens=32)
     sequences = task.sample(rng, 128)           # (128, 18): read the first 17, the last is the answer
 """
 
@@ -21,7 +21,7 @@ FAVOURED = 2  # tokens that cross-sample repetition prefers as queries: 0 and 1
 
 
 @dataclass(frozen=True)
-class AssociativeRecall:
+class Recall:
     """N pairs of `tokens` tokens, then a query that is among the keys.
 
     pairs, tokens: N keys with their values; the value of a key is that of a random permutation of the tokens.
