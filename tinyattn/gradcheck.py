@@ -34,7 +34,7 @@ from .errors import (
     shown,
 )
 from .models.transformer import block_backward, block_forward
-from .progress import progress_bar
+from .progress import each
 
 STEP = 1e-5  # for one entry
 DIRECTION_STEP = 1e-6  # a coordinate, along a random direction
@@ -364,11 +364,7 @@ def main(arguments=None):
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{'case':<24} {'tensor':<7} {'shape':<13} {'n':>4} {'error':>9}   worst entry")
-    rows, every = [], cases()
-    with progress_bar(len(every), "gradients") as bar:
-        for case in every:
-            rows += check(case, options.seed, device)
-            bar.update()
+    rows = [row for case in each(cases(), "gradients") for row in check(case, options.seed, device)]
     bad = [row for row in rows if not row.error <= TOLERANCE]
     for row in rows:
         print(f"{row}{'   <-- WRONG' if row in bad else ''}")

@@ -285,7 +285,7 @@ def _settle_sizes(flow, *names):
 
 
 def _state(y, numbers):
-    """The entries of a state y (..., numbers), the last axis first."""
+    """The numbers along the last axis of a state y (..., numbers), a list of arrays (...)."""
     if check_floats("y", y, axes=1).shape[-1] != numbers:
         raise InputError(f"y: expected a state (..., {numbers}), got shape {tuple(y.shape)}")
     return [y[..., i] for i in range(numbers)]

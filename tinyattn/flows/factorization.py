@@ -52,16 +52,15 @@ class Factorization:
     geometry: str = "logits"
 
     def __post_init__(self):
-        for name in ("importances", "features", "places"):  # G is made of them once
-            object.__setattr__(self, name, check_floats(name, getattr(self, name)).copy())
-        check_floats("importances", self.importances, (None,))
-        m = to_numpy(self.importances)
+        m = to_numpy(check_floats("importances", self.importances, (None,)))
         if not len(m) or not (np.isfinite(m) & (m > 0)).all():
             raise InputError(f"importances: expected positive finite numbers, got {shown(m)}")
         for name in ("features", "places"):
             rows = to_numpy(check_floats(name, getattr(self, name), (len(m), None)))
             if not np.abs(rows @ rows.T - np.eye(len(m))).max() < 1e-6:
                 raise InputError(f"{name}: expected orthonormal rows, got {shown(rows)}")
+        for name in ("importances", "features", "places"):  # G is made of them once, whatever the caller does to them later
+            object.__setattr__(self, name, getattr(self, name).copy())
         check_choice("geometry", self.geometry, ("logits", "simplex"))
 
     @property

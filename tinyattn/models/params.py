@@ -38,22 +38,13 @@ def check_params(params: Params, shapes: dict[str, tuple], name: str = "params")
         check_floats(key, params[key], shape)
 
 
-def check_tokens(model, x):
-    """Return the token ids x (B, S) as int64, or raise InputError if the model cannot read them."""
-    x = check_ids("x", x, model.vocab)
-    check_shape("x", x, (None, None))
-    return check_length(model, x)
-
-
 def check_input(model, x):
     """Return ids x (B, S) as int64 or vectors x (B, S, V), or raise InputError if the model cannot read them."""
-    if getattr(x, "ndim", None) != 3:
-        return check_tokens(model, x)
-    check_floats("x", x, (None, None, model.vocab))
-    return check_length(model, x)
-
-
-def check_length(model, x):
+    if getattr(x, "ndim", None) == 3:
+        check_floats("x", x, (None, None, model.vocab))
+    else:
+        x = check_ids("x", x, model.vocab)
+        check_shape("x", x, (None, None))
     least = model.first_query + 1
     if not least <= x.shape[1] <= model.positions:
         raise InputError(f"x: expected shape (batch, {least} to {model.positions} tokens), got {tuple(x.shape)}")

@@ -1,7 +1,9 @@
 """Real text as sequences of word ids: local files in the formats of WikiText and TinyStories, plain text, or our own.
 
-corpus = text.read("wikitext2-test.txt", vocab=1000)
-batches = corpus.batches(rng, 64, 33)
+    corpus = text.read("wikitext2-test.txt", vocab=1000)
+    batches = corpus.batches(rng, 64, 33)
+
+Words are numbered by how often they come; what is left out of the vocabulary is <unk>.
 """
 
 import collections
