@@ -158,9 +158,9 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
     flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
-    Results and figures of an earlier run in the output folder are set aside in its subfolder `earlier`: they never stand
-    beside a checkpoint that is not theirs. In a notebook the command line is not ours, and the
-    defaults hold.
+    The results.json of an earlier run in the output folder, and the figures that it lists, are set aside in its subfolder
+    `earlier`, so that they do not stand beside a checkpoint that is not theirs. In a notebook the command line is not ours,
+    and the defaults hold.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters
