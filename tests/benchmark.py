@@ -101,11 +101,11 @@ def torch_step(model, B, threads):
         D = model.width
         e = F.embedding(x, p["W_E"]) + p["W_P"]
         split = lambda e, W: (e @ W.reshape(D, D)).reshape(B, -1, model.heads, D // model.heads).transpose(1, 2)
-        y = attend(split(e[:, first:], p["W_Q"]), split(e, p["W_K"]), split(e, p["W_V"]))
-        c = y.transpose(1, 2).reshape(B, -1, D) @ p["W_O"].reshape(D, D)
-        r = F.layer_norm(e[:, first:] + c, (D,), p["g_1"], p["b_1"])
-        m = F.relu(r @ p["W_1"] + p["c_1"]) @ p["W_2"] + p["c_2"]
-        return F.layer_norm(r + m, (D,), p["g_2"], p["b_2"]) @ p["W_U"] + p["c_U"]
+        y = attend(split(e[:, first:], p["W_Q.1"]), split(e, p["W_K.1"]), split(e, p["W_V.1"]))
+        c = y.transpose(1, 2).reshape(B, -1, D) @ p["W_O.1"].reshape(D, D)
+        r = F.layer_norm(e[:, first:] + c, (D,), p["g_1.1"], p["b_1.1"])
+        m = F.relu(r @ p["W_1.1"] + p["c_1.1"]) @ p["W_2.1"] + p["c_2.1"]
+        return F.layer_norm(r + m, (D,), p["g_2.1"], p["b_2.1"]) @ p["W_U"] + p["c_U"]
 
     forward = minimal if isinstance(model, models.MinimalModel) else full
     optimizer = torch.optim.AdamW(p.values(), 0.003, weight_decay=0.01)

@@ -19,8 +19,8 @@ import numpy as np
 __version__ = "stand-in"
 
 FUNCTIONS = """
-    arange broadcast_to concatenate cos einsum exp eye full isfinite isnan log maximum ones sin sqrt stack take_along_axis tri
-    where zeros zeros_like
+    arange broadcast_to concatenate cos einsum exp eye full isfinite isnan log maximum ones sin sqrt stack take_along_axis tanh
+    tri where zeros zeros_like
 """.split()
 METHODS = "all any max mean min reshape sum swapaxes take".split()
 

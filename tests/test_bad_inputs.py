@@ -44,7 +44,6 @@ from tinyattn import (
 )
 from tinyattn.errors import InputError
 from tinyattn.flows import emergence, factorization, focus_dilution
-from tinyattn.models import transformer
 from tinyattn.tasks import markov, recall, regression, text
 
 SECONDS = 5  # a call that takes longer hangs
@@ -61,6 +60,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "steps.adaptive_steps": "inside ode.integrate",
     "progress.": "shows a bar, computes nothing",
     "twins.": "wrong on purpose",
+    "models.params.numbered": "names, inside Transformer",
     "models.params.check_": "checks themselves, tried through the models",
     "attention.check_visible": "a check itself, tried through attend_forward",
     "gradcheck.check": "takes a Case, which the library makes",
@@ -138,6 +138,7 @@ def add_ops():
     pair(ops.embedding_forward, ops.embedding_backward, ids=IDS, W=array(5, 3))
     pair(ops.softmax_forward, ops.softmax_backward, x=x)
     pair(ops.relu_forward, ops.relu_backward, x=x)
+    pair(ops.silu_forward, ops.silu_backward, x=x)
     pair(ops.layernorm_forward, ops.layernorm_backward, x=x, g=dx, b=array(3), eps=0.125)
     pair(ops.cross_entropy_forward, ops.cross_entropy_backward, "dL", logits=array(2, 4, 5), targets=IDS)
     pair(ops.squared_error_forward, ops.squared_error_backward, "dL", y=x, target=array(2, 3, seed=1))
@@ -174,13 +175,15 @@ def add_ops():
 def add_models():
     minimal = dict(vocab=5, positions=4, heads=2, first_query=1, query_scale=0.5, value_scale=0.5)
     embedding, toy = dict(vocab=5, width=2, first_query=1, scale=0.5), dict(tokens=3, width=2, shared=2)
-    layer = dict(width=4, heads=2, masked=True)
+    layer, block = dict(width=4, heads=2, first_query=1, masked=True), dict(width=4, heads=2, hidden=3, norm=True,
+        activation="silu", first_query=1)
     full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, first_query=1, depth=2, norm=True, position_kind="learned",
                 outputs=3, scale=0.5)
     for kind, settings, x in (
         (models.MinimalModel, minimal, IDS),
         (models.EmbeddingModel, embedding, IDS),
         (models.AttentionLayer, layer, array(2, 3, 4)),
+        (models.Block, block, array(2, 3, 4)),
         (models.ToyLayer, toy, array(2, 3, 2)),
         (models.Transformer, full, IDS),
     ):
@@ -188,8 +191,11 @@ def add_models():
         model = kind(**settings)
         params = like(model.init(rng()))
         add(model.init, rng=rng())
-        dout = "dlogits" if kind not in (models.AttentionLayer, models.ToyLayer) else "dy"
+        dout = "dlogits" if hasattr(model, "vocab") else "dy"
         pair(model.forward, model.backward, dout, params=params, x=x)
+        if hasattr(model, "backward_through"):
+            out, cache = model.forward(params, x)
+            add(model.backward_through, dy=array(*out.shape), cache=cache)
         if hasattr(model, "check"):
             add(model.check, x=x)
         if hasattr(model, "token_maps"):
@@ -197,8 +203,9 @@ def add_models():
     vectors = models.MinimalModel(5, 4, first_query=1)
     pair(vectors.forward, vectors.backward, "dlogits", "vectors", params=like(vectors.init(rng())), x=array(2, 4, 5))
     drops = model.draw_drops(rng(), 2, 4, 0.5)
-    add(model.draw_drops, rng=rng(), B=2, S=4, p=0.5)
-    names = ("drop_1", "drop_2", "drop_1.2", "drop_2.2")
+    for one in (model, model.blocks[-1]):
+        add(one.draw_drops, rng=rng(), B=2, S=4, p=0.5)
+    names = ("drop_1.1", "drop_2.1", "drop_1.2", "drop_2.2")
     dropped = lambda **d: model.forward(params, IDS, *d.values())
     add(model.forward, "dropout", call=dropped, **dict(zip(names, drops)))
     toy = models.ToyLayer(**toy)
@@ -210,10 +217,6 @@ def add_models():
     add(models.unpack, vector=array(5), like=flat, also=("vector",),
         fine={"like": "shapes alone are read"})
     add(models.xavier_bound, fan_in=3, fan_out=2)
-    block = {key: array(*shape) for key, shape in model._block_shapes().items()}
-    visible = attention.causal(2, 3)
-    pair(transformer.block_forward, transformer.block_backward, x=array(2, 3, 4), p=block, visible=visible, first=1,
-         drop=(1.0, 2.0))
 
 
 def add_training():

@@ -61,7 +61,7 @@ def test_token_maps_of_the_transformer_are_what_a_head_writes(device, rng):
     model = models.Transformer(vocab=5, positions=4, width=6, heads=2, hidden=3)
     params = model.init(rng)
     maps = to_numpy(model.token_maps(device.put(params)))
-    want = params["W_E"] @ params["W_V"][:, 1] @ params["W_O"][1] @ params["W_U"]
+    want = params["W_E"] @ params["W_V.1"][:, 1] @ params["W_O.1"][1] @ params["W_U"]
     assert maps.shape == (2, 5, 5)
     np.testing.assert_allclose(maps[1], want, rtol=1e-12)
 

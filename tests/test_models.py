@@ -70,7 +70,8 @@ def test_the_embedding_model_is_its_definition(device, rng, context):
 
 
 def slow_transformer(model, p, x, drops):
-    """The slow witness: one sequence, one query, one head at a time, from the definitions."""
+    """The slow witness of one block: one sequence, one query, one head at a time, from the definitions."""
+    p = {key.removesuffix(".1"): w for key, w in p.items()}
     B, S, first, K = *x.shape, model.first_query, model.width // model.heads
 
     def norm(v, g, b):
@@ -123,13 +124,13 @@ def test_a_deep_transformer_is_blocks_one_after_the_other(device, rng):
     params = {key: w + 0.3 * rng.normal(size=w.shape) for key, w in deep.init(rng).items()}
     x = rng.integers(5, size=(3, 6))
     got = to_numpy(deep.forward(device.put(params), device.put(x))[0])
-    first, second = ({key.removesuffix(end): w for key, w in params.items() if key.endswith(end)} for end in ("", ".2"))
+    first, second = ({k.removesuffix(f".{i}"): w for k, w in params.items() if not k.endswith(f".{3 - i}")} for i in (1, 2))
     whole = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7)
     eye = {"W_U": np.eye(6), "c_U": np.zeros(6)}
     states = slow_transformer(models.Transformer(6, 6, width=6, heads=2, hidden=7), {**first, **eye}, x, np.ones((2, 3, 6, 6)))[
         0
     ]
-    one = {"W_E": np.zeros((1, 6)), "W_P": np.zeros((6, 6)), **second, "W_U": params["W_U"], "c_U": params["c_U"]}
+    one = {**second, "W_E": np.zeros((1, 6)), "W_U": params["W_U"], "c_U": params["c_U"]}
     for b in range(3):
         want = slow_transformer(whole, {**one, "W_P": states[b]}, np.zeros((1, 6), int), np.ones((2, 1, 6, 6)))[0]
         np.testing.assert_allclose(got[b], want[0, 2:], rtol=1e-9, atol=1e-11)
@@ -139,7 +140,7 @@ def test_settings_leave_parts_out(rng):
     bare = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none", outputs=3, depth=3)
     params = bare.init(rng)
     per_block = ["W_Q", "W_K", "W_V", "W_O"]
-    names = [f"{key}{end}" for end in ("", ".2", ".3") for key in per_block]
+    names = [f"{key}{end}" for end in (".1", ".2", ".3") for key in per_block]
     assert list(params) == ["W_E", *names, "W_U", "c_U"] and params["W_U"].shape == (6, 3)
     x = rng.integers(5, size=(2, 6))
     logits, cache = bare.forward(params, x)
@@ -147,7 +148,7 @@ def test_settings_leave_parts_out(rng):
     np.testing.assert_allclose(vectors, logits, rtol=1e-12)
     assert logits.shape == (2, 6, 3) and [s.shape for s in cache.attentions] == [(2, 2, 6, 6)] * 3
     one = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none")
-    first = {key: params[key] for key in ("W_E", *per_block)} | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}
+    first = {key: params[key] for key in ("W_E", *names[:4])} | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}
     last = [one.forward(first, x[:, order])[0][:, 5] for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])]
     np.testing.assert_allclose(*last, rtol=1e-12, err_msg="without positions the order of what is seen does not count")
     sines = models.Transformer(5, 50, width=7, heads=1, position_kind="sinusoidal")._sines(np, np.float64)
@@ -193,7 +194,7 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
         ),
         (lambda: models.Transformer(5, 6, depth=0), "depth: expected a whole number >= 1, got 0"),
         (lambda: models.Transformer(5, 6, scale=0.0), "scale: expected .* > 0 .*, got 0.0"),
-        (lambda: forward_with(models.Transformer(5, 6), 3), "drops: expected at most 2, drop_1, drop_2, got 3"),
+        (lambda: forward_with(models.Transformer(5, 6), 3), "drops: expected at most 2, drop_1.1, drop_2.1, got 3"),
         (lambda: models.Transformer(5, 6, first_query=6), "first_query: expected less than positions = 6, got 6"),
         (lambda: models.Transformer(5, 6).draw_drops(np.random.default_rng(0), 2, 6, 1.0), "p: expected .* < 1, got 1.0"),
     ],
@@ -261,13 +262,55 @@ def test_pack_and_unpack(device, rng):
         models.unpack(vector[1:], like=params)
 
 
+READS = {  # every model, and what it reads: five tokens or vectors of six numbers
+    "minimal": (models.MinimalModel(5, 6, heads=2, first_query=1), "ids"),
+    "minimal on vectors": (models.MinimalModel(6, 6, heads=2, first_query=1), "vectors"),
+    "embedding": (models.EmbeddingModel(5, 4, first_query=1), "ids"),
+    "toy": (models.ToyLayer(5, 6, shared=2), "vectors"),
+    "layer": (models.AttentionLayer(6, heads=2, first_query=1), "vectors"),
+    "block": (models.Block(6, heads=2, hidden=3, activation="silu", first_query=1), "vectors"),
+    "transformer": (models.Transformer(5, 6, width=6, heads=2, hidden=3, depth=2, position_kind="sinusoidal"), "ids"),
+    "transformer on vectors": (models.Transformer(6, 6, width=6, heads=2, hidden=3, first_query=2), "vectors"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_training_pass_keeps_its_precision(device, rng, dtype):
-    model = models.MinimalModel(vocab=5, positions=6, heads=2, first_query=1)
+def test_every_model_keeps_its_precision(device, rng, dtype, name):
+    model, kind = READS[name]
     params = device.put(model.init(rng), dtype)
-    loss, grads = train.next_token_loss(model, chunk=3)(params, device.put(rng.integers(5, size=(7, 7))))
-    assert loss.dtype == dtype and all(g.dtype == dtype for g in grads.values())
-    assert {key: g.shape for key, g in grads.items()} == {key: p.shape for key, p in params.items()}
+    x = device.put(rng.integers(5, size=(3, 5)) if kind == "ids" else rng.normal(size=(3, 5, 6)), dtype)
+    out, cache = model.forward(params, x)
+    grads = model.backward(out, cache)
+    assert out.dtype == dtype and {key: (g.dtype, g.shape) for key, g in grads.items()} == {
+        key: (p.dtype, p.shape) for key, p in params.items()
+    }
+    if hasattr(model, "backward_through"):
+        assert model.backward_through(out, cache)[0].dtype == dtype
+
+
+def test_a_mask_of_another_precision_is_refused(rng):
+    model, _ = READS["transformer"]
+    params = {key: w.astype("float32") for key, w in model.init(rng).items()}
+    with pytest.raises(InputError, match="drop_2.1: expected float32, as what it multiplies, got float64"):
+        model.forward(params, rng.integers(5, size=(3, 6)), None, *model.draw_drops(rng, 3, 6, 0.5)[1:2])
+    block, _ = READS["block"]
+    with pytest.raises(InputError, match="drops: expected at most 2, drop_1, drop_2, got 3"):
+        block.forward(block.init(rng), rng.normal(size=(3, 5, 6)), None, None, None)
+
+
+def test_a_block_is_its_layer_and_its_mlp(device, rng):
+    """Without norms, with leading axes of its own, y = r + mlp(r) with r = x + layer(x)."""
+    block = models.Block(6, heads=2, hidden=3, norm=False, activation="silu", first_query=2)
+    params, x = block.init(rng), rng.normal(size=(4, 3, 5, 6))
+    o, _ = block.layer.forward({key: params[key] for key in ("W_Q", "W_K", "W_V", "W_O")}, x)
+    r = x[..., 2:, :] + o
+    h = r @ params["W_1"]
+    y, cache = block.forward(device.put(params), device.put(x))
+    np.testing.assert_allclose(to_numpy(y), r + (h / (1 + np.exp(-h))) @ params["W_2"], rtol=1e-12, atol=1e-14)
+    assert cache.attention.shape == (4, 3, 2, 3, 5)
+    dx, grads = block.backward_through(device.put(np.ones_like(o)), cache)
+    assert dx.shape == x.shape and grads.keys() == params.keys()
 
 
 def model():

@@ -124,6 +124,11 @@ class SelfAttentionCache(NamedTuple):
     o: LinearCache
     first: int
 
+    @property
+    def attention(self):
+        """The attention maps (..., H, T, S)."""
+        return self.multihead.attend.s
+
 
 def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
     """x (..., S, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out).

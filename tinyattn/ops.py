@@ -169,6 +169,31 @@ def relu_backward(dy, cache):
     return dy * positive  # (2)
 
 
+# SiLU (Elfwing, Uchibe and Doya, 2017), a smooth ReLU
+#
+#     (1)  y = x s,   s = 1 / (1 + exp(-x)), the logistic function
+#   δs = s (1 - s) δx, hence δy = (s + x s (1 - s)) δx and
+#     (2)  dx = dy s (1 + x (1 - s))
+
+
+class SiluCache(NamedTuple):
+    x: Array
+    s: Array
+
+
+def silu_forward(x):
+    """x of any shape -> y = x times the logistic function of x."""
+    s = 0.5 + 0.5 * namespace(check_floats("x", x)).tanh(0.5 * x)  # the same, and exp cannot overflow
+    return x * s, SiluCache(x, s)  # (1)
+
+
+def silu_backward(dy, cache):
+    """dy -> dx, same shape."""
+    x, s = check_instance("cache", cache, SiluCache)
+    check_floats("dy", dy, x.shape)
+    return dy * s * (1 + x * (1 - s))  # (2)
+
+
 # Layer norm over the last axis, of size D
 #
 #     (1)  c = x - mean(x)

@@ -4,10 +4,14 @@
     forward(params, x) -> out, cache
     backward(dout, cache) -> grads    a dict with the keys and shapes of params
 
-so gradient checks, optimisers and readers meet every model the same way. Read backward beside forward, from bottom to
-top: the same stage numbers come in reverse.
+so gradient checks, optimisers and readers meet every model the same way. Read backward beside
+forward, from bottom to top: the same stage numbers come in reverse. A model that stands inside
+another (`AttentionLayer` in `Block`, `Block` in `Transformer`) has one function more:
+
+    backward_through(dout, cache) -> dx, grads
 """
 
+from .block import Block
 from .embedding import EmbeddingModel
 from .layer import AttentionLayer
 from .minimal import MinimalModel
@@ -17,6 +21,7 @@ from .transformer import Transformer
 
 __all__ = [
     "AttentionLayer",
+    "Block",
     "EmbeddingModel",
     "MinimalModel",
     "ToyLayer",

@@ -31,6 +31,11 @@ def xavier_bound(fan_in: int, fan_out: int) -> float:
     return math.sqrt(6 / (fan_in + fan_out))
 
 
+def numbered(tree: dict[str, Any], i: int) -> dict[str, Any]:
+    """What a dict of a model's part has, under the names of the i-th such part: W_Q becomes W_Q.i."""
+    return {f"{key}.{i}": value for key, value in tree.items()}
+
+
 def check_params(params: Params, shapes: dict[str, tuple], name: str = "params") -> None:
     """Raise InputError unless params are arrays of floats with these names and shapes."""
     check_dict(name, params, shapes)
@@ -49,3 +54,12 @@ def check_input(model, x):
     if not least <= x.shape[1] <= model.positions:
         raise InputError(f"x: expected shape (batch, {least} to {model.positions} tokens), got {tuple(x.shape)}")
     return x
+
+
+def check_drops(drops: tuple, shapes: dict[str, tuple], dtype: Any) -> None:
+    """Raise InputError unless drops are at most these masks, by name and shape, in this precision, or None."""
+    if len(drops) > len(shapes):
+        raise InputError(f"drops: expected at most {len(shapes)}, {', '.join(shapes)}, got {len(drops)}")
+    for (name, shape), drop in zip(shapes.items(), drops):
+        if drop is not None and check_floats(name, drop, shape).dtype != dtype:
+            raise InputError(f"{name}: expected {dtype}, as what it multiplies, got {drop.dtype}")

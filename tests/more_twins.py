@@ -1,0 +1,61 @@
+"""Broken twins that see to it that no backward goes untested; the library has eight more, in one attention layer."""
+
+from tinyattn import attention, models, ops
+from tinyattn.twins import TWINS, twin
+
+BLOCK = models.Block.backward_through
+PROJECTIONS, MLP = ("W_Q", "W_K", "W_V", "W_O"), ("W_1", "c_1", "W_2", "c_2")
+
+
+def block(*names, i=1):
+    """What these are called in the i-th block of a transformer."""
+    return [f"{name}.{i}" for name in names]
+
+
+ALL = [
+    *TWINS,
+    twin("W not transposed in dx", ops.linear_backward,
+          "W_io.T", "W_io", "AttentionLayer, H = 3", "x", "W_Q", "W_K", "W_V"),
+    twin("wrong sign of the bias", ops.linear_backward, "db = dy_no", "db = -dy_no", "linear, with bias", "b"),
+    twin("repeated ids written, not added", ops.embedding_backward,
+          "scatter_add(dW, ids, dy)", "dW[ids] = dy", "embedding", "W"),
+    twin("missing factor y", ops.softmax_backward, "y * (dy", "(dy", "softmax", "x"),
+    twin("mask missing", ops.relu_backward, "dy * positive", "dy", "relu", "x"),
+    twin("mean(dn) missing", ops.layernorm_backward, "dn - dn.mean(axis=-1, keepdims=True)", "dn", "layernorm", "x"),
+    twin("missing scale r", ops.layernorm_backward, "dx = r * (", "dx = (", "layernorm", "x"),
+    twin("n missing in dg", ops.layernorm_backward, "sum_to(dy * n, g.shape)", "sum_to(dy, g.shape)",
+          "layernorm", "g"),
+    twin("target not subtracted", ops.cross_entropy_backward, " - is_target", "", "cross_entropy", "logits"),
+    twin("sum instead of mean", ops.cross_entropy_backward, "(dL / targets.size)", "dL", "cross_entropy", "logits"),
+    twin("wrong sign", ops.squared_error_backward, "difference * (dL", "-difference * (dL", "squared_error", "y"),
+    twin("missing 1/N", ops.squared_error_backward, "(dL / places)", "dL", "squared_error", "y"),
+    twin("values of other queries", attention.attend_backward, "dv = sum_to(s.swapaxes(-1, -2) @ dy",
+          "dv = sum_to((s * s).swapaxes(-1, -2) @ dy", "attend, masked", "v"),
+    twin("shared scores not summed", attention.attend_backward, "ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)",
+          "ds = (dy @ v.swapaxes(-1, -2))[0]", "attend, one row for all", "a"),
+    twin("shared keys not summed", attention.multihead_backward, "dk = sum_to(da.swapaxes(-1, -2) @ q, k.shape)",
+          "dk = (da.swapaxes(-1, -2) @ q)[:, :1]", "multihead, shared k, v", "k"),
+    twin("missing scale in dq", models.MinimalModel.backward,
+          "(da / math.sqrt(D))", "da", "MinimalModel, H = 3", "W_Q"),
+    twin("position of the query off by one", models.MinimalModel.backward,
+          "x[:, first:]", "x[:, : x.shape[1] - first]", "MinimalModel, H = 3", "W_Q"),
+    twin("each head given its share only", models.MinimalModel.backward,
+          "broadcast_to(dlogits,", "broadcast_to(dlogits / H,", "MinimalModel, H = 3", "W_Q", "W_V"),
+    twin("W_Q and W_K exchanged", models.AttentionLayer.backward_through,
+          "dx, dW_Q, dW_K,", "dx, dW_K, dW_Q,", "AttentionLayer, H = 3", "W_Q", "W_K"),
+    twin("keys forgotten in de", models.EmbeddingModel.backward, "de = de + de_k", "de = 1 * de", "EmbeddingModel", "W0"),
+    twin("queries and keys exchanged", models.EmbeddingModel.backward, "da @ cache.k_j, da", "da @ (0 * cache.k_j), da",
+          "EmbeddingModel", "W0", "W_Q"),
+    twin("residual forgotten in dr", BLOCK, "dr = dr + dy", "dr = 1 * dr", "Transformer", "W_E", "W_P", *block("W_Q", "W_K",
+          "W_V", "W_O", "g_1", "b_1")),
+    twin("residual forgotten in de", BLOCK, "dx[..., self.first_query :, :] += dr", "pass",
+          "Transformer", "W_E", "W_P"),
+    twin("first mask used twice", BLOCK, "cache.drops[1]", "cache.drops[0]", "Transformer, dropout", "W_E", "W_P",
+         *block("W_2", "c_2", "W_1", "c_1", "g_1", "b_1", "W_O", "W_V", "W_Q", "W_K")),
+    twin("residual forgotten in dx", BLOCK, "dx[..., self.first_query :, :] += dr", "pass", "Block", "x"),
+    twin("derivative of the logistic function forgotten", ops.silu_backward, "s * (1 + x * (1 - s))", "s", "silu", "x"),
+    twin("blocks in the wrong order", models.Transformer.backward, "range(self.depth, 0, -1)", "range(1, self.depth + 1)",
+         "Transformer on vectors", "W_E", *block(*PROJECTIONS, *MLP), *block(*PROJECTIONS, *MLP, i=2)),
+    twin("positions of one sequence only", models.Transformer.backward, "dz.sum(axis=0)", "dz[0]", "Transformer", "W_P"),
+    twin("dm taken for dy", models.ToyLayer.backward, "dm[:, None]", "dy[:, None]", "ToyLayer, shared = 2", "a"),
+]  # fmt: skip

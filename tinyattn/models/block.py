@@ -1,0 +1,184 @@
+"""A block of the transformer: attention and an MLP, each inside a residual sum."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..attention import SelfAttentionCache
+from ..backend import Params
+from ..errors import (
+    check_choice,
+    check_count,
+    check_generator,
+    check_instance,
+    check_number,
+    keep_counts,
+)
+from ..ops import (
+    LayerNormCache,
+    LinearCache,
+    layernorm_backward,
+    layernorm_forward,
+    linear_backward,
+    linear_forward,
+    relu_backward,
+    relu_forward,
+    silu_backward,
+    silu_forward,
+)
+from .layer import AttentionLayer
+from .params import check_drops, check_params, xavier_bound
+
+ACTIVATIONS = {"relu": (relu_forward, relu_backward), "silu": (silu_forward, silu_backward)}
+
+# A block: attention, then an MLP, each inside a residual sum with a layer norm after it
+#
+#     (1)  o = attention layer(x)           queries at positions first_query, first_query+1, ...
+#     (2)  r = layernorm(x + drop_1 * o)
+#     (3)  u = activation(r W_1 + c_1)
+#     (4)  m = u W_2 + c_2
+#     (5)  y = layernorm(r + drop_2 * m)
+#   drop_1 and drop_2 are given with the input: 0 for what is dropped, 1/(1 - p) for the rest, so
+#   that the mean is kept. Without norm, (2) and (5) are the sums alone; without an MLP, y = r.
+#   Backward. Where a value branches its gradients add up: r goes into the sum (5) and into (3),
+#     (6)  dr = dn_2 + d(r through 3)       with n_2 = r + drop_2 * m, so dm = drop_2 * dn_2
+#   and x goes into the sum (2), where there is a query, and into (1),
+#     (7)  dx = d(x through 1) + dn_1       with n_1 = x + drop_1 * o, so do = drop_1 * dn_1
+
+
+class BlockCache(NamedTuple):
+    layer: SelfAttentionCache
+    drops: tuple
+    norm_1: LayerNormCache | None  # None where the block has no norm or no MLP
+    linear_1: LinearCache | None
+    activation: Any
+    linear_2: LinearCache | None
+    norm_2: LayerNormCache | None
+
+    @property
+    def attention(self):
+        """The attention maps (..., H, T, S)."""
+        return self.layer.attention
+
+
+@dataclass(frozen=True)
+class Block:
+    """Attention, then an MLP, each inside a residual sum with a layer norm after it.
+
+    width, heads: heads split the width, which is a multiple of their number.
+    hidden:       width of the MLP; 0 leaves it out.
+    norm:         False leaves the layer norms out.
+    activation:   of the MLP, "relu" or "silu".
+    first_query:  the first query sits at this position, from 0; each sees itself and all before.
+    """
+
+    width: int
+    heads: int = 1
+    hidden: int = 0
+    norm: bool = True
+    activation: str = "relu"
+    first_query: int = 0
+
+    def __post_init__(self):
+        keep_counts(self, "width", "heads")
+        keep_counts(self, "hidden", "first_query", least=0)
+        check_instance("norm", self.norm, bool)
+        check_choice("activation", self.activation, tuple(ACTIVATIONS))
+        self.layer  # noqa: B018  its own checks
+
+    @functools.cached_property
+    def layer(self) -> AttentionLayer:
+        """The attention of (1)."""
+        return AttentionLayer(self.width, self.heads, self.first_query)
+
+    def init(self, rng: np.random.Generator) -> Params:
+        """The layer's W_Q, W_K, W_V (D, H, K), W_O (H, K, D), with a norm g_1, b_1 (D,); with an MLP
+        W_1 (D, M), c_1 (M,), W_2 (M, D), c_2 (D,), and with a norm g_2, b_2 (D,).
+
+        Matrices by Xavier, g at 1, b and c at 0.
+        """
+        check_generator("rng", rng)
+        params = self.layer.init(rng)
+        for key, shape in self.shapes.items():
+            if key.startswith("g"):
+                params[key] = np.ones(shape)
+            elif key[0] in "bc":
+                params[key] = np.zeros(shape)
+            elif key not in params:
+                bound = xavier_bound(*shape)
+                params[key] = rng.uniform(-bound, bound, shape)
+        return params
+
+    def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
+        """Masks for B sequences of S tokens, each entry dropped with probability p: a (B, T, D) for every entry of `drops`."""
+        check_generator("rng", rng)
+        check_count("B", B)
+        check_count("S", S, self.first_query + 1)
+        check_number("p", p, least=0, below=1)
+        return tuple((rng.random((B, S - self.first_query, self.width)) >= p) / (1 - p) for _ in self.drops)
+
+    @property
+    def drops(self) -> tuple[str, ...]:
+        """The names of the masks that forward takes: one for each residual sum."""
+        return ("drop_1", "drop_2") if self.hidden else ("drop_1",)
+
+    def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, BlockCache]:
+        """x (..., S, D), masks (..., T, D) as draw_drops makes them -> y (..., T, D), T = S - first_query.
+
+        Without masks, or where one is None, nothing is dropped. They have the precision of x.
+        """
+        self.layer.check(x)
+        check_params(params, self.shapes)
+        check_drops(drops, dict.fromkeys(self.drops, (*x.shape[:-2], x.shape[-2] - self.first_query, self.width)), x.dtype)
+        return self._forward(params, x, drops)
+
+    def _forward(self, params: Params, x: Any, drops: tuple) -> tuple[Any, BlockCache]:
+        """`forward`, on what has been checked."""
+        drops = tuple(1.0 if drop is None else drop for drop in (*drops, None, None)[:2])
+        activate, _ = ACTIVATIONS[self.activation]
+        norm_1 = norm_2 = linear_1 = activation = linear_2 = None
+        o, layer = self.layer._forward(params, x)  # (1)
+        r = x[..., self.first_query :, :] + drops[0] * o
+        if self.norm:
+            r, norm_1 = layernorm_forward(r, params["g_1"], params["b_1"])  # (2)
+        y = r
+        if self.hidden:
+            h, linear_1 = linear_forward(r, params["W_1"], params["c_1"])
+            u, activation = activate(h)  # (3)
+            m, linear_2 = linear_forward(u, params["W_2"], params["c_2"])  # (4)
+            y = r + drops[1] * m
+            if self.norm:
+                y, norm_2 = layernorm_forward(y, params["g_2"], params["b_2"])  # (5)
+        return y, BlockCache(layer, drops, norm_1, linear_1, activation, linear_2, norm_2)
+
+    def backward(self, dy: Any, cache: BlockCache) -> Params:
+        """dy (..., T, D) -> gradients of all parameters."""
+        return self.backward_through(dy, cache)[1]
+
+    def backward_through(self, dy: Any, cache: BlockCache) -> tuple[Any, Params]:
+        """dy (..., T, D) -> dx (..., S, D) and the gradients of all parameters."""
+        check_instance("cache", cache, BlockCache)
+        _, activate_backward = ACTIVATIONS[self.activation]
+        g, dr = {}, dy
+        if self.hidden:
+            if self.norm:
+                dy, g["g_2"], g["b_2"] = layernorm_backward(dy, cache.norm_2)  # (5)
+            du, g["W_2"], g["c_2"] = linear_backward(cache.drops[1] * dy, cache.linear_2)  # (4)
+            dr, g["W_1"], g["c_1"] = linear_backward(activate_backward(du, cache.activation), cache.linear_1)  # (3)
+            dr = dr + dy  # (6)
+        if self.norm:
+            dr, g["g_1"], g["b_1"] = layernorm_backward(dr, cache.norm_1)  # (2)
+        dx, of_layer = self.layer.backward_through(cache.drops[0] * dr, cache.layer)  # (1)
+        dx[..., self.first_query :, :] += dr  # (7)
+        return dx, {**of_layer, **g}
+
+    @property
+    def shapes(self) -> dict[str, tuple]:
+        """The shape of every parameter."""
+        D, M = self.width, self.hidden
+        norm_1 = {"g_1": (D,), "b_1": (D,)} if self.norm else {}
+        mlp = {"W_1": (D, M), "c_1": (M,), "W_2": (M, D), "c_2": (D,)} if M else {}
+        norm_2 = {"g_2": (D,), "b_2": (D,)} if M and self.norm else {}
+        return {**self.layer.shapes, **norm_1, **mlp, **norm_2}
