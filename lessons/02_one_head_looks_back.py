@@ -12,7 +12,7 @@ import itertools
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import attention, backend, lesson, measure, models, ops, optim, plot, train
+from tinyattn import attention, backend, lesson, losses, measure, models, ops, optim, plot, train
 from tinyattn.tasks import markov
 
 LAG = 3
@@ -45,8 +45,8 @@ held_out = model.check(chain.sample(held_out_rng, HELD_OUT, length)[:, :-1])
 law = chain.log_law(held_out)
 entropy_rate = measure.entropy(law).mean()
 held_out_there = run.device.put(held_out)
-loss = train.next_token_loss(model)
-stream = (run.device.put(loss.check(chain.sample(stream_rng, BATCH, length))) for _ in itertools.count())
+loss = losses.next_token_loss(model)
+stream = (run.device.put(losses.check_sequences(model, chain.sample(stream_rng, BATCH, length))) for _ in itertools.count())
 
 # %% [markdown]
 # ## 2. Train, and watch

@@ -12,7 +12,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import lesson, measure, models, ode, optim, plot, train
+from tinyattn import lesson, losses, measure, models, ode, optim, plot, train
 from tinyattn.flows.factorization import Factorization, target
 from tinyattn.progress import each
 from tinyattn.tasks import markov
@@ -133,7 +133,7 @@ in_order = int((np.diff(drawn, axis=-1) > 0).all(axis=-1).sum())
 # %%
 def descend(model, x, y, keep):
     """Train by full-batch gradient descent; returns times and the state of the flow that the network is in."""
-    D, whole = model.width, train.squared_error_loss(model)
+    D, whole = model.width, losses.pair_loss(model, losses.SQUARED_ERROR)
     keep = run.device.put(D * keep, "float32")
 
     def loss(params, batch):
@@ -169,9 +169,9 @@ ideal, ideal_half_times = follow(theory, tilt, NETWORK_END)
 networks, network_half_times = {}, {}
 for name, keep in masks.items():
     times, states = descend(model, x, y, keep)
-    losses = theory.feature_loss(states)
-    networks[name] = times, losses
-    network_half_times[name] = measure.plateau_length(times, losses / losses[0], 0.5)
+    of_features = theory.feature_loss(states)
+    networks[name] = times, of_features
+    network_half_times[name] = measure.plateau_length(times, of_features / of_features[0], 0.5)
 
 # %%
 colours, heads = (plot.BLUE, plot.ORANGE, plot.GREEN), ("-", "--", ":")
@@ -217,17 +217,17 @@ run.figure(fig, "three_stages")
 
 fig, axes = plt.subplots(2, 4, figsize=(13, 6.2), sharey=True)
 for (name, (flow, path, _)), ax in zip(solutions.items(), axes.flat):
-    losses = flow.feature_loss(path.y) / flow.feature_loss(path.y[0])
+    of_features = flow.feature_loss(path.y) / flow.feature_loss(path.y[0])
     for k, colour in enumerate(of_feature):
-        ax.semilogx(path.t[1:], losses[1:, k], color=colour, lw=2, ls=heads[k], label=f"feature {k + 1}")
+        ax.semilogx(path.t[1:], of_features[1:, k], color=colour, lw=2, ls=heads[k], label=f"feature {k + 1}")
     ax.set(title=f"{name}: {variants[name][0]}", xlim=(0.1, path.t[-1]))
 bridge = axes[1, 3]
 for k, colour in enumerate(of_feature):
     shape = theory.feature_loss(ideal.y) / theory.feature_loss(tilt)
     bridge.semilogx(ideal.t[1:], shape[1:, k], color=colour, lw=2, label="the flow" if k == 0 else None)
-    for (name, (times, losses)), marker in zip(networks.items(), ("x", "o")):
+    for (name, (times, of_features)), marker in zip(networks.items(), ("x", "o")):
         some = np.unique(np.geomspace(3, len(times) - 1, 22).astype(int))
-        bridge.plot(times[some], (losses / losses[0])[some, k], marker, color=colour, mfc="none", ms=4,
+        bridge.plot(times[some], (of_features / of_features[0])[some, k], marker, color=colour, mfc="none", ms=4,
                     label=f"network, {name}" if k == 0 else None)  # fmt: skip
 bridge.set(title="a network follows the flow", xlim=(1, NETWORK_END))
 for ax in axes[1]:

@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded:
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import ladder, lesson, measure, models, optim, plot, train
+from tinyattn import ladder, lesson, losses, measure, models, optim, plot, train
 from tinyattn.errors import InputError, check_count, check_number
 from tinyattn.tasks import markov
 
@@ -110,7 +110,7 @@ def train_one(seed):
         model = models.Transformer(VOCAB, length - 1, heads=option.heads, first_query=chain.order - 1)
     else:
         model = models.MinimalModel(VOCAB, length - 1, option.heads, chain.order - 1, init_scale, 0.0)
-    loss = train.next_token_loss(model, min(CHUNK, batch), run.map)
+    loss = losses.chunked(losses.next_token_loss(model), min(CHUNK, batch), run.map)
     if sequences:
         stream = train.minibatches(chain.sample(for_data, sequences, length), min(batch, sequences), for_data)
     else:

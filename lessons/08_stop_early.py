@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded:
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import ladder, lesson, models, optim, plot, train
+from tinyattn import ladder, lesson, losses, models, optim, plot, train
 from tinyattn.tasks import markov
 
 VOCAB, SPANS, HEADS, GENERATED, HELD_OUT, CHUNK, LOOKS, LEARNING_RATE = 50, [4, 4, 4], 3, 20, 1000, 100, 15, 0.08
@@ -50,7 +50,7 @@ for (sequences, batch, steps), rng in zip(SETS, for_data):
         stream = train.minibatches(chain.sample(rng, sequences, length), batch, rng)
     else:
         stream = (chain.sample(rng, batch, length) for _ in itertools.count())
-    loss = train.next_token_loss(model, min(CHUNK, batch), run.map)
+    loss = losses.chunked(losses.next_token_loss(model), min(CHUNK, batch), run.map)
     name = f"{sequences} sequences" if sequences else "a stream"
     _, history = train.train(loss, run.device.put(start, "float32"), (run.device.put(x) for x in stream),
                              optim.AdamW(LEARNING_RATE), steps=steps, clip=1.0, callbacks=[(LOOKS, looks)], every=LOOKS,

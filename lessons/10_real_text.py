@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded:
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import lesson, measure, models, ops, optim, plot, train
+from tinyattn import lesson, losses, measure, models, ops, optim, plot, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError, check_count
 from tinyattn.tasks import text
@@ -82,7 +82,7 @@ def look(counts, params):
 
 def train_on(corpus, rng, title):
     model = models.EmbeddingModel(corpus.vocab, WIDTH, first_query=0, scale=SCALE)
-    loss = train.next_token_loss(model, CHUNK, run.map)
+    loss = losses.chunked(losses.next_token_loss(model), CHUNK, run.map)
     params = run.device.put(model.init(np.random.default_rng(options.seed)), "float32")
     seen, unseen = corpus.hold_out(HELD_OUT)
     judged = run.device.put(next(unseen.batches(for_judging, JUDGED, LENGTH + 1)))

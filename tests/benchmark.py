@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tinyattn import backend, models, ode, optim, train
+from tinyattn import backend, losses, models, ode, optim
 from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.factorization import Factorization, target
 from tinyattn.tasks import markov
@@ -62,7 +62,9 @@ def training_step(model, device, B, chunk, pool):
     rng = np.random.default_rng(0)
     sequences = device.put(rng.integers(VOCAB, size=(B, model.positions + 1)))
     params = device.put(model.init(rng), "float32")
-    loss, optimizer = train.next_token_loss(model, chunk, pool.map if pool else map), optim.AdamW(0.003)
+    loss, optimizer = losses.next_token_loss(model), optim.AdamW(0.003)
+    if chunk:
+        loss = losses.chunked(loss, chunk, pool.map if pool else map)
     state = optimizer.init(params)
 
     def step():
@@ -113,7 +115,7 @@ def torch_step(model, B, threads):
     def loss():
         return F.cross_entropy(forward(sequences[:, :-1]).flatten(0, 1), sequences[:, first + 1 :].flatten())
 
-    ours = train.next_token_loss(model)({key: w.detach().numpy() for key, w in p.items()}, sequences.numpy())[0]
+    ours = losses.next_token_loss(model)({key: w.detach().numpy() for key, w in p.items()}, sequences.numpy())[0]
     assert abs(loss().item() - float(ours)) < 1e-4, "the PyTorch module is another network"
 
     def step():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyattn import models, optim, train
+from tinyattn import losses, models, optim, train
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
 from tinyattn.tasks import markov
@@ -47,7 +47,7 @@ def trained(path):
     chain = markov.draw_chain(rng, vocab=6, spans=(2, 1))
     model = models.MinimalModel(vocab=6, positions=11, heads=3, first_query=chain.order - 1)
     data, held_out, params = chain.sample(rng, 100, 12), chain.sample(rng, 20, 12), model.init(rng)
-    loss = train.next_token_loss(model)
+    loss = losses.next_token_loss(model)
 
     def look(step, params):
         value, grads = loss(params, held_out)

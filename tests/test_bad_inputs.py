@@ -32,6 +32,7 @@ from tinyattn import (
     checkpoint,
     gradcheck,
     ladder,
+    losses,
     measure,
     models,
     ode,
@@ -60,6 +61,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "steps.adaptive_steps": "inside ode.integrate",
     "progress.": "shows a bar, computes nothing",
     "twins.": "wrong on purpose",
+    "losses.checked": "a check itself, tried through train",
     "models.params.numbered": "names, inside Transformer",
     "models.params.check_": "checks themselves, tried through the models",
     "attention.check_visible": "a check itself, tried through attend_forward",
@@ -252,18 +254,21 @@ def add_training():
     weights, flat = like(model.init(rng())), like(toy.init())
     sequences = np.concatenate([IDS, IDS[:, :1]], axis=1)
     on = lambda params, batch: lambda loss: loss(params, batch)
-    add(train.next_token_loss, use=on(weights, sequences), model=model, chunk=1, map=map)
-    next_token = train.next_token_loss(model)
-    add(next_token, params=weights, batch=sequences)
-    add(next_token.check, sequences=sequences)
-    answers = (IDS, IDS[:, 1:])
-    add(train.answer_loss, use=on(weights, answers), model=model)
-    add(train.answer_loss(model), "answer_loss", params=weights, batch=answers, also=("x", "targets"))
+    add(losses.next_token_loss, use=on(weights, sequences), model=model)
+    next_token, entered = losses.next_token_loss(model), ("x", "targets")
+    add(next_token, params=weights, batch=sequences, also=entered)
+    add(losses.check_sequences, model=model, sequences=sequences, also=("x",))
+    add(losses.chunked, use=on(weights, sequences), loss=next_token, size=1, map=map)
+    add(losses.chunked(next_token, 1), params=weights, batch=sequences, also=entered)
+    answers, error = (IDS, IDS[:, 1:]), losses.CROSS_ENTROPY
+    add(losses.pair_loss, use=on(weights, answers), model=model, error=error)
+    add(losses.pair_loss(model, error), params=weights, batch=answers, also=entered)
     pairs = (array(3, 2, 2), array(3, 2))
-    add(train.squared_error_loss, use=on(flat, pairs), model=toy)
-    flow = train.gradient_flow(train.squared_error_loss(toy), flat, pairs)
-    add(train.gradient_flow, use=lambda f: f(0.0, models.pack(flat)), loss=train.squared_error_loss(toy), like=flat,
-        batch=pairs, also=("y", "x", "target"),
+    of_pairs = losses.pair_loss(toy, losses.SQUARED_ERROR)
+    of_pairs = losses.pair_loss(toy, losses.SQUARED_ERROR)
+    flow = losses.gradient_flow(of_pairs, flat, pairs)
+    add(losses.gradient_flow, use=lambda f: f(0.0, models.pack(flat)), loss=of_pairs, like=flat, batch=pairs,
+        also=("y", "x", "target"),
         fine={"like": "shapes alone are read"})
     add(flow, t=0.5, y=models.pack(flat), fine={"t": "the flow does not depend on time"})
     add(train.minibatches, data=square, size=1, rng=rng(),

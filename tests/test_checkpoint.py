@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinyattn import models, optim, train
+from tinyattn import losses, models, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
@@ -69,7 +69,7 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
     chain = markov.draw_chain(rng, vocab=6, spans=(1, 1))
     model = models.MinimalModel(vocab=6, positions=7, heads=2, first_query=1)
     data, start = chain.sample(rng, 40, 8), device.put(model.init(rng), "float32")
-    loss = train.next_token_loss(model)
+    loss = losses.next_token_loss(model)
 
     def run(checkpoint=None, broken_at=None, steps=14):
         looks = [
@@ -234,11 +234,19 @@ def test_a_loss_that_is_an_object_is_told_by_its_code(tmp_path):
 
 
 def test_a_loss_of_the_librarys_is_told_by_what_it_closes_over(tmp_path):
-    def resume(model, chunk=None):
+    def resume(model, chunk=3):
         x = np.zeros((4, 6), int)
         kept = Checkpoint(tmp_path / "run.npz", every=2, resume=True)
         start = models.EmbeddingModel(5, 3).init(np.random.default_rng(0))
-        train.train(train.next_token_loss(model, chunk), start, [x] * 9, optim.SGD(0.1), steps=4, checkpoint=kept, title=None)
+        train.train(
+            losses.chunked(losses.next_token_loss(model), chunk),
+            start,
+            [x] * 9,
+            optim.SGD(0.1),
+            steps=4,
+            checkpoint=kept,
+            title=None,
+        )
 
     resume(models.EmbeddingModel(5, 3))
     resume(models.EmbeddingModel(5, 3))

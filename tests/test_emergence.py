@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, measure, models, ode, train
+from tinyattn import gradcheck, losses, measure, models, ode, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
@@ -190,9 +190,9 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
     for model, sequences in [
         (models.MinimalModel(vocab=5, positions=6, heads=2, first_query=1), rng.integers(5, size=(9, 7))),
     ]:
-        loss, start = train.next_token_loss(model), model.init(rng)
+        loss, start = losses.next_token_loss(model), model.init(rng)
         params, _ = train.train(loss, start, [sequences] * 8, optim.SGD(0.3), steps=8)
-        f, y = train.gradient_flow(loss, start, sequences), models.pack(start)
+        f, y = losses.gradient_flow(loss, start, sequences), models.pack(start)
         for _ in range(8):
             y = ode.euler_step(f, 0.0, y, 0.3)
         assert np.array_equal(models.pack(params), y)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, models, ode, train
+from tinyattn import gradcheck, losses, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.factorization import Factorization, target
@@ -174,7 +174,7 @@ def test_a_network_that_scores_positions_only_takes_the_steps_of_the_flow(rng, s
     features = (chain.matrices / sizes[:, None, None]).swapaxes(1, 2).reshape(3, -1)
     flow = Factorization(sizes / V**0.5, features, np.eye(T)[[T - lag for lag in lags]], "logits")
     state = flow.state(np.zeros((2, V * V)), scores)
-    loss = train.squared_error_loss(model)
+    loss = losses.pair_loss(model, losses.SQUARED_ERROR)
     for _ in range(steps):
         value, grads = loss(params, (x, y))
         assert float(value) == pytest.approx(float(flow.loss(state)), rel=1e-9)

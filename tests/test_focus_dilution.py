@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, measure, models, ode, train
+from tinyattn import gradcheck, losses, measure, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.focus_dilution import FocusDilution
@@ -131,7 +131,7 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
     def gradients(n, length, times=8):
         model = models.EmbeddingModel(3, 5, first_query=length - 1)
         params = dict(zip(("W0", "W1", "W_Q", "W_K"), flow.split(y)))
-        loss = train.next_token_loss(model)
+        loss = losses.next_token_loss(model)
         drawn = [loss(params, chain_sequences(rng, flow, n, length + 1))[1] for _ in range(times)]
         return np.stack([models.pack(grads) for grads in drawn])
 

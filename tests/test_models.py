@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, models, optim, train
+from tinyattn import gradcheck, losses, models, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.emergence import TwoNumbers
@@ -113,7 +113,7 @@ def test_gradients_of_the_transformer(rng, dropout, when):
     sequences, drops = rng.integers(5, size=(4, 8)), model.draw_drops(rng, 4, 7, dropout)
     params = model.init(rng)
     if when == "after steps":
-        params = trained(model, train.next_token_loss(model), (sequences, *drops))
+        params = trained(model, losses.next_token_loss(model), (sequences, *drops))
     for row in gradcheck.check_model(model, (sequences[:, :-1], *drops), params):
         assert row.error <= gradcheck.TOLERANCE, row
 
@@ -167,7 +167,7 @@ def test_gradients_of_the_deep_transformer(rng, when):
         sequences = rng.integers(5, size=(4, 8))
         params = model.init(rng)
         if when == "after steps":
-            params = trained(model, train.next_token_loss(model), sequences)
+            params = trained(model, losses.next_token_loss(model), sequences)
         for row in gradcheck.check_model(model, sequences[:, :-1], params):
             assert row.error <= gradcheck.TOLERANCE, row
 
@@ -178,7 +178,8 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
     assert drops[0].shape == (40, 7, 12) and set(np.unique(drops[1])) == {0, 4 / 3}
     assert drops[0].mean() == pytest.approx(1, abs=0.05)
     params = model.init(rng)
-    whole, parts = (train.next_token_loss(model, chunk)(params, (sequences, *drops)) for chunk in (None, 7))
+    loss = losses.next_token_loss(model)
+    whole, parts = (one(params, (sequences, *drops)) for one in (loss, losses.chunked(loss, 7)))
     assert whole[0] == pytest.approx(parts[0], rel=1e-12)
     for key in params:
         np.testing.assert_allclose(parts[1][key], whole[1][key], rtol=1e-9, atol=1e-13)
@@ -221,7 +222,7 @@ def test_gradients_of_the_minimal_model(rng, heads, when):
     sequences = rng.integers(4, size=(3, 8))
     params = model.init(rng)
     if when == "after steps":
-        params = trained(model, train.next_token_loss(model), sequences)
+        params = trained(model, losses.next_token_loss(model), sequences)
     for row in gradcheck.check_model(model, sequences[:, :-1], params):
         assert row.error <= gradcheck.TOLERANCE, row
 

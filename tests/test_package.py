@@ -16,7 +16,8 @@ RANKS = [
     {"ops", "events", "steps", "checkpoint"},
     {"attention", "ode"},
     {"models", "optim", "sweep"},
-    {"gradcheck", "train", "tasks", "flows", "measure"},
+    {"gradcheck", "losses", "tasks", "flows", "measure"},
+    {"train"},
     {"twins", "plot", "ladder", "trials"},
     {"lesson"},
 ]

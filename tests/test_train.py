@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tinyattn import models, ops, optim, train
+from tinyattn import losses, models, ops, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
@@ -92,10 +92,10 @@ def test_next_token_loss_counts_full_contexts_only_and_chunks_add_up(device, rng
     logits, _ = model.forward(params, sequences[:, :-1])
     want, _ = ops.cross_entropy_forward(logits, sequences[:, 3:])
     assert logits.shape == (7, 5, 5)
-    whole = train.next_token_loss(model)(device.put(params), device.put(sequences))
-    parts = train.next_token_loss(model, chunk=3)(device.put(params), device.put(sequences))
+    whole = losses.next_token_loss(model)(device.put(params), device.put(sequences))
+    parts = losses.chunked(losses.next_token_loss(model), 3)(device.put(params), device.put(sequences))
     with ThreadPoolExecutor(2) as pool:
-        threaded = train.next_token_loss(model, chunk=3, map=pool.map)(device.put(params), device.put(sequences))
+        threaded = losses.chunked(losses.next_token_loss(model), 3, pool.map)(device.put(params), device.put(sequences))
     assert all(np.array_equal(to_numpy(threaded[1][key]), to_numpy(parts[1][key])) for key in params)
     for loss, grads in to_numpy([whole, parts]):
         assert loss == pytest.approx(want, rel=1e-12)
@@ -110,7 +110,7 @@ def test_training_is_the_same_on_the_stand_in(device, rng):
 
     def run(put):
         batches = (put(batch) for batch in train.minibatches(data, 16, np.random.default_rng(5)))
-        return train.train(train.next_token_loss(model), put(start), batches, optim.AdamW(0.02), steps=12, clip=0.5)
+        return train.train(losses.next_token_loss(model), put(start), batches, optim.AdamW(0.02), steps=12, clip=0.5)
 
     (ours, history), (here, history_here) = run(device.put), run(lambda tree: tree)
     np.testing.assert_allclose(history["loss"], history_here["loss"], rtol=1e-9)
@@ -175,22 +175,22 @@ def test_bad_input_is_one_clear_line(change, message):
 
 
 def test_sequences_are_checked_on_the_host_before_they_enter(rng):
-    loss = train.next_token_loss(models.MinimalModel(vocab=5, positions=7, first_query=2))
+    model = models.MinimalModel(vocab=5, positions=7, first_query=2)
     sequences = rng.integers(5, size=(4, 8))
-    assert loss.check(sequences) is sequences
+    assert losses.check_sequences(model, sequences) is sequences
     for wrong, message in [
         (sequences + 1, "sequences: expected ids in 0..4, got 5"),
         (sequences.astype(float), "sequences: expected an integer array"),
-        (sequences[:, :3], "sequences: expected sequences of 4 to 8 tokens, got shape .4, 3."),
+        (sequences[:, :3], r"x: expected shape \(batch, 3 to 7 tokens\), got \(4, 2\)"),
     ]:
         with pytest.raises(InputError, match=message):
-            loss.check(wrong)
+            losses.check_sequences(model, wrong)
     with pytest.raises(InputError, match="data: expected at least one row"):
         train.minibatches(sequences[:0], 2, rng)
     with pytest.raises(InputError, match="rng: expected a numpy.random.Generator, .* got 3"):
         train.minibatches(sequences, 2, 3)
-    with pytest.raises(InputError, match="batch: number of sequences: expected a whole number >= 1, got 0"):
-        loss(models.MinimalModel(vocab=5, positions=7, first_query=2).init(rng), sequences[:0])
+    with pytest.raises(InputError, match=r"batch: expected at least one entry, got shape \(0, 8\)"):
+        losses.next_token_loss(model)(model.init(rng), sequences[:0])
 
 
 def test_the_history_keeps_what_it_was_given():
@@ -242,7 +242,7 @@ def test_a_flow_may_have_a_careless_loss():
         batch -= params["w"]  # the caller's batch, if it were not a copy
         return 0.5 * (batch * batch).sum(), {"w": -batch}
 
-    flow = train.gradient_flow(careless, {"w": np.zeros(2)}, batch)
+    flow = losses.gradient_flow(careless, {"w": np.zeros(2)}, batch)
     assert all(flow(0.0, np.array([3.0, 5.0])).tolist() == [-2.0, -3.0] for _ in range(2)) and batch.tolist() == [1, 2]
 
 
@@ -253,7 +253,7 @@ def test_ids_of_any_width_train_alike(rng, dtype, kind):
     model = {"minimal": models.MinimalModel(vocab, 6, 2, first_query=1),
              "embedding": models.EmbeddingModel(vocab, 3, first_query=1),
              "full": models.Transformer(vocab, 6, width=4, heads=2, hidden=3, first_query=1)}[kind]  # fmt: skip
-    loss, params, x = train.next_token_loss(model), model.init(rng), rng.integers(0, vocab, (3, 7))
+    loss, params, x = losses.next_token_loss(model), model.init(rng), rng.integers(0, vocab, (3, 7))
     x[0, :2] = vocab - 1
     (wide, grads), (narrow, narrow_grads) = loss(params, x), loss(params, x.astype(dtype))
     assert wide == narrow and all(np.array_equal(grads[key], narrow_grads[key]) for key in grads)
@@ -269,9 +269,40 @@ def test_a_model_may_fill_the_same_gradients_in_every_chunk(rng):
     clean, refilling = models.EmbeddingModel(5, 3), Refilling(5, 3)
     params, x = clean.init(rng), rng.integers(5, size=(7, 6))
     kept = {key: np.empty_like(w) for key, w in params.items()}
-    for chunk in (None, 2, 3):
-        (value, grads), (value_here, here) = (train.next_token_loss(model, chunk)(params, x) for model in (clean, refilling))
-        assert value == value_here and all(np.array_equal(grads[key], here[key]) for key in params)
+    for chunk in (2, 3):
+        of = [losses.chunked(losses.next_token_loss(model), chunk) for model in (clean, refilling)]
+        (value, grads), (value_here, here) = (loss(params, x) for loss in of)
+        assert value == value_here and all(np.array_equal(grads[key], here[key]) for key in grads)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+def test_any_loss_may_be_computed_in_chunks(device, rng, size):
+    """One on pairs, and one of one's own on a bare array."""
+    model = models.ToyLayer(3, 2)
+    params = device.put({"a": rng.normal(size=3), "W": rng.normal(size=(2, 2))})
+    pairs = device.put((rng.normal(size=(7, 3, 2)), rng.normal(size=(7, 2))))
+    own = lambda params, batch: (batch.mean() * params["a"].sum(), {key: 0 * w + batch.mean() for key, w in params.items()})
+    for loss, batch in [(losses.pair_loss(model, losses.SQUARED_ERROR), pairs), (own, pairs[0])]:
+        (value, grads), (in_parts, parts) = loss(params, batch), losses.chunked(loss, size)(params, batch)
+        assert float(to_numpy(in_parts)) == pytest.approx(float(to_numpy(value)), rel=1e-12)
+        for key in params:
+            np.testing.assert_allclose(to_numpy(parts[key]), to_numpy(grads[key]), rtol=1e-9, atol=1e-14)
+    with pytest.raises(InputError, match=r"batch: expected shape \(7, 2\), got \(6, 2\)"):
+        losses.chunked(own, size)(params, (pairs[0], pairs[1][:6]))
+
+
+def test_the_loss_of_an_answer_is_the_cross_entropy_of_ids_that_do_not_stand_in_the_input(rng):
+    model = models.Transformer(5, 6, width=6, heads=2, hidden=3, first_query=5)
+    params, x, answers = model.init(rng), rng.integers(5, size=(4, 6)), rng.integers(5, size=(4, 1))
+    logits = model.forward(params, x)[0][:, 0]
+    value, grads = losses.pair_loss(model, losses.CROSS_ENTROPY)(params, (x, answers))
+    log_q = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    assert value == pytest.approx(-log_q[np.arange(4), answers[:, 0]].mean(), rel=1e-12)
+    q = np.exp(log_q)
+    q[np.arange(4), answers[:, 0]] -= 1
+    np.testing.assert_allclose(grads["c_U"], q.mean(axis=0), rtol=1e-10, atol=1e-14)
+    (same, _) = losses.next_token_loss(model)(params, np.concatenate([x, answers], axis=1))
+    assert same == value, "the token after the last one is such an answer"
 
 
 def test_a_flow_takes_gradients_of_its_shapes_only():
@@ -281,9 +312,9 @@ def test_a_flow_takes_gradients_of_its_shapes_only():
         (lambda p: {}, "grads: expected the keys w, got none"),
     ]:
         with pytest.raises(InputError, match=message):
-            train.gradient_flow(lambda p, b, grads=grads: (0.0, grads(p)), like, 0)(0.0, y)
+            losses.gradient_flow(lambda p, b, grads=grads: (0.0, grads(p)), like, 0)(0.0, y)
     batch = np.ones(6)
-    flow = train.gradient_flow(lambda p, b: (0.0, {"w": p["w"] - b.reshape(2, 3)}), like, batch)
+    flow = losses.gradient_flow(lambda p, b: (0.0, {"w": p["w"] - b.reshape(2, 3)}), like, batch)
     before = flow(0.0, y)
     batch[:] = 9
     assert np.array_equal(flow(0.0, y), before)

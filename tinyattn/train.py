@@ -1,8 +1,6 @@
 """The training loop, what it remembers, and what it is fed."""
 
-import functools
 import math
-import numbers
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -15,24 +13,19 @@ from .errors import (
     InputError,
     check_array,
     check_count,
-    check_dict,
     check_float_dict,
-    check_floats,
     check_function,
     check_generator,
-    check_ids,
     check_instance,
     check_number,
     check_shape,
     shown,
 )
 from .kept import fingerprint, library
-from .models import pack, unpack
-from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
+from .losses import Loss, checked, next_token_loss  # noqa: F401  the last for scripts that know it by train's name
 from .optim import SGD, AdamW, clip_by_global_norm
 from .progress import Interrupted, patient_interrupts, progress_bar
 
-Loss = Callable[[Params, Any], tuple[Any, Params]]  # (params, batch) -> loss, grads
 _NO_MORE = object()
 
 
@@ -217,7 +210,7 @@ def train(
                 break
             batch = draw(step, history)
             scale = check_number("schedule: its return", schedule(step, history), least=0) if schedule else 1.0
-            value, grads = _checked(loss(copied(params), batch))
+            value, grads = checked(loss(copied(params), batch))
             if step % every == 0:
                 record(step, loss=value)
                 bar.set_postfix(loss=f"{history.last('loss'):.4f}", refresh=False)
@@ -266,14 +259,6 @@ def _is_true(answer):
     return answer
 
 
-def _checked(returned):
-    """What a loss returned: one number and gradients."""
-    pair = isinstance(returned, (tuple, list)) and len(returned) == 2
-    if not pair or not (isinstance(returned[0], numbers.Real) or getattr(returned[0], "shape", None) == ()):
-        raise InputError(f"loss: expected a return of one number and the gradients, got {shown(returned)}")
-    return returned
-
-
 def _leaves(tree, path=""):
     """Names and arrays of a nest of dicts."""
     for key, branch in tree.items():
@@ -286,113 +271,6 @@ def _leaves(tree, path=""):
 def _beside(tree, params):
     """The arrays of a checkpoint, put where params are."""
     return Backend("", namespace(next(iter(params.values())))).put(tree)
-
-
-def next_token_loss(model: Any, chunk: int | None = None, map: Callable[..., Iterable[Any]] = map) -> Any:
-    """The loss for `train`: mean cross-entropy of the token after each query.
-
-    Batches are sequences of token ids (B, S+1): the first S are read, and those behind model.first_query are predicted.
-    A batch may be a tuple (sequences, ...) with more arrays for model.forward, a row for each sequence: dropout masks.
-    With `chunk`, so many sequences pass at a time and gradients add up, always in the same order: the arrays of a pass
-    then stay in the processor's cache. With the map of a thread pool, passes run side by side; tell NumPy's matrix
-    products to use one thread each, for OpenBLAS by OPENBLAS_NUM_THREADS=1 in the environment.
-
-    A GPU cannot refuse ids out of range without stalling, and wraps them; `loss.check(sequences)` checks a batch while
-    it is on the host, and returns it: put(loss.check(batch)).
-    """
-    _check_model(model)
-    if chunk is not None:
-        check_count("chunk", chunk)
-    check_function("map", map)
-
-    def loss_and_grads(params, batch):
-        sequences, *others = batch if isinstance(batch, tuple) else (batch,)
-        check_shape("batch", sequences, (None, None))
-        sequences = check_ids("batch", sequences, model.vocab)
-        _check_length("batch", sequences)
-        B = check_count("batch: number of sequences", sequences.shape[0])
-        for array in others:
-            check_floats("batch", array, (B, *check_array("batch", array).shape[1:]))
-
-        def one_pass(rows):
-            part = sequences[rows]
-            share = part.shape[0] / B
-            logits, cache = model.forward(params, part[:, :-1], *(array[rows] for array in others))
-            loss, ce_cache = cross_entropy_forward(logits, part[:, model.first_query + 1 :])
-            return share * loss, copied(model.backward(cross_entropy_backward(share, ce_cache), cache))
-
-        def add(one, other):
-            return one[0] + other[0], {key: g + other[1][key] for key, g in one[1].items()}
-
-        size = chunk or B
-        passes = map(one_pass, [slice(i, i + size) for i in range(0, B, size)])
-        return functools.reduce(add, check_instance("map: its return", passes, Iterable))
-
-    def _check_length(name, sequences):
-        least, most = model.first_query + 2, getattr(model, "positions", math.inf) + 1
-        if not least <= sequences.shape[1] <= most:
-            raise InputError(f"{name}: expected sequences of {least} to {most} tokens, got shape {tuple(sequences.shape)}")
-
-    def check(sequences):
-        sequences = check_ids("sequences", sequences, model.vocab)
-        check_shape("sequences", sequences, (None, None))
-        _check_length("sequences", sequences)
-        model.check(sequences[:, :-1])
-        return sequences
-
-    loss_and_grads.check = check  # type: ignore[attr-defined]
-    return loss_and_grads
-
-
-def squared_error_loss(model: Any) -> Loss:
-    """The loss for `train` on batches (x, target): half the squared distance of the model's output, mean over places."""
-    return _loss_on_pairs(model, squared_error_forward, squared_error_backward)
-
-
-def answer_loss(model: Any) -> Loss:
-    """The loss for `train` on batches (x, targets): the mean cross-entropy of ids that do not stand in x itself."""
-    return _loss_on_pairs(model, cross_entropy_forward, cross_entropy_backward)
-
-
-def _check_model(model):
-    if isinstance(model, type) or not (hasattr(model, "forward") and hasattr(model, "backward")):
-        raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
-
-
-def _loss_on_pairs(model, error_forward, error_backward):
-    _check_model(model)
-
-    def loss_and_grads(params, batch):
-        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-            raise InputError(f"batch: expected a pair of inputs and targets, got {shown(batch)}")
-        x, target = batch
-        y, cache = model.forward(params, x)
-        loss, error = error_forward(y, target)
-        return loss, model.backward(error_backward(1.0, error), cache)
-
-    return loss_and_grads
-
-
-def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any], Any]:
-    """A network's own gradient flow: the field f(t, y) = -gradient of the loss on `batch` at the packed params y.
-
-    `like` gives keys and shapes. `ode.euler_step` on f with step lr is full-batch gradient descent to the last bit, and
-    `ode.rk4_step` integrates the real network.
-    """
-
-    like = copied(check_float_dict("like", like))
-    check_function("loss", loss, "a function (params, batch) -> loss, grads")
-    size, batch = sum(array.size for array in like.values()), copied(batch)
-
-    def f(t, y):
-        check_floats("y", y, (size,))
-        _, grads = _checked(loss(unpack(y, like), copied(batch)))
-        check_dict("grads", grads, like)
-        for key, array in like.items():
-            check_floats(f"grads[{key!r}]", grads[key], array.shape)
-        return -pack({key: grads[key] for key in like})
-
-    return f
 
 
 def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:

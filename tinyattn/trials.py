@@ -11,12 +11,13 @@ import numpy as np
 
 from . import backend
 from .errors import InputError, check_choice, check_count, check_instance, check_number, host_floats, shown
+from .losses import CROSS_ENTROPY, SQUARED_ERROR, pair_loss
 from .models import Transformer
 from .ops import cross_entropy_forward, squared_error_forward
 from .optim import SGD, AdamW
 from .tasks import regression
 from .tasks.recall import Recall
-from .train import answer_loss, squared_error_loss, train
+from .train import train
 
 SIZES = 10**7  # no size of a trial is larger
 RECALL = dict(pairs=8, tokens=32, repeats=None, p=0.0, adaptive=None, previous=False, depth=2, heads=1, width=64, scale=0.2,
@@ -134,7 +135,8 @@ def recall(settings: dict[str, Any]) -> dict[str, Any]:
             found["own_accuracy"], found["own_loss"], _ = judge(params, own)
         return found
 
-    _, history = train(answer_loss(model), params, batches, AdamW(s["lr"], decay=0.0), steps=s["steps"], every=s["every"],
+    _, history = train(pair_loss(model, CROSS_ENTROPY), params, batches, AdamW(s["lr"], decay=0.0),
+                       steps=s["steps"], every=s["every"],
                        callbacks=[(s["every"], look)], title=None,
                        until=lambda history: history.last("clean_accuracy") >= s["stop"])  # fmt: skip
     steps, accuracy, losses = history.steps("clean_accuracy"), history["clean_accuracy"], history["clean_loss"]
@@ -187,7 +189,7 @@ def location(settings: dict[str, Any]) -> dict[str, Any]:
 
     optimizer = AdamW(s["lr"], decay=0.0) if s["optimizer"] == "adam" else SGD(s["lr"])
     first = squared_error_forward(np.zeros_like(target), target)[0]  # what a network that says nothing loses
-    _, history = train(squared_error_loss(model), params, batches(), optimizer, steps=s["steps"], every=s["every"],
+    _, history = train(pair_loss(model, SQUARED_ERROR), params, batches(), optimizer, steps=s["steps"], every=s["every"],
                        callbacks=[(s["every"], look)], title=None,
                        until=lambda history: history.last("test_loss") < s["threshold"] * first)  # fmt: skip
     steps = history.steps("test_loss")

@@ -1,0 +1,165 @@
+"""Losses that compose: each is a function (params, batch) -> loss, grads, as `train.train` takes it.
+
+loss = pair_loss(model, CROSS_ENTROPY)             # batches (x, targets)
+loss = next_token_loss(model)                      # batches of sequences
+loss = chunked(loss, 128, pool.map)                # any of them, some rows at a time
+field = gradient_flow(loss, params, batch)         # for `ode.integrate`
+"""
+
+import functools
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .backend import Params, copied
+from .errors import (
+    InputError,
+    check_array,
+    check_count,
+    check_dict,
+    check_float_dict,
+    check_floats,
+    check_function,
+    check_ids,
+    check_shape,
+    check_some,
+    shown,
+)
+from .models import pack, unpack
+from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
+
+Loss = Callable[[Params, Any], tuple[Any, Params]]
+CROSS_ENTROPY = cross_entropy_forward, cross_entropy_backward
+SQUARED_ERROR = squared_error_forward, squared_error_backward
+
+
+def pair_loss(model: Any, error: tuple[Callable[..., Any], Callable[..., Any]]) -> Loss:
+    """The loss on batches (x, target): the error of model.forward(params, x) against the target.
+
+    error: a pair, forward(out, target) -> number, cache and backward(dnumber, cache) -> dout:
+           CROSS_ENTROPY for targets that are ids, SQUARED_ERROR for vectors, or one of your own.
+    """
+    value_and_grads = _of_model(model, error)
+
+    def loss_on_pairs(params, batch):
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise InputError(f"batch: expected a pair of inputs and targets, got {shown(batch)}")
+        return value_and_grads(params, *batch)
+
+    return loss_on_pairs
+
+
+def _of_model(model, error):
+    """A function (params, x, target, *what else forward takes) -> loss, grads."""
+    _check_model(model, "forward", "backward")
+    if not isinstance(error, tuple) or len(error) != 2 or not all(map(callable, error)):
+        raise InputError(f"error: expected a pair of functions, such as losses.CROSS_ENTROPY, got {shown(error)}")
+    error_forward, error_backward = error
+
+    def value_and_grads(params, x, target, *others):
+        out, cache = model.forward(params, x, *others)
+        value, error_cache = error_forward(out, target)
+        return value, model.backward(error_backward(1.0, error_cache), cache)
+
+    return value_and_grads
+
+
+def _check_model(model, *parts):
+    if isinstance(model, type) or not all(hasattr(model, part) for part in parts):
+        raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
+
+
+def next_token_loss(model: Any) -> Loss:
+    """The loss on sequences of token ids (B, S+1): mean cross-entropy, in nats, of the token after each query.
+
+    The first S tokens are read; those behind position model.first_query are predicted. A batch may
+    be a tuple (sequences, ...) with more arrays for model.forward: dropout masks.
+    """
+    value_and_grads = _of_model(model, CROSS_ENTROPY)
+
+    def loss_on_sequences(params, batch):
+        sequences, *others = batch if isinstance(batch, tuple) else (batch,)
+        check_shape("batch", sequences, (None, None))
+        check_some("batch", sequences)
+        return value_and_grads(params, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others)
+
+    return loss_on_sequences
+
+
+def check_sequences(model: Any, sequences: Any) -> Any:
+    """Return sequences (B, S+1), or raise InputError if `next_token_loss` of this model cannot read them.
+
+    A GPU cannot refuse ids out of range without stalling, and wraps them. So check a batch while it
+    is on the host: put(check_sequences(model, batch)).
+    """
+    _check_model(model, "vocab", "check")
+    sequences = check_ids("sequences", sequences, model.vocab)
+    check_shape("sequences", sequences, (None, None))
+    model.check(sequences[:, :-1])
+    return sequences
+
+
+def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> Loss:
+    """The same loss, a mean over rows, computed on `size` rows of a batch at a time.
+
+    The arrays of a pass then stay in the processor's cache. Batches are arrays, or tuples of arrays
+    with a row for each sample. Values and gradients are added up in the order of the rows. With the
+    map of a thread pool passes run side by side; tell NumPy's matrix products to use one thread
+    each, for OpenBLAS by OPENBLAS_NUM_THREADS=1 in the environment.
+    """
+    check_function("loss", loss, "a function (params, batch) -> loss, grads")
+    check_count("size", size)
+    check_function("map", map)
+
+    def loss_in_chunks(params, batch):
+        parts = batch if isinstance(batch, (tuple, list)) else (batch,)
+        n = check_array("batch", parts[0]).shape[0]
+        for array in parts[1:]:
+            check_shape("batch", array, (n, *check_array("batch", array).shape[1:]))
+
+        def one_pass(start):
+            rows = [array[start : start + size] for array in parts]
+            share = rows[0].shape[0] / n
+            value, grads = checked(loss(params, tuple(rows) if batch is parts else rows[0]))
+            return share * value, {key: share * g for key, g in grads.items()}
+
+        def add(one, other):
+            return one[0] + other[0], {key: g + other[1][key] for key, g in one[1].items()}
+
+        if n <= size:
+            return loss(params, batch)
+        passes = map(one_pass, range(0, n, size))
+        if not isinstance(passes, Iterable):
+            raise InputError(f"map: expected a return that can be gone through, got {shown(passes)}")
+        return functools.reduce(add, passes)
+
+    return loss_in_chunks
+
+
+def checked(returned: Any) -> tuple[Any, Params]:
+    """What a loss returned, or an InputError unless it is one number and gradients."""
+    pair = isinstance(returned, (tuple, list)) and len(returned) == 2
+    if not pair or not (isinstance(returned[0], numbers.Real) or getattr(returned[0], "shape", None) == ()):
+        raise InputError(f"loss: expected a return of one number and the gradients, got {shown(returned)}")
+    return returned[0], returned[1]
+
+
+def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any], Any]:
+    """A network's own gradient flow: the field f(t, y) = -gradient of the loss on `batch`, at packed params y.
+
+    `like` gives names and shapes. `ode.euler_step` on f with step lr is full-batch gradient descent,
+    to the last bit; `ode.rk4_step` integrates the same network.
+    """
+    like = copied(check_float_dict("like", like))
+    check_function("loss", loss, "a function (params, batch) -> loss, grads")
+    size, batch = sum(array.size for array in like.values()), copied(batch)
+
+    def f(t, y):
+        check_floats("y", y, (size,))
+        _, grads = checked(loss(unpack(y, like), copied(batch)))
+        check_dict("grads", grads, like)
+        for key, array in like.items():
+            check_floats(f"grads[{key!r}]", grads[key], array.shape)
+        return -pack({key: grads[key] for key in like})
+
+    return f
