@@ -10,7 +10,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     package_dir={"": "."},  # an editable install is then a plain path, which editors and type checkers follow
-    packages=["tinyattn", "tinyattn.flows", "tinyattn.models", "tinyattn.tasks"],
+    packages=["tinyattn", "tinyattn.flows", "tinyattn.models", "tinyattn.tasks", "tinyattn.trials"],
     package_data={"tinyattn": ["py.typed"]},
     python_requires=">=3.11",
     install_requires=["numpy>=2", "matplotlib", "tqdm"],

@@ -182,9 +182,9 @@ if run.options.network:
     grid_points = [(T_, d_, seed) for T_ in NETWORK_T for d_ in NETWORK_D for seed in range(NETWORK_SEEDS)]
     for name, how in NETWORKS.items():
         settings = [
-            dict(tokens=T_, width=d_, optimizer=name, seed=run.options.seed * 100 + seed, **how) for T_, d_, seed in grid_points
+            dict(length=T_, width=d_, optimizer=name, seed=run.options.seed * 100 + seed, **how) for T_, d_, seed in grid_points
         ]
-        steps = [result["emerged"] for result in run.sweep(trials.location, settings, f"networks, {name}")]
+        steps = [result["emerged"] for result in run.sweep(trials.location.run, settings, f"networks, {name}")]
         came = [i for i, step in enumerate(steps) if step is not None]
         law = measure.fit_power_law(
             [steps[i] for i in came], T=[grid_points[i][0] for i in came], d=[grid_points[i][1] for i in came]
@@ -194,7 +194,7 @@ if run.options.network:
     places = [
         result["emerged"]
         for result in run.sweep(
-            trials.location, [dict(tokens=32, width=16, **NETWORKS["adam"], **one) for one in shown], "places"
+            trials.location.run, [dict(length=32, width=16, **NETWORKS["adam"], **one) for one in shown], "places"
         )
     ]
     fig, axes = plt.subplots(1, len(networks), figsize=(6 * len(networks), 4.4), squeeze=False)

@@ -7,7 +7,6 @@ You see    the same network on 600, 2000 and 9000 sequences and on an endless st
 Takes      4 minutes.
 """
 
-import itertools
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
@@ -15,16 +14,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded:
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import ladder, lesson, losses, models, optim, plot, train
-from tinyattn.tasks import markov
+from tinyattn import lesson, plot, trials
 
-VOCAB, SPANS, HEADS, GENERATED, HELD_OUT, CHUNK, LOOKS, LEARNING_RATE = 50, [4, 4, 4], 3, 20, 1000, 100, 15, 0.08
 SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1350]]  # sequences (0: a stream), batch, steps
+SETTINGS = dict(spans=[4, 4, 4], query_scale="xavier", value_scale="xavier", held_out=1000, chunk=100, every=15)
 
 run = lesson.start("08_stop_early", __doc__)
 if run.quick:
-    VOCAB, SPANS, GENERATED, HELD_OUT, LOOKS = 16, [2, 2, 2], 10, 400, 10
     SETS = [[60, 60, 150], [300, 300, 300], [2000, 500, 400]]
+    SETTINGS |= dict(vocab=16, spans=[2, 2, 2], generated=10, held_out=400, every=10)
 
 # %% [markdown]
 # ## 1. The network sees blocks in order of importance, and noise all the time
@@ -38,24 +36,11 @@ if run.quick:
 # The learning rate is constant: otherwise the schedule, not the data, would decide when things happen.
 
 # %%
-for_chain, for_start, for_looks, *for_data = run.rng.spawn(3 + len(SETS))
-chain = markov.draw_chain(for_chain, VOCAB, SPANS)
-length = chain.order + GENERATED
-model = models.MinimalModel(VOCAB, length - 1, HEADS, chain.order - 1)
-start = model.init(for_start)
-looks = ladder.LadderProbe(model, chain, chain.sample(for_looks, HELD_OUT, length), run.device)
-histories = {}
-for (sequences, batch, steps), rng in zip(SETS, for_data):
-    if sequences:
-        stream = train.minibatches(chain.sample(rng, sequences, length), batch, rng)
-    else:
-        stream = (chain.sample(rng, batch, length) for _ in itertools.count())
-    loss = losses.chunked(losses.next_token_loss(model), min(CHUNK, batch), run.map)
-    name = f"{sequences} sequences" if sequences else "a stream"
-    _, history = train.train(loss, run.device.put(start, "float32"), (run.device.put(x) for x in stream),
-                             optim.AdamW(LEARNING_RATE), steps=steps, clip=1.0, callbacks=[(LOOKS, looks)], every=LOOKS,
-                             title=name)  # fmt: skip
-    histories[sequences] = history
+found = {}
+for draw, (sequences, batch, steps) in enumerate(SETS):  # the same chain and start, other sequences
+    trial = trials.LadderTrial(**SETTINGS, sequences=sequences, batch=batch, steps=steps, draw=draw, seed=run.options.seed,
+                               device=run.device.name)  # fmt: skip
+    found[sequences] = trial.run(map=run.map, title=f"{sequences} sequences" if sequences else "a stream")
 
 # %% [markdown]
 # ## 2. Where to stop, and what has been learnt there
@@ -65,19 +50,17 @@ for (sequences, batch, steps), rng in zip(SETS, for_data):
 # With 600 sequences it is near no rung, 1.6 nats from each: which one is nearest there depends on the seed.
 
 # %%
-at = {n: history.steps("kl") for n, history in histories.items()}
-best = {n: int(history["excess"].argmin()) for n, history in histories.items()}
-best_step = {n: int(at[n][i]) for n, i in best.items()}
-nearest_rung = {n: int(histories[n]["kl"][i].argmin()) + 1 for n, i in best.items()}
-best_excess = {n: float(histories[n]["excess"][i]) for n, i in best.items()}
-last_excess = {n: float(history["excess"][-1]) for n, history in histories.items()}
+best_step, nearest_rung, best_excess = (
+    {n: one[name] for n, one in found.items()} for name in ("best_step", "best_rung", "best_excess")
+)
+last_excess = {n: one["excess"][-1] for n, one in found.items()}
 
 paper = {600: (75, 1, 1.33, 1.81), 2000: (260, 2, 0.80, 1.09), 9000: (760, 3, 0.09, None), 0: (None, 3, 0.03, None)}
-colours = dict(zip(histories, (plot.VERMILION, plot.ORANGE, plot.BLUE, plot.BLACK)))
-names = {n: f"{n} sequences" if n else "a stream" for n in histories}
+colours = dict(zip(found, (plot.VERMILION, plot.ORANGE, plot.BLUE, plot.BLACK)))
+names = {n: f"{n} sequences" if n else "a stream" for n in found}
 fig, axes = plt.subplots(2, 2, figsize=(12, 8.2))
-for n, history in histories.items():
-    axes[0, 0].plot(at[n], history["excess"], color=colours[n], lw=2, label=names[n])
+for n, one in found.items():
+    axes[0, 0].plot(one["step"], one["excess"], color=colours[n], lw=2, label=names[n])
     axes[0, 0].plot(best_step[n], best_excess[n], "o", color=colours[n], ms=8)
     if not run.quick and paper[n][0]:
         axes[0, 0].plot(paper[n][0], paper[n][2], "D", color=colours[n], mfc="none", ms=8)
@@ -87,11 +70,12 @@ if not run.quick:
 axes[0, 0].set(xlabel="training step", ylabel="excess loss on new sequences, nats", ylim=(0, 4),
                title="Less data: an earlier stop, a higher loss, and more harm in going on")  # fmt: skip
 axes[0, 0].legend(ncols=2)
-for (n, history), ax in zip([item for item in histories.items() if item[0]], axes.flat[1:]):
+for (n, one), ax in zip([item for item in found.items() if item[0]], axes.flat[1:]):
+    kl = np.array(one["kl"])
     for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
-        ax.plot(at[n], history["kl"][:, k], color=colour, lw=2, label=f"to the teacher of block{'s 1 to' if k else ''} {k + 1}")
+        ax.plot(one["step"], kl[:, k], color=colour, lw=2, label=f"to the teacher of block{'s 1 to' if k else ''} {k + 1}")
     ax.axvline(best_step[n], color="k", lw=1, ls="--")
-    side = "right" if best_step[n] > at[n][-1] / 2 else "left"
+    side = "right" if best_step[n] > one["step"][-1] / 2 else "left"
     ax.annotate(f" step {best_step[n]}: nearest to rung {nearest_rung[n]} ", (best_step[n], 0.95), fontsize=9, ha=side,
                 xycoords=("data", "axes fraction"))  # fmt: skip
     ax.set(xlabel="training step", ylabel="KL(teacher || network), nats", ylim=(0, 3.6), title=f"{n} sequences")
@@ -106,10 +90,10 @@ for n, name in names.items():
         (f"{name}: best step", f"about {step}" if step else None, best_step[n]),
         (f"{name}: nearest rung there", rung, nearest_rung[n]),
         (f"{name}: excess loss there", f"{excess} (ours in PyTorch: {trial})" if trial else excess, best_excess[n]),
-        (f"{name}: excess loss at the end, step {at[n][-1]}", None, last_excess[n]),
+        (f"{name}: excess loss at the end, step {found[n]['step'][-1]}", None, last_excess[n]),
     ]
 run.compare(rows)
-finite = [n for n in histories if n]
+finite = [n for n in found if n]
 run.claim("the more data, the later the best step", all(np.diff([best_step[n] for n in finite]) > 0))
 run.claim("the more data, the lower the excess loss", all(np.diff([best_excess[n] for n in finite]) < 0))
 if run.quick:
@@ -125,7 +109,7 @@ else:
         run.claim("and 600 are nearest to one block", nearest_rung[600] == 1)
 run.claim("with the smallest set, training on costs more than half a nat",
           last_excess[finite[0]] > best_excess[finite[0]] + 0.5)  # fmt: skip
-run.exercise("4 times as many sequences, each with half as many generated tokens (2400, GENERATED = 10): what moves?")
+run.exercise("4 times as many sequences, each with half as many generated tokens (2400, generated=10): what moves?")
 run.finish(best_step=best_step, nearest_rung=nearest_rung, best_excess=best_excess, last_excess=last_excess)
 
 # %% [markdown]

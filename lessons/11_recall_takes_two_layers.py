@@ -25,14 +25,14 @@ SEEDS_IN_CONTEXT = 3
 run = lesson.start("11_recall_takes_two_layers", __doc__)
 if run.quick:
     PAIRS, TOKENS, SEEDS, STEPS, GRID, ACROSS, IN_CONTEXT, HIGH = 4, 16, 2, 450, [], [0.2], [], []
-task = dict(pairs=PAIRS, tokens=TOKENS, steps=STEPS, every=20 if run.quick else 10)
+task = dict(pairs=PAIRS, vocab=TOKENS, steps=STEPS, every=20 if run.quick else 10)
 seeds = [run.options.seed * 100 + i for i in range(SEEDS)]
 
 
 def runs(title, *variants, over=seeds):
     """The results of each variant, a dict of settings, for every seed: a list for each variant."""
     points = [{**task, **variant, "seed": seed} for variant in variants for seed in over]
-    results = run.sweep(trials.recall, points, title)
+    results = run.sweep(trials.recall.run, points, title)
     return [results[i * len(over) : (i + 1) * len(over)] for i in range(len(variants))]
 
 
@@ -61,7 +61,7 @@ two, one, helped = runs("depth", {"depth": 2}, {"depth": 1}, {"depth": 1, "previ
 # The snap comes later the more there is to tell apart. A power law is fitted to the step at which clean accuracy exceeds 1/2.
 
 # %%
-grid = runs("grid", *({"pairs": pairs, "tokens": tokens} for pairs, tokens in GRID), over=seeds[:1])
+grid = runs("grid", *({"pairs": pairs, "vocab": tokens} for pairs, tokens in GRID), over=seeds[:1])
 grid_at = np.array([when(results)[0] for results in grid])
 law = measure.fit_power_law(grid_at, n_pairs=[pairs for pairs, _ in GRID], n_tokens=[n for _, n in GRID]) if GRID else None
 

@@ -31,7 +31,6 @@ from tinyattn import (
     backend,
     checkpoint,
     gradcheck,
-    ladder,
     losses,
     measure,
     models,
@@ -68,7 +67,13 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
-    "trials.main": "a command line",
+    "trials.trial": "tried through each trial",
+    "trials.figures": "drawn from a trial's results",
+    "trials.recall.RecallTrial.": "inside its run",
+    "trials.location.LocationTrial.": "inside its run",
+    "trials.ladder.LadderTrial.": "inside its run",
+    "trials.recall.RecallProbe": "made by its trial",
+    "trials.location.LocationProbe": "made by its trial",
     "backend.Backend": "made by backend.get",
     "sweep.NoResult": "a result",
     "flows.focus_dilution.Linearization": "made by FocusDilution.linearise",
@@ -295,16 +300,21 @@ def add_trials():
     add(sweep.sweep, use=values, trial=one_point, points=points, map=map, folder=HERE / "sweep", title=Text("run"))
     entered = lambda pool: [pool.__enter__(), pool.__exit__(None, None, None)][1]
     add(sweep.processes, use=entered, n=2)
-    small = dict(seed=3, pairs=2, tokens=4, p=0.25, depth=2, heads=1, width=4, scale=0.5, lr=0.125, batch=2, steps=2, every=1,
-        judged=4)
-    some = {"missing": "has a default"}
-    quick = lambda trial, small: lambda settings: trial(settings if settings != {} else {**small, "seed": 0})
-    small |= dict(adaptive={"start": 0.25}, previous=True, repeats=1.5, stop=1.0, device="cpu")
-    add(trials.recall, call=quick(trials.recall, small), settings=small, fine=some)
-    small = dict(seed=3, tokens=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4,
-        hidden=2, steps=2)
-    small |= dict(optimizer="adam", lr=0.125, batch=2, every=1, judged=4, threshold=0.25, device="cpu")
-    add(trials.location, call=quick(trials.location, small), settings=small, fine=some)
+    small = dict(pairs=2, vocab=4, p=0.25, depth=2, heads=1, width=4, scale=0.5, judged=4, stop=1.0,
+        adaptive={"start": 0.25}, previous=True, repeats=1.5)
+    common = dict(steps=2, every=1, batch=2, lr=0.125, seed=3, device="cpu")
+    ran = lambda trial: trial.run()
+    add(trials.RecallTrial, use=ran, **common, **small, fine={"adaptive": "checked by name"})
+    small = dict(length=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4, hidden=2,
+        optimizer="adam", judged=4, threshold=0.25)
+    add(trials.LocationTrial, use=ran, **common, **small)
+    small = dict(model="minimal", heads=2, query_scale=0.125, value_scale=0.125, vocab=4, spans=(1, 1), stride=1,
+        lag_weights=(0.5,), importance=2.0, reverse=True, generated=3, sequences=4, draw=1, optimizer="sgd", chunk=2,
+        held_out=4, maps=True)
+    add(trials.LadderTrial, use=ran, **common, **small)
+    for module in (trials.recall, trials.location, trials.ladder):
+        add(module.run, call=lambda settings, run=module.run: run({**settings, "steps": 1} if isinstance(settings, dict) else
+            settings), settings={"batch": 2}, fine={"missing": "has a default", "{}": "defaults"}, also=("steps",))
     add(trials.AdaptiveRepetition, start=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
     add(trials.AdaptiveRepetition().p, losses=np.array([2.0, 2.0, 1.0]))
 
@@ -380,8 +390,8 @@ def add_tasks():
     add(markov.orthogonal, rng=rng(), h=2, V=3)
     model = models.MinimalModel(4, 4, 2, first_query=1)
     params, sequences, cpu = like(model.init(rng())), chain.sample(rng(), 3, 5), backend.get("cpu")
-    look = ladder.LadderProbe(model, chain, sequences, cpu)
-    add(ladder.LadderProbe, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu,
+    look = trials.LadderProbe(model, chain, sequences, cpu)
+    add(trials.LadderProbe, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu,
         maps=True)
     add(look.__call__, step=3, params=params,
         fine={"step": "a look does not depend on it", "NaN": "no query stands at the first position"})

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from tinyattn import ladder, measure, models, ops
+from tinyattn import measure, models, ops
 from tinyattn.backend import to_numpy
 from tinyattn.tasks import markov
+from tinyattn.trials import LadderProbe
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def setting(rng):
 def test_the_ladder_is_its_plain_definition(device, rng, setting):
     chain, model, x = setting
     params = {key: 2 * w for key, w in model.init(rng).items()}
-    look = ladder.LadderProbe(model, chain, x, device, maps=True)(0, device.put(params))
+    look = LadderProbe(model, chain, x, device, maps=True)(0, device.put(params))
     logits, cache = model.forward(params, x[:, :-1])
     log_q = ops.log_softmax(logits)
     for k in (1, 2):
@@ -33,12 +34,12 @@ def test_the_ladder_is_its_plain_definition(device, rng, setting):
 def test_the_rungs_are_the_strongest_blocks(device, rng):
     chain = markov.draw_chain(rng, vocab=5, spans=(1, 1, 1), reverse=True)
     model, x = models.MinimalModel(vocab=5, positions=5, first_query=2), chain.sample(rng, 50, 6)
-    looks = ladder.LadderProbe(model, chain, x, device)
+    looks = LadderProbe(model, chain, x, device)
     assert looks.order == [2, 1, 0]
     np.testing.assert_allclose(looks.p[1], np.exp(chain.log_law(x[:, :-1], blocks=[1, 2])), rtol=1e-12)
     np.testing.assert_allclose(looks.p[2], np.exp(chain.log_law(x[:, :-1])), rtol=1e-12)
     with pytest.raises(ValueError, match="model: expected its first query at 2 or later, as laws are, got 1"):
-        ladder.LadderProbe(models.MinimalModel(vocab=5, positions=5, first_query=1), chain, x, device)
+        LadderProbe(models.MinimalModel(vocab=5, positions=5, first_query=1), chain, x, device)
 
 
 def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
@@ -51,10 +52,22 @@ def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
             if t + 1 - lag >= 0:
                 params["W_Q"][5 + t, :, 5 + t + 1 - lag] = 60 * D**0.5
     params["W_V"][:5] = chain.matrices[0].T[:, None] * len(chain.blocks[0]) / chain.temperature / model.heads
-    look = ladder.LadderProbe(model, chain, x, device)(0, device.put(params))
+    look = LadderProbe(model, chain, x, device)(0, device.put(params))
     assert look["kl"][0] == pytest.approx(0, abs=1e-9) and look["kl"][1] > 0.1
     np.testing.assert_allclose(look["span_mass"][:, 0], 1, atol=1e-9)
     np.testing.assert_allclose(look["alignment"][:, 0], 1, atol=1e-9)
+
+
+def test_at_depth_two_all_measures_are_of_the_last_layer(device, rng):
+    chain = markov.draw_chain(rng, vocab=5, spans=(2, 1))
+    model = models.Transformer(vocab=5, positions=8, width=6, heads=2, hidden=3, first_query=2, depth=2)
+    params, x = model.init(rng), chain.sample(rng, 50, 9)
+    look = LadderProbe(model, chain, x, device, maps=True)(0, device.put(params))
+    _, cache = model.forward(params, x[:, :-1])
+    np.testing.assert_allclose(look["maps"], cache.attentions[1].mean(axis=0), rtol=1e-9)
+    written = params["W_E"] @ params["W_V.2"][:, 1] @ params["W_O.2"][1] @ params["W_U"]
+    A = chain.matrices[0].T
+    assert look["alignment"][1, 0] == pytest.approx((written * A).sum() / np.linalg.norm(written) / np.linalg.norm(A))
 
 
 def test_token_maps_of_the_transformer_are_what_a_head_writes(device, rng):

@@ -18,7 +18,8 @@ RANKS = [
     {"models", "optim", "sweep"},
     {"gradcheck", "losses", "tasks", "flows", "measure"},
     {"train"},
-    {"twins", "plot", "ladder", "trials"},
+    {"twins", "plot"},
+    {"trials"},
     {"lesson"},
 ]
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

@@ -1,7 +1,7 @@
 """tinyattn: how attention heads learn, with every gradient written by hand.
 
 Read in this order: backend, ops, attention, models, gradcheck, ode, losses, optim, train, checkpoint; then flows/, tasks/,
-measure, ladder, trials, sweep, plot and lesson. `dir(tinyattn)` lists the modules so; each is there as an attribute.
+measure, trials, sweep, plot and lesson. `dir(tinyattn)` lists the modules so; each is there as an attribute.
 
 One alphabet, used by every file, derivation and lesson:
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
         flows,
         gradcheck,
         kept,
-        ladder,
         lesson,
         losses,
         measure,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
 __version__ = "0.1.0"
 __all__ = [  # in reading order
     "errors", "progress", "backend", "ops", "attention", "models", "gradcheck", "twins", "ode", "steps", "events", "losses",
-    "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "ladder", "trials", "sweep", "plot", "lesson",
+    "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "lesson",
 ]  # fmt: skip
 
 

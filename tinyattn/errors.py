@@ -1,5 +1,6 @@
 """Bad input: one line that names the argument, what was expected and what came."""
 
+import argparse
 import math
 import numbers
 import sys
@@ -14,6 +15,13 @@ _WIDE = (np.dtype("float32"), np.dtype("float64"))
 
 class InputError(ValueError):
     """A setting or an array that cannot be used; nothing has been changed when it is raised."""
+
+
+class CommandLine(argparse.ArgumentParser):
+    """A parser of flags whose errors are one line too; argparse would print its usage before it."""
+
+    def error(self, message):
+        self.exit(2, f"error: {message}\n")
 
 
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:

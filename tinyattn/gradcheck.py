@@ -10,7 +10,6 @@ The method, for a function y = f(x) with arrays in and out:
   - Where a ReLU changes sign between the two sides, the difference says nothing; another point is drawn.
 """
 
-import argparse
 import contextlib
 import math
 import sys
@@ -21,6 +20,7 @@ import numpy as np
 
 from . import attention, backend, models, ops
 from .errors import (
+    CommandLine,
     InputError,
     check_array,
     check_count,
@@ -350,7 +350,7 @@ def _model_case(name, model, draw_x):
 
 def main(arguments=None):
     """Print the table; return 1 if any tensor is worse than the tolerance, else 0."""
-    parser = argparse.ArgumentParser(prog="python -m tinyattn.gradcheck", description=__doc__.splitlines()[0])
+    parser = CommandLine(prog="python -m tinyattn.gradcheck", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help='"auto", "cpu", "gpu" or "gpu:N"')
     options = parser.parse_args(arguments)

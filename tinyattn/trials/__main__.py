@@ -1,0 +1,130 @@
+"""Run a trial from the shell: python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5
+
+Every setting of the trial is a flag. Writes results.json and the trial's picture into --out. Ctrl-C
+finishes the step and keeps the run; the same command with --resume goes on.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import inspect
+import json
+import os
+import sys
+import types
+import typing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
+
+from .. import __version__
+from ..checkpoint import Checkpoint
+from ..errors import CommandLine, InputError, check_count
+from ..kept import check_writable, plain, write_whole
+from ..progress import Interrupted
+from ..train import Diverged
+from . import LadderTrial, LocationTrial, RecallTrial
+
+TRIALS = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTrial}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return 0, or 1 for a run that diverged, 2 for bad input, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = vars(_parser().parse_args(arguments))
+    kind = TRIALS[options.pop("trial")]
+    frame = {name: options.pop(name) for name in ("seeds", "out", "resume")}
+    try:
+        _run(kind, {name: value for name, value in options.items() if value is not None}, **frame)
+    except (InputError, Diverged) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt as error:
+        words = [*arguments, *(["--resume"] if isinstance(error, Interrupted) and "--resume" not in arguments else [])]
+        print(f"{error or 'interrupted'}; to go on: python -m tinyattn.trials {' '.join(words)}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(kind, settings, seeds, out, resume):
+    trial = kind(**settings)
+    check_count("--seeds", seeds)
+    check_writable("--out", out)
+    pool = ThreadPoolExecutor(os.cpu_count()) if trial.backend().name == "cpu" else contextlib.nullcontext()
+    results = {}
+    with pool as threads:
+        for seed in range(trial.seed, trial.seed + seeds):
+            kept = Checkpoint(out / f"seed_{seed}.npz", resume=resume)
+            one = dataclasses.replace(trial, seed=seed)
+            results[seed] = one.run(checkpoint=kept, title=f"seed {seed}", map=threads.map if threads else map)
+    record = {"trial": kind.__name__, "settings": trial.settings, "tinyattn": __version__, "seeds": results}
+    text = json.dumps(plain("results", record)) + "\n"
+    write_whole(out / "results.json", lambda file: file.write(text.encode()))
+    for seed, result in results.items():
+        numbers = {name: value for name, value in result.items() if not isinstance(value, list) or len(value) < 9}
+        print(f"seed {seed}: {', '.join(f'{name} = {_short(value)}' for name, value in numbers.items())}")
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from .. import plot
+    from . import figures
+
+    matplotlib.rcParams.update(plot.STYLE)
+    figures.draw(trial, results).savefig(out / "figure.png")
+    print(f"figure: {out / 'figure.png'}\nresults: {out / 'results.json'}")
+
+
+def _short(value):
+    if isinstance(value, list):
+        return f"[{', '.join(map(_short, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _parser():
+    parser = CommandLine(
+        prog="python -m tinyattn.trials", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="trial", required=True, metavar="|".join(TRIALS))
+    for name, kind in TRIALS.items():
+        command = commands.add_parser(
+            name,
+            description=f"{inspect.getdoc(kind)}\n\n{inspect.getdoc(kind.__base__)}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_argument("--seeds", type=int, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
+        command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the picture")
+        command.add_argument("--resume", action="store_true", help="go on from the checkpoints in that folder")
+        hints = typing.get_type_hints(kind)
+        for field in dataclasses.fields(kind):
+            flag = f"--{field.name.replace('_', '-')}"
+            if hints[field.name] is bool:
+                command.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None)
+            else:
+                shown = "chosen by the others" if field.default is None else field.default
+                command.add_argument(flag, dest=field.name, type=_reader(hints[field.name]), help=f"default: {shown}")
+    return parser
+
+
+def _reader(hint):
+    """From the type of a setting, a function that reads it from a word."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    lists = [typing.get_args(kind)[0] for kind in kinds if typing.get_origin(kind) not in (None, dict)]
+
+    def read(word):
+        if lists:
+            return [lists[0](part) for part in word.split(",")]
+        if any(typing.get_origin(kind) is dict for kind in kinds):
+            return json.loads(word)
+        for kind in (int, float, str):
+            with contextlib.suppress(ValueError):
+                if kind in kinds:
+                    return kind(word)
+        raise ValueError(word)
+
+    read.__name__ = "numbers with commas between them" if lists else "value"
+    return read
+
+
+if __name__ == "__main__":
+    sys.exit(main())

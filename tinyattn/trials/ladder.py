@@ -1,0 +1,261 @@
+"""The complexity ladder: a network on the Markov chain, and how near it is to teachers that see only the strongest k blocks."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import measure
+from ..backend import Backend, Params, to_numpy
+from ..errors import (
+    InputError,
+    check_choice,
+    check_ids,
+    check_instance,
+    check_number,
+    check_shape,
+    keep_counts,
+    shown,
+)
+from ..losses import chunked, next_token_loss
+from ..models import MinimalModel, Transformer
+from ..ops import log_softmax
+from ..optim import SGD, AdamW
+from ..tasks import markov
+from ..train import minibatches
+from .trial import Trial
+
+LOOKED_AT = 250  # sequences in one pass of a look
+XAVIER = "xavier"
+
+
+@dataclass(frozen=True)
+class LadderTrial(Trial):
+    """Train the minimal model or the full transformer on the chain; look at its distance to every rung.
+
+    model:     "minimal", or "full": a transformer of width 255 with dropout.
+    heads:     of its attention.
+    query_scale, value_scale: weights of the minimal model start uniform in +- this, "xavier" for
+               Xavier's bound; by default 1e-9 and 0.
+    dropout:   of the full model; by default 0.1.
+    vocab, spans, stride, lag_weights, importance, reverse: of the chain, see `draw_chain`; spans
+               are (2, 2, 2) by default, (4, 4, 4) for the full model; importance 1.7, 2 for SGD.
+    generated: tokens of a sequence that follow its first context.
+    sequences: train on a set of so many; 0: on an endless stream; by default 0, 9000 for the full model.
+    draw:      which of the seed's draws of sequences; the chain and the start stay the same.
+    optimizer: "adamw", or "sgd" with momentum 0.9. Its lr is 0.08, 0.003 for the full model, by
+               default; of SGD 20 and 0.2. Gradients are means over positions, clipped to norm 1.
+    steps:     by default 1200, of SGD 6000.
+    chunk:     sequences in one pass of a step, see `losses.chunked`.
+    held_out:  sequences at which each look looks. maps: results hold the mean attention maps.
+    """
+
+    every: int = 20
+    batch: int = 512
+    model: str = "minimal"
+    heads: int = 3
+    query_scale: float | str | None = None
+    value_scale: float | str | None = None
+    dropout: float | None = None
+    vocab: int = 50
+    spans: Sequence[int] | None = None
+    stride: int | None = None
+    lag_weights: Sequence[float] | None = None
+    importance: float | None = None
+    reverse: bool = False
+    generated: int = 20
+    sequences: int | None = None
+    draw: int = 0
+    optimizer: str = "adamw"
+    chunk: int = 128
+    held_out: int = 500
+    maps: bool = False
+
+    counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "heads", "generated", "chunk", "held_out")
+
+    def __post_init__(self):
+        full = check_choice("model", self.model, ("minimal", "full")) == "full"
+        sgd = check_choice("optimizer", self.optimizer, ("adamw", "sgd")) == "sgd"
+        for name in ("query_scale", "value_scale") if full else ("dropout",):
+            if getattr(self, name) is not None:
+                raise InputError(f"{name}: expected none with the {self.model} model, got {shown(getattr(self, name))}")
+        self.choose(steps=6000 if sgd else 1200, spans=(4, 4, 4) if full else (2, 2, 2), importance=2.0 if sgd else 1.7,
+                    sequences=9000 if full else 0, lr=(0.2 if full else 20.0) if sgd else 0.003 if full else 0.08)  # fmt: skip
+        self.choose(**({"dropout": 0.1} if full else {"query_scale": 1e-9, "value_scale": 0.0}))
+        super().__post_init__()
+        keep_counts(self, "sequences", "draw", least=0)
+        for name in ("reverse", "maps"):
+            check_instance(name, getattr(self, name), bool)
+        if full:
+            check_number("dropout", self.dropout, least=0, below=1)
+        if len(self.chain.blocks) < 2:
+            raise InputError(f"spans: expected two blocks or more, for a ladder, got {shown(self.spans)}")
+        self.network, self.stepper  # noqa: B018  their own checks
+
+    def generators(self):
+        """Fresh ones for the chain, the start, what is looked at, what is trained on, and dropout."""
+        children = np.random.default_rng(self.seed).spawn(5 + self.draw)
+        return [*children[:3], *children[3 + self.draw :]]
+
+    @functools.cached_property
+    def chain(self):
+        weights = tuple(self.lag_weights) if isinstance(self.lag_weights, list) else self.lag_weights
+        return markov.draw_chain(self.generators()[0], self.vocab, self.spans, stride=self.stride, importance=self.importance,
+                                 reverse=self.reverse, lag_weights=weights)  # fmt: skip
+
+    @property
+    def length(self) -> int:
+        """Tokens of a sequence, of which all but the last are read."""
+        return self.chain.order + self.generated
+
+    @functools.cached_property
+    def network(self):
+        first = self.chain.order - 1
+        if self.model == "full":
+            return Transformer(self.vocab, self.length - 1, heads=self.heads, first_query=first)
+        scales = (None if scale == XAVIER else scale for scale in (self.query_scale, self.value_scale))
+        return MinimalModel(self.vocab, self.length - 1, self.heads, first, *scales)
+
+    @functools.cached_property
+    def stepper(self):
+        return SGD(self.lr, momentum=0.9) if self.optimizer == "sgd" else AdamW(self.lr)
+
+    def batches(self, device, for_data, for_drops):
+        """Endless batches of sequences (batch, length), with dropout masks for the full model."""
+        chain, length = self.chain, self.length
+        if self.sequences:
+            stream = minibatches(chain.sample(for_data, self.sequences, length), min(self.batch, self.sequences), for_data)
+        else:
+            stream = (chain.sample(for_data, self.batch, length) for _ in iter(int, 1))
+        for x in stream:
+            drops = () if self.dropout is None else self.network.draw_drops(for_drops, len(x), length - 1, self.dropout)
+            yield device.put((x, *drops), "float32")
+
+    def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
+        """Lists over the looks:
+
+        step
+        kl, excess, span_mass, alignment, maps   see `LadderProbe`
+
+        and numbers, of h blocks and H heads:
+
+        order (h,)                      the blocks from 0, the strongest first: rung k knows k of them
+        kl_argmin_steps (h,)            where the network is nearest to each rung
+        kl_there (h, h)                 its distances to all rungs there
+        rungs_in_order                  whether it is nearest to later rungs later
+        stage_steps (h-1,)              when each rung but the last is left, None if never
+        best_step, best_excess, best_rung  where the excess loss is least, and the rung nearest there
+        first_block, own_block (H,)     the block from 1 that a head looks at most when the network is
+                                        nearest to rung 1, and at the end; own_block_mass: its share
+        """
+        device = self.backend()
+        _, for_start, for_looks, for_data, for_drops = self.generators()
+        looked_at = self.chain.sample(for_looks, self.held_out, self.length)
+        probe = LadderProbe(self.network, self.chain, looked_at, device, self.maps)
+        params = device.put(self.network.init(for_start), "float32")
+        loss = chunked(next_token_loss(self.network), min(self.chunk, self.batch), map)
+        batches = self.batches(device, for_data, for_drops)
+        history = self.trained(loss, params, batches, self.stepper, probe, clip=1.0, checkpoint=checkpoint, title=title)
+        steps, kl, mass, excess = history.steps("kl"), history["kl"], history["span_mass"], history["excess"]
+        nearest, best = kl.argmin(axis=0), int(excess.argmin())
+        return {
+            "step": steps.tolist(),
+            **{name: history[name].tolist() for name in history.names if name != "loss"},
+            "order": probe.order,
+            "kl_argmin_steps": steps[nearest].tolist(),
+            "kl_there": kl[nearest].tolist(),
+            "rungs_in_order": bool((np.diff(nearest) > 0).all()),
+            "stage_steps": [None if math.isnan(step) else step for step in measure.stage_steps(steps, kl).tolist()],
+            "best_step": int(steps[best]),
+            "best_excess": float(excess[best]),
+            "best_rung": int(kl[best].argmin()) + 1,
+            "first_block": (mass[nearest[0]].argmax(axis=1) + 1).tolist(),
+            "own_block": (mass[-1].argmax(axis=1) + 1).tolist(),
+            "own_block_mass": mass[-1].max(axis=1).tolist(),
+        }
+
+
+class LadderProbe:
+    """A look at a network while it trains: a callback for `train`, and what it measures on sequences held out.
+
+    model:     anything with forward, first_query and token_maps. chain: the MarkovChain the sequences come from.
+    sequences: token ids (n, S+1) on the host, of which S are read.
+    maps:      also record the mean attention map of each head.
+
+    Rung k, of 1..h, is the exact law given the k strongest blocks only, `order` their numbers from 0, strongest first;
+    the distance to it is KL(rung k || network), in nats, averaged over sequences and positions.
+    """
+
+    def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False):
+        for name, thing, parts in (
+            ("model", model, ("forward", "first_query", "token_maps")),
+            ("chain", chain, ("log_law", "blocks")),
+        ):
+            if isinstance(thing, type) or not all(hasattr(thing, part) for part in parts):
+                raise InputError(f"{name}: expected one with {', '.join(parts)}, got {shown(thing)}")
+        sequences = check_ids("sequences", sequences, chain.vocab)
+        check_shape("sequences", sequences, (None, None))
+        if len(sequences) < 1 or sequences.shape[1] <= model.first_query + 1:
+            raise InputError(f"sequences: expected some of more than {model.first_query + 1} tokens, got {sequences.shape}")
+        most = getattr(model, "positions", math.inf) + 1
+        if sequences.shape[1] > most:
+            raise InputError(
+                f"sequences: expected at most {most} tokens, for the model to read all but one, got {sequences.shape}"
+            )
+        check_instance("device", device, Backend)
+        check_instance("maps", maps, bool)
+        self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
+        first = model.first_query - (chain.order - 1)  # where the network's first query stands among the chain's laws
+        if first < 0:
+            raise InputError(
+                f"model: expected its first query at {chain.order - 1} or later, as laws are, got {model.first_query}"
+            )
+        self.order = np.argsort(-np.linalg.norm(chain.matrices, axis=(1, 2)).round(9), kind="stable").tolist()
+        rungs = [self.order[:k] for k in range(1, len(self.order) + 1)]
+        laws = np.stack([chain.log_law(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs])
+        self.entropies = measure.entropy(laws).mean(axis=(1, 2))
+        self.p = np.exp(laws)
+        seen = sequences[:, model.first_query + 1 :, None]
+        self.teacher_loss = -float(np.take_along_axis(laws[-1], seen, axis=-1).mean())
+        targets = chain.matrices.swapaxes(1, 2)
+        self.targets = targets / np.linalg.norm(targets, axis=(1, 2), keepdims=True)
+
+    def __call__(self, step: int, params: Params) -> dict[str, Any]:
+        """A dict of
+
+        kl        (h,)    distance to each rung
+        excess    ()      cross-entropy on the tokens that came, less the full teacher's
+        span_mass (H, h)  attention of each head on each block
+        alignment (H, h)  cosine between what a head writes for a token and the matrix A_k
+        maps      (H, T, S), if asked for
+
+        Heads are those of the last layer.
+        """
+        model, x = self.model, self.sequences
+        n, loss = len(x), 0.0
+        overlap, mass, maps = np.zeros(len(self.p)), np.zeros(()), np.zeros(())
+        for rows in (slice(i, i + LOOKED_AT) for i in range(0, n, LOOKED_AT)):
+            logits, cache = model.forward(params, self.device.put(x[rows, :-1]))
+            log_q, s = to_numpy((log_softmax(logits), cache.attention))
+            share = len(s) / n
+            overlap = overlap + np.einsum("kntv,ntv->k", self.p[:, rows], log_q) / (n * log_q.shape[1])
+            loss -= share * float(np.take_along_axis(log_q, x[rows, model.first_query + 1 :, None], axis=-1).mean())
+            mass = mass + share * measure.span_mass(s, self.chain.blocks)
+            maps = maps + share * s.mean(axis=0) if self.maps else maps
+        written = to_numpy(model.token_maps(params))
+        size = np.maximum(np.linalg.norm(written, axis=(1, 2)), 1e-30)[:, None]
+        found = {
+            "kl": -self.entropies - overlap,
+            "excess": loss - self.teacher_loss,
+            "span_mass": mass,
+            "alignment": np.einsum("huv,kuv->hk", written, self.targets) / size,
+        }
+        return {**found, "maps": maps} if self.maps else found
+
+
+def run(settings: dict[str, Any]) -> dict[str, Any]:
+    """The results of a LadderTrial with these settings."""
+    return LadderTrial.of(settings).run()

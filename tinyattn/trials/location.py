@@ -1,0 +1,131 @@
+"""Single-location regression by a transformer with sinusoidal positions: when attention finds the place."""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..backend import Backend, Params, to_numpy
+from ..errors import InputError, check_choice, check_instance, check_number
+from ..losses import SQUARED_ERROR, pair_loss
+from ..models import Transformer
+from ..ops import squared_error_forward
+from ..optim import SGD, AdamW
+from ..tasks import regression
+from .trial import Trial, first_step
+
+
+@dataclass(frozen=True)
+class LocationTrial(Trial):
+    """Train a transformer, by default one layer with one head, on single-location regression.
+
+    length, width, places, p: of the task, see `SingleLocation`.
+    anywhere: the relevant token stands at a random place, else at the first.
+    marker:   one more input feature is 1 at the relevant token.
+    depth, heads, model_width, hidden: of the network, see `Transformer`.
+    optimizer, lr: "adam" or "sgd", and its learning rate.
+    judged:    samples at which each look looks.
+    threshold: the run ends when the test loss is below this share of what an output of zeros loses.
+    """
+
+    steps: int | None = 4000
+    every: int = 20
+    batch: int = 32
+    lr: float | None = 1e-3
+    length: int = 32
+    width: int = 16
+    anywhere: bool = True
+    marker: bool = True
+    p: float = 0.0
+    places: int = 1
+    depth: int = 1
+    heads: int = 1
+    model_width: int = 64
+    hidden: int = 0
+    optimizer: str = "adam"
+    judged: int = 256
+    threshold: float = 0.2
+
+    counts: ClassVar[tuple[str, ...]] = (
+        *Trial.counts, "length", "width", "places", "depth", "heads", "model_width", "judged"
+    )  # fmt: skip
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_choice("optimizer", self.optimizer, ("adam", "sgd"))
+        for name in ("anywhere", "marker"):
+            check_instance(name, getattr(self, name), bool)
+        check_number("threshold", self.threshold, least=0)
+        if self.anywhere and not self.marker:
+            raise InputError("marker: expected True where the relevant token stands anywhere, or nothing tells which it is")
+        self.network, self.stepper  # noqa: B018  their own checks
+        self.draw_task(np.random.default_rng(0))
+
+    @functools.cached_property
+    def network(self) -> Transformer:
+        return Transformer(self.width + 1, self.length, self.model_width, self.heads, self.hidden, first_query=self.length - 1,
+                           depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
+                           scale=1 / math.sqrt(self.model_width))  # fmt: skip
+
+    @functools.cached_property
+    def stepper(self):
+        return AdamW(self.lr, decay=0.0) if self.optimizer == "adam" else SGD(self.lr)
+
+    def draw_task(self, rng: np.random.Generator) -> regression.SingleLocation:
+        return regression.draw_task(rng, self.length, self.width, self.places, self.p)
+
+    def read(self, x: np.ndarray, target: np.ndarray, device: Backend) -> tuple[Any, Any]:
+        """What the network reads of marked samples, and its target, on the device."""
+        x = x if self.marker else x * (np.arange(self.width + 1) < self.width)
+        return device.put(x, "float32"), device.put(target[:, None], "float32")
+
+    def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
+        """Lists over the looks:
+
+        step
+        test_loss    without cross-sample repetition
+        attention    of the last position on the relevant places, mean over heads, in the first layer
+
+        and emerged: when the test loss first fell below the threshold, None if never.
+        """
+        device = self.backend()
+        for_task, for_init, for_judging, for_batches = np.random.default_rng(self.seed).spawn(4)
+        task = self.draw_task(for_task)
+        probe = LocationProbe(self, task, device, for_judging)
+        params = device.put(self.network.init(for_init), "float32")
+        batches = (self.read(*task.sample_marked(for_batches, self.batch, self.anywhere), device) for _ in iter(int, 1))
+        emerged = self.threshold * probe.silent
+        history = self.trained(
+            pair_loss(self.network, SQUARED_ERROR), params, batches, self.stepper, probe, checkpoint=checkpoint, title=title,
+            until=lambda history: history.last("test_loss") < emerged,
+        )  # fmt: skip
+        steps = history.steps("test_loss")
+        return {
+            "step": steps.tolist(),
+            "test_loss": history["test_loss"].tolist(),
+            "attention": history["attention"].tolist(),
+            "emerged": first_step(steps, history["test_loss"] < emerged),
+        }
+
+
+class LocationProbe:
+    """A look at the network of a LocationTrial: a callback for `train`. `silent` is what an output of zeros loses."""
+
+    def __init__(self, trial: LocationTrial, task: regression.SingleLocation, device: Backend, rng: np.random.Generator):
+        self.trial, self.device = trial, device
+        clean = regression.SingleLocation(task.W_star, trial.length, trial.places)
+        self.x, self.target = clean.sample_marked(rng, trial.judged, trial.anywhere)
+        self.silent = squared_error_forward(np.zeros_like(self.target), self.target)[0]
+
+    def __call__(self, step: int, params: Params) -> dict[str, Any]:
+        y, cache = self.trial.network.forward(params, self.trial.read(self.x, self.target, self.device)[0])
+        loss, _ = squared_error_forward(to_numpy(y)[:, 0].astype(float), self.target)
+        of_last = to_numpy(cache.attentions[0])[:, :, -1].mean(axis=1)
+        return {"test_loss": float(loss), "attention": float((of_last * self.x[:, :, -1]).sum(axis=1).mean())}
+
+
+def run(settings: dict[str, Any]) -> dict[str, Any]:
+    """The results of a LocationTrial with these settings."""
+    return LocationTrial.of(settings).run()

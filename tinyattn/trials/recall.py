@@ -1,0 +1,194 @@
+"""Associative recall by a transformer without MLP and norms: whether and when the skill comes."""
+
+import functools
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..backend import Backend, Params, to_numpy
+from ..errors import InputError, check_instance, check_number, host_floats, shown
+from ..losses import CROSS_ENTROPY, pair_loss
+from ..models import Transformer
+from ..ops import cross_entropy_forward
+from ..optim import AdamW
+from ..tasks.recall import Recall
+from .trial import Trial, first_step
+
+
+@dataclass(frozen=True)
+class AdaptiveRepetition:
+    """Repetition that adapts: the probability p of a favoured query rises while the clean loss stands still, then falls.
+
+    A look at the clean loss that has not fallen by a share `still` since the look before raises p
+    by `up`, to `most` at most. Once it is below a share `emerged` of the loss at the first look,
+    the skill is coming, and each look halves p. The first p is `start`.
+    """
+
+    start: float = 0.0
+    up: float = 0.2
+    most: float = 0.6
+    still: float = 0.05
+    emerged: float = 0.8
+
+    def __post_init__(self):
+        for name in ("start", "up", "most", "still", "emerged"):
+            check_number(name, getattr(self, name), least=0, most=1)
+        if self.start > self.most:
+            raise InputError(f"start: expected at most most = {self.most}, got {self.start}")
+
+    def p(self, losses: Any) -> float:
+        """The probability for the next steps, after looks at these clean losses (n,)."""
+        losses, p = host_floats("losses", losses, (None,), finite=True).tolist(), float(self.start)
+        for before, loss in zip(losses, losses[1:]):
+            if loss < self.emerged * losses[0]:
+                p = p / 2 if p > 0.02 else 0.0
+            elif loss > (1 - self.still) * before:
+                p = min(p + self.up, self.most)
+        return p
+
+
+@dataclass(frozen=True)
+class RecallTrial(Trial):
+    """Train a transformer on associative recall; look at it on clean data, without repetition.
+
+    pairs, vocab, repeats, p: of the task, see `AssociativeRecall`.
+    adaptive: an AdaptiveRepetition, or a dict of its settings, which then chooses p.
+    previous: the input carries the token before each one as well.
+    depth, heads, width, scale: of the network, see `Transformer`. lr: of Adam.
+    judged:   sequences at which each look looks. stop: the clean accuracy at which the run ends.
+    """
+
+    steps: int | None = 4000
+    lr: float | None = 1e-3
+    pairs: int = 8
+    vocab: int = 32
+    repeats: float | None = None
+    p: float = 0.0
+    adaptive: AdaptiveRepetition | dict[str, float] | None = None
+    previous: bool = False
+    depth: int = 2
+    heads: int = 1
+    width: int = 64
+    scale: float = 0.2
+    judged: int = 512
+    stop: float = 0.99
+
+    counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "depth", "heads", "width", "judged")
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_instance("previous", self.previous, bool)
+        check_number("stop", self.stop, least=0)
+        if isinstance(self.adaptive, dict):
+            known = [field.name for field in fields(AdaptiveRepetition)]
+            if not self.adaptive.keys() <= set(known):
+                raise InputError(f"adaptive: expected some of {', '.join(known)}, got {shown(self.adaptive)}")
+            object.__setattr__(self, "adaptive", AdaptiveRepetition(**self.adaptive))
+        elif self.adaptive is not None and not isinstance(self.adaptive, AdaptiveRepetition):
+            raise InputError(f"adaptive: expected None or a dict of AdaptiveRepetition's settings, got {shown(self.adaptive)}")
+        self.task, self.network, self.optimizer  # noqa: B018  their own checks
+
+    @functools.cached_property
+    def task(self) -> Recall:
+        return Recall(self.pairs, self.vocab, self.repeats, self.p)
+
+    @functools.cached_property
+    def network(self) -> Transformer:
+        T, read = self.task.length, 2 * self.vocab if self.previous else self.vocab
+        return Transformer(read, T, self.width, self.heads, hidden=0, first_query=T - 1, depth=self.depth, norm=False,
+                           outputs=self.vocab, scale=self.scale)  # fmt: skip
+
+    @functools.cached_property
+    def optimizer(self):
+        return AdamW(self.lr, decay=0.0)
+
+    def repetition(self, losses: Any) -> float:
+        """p of the batches after looks at these clean losses."""
+        return self.adaptive.p(losses) if isinstance(self.adaptive, AdaptiveRepetition) else self.p
+
+    def read(self, sequences: np.ndarray, device: Backend) -> tuple[Any, Any]:
+        """What the network reads of sequences (n, T+1), and the answers (n, 1), on the device."""
+        x, V = sequences[:, :-1], self.vocab
+        if not self.previous:
+            return device.put(x), device.put(sequences[:, -1:])
+        before = np.concatenate([np.zeros((len(x), 1, V)), np.eye(V)[x[:, :-1]]], axis=1)
+        return device.put(np.concatenate([np.eye(V)[x], before], axis=-1), "float32"), device.put(sequences[:, -1:])
+
+    def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
+        """Lists over the looks:
+
+        step, clean_accuracy, clean_loss
+        own_accuracy, own_loss    on the task trained on, where that is not the clean one
+        p                         of the batches before the look
+        previous_token            attention of values on the key before them, in the first layer
+        matching, matching_key    of the query on the value behind its key in the last, and on that key
+
+        and weak, emerged, solved: the step at which clean accuracy first exceeded 5, 50 and 95%,
+        None if never; own_emerged for 50% on the task trained on.
+        """
+        device = self.backend()
+        for_init, for_judging, for_batches = np.random.default_rng(self.seed).spawn(3)
+        probe = RecallProbe(self, device, for_judging)
+        params = device.put(self.network.init(for_init), "float32")
+
+        def batches(step, history):
+            task = replace(self.task, p=self.repetition(history["clean_loss"])) if self.adaptive else self.task
+            return self.read(task.sample(for_batches, self.batch), device)
+
+        history = self.trained(
+            pair_loss(self.network, CROSS_ENTROPY), params, batches, self.optimizer, probe, checkpoint=checkpoint, title=title,
+            until=lambda history: history.last("clean_accuracy") >= self.stop,
+        )  # fmt: skip
+        steps, accuracy, losses = history.steps("clean_accuracy"), history["clean_accuracy"], history["clean_loss"]
+        found = {
+            "step": steps.tolist(),
+            "p": [self.repetition(losses[:i]) for i in range(len(losses))],
+            **{name: history[name].tolist() for name in history.names if name != "loss"},
+            "weak": first_step(steps, accuracy > 0.05),
+            "emerged": first_step(steps, accuracy > 0.5),
+            "solved": first_step(steps, accuracy > 0.95),
+        }
+        if "own_accuracy" in found:
+            found["own_emerged"] = first_step(steps, history["own_accuracy"] > 0.5)
+        return found
+
+
+class RecallProbe:
+    """A look at the network of a RecallTrial: a callback for `train`."""
+
+    def __init__(self, trial: RecallTrial, device: Backend, rng: np.random.Generator):
+        self.trial, self.device = trial, device
+        self.own, self.clean = (task.sample(rng, trial.judged) for task in (trial.task, trial.task.clean))
+
+    def __call__(self, step: int, params: Params) -> dict[str, Any]:
+        trial, T, sequences = self.trial, self.trial.task.length, self.clean
+        accuracy, loss, cache = self.judge(params, sequences)
+        first, last = (to_numpy(cache.attentions[i]) for i in (0, -1))
+        places = np.arange(len(sequences))
+        at = (sequences[:, 0 : T - 1 : 2] == sequences[:, T - 1 : T]).argmax(axis=1)
+        of_query = last[places, :, -1]  # (sequences, heads, keys)
+        found = {
+            "clean_accuracy": accuracy,
+            "clean_loss": loss,
+            "matching": float(of_query[places, :, 2 * at + 1].sum(axis=1).mean()) / trial.heads,
+            "matching_key": float(of_query[places, :, 2 * at].sum(axis=1).mean()) / trial.heads,
+        }
+        if trial.depth > 1:
+            found["previous_token"] = float(first[:, :, 1:T:2, 0 : T - 1 : 2].diagonal(axis1=2, axis2=3).mean())
+        if trial.task != trial.task.clean:
+            found["own_accuracy"], found["own_loss"], _ = self.judge(params, self.own)
+        return found
+
+    def judge(self, params: Params, sequences: np.ndarray) -> tuple[float, float, Any]:
+        """Accuracy and loss on sequences, and the cache of the forward pass."""
+        x, answers = self.trial.read(sequences, self.device)
+        logits, cache = self.trial.network.forward(params, x)
+        loss, _ = cross_entropy_forward(logits, answers)
+        right = to_numpy(logits)[:, 0].argmax(axis=-1) == sequences[:, -1]
+        return float(right.mean()), float(to_numpy(loss)), cache
+
+
+def run(settings: dict[str, Any]) -> dict[str, Any]:
+    """The results of a RecallTrial with these settings."""
+    return RecallTrial.of(settings).run()

@@ -1,0 +1,89 @@
+"""What all trials share: their settings as a record states them, and their run through `train`."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from .. import backend
+from ..checkpoint import Checkpoint
+from ..errors import InputError, check_count, keep_counts, shown
+from ..kept import plain
+from ..train import train
+
+SIZES = 10**7  # no size of a trial is larger
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """Settings of one training run. What is None by default is chosen by the other settings, and kept as it was chosen.
+
+    steps, every: training steps, and steps between two looks. batch: sequences in a step.
+    seed:         of everything that is drawn; the same settings give the same results.
+    device:       "cpu", "gpu", "gpu:N" or "auto".
+    """
+
+    steps: int | None = None
+    every: int = 10
+    batch: int = 128
+    lr: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+    counts: ClassVar[tuple[str, ...]] = ("steps", "every", "batch")  # settings that are whole numbers >= 1
+
+    def __post_init__(self):
+        for name in self.counts:
+            check_count(name, getattr(self, name), most=SIZES)
+        keep_counts(self, *self.counts)
+        keep_counts(self, "seed", least=0)
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> Self:
+        """The trial with these settings, a dict as JSON holds it, and defaults for the rest."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(settings, dict):
+            raise InputError(f"settings: expected a dict, got {shown(settings)}")
+        unknown = sorted(map(str, settings.keys() - set(known)))
+        if unknown:
+            raise InputError(f"settings: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+        return cls(**settings)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings, as they are used, as JSON holds them; `of` makes the same trial of them."""
+        return plain("settings", dataclasses.asdict(self))
+
+    def choose(self, **defaults: Any) -> None:
+        """Give the settings of these names that are None their defaults."""
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    def trained(self, loss, params, batches, optimizer, look, *, checkpoint=None, title=None, **how):
+        """Train by `train.train`, looking at params every so many steps: the History."""
+        if checkpoint is not None:
+            same = {name: value for name, value in self.settings.items() if name not in ("steps", "device")}
+            checkpoint = dataclasses.replace(checkpoint, settings={**checkpoint.settings, **same})
+        looks = [(self.every, look)]
+        return train(loss, params, batches, optimizer, steps=self.steps, every=self.every, callbacks=looks, title=title,
+                     checkpoint=checkpoint, **how)[1]  # fmt: skip
+
+    def run(
+        self, *, checkpoint: Checkpoint | None = None, title: str | None = None, map: Callable[..., Iterable[Any]] = map
+    ) -> dict[str, Any]:
+        """Train, and return a dict of lists over the looks ("step" says when) and of numbers.
+
+        checkpoint: where to keep the run on the way, see `train.train`. title: of a progress bar.
+        map:        for passes of one step that may run side by side.
+        """
+        raise NotImplementedError
+
+    def backend(self) -> backend.Backend:
+        return backend.get(self.device)
+
+
+def first_step(steps: np.ndarray, holds: np.ndarray) -> int | None:
+    """The first step at which it holds, or None."""
+    return int(steps[holds.argmax()]) if holds.any() else None
