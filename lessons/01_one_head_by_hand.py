@@ -182,7 +182,10 @@ run.compare(
     before="expected",
 )
 run.exercise("keep the scores and the target, and make the third value 6. Which score does descent raise most?")
-run.finish(attention=on_screen["s"], output=on_screen["y"], score_gradient=on_screen["da"],
+settings = dict(
+    scores=SCORES, values=VALUES, wanted=WANTED
+)  # fmt: skip
+run.finish(settings, attention=on_screen["s"], output=on_screen["y"], score_gradient=on_screen["da"],
            v_curve_slopes=[left, right], least_error=float(errors64.min()), twins=len(shown))  # fmt: skip
 
 # %% [markdown]

@@ -7,8 +7,6 @@ You see    the gradient point at lag 3 before any attention has moved; the atten
 Takes      6 seconds.
 """
 
-import itertools
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -46,7 +44,7 @@ law = chain.log_law(held_out)
 entropy_rate = measure.entropy(law).mean()
 held_out_there = run.device.put(held_out)
 loss = losses.next_token_loss(model)
-stream = (run.device.put(losses.check_sequences(model, chain.sample(stream_rng, BATCH, length))) for _ in itertools.count())
+stream = (run.device.put(losses.check_sequences(model, x)) for x in chain.batches(stream_rng, BATCH, length))
 
 # %% [markdown]
 # ## 2. Train, and watch
@@ -168,7 +166,11 @@ run.exercise(
     "let the token depend on lags 3 and 5, each through a matrix of its own (in draw_chain: blocks=[[3], [5]],\n"
     "importance=1.0). The claims above will fail. What does the first push look like, and where does the head end?"
 )
-run.finish(lag_attention=lag_attention, excess_loss=excess_loss, entropy_rate=entropy_rate, steps=STEPS,
+settings = dict(
+    lag=LAG, vocab=VOCAB, generated=GENERATED, batch=BATCH, lr=LEARNING_RATE, clip=CLIP, steps=STEPS,
+    held_out=HELD_OUT
+)  # fmt: skip
+run.finish(settings, lag_attention=lag_attention, excess_loss=excess_loss, entropy_rate=entropy_rate, steps=STEPS,
            first_push_by_lag=at_lag / at_lag.max())  # fmt: skip
 
 # %% [markdown]

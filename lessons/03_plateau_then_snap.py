@@ -49,12 +49,8 @@ print(lesson.derivation(TwoNumbers))
 
 
 # %%
-def falls_below(t, y):
-    return flow.loss(y) - THRESHOLD
-
-
-falls_below.terminal = True
 flow = TwoNumbers(PAPER_T, PAPER_D)
+falls_below = ode.event(lambda t, y: flow.loss(y) - THRESHOLD, terminal=True)
 exact = ode.integrate(flow, (0, 1e5), flow.start(), method="rk45", rtol=1e-9, atol=1e-12, events=falls_below)
 plateau, closed_form, linear = exact.first_times[0], flow.snap_time, float(flow.linearised_time(0.8))
 
@@ -190,7 +186,10 @@ run.claim("sixteen steps to the plateau: RK4 finds its end within 3%, Euler is m
           late["rk4"][-1] < 0.03 and late["euler"][-1] > 0.1)  # fmt: skip
 run.claim("SGD stays within 0.1 of the starting loss of the flow", sgd_gap < (0.25 if run.quick else 0.1))
 run.exercise("the relevant token stands at B = 4 places, all scored by one shared number. How much shorter is the plateau?")
-run.finish(plateau=plateau, closed_form=closed_form, linear=linear, euler_order=euler_order, rk4_order=rk4_order,
+settings = dict(
+    threshold=THRESHOLD, tokens=TOKENS, width=WIDTH, batch=BATCH, lr=RATE, seeds=SEEDS
+)  # fmt: skip
+run.finish(settings, plateau=plateau, closed_form=closed_form, linear=linear, euler_order=euler_order, rk4_order=rk4_order,
            sgd_gap=sgd_gap, sgd_crossings=crossings, flow_crossing=crossing)  # fmt: skip
 
 # %% [markdown]

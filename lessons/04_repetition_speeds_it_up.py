@@ -55,11 +55,7 @@ print(lesson.derivation(ThreeNumbers))
 # %%
 def plateau_lengths(flow):
     """The times at which the test loss of each run falls below the threshold."""
-
-    def snap(t, y):
-        return flow.test_loss(y) - THRESHOLD
-
-    snap.terminal = True
+    snap = ode.event(lambda t, y: flow.test_loss(y) - THRESHOLD, terminal=True)
     solution = ode.integrate(flow, (0, END), flow.start(), method="rk45", rtol=RTOL, atol=1e-3 * RTOL, events=snap,
                              t_eval=[0.0])  # fmt: skip
     assert solution.status == 1, solution.message
@@ -259,7 +255,12 @@ for name, n in networks.items():
     run.claim(f"networks, {name}: the plateau grows with T and with d",
               n["missing"] == 0 and n["law"].exponents["T"] > 0 and n["law"].exponents["d"] > 0)  # fmt: skip
 run.exercise("what does B do for the exponent of d in the closed form, and what in the fit? Why do they differ?")
+settings = dict(
+    threshold=THRESHOLD, rtol=RTOL, networks=NETWORKS, network_T=NETWORK_T, network_d=NETWORK_D,
+    network_seeds=NETWORK_SEEDS
+)  # fmt: skip
 run.finish(
+    settings,
     law_T_d={"C": law_T_d.C, **law_T_d.exponents, "r2": law_T_d.r2},
     law_B={"C": law_B.C, **law_B.exponents, "r2": law_B.r2},
     law_B_per_place={"B_exponent": -B_own, "r2": law_B_per_place.r2},

@@ -47,12 +47,12 @@ print(lesson.derivation(Factorization))
 # %%
 gap, share = 0.0, 0.0
 for heads in each(CROWDS, "identical heads"):
-    y = ode.integrate(simplex, (0, LONG), simplex.tilted(heads, 0.0), t_eval=[LONG], **tight).y[-1]
+    y = ode.integrate(simplex, (0, LONG), simplex.start(heads, 0.0), t_eval=[LONG], **tight).y[-1]
     V, _ = simplex.split(y)
     gap = max(gap, float(np.abs(y - y[0]).max()))
     share = max(share, float(np.abs(V - [m1 / heads, 0, 0]).max() / (m1 / heads)))
 
-last_bit = simplex.tilted(HEADS, 0.0)
+last_bit = simplex.start(HEADS, 0.0)
 last_bit[1, simplex.width + 1] = np.nextafter(last_bit[1, simplex.width + 1], 1)
 bit = ode.integrate(simplex, (0, LONG), last_bit, events=simplex.half_event(last_bit, 1, True), t_eval=[], **tight)
 bit_leaves = bit.first_times[0]
@@ -77,15 +77,15 @@ bit_leaves = bit.first_times[0]
 # %%
 def identical_path(flow, end):
     """The path of identical heads, and along it the linear growth of a difference: states (time, 2, H, d + T)."""
-    tilted = flow.tilted(HEADS, 1e-9) - flow.tilted(HEADS, 0.0)
-    pair = np.stack([flow.tilted(HEADS, 0.0), (tilted - tilted.mean(axis=0)) / 1e-9])
+    tilted = flow.start(HEADS, 1e-9) - flow.start(HEADS, 0.0)
+    pair = np.stack([flow.start(HEADS, 0.0), (tilted - tilted.mean(axis=0)) / 1e-9])
     field = lambda t, y: np.stack([flow(t, y[0]), flow.tangent(y[0], y[1])])
     return ode.integrate(field, (0, end), pair, t_eval=np.linspace(0, end, 1500), **tight)
 
 
 def leaving_times(flow, end):
     """When feature 2 is half learnt, for every first difference of `DECADES`, all runs in one call."""
-    y0 = np.stack([flow.tilted(HEADS, 10.0**-k) for k in DECADES])
+    y0 = np.stack([flow.start(HEADS, 10.0**-k) for k in DECADES])
     return ode.integrate(flow, (0, end), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight).t_events[0]
 
 
@@ -93,7 +93,7 @@ leaves = {geometry: leaving_times(flow, 1e4) for geometry, flow in flows.items()
 paths = {geometry: identical_path(flow, 1.2 * leaves[geometry][-1]) for geometry, flow in flows.items()}
 rates, expected, errors = {}, {}, {}
 for geometry, flow in flows.items():
-    y0 = flow.tilted(HEADS, 0.0)
+    y0 = flow.start(HEADS, 0.0)
     first = ode.integrate(flow, (0, 100), y0, events=flow.half_event(y0, 0, True), t_eval=[], **tight).first_times[0]
     path = paths[geometry]
     seen = np.flatnonzero((path.t > 2 * first) & (path.t < leaves[geometry][-1]))[:: 5 if run.quick else 15]
@@ -137,8 +137,7 @@ def runs_off(geometry, shares, small=1e-4):
         push = np.exp(y[0]) if geometry == "simplex" else 1 / (1 - y[0])
         return np.stack([y[1], push - push.mean()])
 
-    far = lambda t, y: y[0].max() - (30.0 if geometry == "simplex" else 1 - 1e-9)
-    far.terminal = True
+    far = ode.event(lambda t, y: y[0].max() - (30.0 if geometry == "simplex" else 1 - 1e-9), terminal=True)
     return ode.integrate(field, (0, 100), small * np.stack([shares, shares]), events=far, **tight).t[-1] + math.log(small)
 
 
@@ -176,7 +175,7 @@ fig, axes = plt.subplots(2, 2, figsize=(12, 8.4))
 colours = {"simplex": plot.BLUE, "logits": plot.VERMILION}
 for k, style in ((2, "-"), (6, "--"), (10, ":")):
     if k in DECADES:
-        y0 = simplex.tilted(HEADS, 10.0**-k)
+        y0 = simplex.start(HEADS, 10.0**-k)
         times = np.linspace(0, 1.25 * leaves["simplex"][-1], 600)
         s = simplex.split(ode.integrate(simplex, (0, times[-1]), y0, t_eval=times, **tight).y)[1]
         for j, colour in enumerate((plot.BLUE, plot.ORANGE, plot.GREEN)):
@@ -240,7 +239,12 @@ run.claim("from 1e-4 on the prediction, nothing fitted, is right within 0.5% (si
 run.claim("a parabola in ln(1/eps) fits better than a line", all(fit[2] > max(0.9999, fit[1]) for fit in fits.values()))
 run.claim("the leading direction names the head that leaves, at every random start", right == STARTS)
 run.exercise("six heads instead of three: how much earlier does the first one leave, in the limit of small differences?")
+settings = dict(
+    importances=IMPORTANCES, tokens=TOKENS, heads=HEADS, decades=DECADES, crowds=CROWDS, long=LONG,
+    starts=STARTS
+)  # fmt: skip
 run.finish(
+    settings,
     departure={g: {f"1e-{k}": t for k, t in zip(DECADES, leaves[g])} for g in flows},
     predicted={g: {f"1e-{k}": t for k, t in zip(DECADES, foretold[g])} for g in flows},
     quadratic_r2=min(fit[2] for fit in fits.values()),

@@ -110,7 +110,8 @@ else:
 run.claim("with the smallest set, training on costs more than half a nat",
           last_excess[finite[0]] > best_excess[finite[0]] + 0.5)  # fmt: skip
 run.exercise("4 times as many sequences, each with half as many generated tokens (2400, generated=10): what moves?")
-run.finish(best_step=best_step, nearest_rung=nearest_rung, best_excess=best_excess, last_excess=last_excess)
+settings = {**SETTINGS, "sets": SETS}
+run.finish(settings, best_step=best_step, nearest_rung=nearest_rung, best_excess=best_excess, last_excess=last_excess)
 
 # %% [markdown]
 # Answer: there are twice as many tokens to predict as in 600 sequences of 20. The least excess loss falls, from 1.62 to

@@ -362,7 +362,12 @@ if not run.quick:
     run.claim("the drift is below 1e-9 at t = 300 with step 0.05, and betrays that step by t = 1000",
               drifts[0.05] < 1e-9 and walk_drift[-1] > 1e-3 > 1e-6 > exact_drift)  # fmt: skip
 run.exercise("which learning rate does gradient descent need at t = 1000, and which was enough at t = 100?")
+settings = dict(
+    pi=PI, rho=RHO, width=WIDTH, eps=EPS, end=END, steps=STEPS, drift_end=DRIFT_END, deltas=DELTAS,
+    rare=RARE, look=LOOK, distance=DISTANCE, frequent=FREQUENT, persistence=PERSISTENCE, rest=REST
+)  # fmt: skip
 run.finish(
+    settings,
     condensed_t=condensed_t,
     cosine=stages.cosine,
     frozen_ratio=stages.frozen_ratio,

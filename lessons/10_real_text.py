@@ -85,7 +85,7 @@ def train_on(corpus, rng, title):
     loss = losses.chunked(losses.next_token_loss(model), CHUNK, run.map)
     params = run.device.put(model.init(np.random.default_rng(options.seed)), "float32")
     seen, unseen = corpus.hold_out(HELD_OUT)
-    judged = run.device.put(next(unseen.batches(for_judging, JUDGED, LENGTH + 1)))
+    judged = run.device.put(unseen.sample(for_judging, JUDGED, LENGTH + 1))
     batches = (run.device.put(batch) for batch in seen.batches(rng, BATCH, LENGTH + 1))
     watch = lambda step, params: look(seen.counts, params)
     judge = lambda step, params: {"unseen": loss(params, judged)[0]}
@@ -201,7 +201,13 @@ else:
 run.claim("order is worth something: on text kept out of training the loss ends below that of shuffled text",
           history["unseen"][-1] < control["unseen"][-1])  # fmt: skip
 run.exercise("train with Adam instead of SGD. Why is shuffled text a weaker control then?")
+settings = dict(
+    width=WIDTH, scale=SCALE, length=LENGTH, batch=BATCH, lr=RATE, momentum=MOMENTUM, looks=LOOKS,
+    chunk=CHUNK, share=SHARE, noise=NOISE, nats=NATS, condensed=CONDENSED, least=LEAST, held_out=HELD_OUT,
+    judged=JUDGED, steps=steps, vocab=corpus.vocab, text=str(options.text or "stories"),
+)  # fmt: skip
 run.finish(
+    settings,
     turns={words[j]: [steps_at[list(turn)].tolist() for turn in turns] for j, turns in enumerate(found)},
     turns_in_shuffled={words[j]: len(turns) for j, turns in enumerate(in_shuffled)},
     vocabulary=corpus.vocab,

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyattn import lesson, measure, plot, trials
-from tinyattn.tasks.recall import Recall
+from tinyattn.tasks.recall import AssociativeRecall
 
 PAIRS, TOKENS, SEEDS, STEPS = 8, 32, 5, 4000
 GRID = [(pairs, tokens) for tokens in (16, 32, 64) for pairs in (4, 6, 8, 12)]
@@ -88,7 +88,7 @@ high = dict(zip(HIGH, runs("high p", *({"p": p} for p in HIGH), over=seeds[:1]))
 
 def most_frequent(B, n=4000):
     """How often the value that stands there most often is the answer, on the task with B."""
-    sequences = Recall(PAIRS, TOKENS, B).sample(np.random.default_rng(0), n)
+    sequences = AssociativeRecall(PAIRS, TOKENS, B).sample(np.random.default_rng(0), n)
     values = sequences[:, 1 : 2 * PAIRS : 2]
     counts = (values[:, :, None] == values[:, None, :]).sum(axis=2)
     return float((values[np.arange(n), counts.argmax(axis=1)] == sequences[:, -1]).mean())
@@ -264,8 +264,12 @@ else:
         "in-context repetition delays the clean skill", all(median(when(r)) > median(when(two)) for r in in_context.values())
     )
 run.exercise("give the one-layer network the token after each one instead. Which accuracy do you expect, and why?")
-run.finish(clean_accuracy=ends, snap_step={"2": when(two), "1": when(one)}, speedup_p02=speedup, speedup_B2_clean=speedup_B2,
-           law=None if law is None else {"C": law.C, **law.exponents, "r2": law.r2},
+settings = dict(
+    pairs=PAIRS, tokens=TOKENS, seeds=SEEDS, steps=STEPS, grid=GRID, across=ACROSS, in_context=IN_CONTEXT,
+    high=HIGH, seeds_in_context=SEEDS_IN_CONTEXT
+)  # fmt: skip
+run.finish(settings, clean_accuracy=ends, snap_step={"2": when(two), "1": when(one)}, speedup_p02=speedup,
+           speedup_B2_clean=speedup_B2, law=None if law is None else {"C": law.C, **law.exponents, "r2": law.r2},
            adaptive={"step_to_95": adapted, "best_constant": best_each, "best_constant_p": best_p})  # fmt: skip
 
 # %% [markdown]

@@ -163,8 +163,7 @@ def grid_in_one_call(device):
 
     def plateaus(T, d, put):
         flow = TwoNumbers(put(T), put(d))
-        snap = lambda t, y: flow.loss(y) - 0.1
-        snap.terminal = True
+        snap = ode.event(lambda t, y: flow.loss(y) - 0.1, terminal=True)
         start = put(TwoNumbers(T, d).start())
         return ode.integrate(flow, (0, 1e7), start, method="rk45", events=snap, t_eval=[0.0]).t_events[0]
 
@@ -178,7 +177,7 @@ def grid_in_one_call(device):
 def figures_run(device):
     """Lesson 06's run: simplex form, three heads, to t = 500, against a loop over heads of small Euler steps."""
     flow = target((2.89, 1.7, 1.0), 40, "simplex")
-    y0, end, h = flow.tilted(3, 1e-6), 500.0, 0.005
+    y0, end, h = flow.start(3, 1e-6), 500.0, 0.005
 
     def adaptive(rtol, atol, there=flow, start=y0):
         return ode.integrate(there, (0, end), start, method="rk45", rtol=rtol, atol=atol, t_eval=[end]).y[-1]

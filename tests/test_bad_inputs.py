@@ -54,6 +54,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "events.": "tried through ode.integrate",
     "kept.": "tried through Checkpoint and sweep",
     "lesson.": "the frame of lessons, tried by their tests",
+    "tasks.task": "tried through each task",
     "steps.Slope": "inside ode.integrate",
     "steps.as_state": "inside ode.integrate",
     "steps.fixed_steps": "inside ode.integrate",
@@ -76,7 +77,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "trials.location.LocationProbe": "made by its trial",
     "backend.Backend": "made by backend.get",
     "sweep.NoResult": "a result",
-    "flows.focus_dilution.Linearization": "made by FocusDilution.linearise",
+    "flows.linearization.Linearization": "made by FocusDilution.linearise",
     "ode.Solution": "a result",
     "measure.PowerLaw": "a result",
 }
@@ -181,7 +182,7 @@ def add_ops():
 
 def add_models():
     minimal = dict(vocab=5, positions=4, heads=2, first_query=1, query_scale=0.5, value_scale=0.5)
-    embedding, toy = dict(vocab=5, width=2, first_query=1, scale=0.5), dict(tokens=3, width=2, shared=2)
+    embedding, toy = dict(vocab=5, width=2, first_query=1, scale=0.5), dict(length=3, width=2, shared=2)
     layer, block = dict(width=4, heads=2, first_query=1, masked=True), dict(width=4, heads=2, hidden=3, norm=True,
         activation="silu", first_query=1)
     full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, first_query=1, depth=2, norm=True, position_kind="learned",
@@ -231,6 +232,7 @@ def add_training():
     for step in (ode.euler_step, ode.rk4_step, ode.dopri5_step):
         add(step, f=lambda t, y: -y * t, t=0.5, y=square, h=0.25, fine={"t, 1e+308": "the field itself overflows"})
     event = lambda t, y: y.sum() - 0.25
+    add(ode.event, use=lambda g: [g(0.5, square), g.terminal, g.direction], g=event, terminal=2, direction=-1.0)
     common = dict(f=decay, t_span=(0.0, 1.0), y0=square, max_steps=40, progress=Text("run"))
     never = {"out": "NaN for an event that did not fire", "events, a function": "one event"}
     add(ode.integrate, **common, t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625, max_step=0.5, fine=never)
@@ -339,8 +341,8 @@ def add_flows():
     focus = focus_dilution.FocusDilution(np.array([0.5, 0.25, 0.25]), 0.5, 2)
     at, weights = array(2, 5), array(20)
     for owner, methods, state in (
-        (flow, ("loss", "attention", "hessian"), y),
-        (three, ("loss", "test_loss", "attention", "hessian"), array(2, 3)),
+        (flow, ("split", "loss", "attention", "hessian"), y),
+        (three, ("split", "loss", "test_loss", "attention", "hessian"), array(2, 3)),
         (factors, ("split", "residual", "loss", "feature_loss", "jacobian", "leading_mode"), at),
         (focus, ("split", "attention", "loss", "singular_values", "row_norms", "conserved", "jacobian", "linearise"), weights),
     ):
@@ -352,11 +354,11 @@ def add_flows():
     kind = factorization.Factorization
     add(kind, use=lambda f: f(0.0, at), importances=np.array([4.0, 2.0]), features=np.eye(2), places=np.eye(2, 3),
         geometry="logits")
-    add(factorization.target, use=lambda f: f.G, importances=[4.0, 2.0], tokens=3, geometry="simplex", blocks=[[0], [1, 2]])
+    add(factorization.target, use=lambda f: f.G, importances=[4.0, 2.0], length=3, geometry="simplex", blocks=[[0], [1, 2]])
     add(factors.half_event, use=lambda g: g(0.0, at), y0=at, k=1, terminal=True, fine={"terminal": "integrate looks at it"})
     add(factors.tangent, y=at, dy=array(3, 2, 5))
     add(factors.state, V=array(2, 2), logits=array(2, 3))
-    add(factors.tilted, heads=2, eps=0.5)
+    add(factors.start, heads=2, eps=0.5)
     add(factors.near_uniform, rng=rng(), heads=2, noise=0.5)
     add(factors.concentrated, heads=2, position=1, mass=0.5, eps=0.5)
     add(factors.waterfall, heads=2, mass=0.5, eps=0.5)
@@ -397,24 +399,24 @@ def add_tasks():
         fine={"step": "a look does not depend on it", "NaN": "no query stands at the first position"})
     W_star = np.eye(3)[[1, 2, 0]]
     task = regression.SingleLocation(W_star, 4, 2, 0.25)
-    add(regression.SingleLocation, use=lambda task: task.sample(rng(), 2), W_star=W_star, tokens=4, places=2, p=0.25)
-    add(regression.draw_task, use=lambda task: task.sample(rng(), 2), rng=rng(), tokens=4, width=3, places=2, p=0.25)
+    add(regression.SingleLocation, use=lambda task: task.sample(rng(), 2), W_star=W_star, length=4, places=2, p=0.25)
+    add(regression.draw_task, use=lambda task: task.sample(rng(), 2), rng=rng(), length=4, width=3, places=2, p=0.25)
     add(task.relevant, rng=rng(), shape=(2, 2), dtype="float64")
     add(task.sample, rng=rng(), n=2)
     add(task.sample_marked, rng=rng(), n=2, anywhere=True)
     layer = models.ToyLayer(4, 3)
     add(task.population, layer=layer, params=like(layer.init()))
     add(task.stochastic, rng=rng(), a=array(2, 4), W=array(2, 3, 3), n=2)
-    pairs = recall.Recall(2, 4)
-    add(recall.Recall, use=lambda task: task.sample(rng(), 2), pairs=2, tokens=4, repeats=1.5, p=0.25)
+    pairs = recall.AssociativeRecall(2, 4)
+    add(recall.AssociativeRecall, use=lambda task: task.sample(rng(), 2), pairs=2, vocab=4, repeats=1.5, p=0.25)
     add(pairs.sample, rng=rng(), n=2)
-    add(pairs.batches, rng=rng(), n=2)
+    add(pairs.answer, x=pairs.sample(rng(), 2), fine={"x": "any keys among which the query is"}, also=("x",))
     path, words = HERE / "text.txt", "a b a c b a".split()
     path.write_text("A b a, c b a.")
     corpus = text.from_words(words, 3)
     add(text.Corpus, use=lambda c: [c.counts, c.id("a"), next(c.batches(rng(), 1, 2))], ids=corpus.ids, words=corpus.words)
     add(corpus.id, word="a")
-    add(corpus.batches, rng=rng(), size=2, length=3)
+    add(corpus.sample, rng=rng(), n=2, length=3)
     add(corpus.hold_out, share=0.5)
     add(corpus.shuffled, rng=rng())
     add(text.read, path=path, vocab=3, form="plain")

@@ -15,8 +15,7 @@ FLOWS = [
 
 def plateau(flow, end=1e7, rtol=1e-9):
     """The time at which the test loss falls to 0.1, one for each run."""
-    snap = lambda t, y: flow.test_loss(y) - 0.1
-    snap.terminal = True
+    snap = ode.event(lambda t, y: flow.test_loss(y) - 0.1, terminal=True)
     solution = ode.integrate(flow, (0, end), flow.start(), method="rk45", rtol=rtol, atol=1e-3 * rtol, events=snap,
                              t_eval=[0.0])  # fmt: skip
     assert solution.status == 1, solution.message
@@ -213,13 +212,13 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
         (lambda rng: TwoNumbers(T=np.inf, d=2), "T: expected numbers of tokens"),
         (lambda rng: TwoNumbers(T=np.ones(3) * 9, d=np.ones(2) * 2), "T, d, B: expected settings that broadcast"),
         (lambda rng: ThreeNumbers(T=4, d=2, p=1.5), r"p: expected probabilities in \[0, 1\], got 1.5"),
-        (lambda rng: regression.draw_task(rng, 4, 2, places=4), "places: expected fewer than tokens = 4, got 4"),
+        (lambda rng: regression.draw_task(rng, 4, 2, places=4), "places: expected fewer than length = 4, got 4"),
         (lambda rng: regression.draw_task(rng, 4, 2, p=-0.1), "p: expected"),
         (lambda rng: regression.draw_task(rng, 4, 2).stochastic(rng, np.zeros((1, 5)), np.zeros((1, 2, 2)), 3),
          r"a: expected shape \(any, 4\), got \(1, 5\)"),
         (lambda rng: regression.draw_task(rng, 4, 2).population(models.ToyLayer(5, 2), models.ToyLayer(5, 2).init()),
          "layer: expected 4 tokens of width 2"),
-        (lambda rng: models.ToyLayer(tokens=4, width=2, shared=4), "shared: expected fewer places than tokens = 4"),
+        (lambda rng: models.ToyLayer(length=4, width=2, shared=4), "shared: expected fewer places than length = 4"),
         (lambda rng: models.ToyLayer(4, 2).forward(models.ToyLayer(4, 2).init(), np.ones((3, 5, 2))),
          r"x: expected shape \(any, 4, 2\), got \(3, 5, 2\)"),
     ],

@@ -28,13 +28,13 @@ def half_times(flow, y0, end):
 def test_the_table_of_half_times(geometry, eps):
     flow = target(M, 40, geometry)
     wanted = HALF_TIMES[geometry][eps]
-    times, _ = half_times(flow, flow.tilted(3, eps), 1.1 * wanted[-1])
+    times, _ = half_times(flow, flow.start(3, eps), 1.1 * wanted[-1])
     assert times == pytest.approx(np.array(wanted), rel=1e-3)
 
 
 def test_the_start_and_the_end_of_the_papers_figure():
     flow = target(M, 40, "simplex")
-    y0 = flow.tilted(3, 1e-6)
+    y0 = flow.start(3, 1e-6)
     assert flow.loss(y0) == pytest.approx(6.121, abs=5e-4)
     end = ode.integrate(flow, (0, 3000), y0, method="rk45", rtol=1e-10, atol=1e-13, t_eval=[3000]).y[-1]
     assert flow.loss(end) == pytest.approx(7.304e-7, rel=1e-3)
@@ -68,7 +68,7 @@ def test_the_field_is_the_gradient_in_its_geometry(device, rng, geometry):
 @pytest.mark.parametrize("heads", [2, 3, 4, 5])
 def test_identical_heads_stay_identical_and_share_the_strongest_feature(heads):
     flow = target(M, 40, "simplex")
-    solution = ode.integrate(flow, (0, 1e4), flow.tilted(heads, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[1e4])
+    solution = ode.integrate(flow, (0, 1e4), flow.start(heads, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[1e4])
     y = solution.y[-1]
     assert all(np.array_equal(y[0], head) for head in y)
     np.testing.assert_allclose(flow.split(y)[0], M[0] / heads * np.eye(3)[[0] * heads], atol=0.01 * M[0] / heads)
@@ -102,10 +102,10 @@ def test_the_jacobian_by_differences(device, rng, geometry):
 def test_leading_modes_of_heads_at_the_start_and_in_the_crowd():
     """At V = 0 differences grow by V_1' = m_1 s_1, s_1' = s_1 (1 - s_1) m_1 V_1; identical heads have no part in it."""
     flow = target(M, 40, "simplex")
-    rate, motion = flow.leading_mode(flow.tilted(3, 1e-3))
+    rate, motion = flow.leading_mode(flow.start(3, 1e-3))
     assert rate == pytest.approx(M[0] * (39 / 1600) ** 0.5, rel=1e-3)
     assert np.abs(motion[:, :3]).argmax(axis=1).tolist() == [0, 0, 0] and motion[:, 3].argmax() == 0
-    identical = flow.tilted(3, 0.0)
+    identical = flow.start(3, 0.0)
     crowd = ode.integrate(flow, (0, 50), identical, method="rk45", rtol=1e-9, atol=1e-12, t_eval=[50]).y[-1]
     for y in (identical, crowd):
         assert np.abs(flow.leading_mode(y)[1]).max() < 1e-12
@@ -125,7 +125,7 @@ def test_the_limit_with_logits_is_tokens_times_that_of_the_simplex_and_far_away(
         return np.exp(u) * (da - s @ da + first * da.sum()) + 0.5
 
     flow = target(M, T, "logits")
-    y = ode.integrate(flow, (0, 400), flow.tilted(H, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[400]).y[-1]
+    y = ode.integrate(flow, (0, 400), flow.start(H, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[400]).y[-1]
     s = flow.split(y)[1][0, 1:]
     decades = np.log(10) * np.array([3.0, 4.0, 6.0, 130.0])
     path = ode.integrate(drift, (np.log(400), decades[-1]), np.log(s * 20), method="rk45", rtol=1e-7, t_eval=decades)
@@ -150,7 +150,7 @@ def test_starts():
 
 def test_half_events_for_many_runs():
     flow = target(M, 12, "simplex")
-    y0 = np.stack([flow.tilted(3, eps) for eps in (1e-2, 1e-3)])
+    y0 = np.stack([flow.start(3, eps) for eps in (1e-2, 1e-3)])
     event = flow.half_event(y0, 1, terminal=True)
     batched = ode.integrate(flow, (0, 1e3), y0, method="rk45", rtol=1e-9, events=event, t_eval=[])
     assert batched.status == 1
@@ -198,16 +198,16 @@ def test_blocks_and_noise(rng):
     [
         (lambda: target((1.0, -1.0), 5), "importances: expected positive finite numbers"),
         (lambda: target(["a"], 2), "importances: expected positive finite numbers"),
-        (lambda: target(M, 2), "tokens: expected at least 3, one for each importance, got 2"),
+        (lambda: target(M, 2), "length: expected at least 3, one for each importance, got 2"),
         (lambda: target(M, 5, blocks=[[0], [1], [5]]), r"blocks: expected 3 disjoint lists of positions in 0..4"),
         (lambda: target(M, 5, blocks=[0, 1, 2]), "blocks: expected 3 lists of positions"),
         (lambda: target(M, 5, blocks=[[0.5], [1], [2]]), "blocks: position: expected a whole number >= 0, got 0.5"),
-        (lambda: target(M, 9).half_event(target(M, 9).tilted(2, 0.1), 3), "k: expected .* 0..2, got 3"),
+        (lambda: target(M, 9).half_event(target(M, 9).start(2, 0.1), 3), "k: expected .* 0..2, got 3"),
         (lambda: target(M, 9).tangent(np.ones((2, 12)), np.ones((3, 12))), r"dy: expected shape \(2, 12\), got \(3, 12\)"),
         (lambda: target(M, 9, blocks=[[0], [0], [1]]), "blocks: expected 3 disjoint"),
         (lambda: target(M, 9, geometry="sphere"), 'geometry: expected "logits" or "simplex", got \'sphere\''),
-        (lambda: target(M, 9).tilted(10, 1e-6), "heads: expected at most one for each of 9 positions, got 10"),
-        (lambda: target(M, 9).tilted(2, -1.0), "eps: expected"),
+        (lambda: target(M, 9).start(10, 1e-6), "heads: expected at most one for each of 9 positions, got 10"),
+        (lambda: target(M, 9).start(2, -1.0), "eps: expected"),
         (lambda: target(M, 9).concentrated(2, 9), "position: expected .* 0..8, got 9"),
         (lambda: target(M, 9).concentrated(2, 0, mass=1.0), "mass: expected a finite number > 0 and < 1, got 1.0"),
         (lambda: target(M, 9).waterfall(9), "heads: expected fewer than the 9 positions, got 9"),

@@ -116,7 +116,7 @@ def test_the_slow_points_of_a_path():
 
 def chain_sequences(rng, flow, n, length):
     """n sequences of the flow's chain: with probability rho the last token again, else a fresh one."""
-    fresh = rng.choice(flow.tokens, size=(n, length), p=flow.pi)
+    fresh = rng.choice(flow.vocab, size=(n, length), p=flow.pi)
     again = rng.random((n, length)) < flow.rho
     again[:, 0] = False
     last_fresh = np.maximum.accumulate(np.where(again, 0, np.arange(length)), axis=1)

@@ -8,7 +8,7 @@ from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.factorization import Factorization
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.tasks import markov, regression, text
-from tinyattn.tasks.recall import Recall
+from tinyattn.tasks.recall import AssociativeRecall
 
 
 def slow_minimal(model, params, x):
@@ -392,7 +392,7 @@ def test_sizes_of_a_narrow_type_are_sizes(rng):
     wide = models.Transformer(5, 6, 6, 2, 4, 3, 2)
     x, params = rng.integers(5, size=(2, 5)), wide.init(rng)
     assert np.array_equal(deep.forward(params, x)[0], wide.forward(params, x)[0])
-    assert Recall(np.int8(70), np.int8(100)).length == 141
+    assert AssociativeRecall(np.int8(70), np.int8(100)).length == 141
     draw = lambda places: regression.draw_task(np.random.default_rng(0), 9, 4, places).sample(np.random.default_rng(1), 5)
     assert all(np.array_equal(one, other) for one, other in zip(draw(2), draw(np.uint8(2))))
     chains = [markov.draw_chain(np.random.default_rng(0), 5, spans) for spans in ((90,) * 4, np.array([90] * 4, "uint8"))]

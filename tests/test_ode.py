@@ -131,10 +131,7 @@ def test_tolerances_are_kept_and_max_step_is_obeyed():
 def test_events_fire_once_a_run_and_stop_when_all_have(device, method, settings):
     y0 = np.array([[1.0, 0.0], [2.0, 0.0], [0.5, 0.0]])
 
-    def falls_to_half(t, y):
-        return y[..., 0] - 0.25
-
-    falls_to_half.direction, falls_to_half.terminal = -1, True
+    falls_to_half = ode.event(lambda t, y: y[..., 0] - 0.25, terminal=True, direction=-1)
 
     def never(t, y):
         return y[..., 0] - 5.0
@@ -151,10 +148,7 @@ def test_events_fire_once_a_run_and_stop_when_all_have(device, method, settings)
 def test_a_run_that_has_fired_stands_still_and_does_not_hold_up_the_others():
     rates = np.array([1.0, 1e-3])
 
-    def half(t, y):
-        return y - 0.5
-
-    half.terminal = True
+    half = ode.event(lambda t, y: y - 0.5, terminal=True)
     solution = ode.integrate(lambda t, y: -rates * y, (0, 1e4), np.ones(2), method="rk45", rtol=1e-8, atol=1e-10, events=half)
     np.testing.assert_allclose(solution.t_events[0], np.log(2) / rates, rtol=1e-6)
     assert solution.n_steps < 60  # it is stability that would hold the step below 3.3 / 1.0, for 700 units of time
@@ -165,8 +159,7 @@ def test_a_run_that_has_fired_stands_still_and_does_not_hold_up_the_others():
 @pytest.mark.parametrize("method, settings", [("rk4", dict(step=0.05)), ("rk45", dict(rtol=1e-5, atol=1e-6))])
 def test_float32_stays_float32(device, method, settings):
     y0 = device.put(np.array([[1.0, 0.0], [2.0, 0.0]]), "float32")
-    half = lambda t, y: y[..., 0] - 0.25
-    half.terminal = True
+    half = ode.event(lambda t, y: y[..., 0] - 0.25, terminal=True)
     solution = ode.integrate(oscillator, (0, 20), y0, method=method, events=half, **settings)
     assert solution.y.dtype == solution.y_events[0].dtype == np.float32
     np.testing.assert_allclose(solution.t_events[0], np.arccos([0.25, 0.125]), atol=1e-4)
@@ -175,8 +168,7 @@ def test_float32_stays_float32(device, method, settings):
 def test_direction_of_a_single_event():
     times = {}
     for direction in (-1, 0, 1):
-        g = lambda t, y: y[0]
-        g.direction = direction
+        g = ode.event(lambda t, y: y[0], direction=direction)
         solution = ode.integrate(oscillator, (0, 10), np.array([1.0, 0.0]), step=0.1, events=g)
         times[direction] = solution.first_times[0]
         assert solution.status == 0 and solution.t[-1] == 10

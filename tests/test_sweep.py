@@ -160,21 +160,21 @@ def test_a_trial_that_leaves_ends_no_other(tmp_path):
     assert sweep.sweep(leaves, [{"x": 3}], folder=tmp_path)[0].result == 3
 
 
-SMALL = [dict(pairs=2, tokens=4, width=8, batch=8, steps=20, judged=16, seed=seed) for seed in range(4)]
+SMALL = [dict(pairs=2, vocab=4, width=8, batch=8, steps=20, judged=16, seed=seed) for seed in range(4)]
 
 
 @pytest.mark.parametrize("kind", ["processes", "threads", "pool of one's own"])
 def test_every_map_gives_the_same_to_the_last_bit(tmp_path, kind):
-    alone = sweep.sweep(trials.recall, SMALL)
+    alone = sweep.sweep(trials.recall.run, SMALL)
     assert all(outcome.error is None for outcome in alone)
     if kind == "processes":
         with sweep.processes(2) as map:
-            there = sweep.sweep(trials.recall, SMALL, map=map, folder=tmp_path)
+            there = sweep.sweep(trials.recall.run, SMALL, map=map, folder=tmp_path)
         assert vars(sys.modules["__main__"]).get("__file__"), "what was hidden is back"
     else:
         with ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(2) as pool:
-            there = sweep.sweep(trials.recall, SMALL, map=pool.map, folder=tmp_path)
-    assert there == alone and sweep.sweep(trials.recall, SMALL, folder=tmp_path) == alone
+            there = sweep.sweep(trials.recall.run, SMALL, map=pool.map, folder=tmp_path)
+    assert there == alone and sweep.sweep(trials.recall.run, SMALL, folder=tmp_path) == alone
 
 
 def test_a_script_without_a_guard_can_use_processes(tmp_path):
@@ -182,7 +182,7 @@ def test_a_script_without_a_guard_can_use_processes(tmp_path):
     script.write_text(
         "print('once', flush=True)\nfrom tinyattn import sweep, trials\n"
         f"points = {SMALL[:2]!r}\n"
-        "with sweep.processes(2) as map:\n    print([o.error for o in sweep.sweep(trials.recall, points, map=map)])\n"
+        "with sweep.processes(2) as map:\n    print([o.error for o in sweep.sweep(trials.recall.run, points, map=map)])\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0 and done.stdout.splitlines() == ["once", "[None, None]"], done.stderr
@@ -212,7 +212,7 @@ def test_no_more_processes_than_windows_can_wait_for(monkeypatch):
 
 def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
     points = [{**SMALL[0], "steps": 300, "seed": seed} for seed in range(8)]
-    code = f"from tinyattn import sweep, trials\nsweep.sweep(trials.recall, {points!r}, folder={str(tmp_path)!r})"
+    code = f"from tinyattn import sweep, trials\nsweep.sweep(trials.recall.run, {points!r}, folder={str(tmp_path)!r})"
     run = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)})
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("*.json"))) < 2 and time.monotonic() < deadline:
@@ -221,7 +221,7 @@ def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
     run.wait()
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
     assert 2 <= len(kept) < 8
-    outcomes = sweep.sweep(trials.recall, points, folder=tmp_path)
+    outcomes = sweep.sweep(trials.recall.run, points, folder=tmp_path)
     assert all(outcome.error is None for outcome in outcomes) and len(list(tmp_path.glob("*.json"))) == 8
     assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}.items()
 
@@ -242,7 +242,7 @@ def test_bad_input_is_one_clear_line(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             call()
-    assert sweep.sweep(trials.recall, [dict(pears=3)])[0].error.startswith(
+    assert sweep.sweep(trials.recall.run, [dict(pears=3)])[0].error.startswith(
         "InputError: settings: expected some of pairs, tokens,"
     )
     assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith("InputError: result: expected what JSON can hold")

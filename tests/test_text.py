@@ -67,7 +67,7 @@ def test_bad_input_is_one_clear_line(tmp_path, rng):
         (lambda: text.from_words("a b a".split(), 4), "^vocab: expected at most 3, the text's own words and <unk>, got 4"),
         (lambda: corpus.id("zebra"), "^word: expected one of the 3 in the vocabulary, got 'zebra'"),
         (lambda: next(corpus.batches(rng, 2, 5)), "^length: expected at most the 4 words of the text, got 5"),
-        (lambda: next(corpus.batches(rng, 0, 2)), "^size: expected"),
+        (lambda: next(corpus.batches(rng, 0, 2)), "^n: expected"),
         (lambda: corpus.hold_out(1.0), "^share: expected a finite number > 0 and < 1, got 1.0"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -275,7 +275,7 @@ def cases() -> list[Case]:
     full = models.Transformer(vocab=4, positions=6, width=6, heads=2, hidden=5, first_query=2)
     deep = models.Transformer(4, 5, width=6, heads=2, hidden=0, first_query=4, depth=2, norm=False)
     plain = models.Transformer(4, 5, width=6, heads=1, hidden=5, depth=2, norm=False, position_kind="sinusoidal", outputs=3)
-    toy = {n: models.ToyLayer(tokens=7, width=4, shared=n) for n in (0, 2)}
+    toy = {n: models.ToyLayer(length=7, width=4, shared=n) for n in (0, 2)}
     attend = attention.attend_forward, attention.attend_backward
     self_attention = attention.self_attention_forward, attention.self_attention_backward
     return [

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib
 import json
+import math
 import os
 import sys
 import sysconfig
@@ -54,12 +55,28 @@ def check_writable(name: str, folder: Path) -> None:
         raise InputError(f"{name}: expected a folder that can be written, got {folder} ({why})") from None
 
 
-def plain(name: str, value: Any) -> Any:
-    """The value as it comes back from JSON, the same whether fresh or kept; floats to the last bit."""
+def plain(name: str, value: Any, gaps: bool = False) -> Any:
+    """The value as it comes back from JSON, the same whether fresh or kept; floats to the last bit.
+
+    NumPy numbers and arrays, paths and tuples become what JSON has. NaN and infinity, which it has
+    not, are refused; with `gaps` they become null.
+    """
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
+        return json.loads(json.dumps(_told(value, gaps), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: expected what JSON can hold, got {shown(value)} ({error})") from None
+
+
+def _told(value, gaps):
+    if isinstance(value, dict):
+        return {key.item() if isinstance(key, np.generic) else key: _told(item, gaps) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_told(item, gaps) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _told(value.tolist(), gaps)
+    if isinstance(value, Path):
+        return str(value)
+    return None if gaps and isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _digest(content):

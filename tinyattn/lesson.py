@@ -16,7 +16,6 @@ import contextlib
 import functools
 import inspect
 import json
-import math
 import os
 import platform
 import shlex
@@ -33,8 +32,8 @@ import numpy as np
 
 from . import __version__, backend, plot
 from .checkpoint import Checkpoint
-from .errors import InputError, check_count, shown
-from .kept import check_writable, source_digest, write_whole
+from .errors import CommandLine, InputError, check_count, shown
+from .kept import check_writable, plain, source_digest, write_whole
 from .progress import Interrupted
 from .sweep import processes, sweep
 from .train import Diverged
@@ -42,16 +41,26 @@ from .train import Diverged
 
 @dataclass
 class Lesson:
-    """One run of a lesson: `options` (the flags: seed, quick, out, ...), `device`, `rng`."""
+    """One run of a lesson: `options` (the flags: seed, quick, out, ...), `device`, `rng`.
+
+    backend: where the lesson may compute; only what asks for `device` does.
+    """
 
     name: str
     options: argparse.Namespace
-    device: backend.Backend
+    backend: backend.Backend
     rng: np.random.Generator
     claims: list = field(default_factory=list)
     figures: list = field(default_factory=list)
     question: str = ""
     started: float = field(default_factory=time.perf_counter)
+    used: str = "cpu"  # the device that was asked for
+
+    @property
+    def device(self):
+        """The backend to compute on; the record says so from then on."""
+        self.used = self.backend.name
+        return self.backend
 
     @property
     def quick(self):
@@ -121,25 +130,26 @@ class Lesson:
         """The question that the lesson closes with."""
         self.question = question
 
-    def finish(self, **results):
-        """Write results.json, show the figures, report the claims; exit with status 1 if one does not hold."""
+    def finish(self, settings, **results):
+        """Write results.json, show the figures, report the claims; exit with status 1 if one does not hold.
+
+        settings: a dict of all that the results depend on, besides the flags, as they were used.
+        """
         broken = [sentence for sentence, holds in self.claims if not holds]
         versions = {"tinyattn": __version__, "python": platform.python_version(), "numpy": np.__version__}
-        if self.device.xp is not np:
-            versions["cupy"] = self.device.xp.__version__
-        constants = inspect.currentframe().f_back.f_globals.items()  # in capitals at the top of a lesson: its settings
-        settings = {key: value for key, value in constants if key.isupper() and isinstance(value, (int, float, str, list))}
-        settings |= {key: value for key, value in vars(self.options).items() if key not in ("out", "no_show")}
+        if self.used != "cpu":
+            versions["cupy"] = self.backend.xp.__version__
+        flags = {key: value for key, value in vars(self.options).items() if key not in ("out", "no_show", "device")}
         record = {
-            **_plain(results),
+            **results,
             "claims": dict(self.claims),
             "figures": self.figures,
-            "settings": {**_plain(settings), "device": self.device.name},
+            "settings": {**flags, **settings, "device": self.used},
             "seed": self.options.seed,
             "versions": versions,
             "seconds": round(time.perf_counter() - self.started, 2),
         }
-        text = json.dumps(record, indent=2) + "\n"
+        text = json.dumps(plain("results", record, gaps=True), indent=2) + "\n"
         write_whole(self.out / "results.json", lambda file: file.write(text.encode()))
         for sentence, holds in self.claims:
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
@@ -164,7 +174,7 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters
-    parser = _Parser(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    parser = CommandLine(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="whole number >= 0; the same seed gives the same run")
     parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
     parser.add_argument("--quick", action="store_true", help="a shorter run, with a weaker claim")
@@ -233,24 +243,5 @@ def _set_aside(folder):
             (folder / name).replace(folder / "earlier" / name)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        """One line, as for all bad input; argparse would print its usage too."""
-        self.exit(2, f"error: {message}\n")
-
-
 def _text(value):
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else plot.printable(str(value))
-
-
-def _plain(value):
-    """NumPy numbers and arrays as what JSON knows; NaN and infinity, which it does not, as null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist())
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,18 +5,19 @@ flow; what Euler gets wrong, the others show.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .backend import namespace, to_numpy
-from .errors import InputError, check_choice, check_count, check_number, check_some, host_floats, shown
+from .errors import InputError, check_choice, check_count, check_function, check_number, check_some, host_floats, shown
 from .events import NotFinite, Watch, last_stop
 from .progress import progress_bar
 from .steps import Failed, Field, Slope, adaptive_steps, as_state, dopri5_step, euler_step, fixed_steps, rk4_step
 
-__all__ = ["Solution", "dopri5_step", "euler_step", "integrate", "rk4_step"]
+__all__ = ["Solution", "dopri5_step", "euler_step", "event", "integrate", "rk4_step"]
 
 
 @dataclass
@@ -44,6 +45,20 @@ class Solution:
     @property
     def success(self) -> bool:
         return self.status >= 0
+
+
+def event(g: Callable[[float, Any], Any], terminal: bool | int = False, direction: float = 0) -> Callable[[float, Any], Any]:
+    """g(t, y) as an event for `integrate`, with the attributes that it and SciPy's solve_ivp read.
+
+    terminal:  True ends the integration at the first zero, a count at that one.
+    direction: +1 for zeros where g rises only, -1 where it falls only, 0 for both.
+    """
+    check_function("g", g, "a function g(t, y)")
+
+    watched: Any = lambda t, y: g(t, y)
+    watched.terminal = terminal if isinstance(terminal, bool) else check_count("terminal", terminal, 0)
+    watched.direction = check_number("direction", direction)
+    return watched
 
 
 def integrate(
@@ -74,11 +89,10 @@ def integrate(
                 None returns every step.
     events:     functions g(t, y) whose zeros are located inside a step. g returns one number, and every zero counts; or one
                 for each run where the leading axis of y carries independent runs, and the first of each does. A start on a
-                zero is none: it was just fired there. Attributes as in solve_ivp: g.direction, +1 for rising only, -1 for
-                falling only, 0 for both; g.terminal, True to stop at the first zero, or a count to stop at that one; with
-                many runs True, to stop when every run has fired a terminal event. A run that has stands still from the end
-                of that step on, so that it does not hold up the others. While a zero is located, t is an array of one time
-                a run.
+                zero is none: it was just fired there. `event` sets g.direction and g.terminal, as in solve_ivp. With many
+                runs terminal is True or False: all stop once every run has fired such an event. A run that has
+                fired stands still from the end of that step on, so that it does not hold up the others. While
+                a zero is located, t holds one time per run.
     max_steps:  more steps than this end the integration with status -1.
     progress:   the title of the bar that is shown after two seconds; None shows none.
 

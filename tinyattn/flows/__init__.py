@@ -1,4 +1,11 @@
-"""Gradient flows: vector fields f(t, y) for `ode.integrate`, each derived above its code."""
+"""Gradient flows, vector fields f(t, y) for `ode.integrate`, each derived above its code. A flow is a frozen
+dataclass of settings with
+
+    start(...)    a state to begin from, a NumPy array; leading axes of states are free
+    f(t, y)       dy/dt
+    loss(y)       what it descends, (...)
+    split(y)      the named parts of a state
+"""
 
 from . import emergence, factorization, focus_dilution
 

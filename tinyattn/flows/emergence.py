@@ -75,6 +75,10 @@ class TwoNumbers:
         """w = Delta = 0 for every run, a NumPy array (*runs, 2)."""
         return np.zeros((*np.broadcast_shapes(*map(np.shape, (self.T, self.d, self.B))), 2))
 
+    def split(self, y: Array) -> list[Array]:
+        """w and Delta of a state (..., 2), each (...)."""
+        return _numbers(y, 2)
+
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 2)."""
         w, A, miss, noise = self._parts(y)
@@ -91,7 +95,7 @@ class TwoNumbers:
 
     def attention(self, y: Array) -> Array:
         """A, the attention on all relevant places together, (...)."""
-        return self._attention(_state(y, 2)[1])
+        return self._attention(self.split(y)[1])
 
     def _attention(self, Delta):
         return self.B / ((self.T - self.B) * namespace(Delta).exp(-Delta) + self.B)  # (1)
@@ -154,7 +158,7 @@ class TwoNumbers:
         return self.B if self.per_place else 1.0
 
     def _parts(self, y):
-        w, Delta = _state(y, 2)
+        w, Delta = self.split(y)
         A = self._attention(Delta)
         return w, A, A * w - self.d**0.5, (1 - A) * w / (self.T - self.B)
 
@@ -190,9 +194,13 @@ class ThreeNumbers:
         """w = v = Delta = 0 for every run, a NumPy array (*runs, 3)."""
         return np.zeros((*np.broadcast_shapes(*map(np.shape, (self.T, self.d, self.p))), 3))
 
+    def split(self, y: Array) -> list[Array]:
+        """w, v and Delta of a state (..., 3), each (...)."""
+        return _numbers(y, 3)
+
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 3)."""
-        w, v, Delta = _state(y, 3)
+        w, v, Delta = self.split(y)
         A = self._attention(Delta)
         g, h = self._moments(self.p)
         miss_w, miss_v, others = g * (A * w - (self.d - 1) ** 0.5), h * (A * v - 1), self.d * (self.T - 1)
@@ -210,14 +218,14 @@ class ThreeNumbers:
         return self._loss(y, 0.0)
 
     def attention(self, y: Array) -> Array:
-        return self._attention(_state(y, 3)[2])
+        return self._attention(self.split(y)[2])
 
     def _attention(self, Delta):
         return 1 / ((self.T - 1) * namespace(Delta).exp(-Delta) + 1)
 
     def hessian(self, y: Array) -> Array:
         """The Hessian of the loss in (w, v, Delta), (..., 3, 3): as for two numbers, w and v meeting only in Delta."""
-        w, v, Delta = _state(y, 3)
+        w, v, Delta = self.split(y)
         xp, A = namespace(y), self._attention(Delta)
         g, h = self._moments(self.p)
         n, r, slope = 1 / (self.d * (self.T - 1)), (self.d - 1) ** 0.5, A * (1 - A)
@@ -250,7 +258,7 @@ class ThreeNumbers:
         return (1 - p) / self.d, p + (1 - p) / self.d  # (1)
 
     def _loss(self, y, p):
-        w, v, Delta = _state(y, 3)
+        w, v, Delta = self.split(y)
         A = self._attention(Delta)
         g, h = self._moments(p)
         noise = (1 - A) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
@@ -284,7 +292,7 @@ def _settle_sizes(flow, *names):
             raise InputError(f"{name}: expected {wanted}, got {shown(value)}")
 
 
-def _state(y, numbers):
+def _numbers(y, numbers):
     """The numbers along the last axis of a state y (..., numbers), a list of arrays (...)."""
     if check_floats("y", y, axes=1).shape[-1] != numbers:
         raise InputError(f"y: expected a state (..., {numbers}), got shape {tuple(y.shape)}")

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..backend import Array, namespace, to_numpy
 from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_number, check_some, shown
+from ..ode import event
 from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 
 # The flow
@@ -43,7 +44,7 @@ class Factorization:
     importances: m_k (h,), features: e_k as rows (h, d), places: p_k as rows (h, T), both orthonormal.
     geometry:    "logits", the network's own, (3), or "simplex", the paper's figure, (4).
 
-    The starts (tilted, near_uniform, concentrated, waterfall) are NumPy arrays; `put` them beside the flow's arrays.
+    The starts (start, near_uniform, concentrated, waterfall) are NumPy arrays; `put` them beside the flow's arrays.
     """
 
     importances: Any
@@ -68,7 +69,7 @@ class Factorization:
         return self.features.shape[1]
 
     @property
-    def tokens(self):
+    def length(self):
         return self.places.shape[1]
 
     @functools.cached_property
@@ -79,7 +80,7 @@ class Factorization:
         """Values V (..., H, d) and attention s (..., H, T) of a state."""
         check_floats("y", y, axes=2)
         check_some("y", y)
-        check_floats("y", y, (*y.shape[:-1], self.width + self.tokens))
+        check_floats("y", y, (*y.shape[:-1], self.width + self.length))
         V, z = y[..., : self.width], y[..., self.width :]
         return V, softmax_forward(z)[0] if self.geometry == "logits" else z
 
@@ -112,15 +113,11 @@ class Factorization:
         """An event for `ode.integrate`: the loss of feature k (from 0) has fallen to half of what it is at y0."""
         check_count("k", k, 0, len(self.importances) - 1)
         check_floats("y0", y0, axes=2)
-        check_floats("y0", y0, (*y0.shape[:-1], self.width + self.tokens))
+        check_floats("y0", y0, (*y0.shape[:-1], self.width + self.length))
         check_some("y0", y0)
         half = self.feature_loss(y0)[..., k] / 2
 
-        def g(t, y):
-            return self.feature_loss(y)[..., k] - half
-
-        g.terminal = terminal
-        return g
+        return event(lambda t, y: self.feature_loss(y)[..., k] - half, terminal)
 
     # Its derivative
     #
@@ -156,7 +153,7 @@ class Factorization:
 
         In the simplex form each change of attention first loses its mean, since s must keep its sum.
         """
-        check_some("y", check_floats("y", y, (None, self.width + self.tokens)))
+        check_some("y", check_floats("y", y, (None, self.width + self.length)))
         xp = namespace(y)
         along = xp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         if self.geometry == "simplex":
@@ -184,51 +181,51 @@ class Factorization:
     def state(self, V, logits):
         """Pack values V (..., H, d) and logits (..., H, T) into a state of either geometry."""
         xp = namespace(check_floats("V", V, axes=2))
-        check_floats("logits", logits, (*V.shape[:-1], self.tokens))
+        check_floats("logits", logits, (*V.shape[:-1], self.length))
         check_floats("V", V, (*V.shape[:-1], self.width))
         z = logits if self.geometry == "logits" else softmax_forward(logits)[0]
         return xp.concatenate([V, z], axis=-1)
 
-    def tilted(self, heads, eps):
+    def start(self, heads, eps):
         """The deterministic start: V = 0 and a_j = eps * (unit vector j), head j tilted towards position j.
 
         With eps = 0 the heads are identical.
         """
-        return self._start(heads, np.ones(self.tokens), eps)
+        return self._start(heads, np.ones(self.length), eps)
 
     def near_uniform(self, rng, heads, noise=1e-6):
         """V = 0 and logits of independent N(0, noise^2): attention uniform but for that."""
         check_generator("rng", rng)
         check_number("noise", noise, least=0, most=1e100)
-        shape = (check_count("heads", heads), self.tokens)
+        shape = (check_count("heads", heads), self.length)
         return self.state(np.zeros((heads, self.width)), noise * rng.normal(size=shape))
 
     def concentrated(self, heads, position, mass=0.99, eps=0.0):
         """V = 0, `mass` of every head's attention on one position and the rest even; then tilted by eps."""
-        check_count("position", position, 0, self.tokens - 1)
-        return self._start(heads, self._step(np.arange(self.tokens) == position, mass), eps)
+        check_count("position", position, 0, self.length - 1)
+        return self._start(heads, self._step(np.arange(self.length) == position, mass), eps)
 
     def waterfall(self, heads, mass=0.99, eps=0.0):
         """V = 0, head j with `mass` of its attention even over positions 0..j and the rest even; then tilted by eps."""
-        if check_count("heads", heads) >= self.tokens:
-            raise InputError(f"heads: expected fewer than the {self.tokens} positions, got {heads}")
-        first = np.arange(self.tokens) <= np.arange(heads)[:, None]
+        if check_count("heads", heads) >= self.length:
+            raise InputError(f"heads: expected fewer than the {self.length} positions, got {heads}")
+        first = np.arange(self.length) <= np.arange(heads)[:, None]
         return self._start(heads, self._step(first, mass), eps)
 
     def _step(self, inside, mass):
         """Attention even inside and even outside, with `mass` in all inside."""
         check_number("mass", mass, above=0, below=1)
         n = inside.sum(axis=-1, keepdims=True)
-        return np.where(inside, mass / n, (1 - mass) / (self.tokens - n))
+        return np.where(inside, mass / n, (1 - mass) / (self.length - n))
 
     def _start(self, heads, attention, eps):
         check_number("eps", eps, least=0, most=1e100)
-        if check_count("heads", heads) > self.tokens:
-            raise InputError(f"heads: expected at most one for each of {self.tokens} positions, got {heads}")
-        return self.state(np.zeros((heads, self.width)), np.log(attention) + eps * np.eye(heads, self.tokens))
+        if check_count("heads", heads) > self.length:
+            raise InputError(f"heads: expected at most one for each of {self.length} positions, got {heads}")
+        return self.state(np.zeros((heads, self.width)), np.log(attention) + eps * np.eye(heads, self.length))
 
 
-def target(importances: Any, tokens: int, geometry: str = "logits", blocks: Any = None) -> Factorization:
+def target(importances: Any, length: int, geometry: str = "logits", blocks: Any = None) -> Factorization:
     """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k."""
     try:
         m = np.asarray(importances, dtype=float)
@@ -237,17 +234,17 @@ def target(importances: Any, tokens: int, geometry: str = "logits", blocks: Any 
     if m.ndim != 1 or not len(m) or not np.isfinite(m).all() or (m <= 0).any():
         raise InputError(f"importances: expected positive finite numbers, got {importances}")
     if blocks is None:
-        if check_count("tokens", tokens) < len(m):
-            raise InputError(f"tokens: expected at least {len(m)}, one for each importance, got {tokens}")
+        if check_count("length", length) < len(m):
+            raise InputError(f"length: expected at least {len(m)}, one for each importance, got {length}")
         blocks = [[k] for k in range(len(m))]
-    places = np.zeros((len(m), check_count("tokens", tokens)))
+    places = np.zeros((len(m), check_count("length", length)))
     try:
         positions = [check_count("blocks: position", position, 0) for block in blocks for position in block]
     except TypeError:
         raise InputError(f"blocks: expected {len(m)} lists of positions, got {blocks}") from None
     fits = len(blocks) == len(m) and all(map(len, blocks)) and len(set(positions)) == len(positions)
-    if not fits or max(positions) >= tokens:
-        raise InputError(f"blocks: expected {len(m)} disjoint lists of positions in 0..{tokens - 1}, got {blocks}")
+    if not fits or max(positions) >= length:
+        raise InputError(f"blocks: expected {len(m)} disjoint lists of positions in 0..{length - 1}, got {blocks}")
     for row, block in zip(places, blocks):
         row[list(block)] = len(block) ** -0.5
     return Factorization(m, np.eye(len(m)), places, geometry)

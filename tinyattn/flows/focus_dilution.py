@@ -27,7 +27,9 @@ from ..errors import (
     keep_counts,
     shown,
 )
+from ..models import unpack
 from ..ops import log_softmax
+from .linearization import Linearization
 
 # The flow
 #
@@ -70,32 +72,28 @@ class FocusDilution:
         keep_counts(self, "width")
 
     @property
-    def tokens(self):
+    def vocab(self):
         return self.pi.shape[0]
 
     @functools.cached_property
     def P(self):
         """The transition matrix (d, d); rows sum to 1."""
         xp = namespace(self.pi)
-        return self.rho * xp.eye(self.tokens, dtype=self.pi.dtype) + (1 - self.rho) * self.pi
+        return self.rho * xp.eye(self.vocab, dtype=self.pi.dtype) + (1 - self.rho) * self.pi
 
     def start(self, rng, eps):
         """All weights N(0, eps^2), drawn in the order W0, W1, W_Q, W_K: a NumPy vector."""
         check_generator("rng", rng)
         check_number("eps", eps, least=0, most=1e100)
-        d, D = self.tokens, self.width
+        d, D = self.vocab, self.width
         return eps * rng.normal(size=2 * d * D + 2 * D * D)
 
     def split(self, y):
-        """W0 (..., d, D), W1 (..., D, d), W_Q and W_K (..., D, D) of a state (..., 2 d D + 2 D^2)."""
-        d, D = self.tokens, self.width
+        """W0 (..., d, D), W1 (..., D, d), W_Q and W_K (..., D, D) of a state y (..., 2 d D + 2 D^2), views of it."""
+        d, D = self.vocab, self.width
         check_floats("y", y, axes=1)
         check_floats("y", y, (*y.shape[:-1], 2 * d * D + 2 * D * D))
-        shapes, parts, at = ((d, D), (D, d), (D, D), (D, D)), [], 0
-        for rows, columns in shapes:
-            parts.append(y[..., at : at + rows * columns].reshape(*y.shape[:-1], rows, columns))
-            at += rows * columns
-        return parts
+        return list(unpack(y, {"W0": (d, D), "W1": (D, d), "W_Q": (D, D), "W_K": (D, D)}).values())
 
     def _forward(self, y):
         W0, W1, W_Q, W_K = self.split(y)
@@ -223,20 +221,25 @@ class FocusDilution:
         """
         check_floats("y0", y0, self.start(np.random.default_rng(0), 0.0).shape)
         check_number("end", end, above=0)
-        check_count("token", token, 0, self.tokens - 1)
+        check_count("token", token, 0, self.vocab - 1)
         for name, level in (("grown", grown), ("focused", focused), ("renewed", renewed)):
             check_number(name, level)
+
+        @functools.lru_cache(maxsize=1)  # three events ask for them at the same point
+        def sizes_of(state):
+            return self.singular_values(np.frombuffer(state, y0.dtype))
+
+        def size(y, k):
+            return float(sizes_of(to_numpy(y).tobytes())[k])
 
         def swing(t, y):  # half the speed of the squared norm of the token's embedding
             return float(to_numpy(self.split(y)[0][token] @ self.split(self(t, y))[0][token]))
 
         def largest(t, y):  # not before W0 has grown: a random start wiggles
-            return -swing(t, y) if self.singular_values(y)[0] > grown else -1.0
+            return -swing(t, y) if size(y, 0) > grown else -1.0
 
-        largest.direction = swing.direction = +1
-        swing.terminal = True
-        found = [lambda t, y: float(self.singular_values(y)[0]) - grown, lambda t, y: float(self.attention(y)[0, 0]) - focused,
-                 lambda t, y: float(self.singular_values(y)[1]) - renewed, largest]  # fmt: skip
+        found = [lambda t, y: size(y, 0) - grown, lambda t, y: float(self.attention(y)[0, 0]) - focused,
+                 lambda t, y: size(y, 1) - renewed, ode.event(largest, direction=+1)]  # fmt: skip
         path = ode.integrate(self, (0, end), y0, t_eval=t_eval, events=found, **how)
         condensed_t, focus_t, renewal_t, top_t = path.first_times
         cosine = frozen_ratio = peak = least = dilution_t = math.nan
@@ -247,7 +250,8 @@ class FocusDilution:
             frozen_ratio = float(np.linalg.norm(W_Q) / np.linalg.norm(to_numpy(self.split(y0)[2])))
         if top_t < end:
             peak = float(self.row_norms(path.y_events[3][0])[token])
-            fall = ode.integrate(self, (top_t, end), path.y_events[3][0], t_eval=[], events=swing, **how)
+            shortest = ode.event(swing, terminal=True, direction=+1)
+            fall = ode.integrate(self, (top_t, end), path.y_events[3][0], t_eval=[], events=shortest, **how)
             dilution_t = fall.first_times[0]
             least = float(self.row_norms(fall.y_events[0][0])[token])
         return Stages(condensed_t, cosine, frozen_ratio, focus_t, top_t, peak, dilution_t, least, renewal_t, path)
@@ -273,66 +277,6 @@ class Stages(NamedTuple):
     least: float
     renewal_t: float
     path: ode.Solution
-
-
-# The flow near a slow point
-#
-#   dx/dt = f + J x from x = 0, J symmetric. Along an eigenvector e_k with rate l_k the motion is that of one number,
-#     (14) x(s) = sum_k (exp(l_k s) - 1) / l_k (e_k . f) e_k
-#   What J leaves out is of order |x|^2, so near a critical point, from a distance eps, the error is of order
-#   eps^2 exp(2 l s), l the leading rate; where the next rate is well below l, the leading directions alone are left when
-#   the motion has grown to order one, after about log(1/eps) / l.
-
-
-@dataclass(frozen=True, eq=False)
-class Linearization:
-    """Rates (n,), smallest first, unit modes (n, n) as columns, and the flow's speed along each, (n,); NumPy arrays."""
-
-    flow: FocusDilution
-    rates: Any
-    modes: Any
-    speeds: Any
-
-    @property
-    def rate(self):
-        """The leading rate, in 1/time."""
-        return float(self.rates[-1])
-
-    def leading_mode(self, within=0.01):
-        """The direction that will win, a unit vector (n,): the part of the motion in the modes with the leading rate.
-
-        Rates within a share `within` of the leading one count as equal: directions of width D differ little. At an exact
-        critical point nothing moves, and it is one of those modes.
-        """
-        check_number("within", within, least=0)
-        leads = self.rates >= self.rate - within * abs(self.rate)
-        mode = self.modes[:, leads] @ self.speeds[leads]
-        size = np.linalg.norm(mode)
-        return mode / size if size > 1e-12 else self.modes[:, -1]
-
-    def shares(self):
-        """How much of the leading mode, squared, lies in each matrix: {"W0": share, ...}, which sum to 1."""
-        parts = self.flow.split(self.leading_mode())
-        return {name: float((part * part).sum()) for name, part in zip(("W0", "W1", "W_Q", "W_K"), parts)}
-
-    def displacement(self, s):
-        """Where the linear flow is after times s (m,), seen from the point: (m, n), (14)."""
-        s = host_floats("s", s, (None,))
-        rates = np.where(np.abs(self.rates) < 1e-9, 1e-9, self.rates)
-        return np.expm1(np.minimum(np.outer(s, rates), 50)) / rates * self.speeds @ self.modes.T
-
-    def escape_time(self, distance, longest=1e4):
-        """When the linear flow is `distance` away from the point, by bisection; NaN if not by `longest`."""
-        check_number("distance", distance, above=0)
-        check_number("longest", longest, above=0)
-        away = lambda s: np.linalg.norm(self.displacement([s])) > distance
-        low, high = 0.0, float(longest)
-        if not away(high):
-            return math.nan
-        while high - low > 1e-9 * high:
-            middle = (low + high) / 2
-            low, high = (low, middle) if away(middle) else (middle, high)
-        return high
 
 
 def _finite(name, array):

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ..backend import Params, namespace
-from ..errors import InputError, check_count, check_dict, check_float_dict, check_floats, check_ids, check_shape
+from ..errors import InputError, check_array, check_count, check_dict, check_float_dict, check_floats, check_ids, check_shape
 
 
 def pack(params: Params) -> Any:
@@ -13,14 +13,20 @@ def pack(params: Params) -> Any:
     return namespace(arrays[0]).concatenate([array.reshape(-1) for array in arrays])
 
 
-def unpack(vector: Any, like: Params) -> Params:
-    """The dict with the keys and shapes of `like` whose `pack` is `vector`; its arrays are views of it."""
-    size = sum(array.size for array in check_float_dict("like", like).values())
-    check_floats("vector", vector, (size,))
+def unpack(vector: Any, like: dict[str, Any]) -> Params:
+    """Views of a vector as the dict whose `pack` it is: (..., n) -> arrays (..., *shape), n all sizes together.
+
+    like: the names, each with an array or a shape. Leading axes are free.
+    """
+    check_dict("like", like, like)
+    shapes = {key: part if isinstance(part, tuple) else check_array(key, part).shape for key, part in like.items()}
+    n = sum(map(math.prod, shapes.values()))
+    check_floats("vector", vector, axes=1)
+    check_floats("vector", vector, (*vector.shape[:-1], n))
     params, start = {}, 0
-    for key, array in like.items():
-        params[key] = vector[start : start + array.size].reshape(array.shape)
-        start += array.size
+    for key, shape in shapes.items():
+        params[key] = vector[..., start : start + math.prod(shape)].reshape((*vector.shape[:-1], *shape))
+        start += math.prod(shape)
     return params
 
 

@@ -27,20 +27,20 @@ class ToyCache(NamedTuple):
 
 @dataclass(frozen=True)
 class ToyLayer:
-    """Attention over `tokens` places that does not look at what stands there, then a linear map of size width.
+    """Attention over `length` places that does not look at what stands there, then a linear map of size width.
 
     shared: 0 gives each place a score of its own, `a` (T,); n > 0 gives the last n places one score, `a` (1,).
     """
 
-    tokens: int
+    length: int
     width: int
     shared: int = 0
 
     def __post_init__(self):
-        keep_counts(self, "tokens", "width")
+        keep_counts(self, "length", "width")
         keep_counts(self, "shared", least=0)
-        if self.shared >= self.tokens:
-            raise InputError(f"shared: expected fewer places than tokens = {self.tokens}, got {self.shared}")
+        if self.shared >= self.length:
+            raise InputError(f"shared: expected fewer places than length = {self.length}, got {self.shared}")
 
     def init(self, rng: np.random.Generator | None = None) -> Params:
         """Everything starts at 0: a (T,) or (1,), and W (D, D)."""
@@ -54,16 +54,16 @@ class ToyLayer:
         if not self.shared:
             return a[None]
         xp = namespace(a)
-        return xp.concatenate([xp.zeros(self.tokens - self.shared, dtype=a.dtype), xp.broadcast_to(a, self.shared)])[None]
+        return xp.concatenate([xp.zeros(self.length - self.shared, dtype=a.dtype), xp.broadcast_to(a, self.shared)])[None]
 
     def scores_backward(self, da):
         """da (1, T) -> the gradient of the parameter a."""
-        check_floats("da", da, (1, self.tokens))
+        check_floats("da", da, (1, self.length))
         return da[0, -self.shared :].sum(keepdims=True) if self.shared else da[0]
 
     def forward(self, params: Params, x: Any) -> tuple[Any, ToyCache]:
         """x (B, T, D) -> y (B, D)."""
-        check_floats("x", x, (None, self.tokens, self.width))
+        check_floats("x", x, (None, self.length, self.width))
         check_params(params, self._shapes())
         a = self.scores(params["a"])  # (1)
         m, attend = attend_forward(a, x)  # (2)
@@ -78,4 +78,4 @@ class ToyLayer:
         return {"a": self.scores_backward(da), "W": dW}  # (1)
 
     def _shapes(self):
-        return {"a": (1 if self.shared else self.tokens,), "W": (self.width, self.width)}
+        return {"a": (1 if self.shared else self.length,), "W": (self.width, self.width)}

@@ -1,4 +1,11 @@
-"""Where data comes from: each task samples on the host with NumPy's Generator and knows its own exact answer."""
+"""Where data comes from. A task is a frozen dataclass of settings with
+
+sample(rng, n, ...)     n rows on the host: arrays, or a tuple of inputs and targets
+batches(rng, n, ...)    endless batches of `sample`
+its exact answer        what a perfect learner says: MarkovChain.log_law (the law of the next
+                        token), SingleLocation.population (the loss of every learner and its
+                        gradient), AssociativeRecall.answer; of real text nobody knows it
+"""
 
 from . import markov, recall, regression, text
 

@@ -30,13 +30,14 @@ from ..errors import (
     shown,
 )
 from ..ops import log_softmax
+from .task import Task
 
 MOST = 1e150  # largest logit of a law: its square, which norms need, is still a number
 CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step to stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
-class MarkovChain:
+class MarkovChain(Task):
     """A chain as `draw_chain` makes it. Positions t with at least `order` tokens before them have a law.
 
     matrices:    A_k with its importance, (h, V, V); column u of A_k is what token u adds to the next token's logits.

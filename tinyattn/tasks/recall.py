@@ -5,41 +5,42 @@
 Keys and values come from the same tokens, and which value belongs to which key is drawn anew for every sequence: nothing
 can be learnt by heart, and the value has to be looked up behind the key.
 
-    task = Recall(pairs=8, tokens=32)
+    task = AssociativeRecall(pairs=8, vocab=32)
     sequences = task.sample(rng, 128)           # (128, 18): read the first 17, the last is the answer
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_generator, check_number, keep_counts
+from ..errors import InputError, check_count, check_generator, check_ids, check_number, keep_counts
+from .task import Task
 
 FAVOURED = 2  # tokens that cross-sample repetition prefers as queries: 0 and 1
 
 
 @dataclass(frozen=True)
-class Recall:
-    """N pairs of `tokens` tokens, then a query that is among the keys.
+class AssociativeRecall(Task):
+    """N pairs of tokens 0..vocab-1, then a query that is among the keys.
 
-    pairs, tokens: N keys with their values; the value of a key is that of a random permutation of the tokens.
+    pairs, vocab:  N keys with their values; the value of a key is that of a random permutation of the tokens.
     repeats:       None, or in-context repetition: each of the N places holds the query as its key with probability
                    repeats / N, and at least one does; the other keys are distinct. None: the query is a key exactly once.
     p:             cross-sample repetition: with this probability the query is one of two favoured tokens.
     """
 
     pairs: int
-    tokens: int
+    vocab: int
     repeats: float | None = None
     p: float = 0.0
 
     def __post_init__(self):
         keep_counts(self, "pairs")
-        keep_counts(self, "tokens", least=2)
-        if self.tokens < self.pairs:
-            raise InputError(f"tokens: expected at least pairs = {self.pairs}, all keys being distinct, got {self.tokens}")
+        keep_counts(self, "vocab", least=2)
+        if self.vocab < self.pairs:
+            raise InputError(f"vocab: expected at least pairs = {self.pairs}, all keys being distinct, got {self.vocab}")
         if self.repeats is not None:
             check_number("repeats", self.repeats, least=1e-300, most=self.pairs)
         check_number("p", self.p, least=0, most=1)
@@ -57,7 +58,7 @@ class Recall:
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n sequences (n, 2 pairs + 2) of ids: the pairs, the query, the answer."""
         check_generator("rng", rng)
-        N, V = self.pairs, self.tokens
+        N, V = self.pairs, self.vocab
         row = np.arange(check_count("n", n))[:, None]
         query = rng.integers(V, size=(n, 1))
         if self.p:
@@ -75,15 +76,19 @@ class Recall:
         sequences[:, 2 * N :], sequences[:, 2 * N + 1 :] = query, values[row, query]
         return sequences
 
-    def batches(self, rng: np.random.Generator, n: int) -> Iterator[np.ndarray]:
-        """Endless batches of `sample`."""
-        check_generator("rng", rng)
-        check_count("n", n)
-        return self._batches(rng, n)
+    def answer(self, x: Any) -> np.ndarray:
+        """The value behind the query of each row of x (n, 2 pairs + 1) or longer: ids (n,).
 
-    def _batches(self, rng, n):
-        while True:
-            yield self.sample(rng, n)
+        Where the query stands as a key several times, all have the same value.
+        """
+        x = check_ids("x", x, self.vocab)
+        if x.ndim != 2 or x.shape[1] < self.length:
+            raise InputError(f"x: expected shape (n, {self.length}) or longer, got {tuple(x.shape)}")
+        N = self.pairs
+        at = x[:, 0 : 2 * N : 2] == x[:, 2 * N, None]
+        if not at.any(axis=1).all():
+            raise InputError("x: expected the query of every row among its keys")
+        return np.take_along_axis(x[:, 1 : 2 * N : 2], at.argmax(axis=1)[:, None], axis=1)[:, 0]
 
     # Where the query stands as a key: N places, each with probability q = repeats / N, given that one does at least
     #
@@ -105,3 +110,6 @@ class Recall:
         first = np.floor(np.log1p(u * math.expm1(N * log_rest)) / log_rest)  # (2)
         first = np.minimum(first, N - 1)  # rounding
         return (place == first) | ((place > first) & (rng.random((n, N)) < q))
+
+
+Recall = AssociativeRecall  # the shorter name, which scripts know

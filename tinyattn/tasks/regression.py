@@ -26,14 +26,15 @@ from ..errors import (
 )
 from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 from .markov import orthogonal
+from .task import Task
 
 
 @dataclass(frozen=True, eq=False)
-class SingleLocation:
+class SingleLocation(Task):
     """The task as `draw_task` makes it: W_star (d, d) is orthogonal, so every direction counts alike."""
 
     W_star: np.ndarray
-    tokens: int
+    length: int
     places: int = 1
     p: float = 0.0
 
@@ -42,9 +43,9 @@ class SingleLocation:
         if W.shape[0] != W.shape[1] or not len(W) or np.abs(W.T @ W - np.eye(len(W))).max() > 1e-9:
             raise InputError(f"W_star: expected an orthogonal matrix, got {shown(W)}")
         object.__setattr__(self, "W_star", W)
-        keep_counts(self, "places", "tokens")
-        if self.places >= self.tokens:
-            raise InputError(f"places: expected fewer than tokens = {self.tokens}, got {self.places}")
+        keep_counts(self, "places", "length")
+        if self.places >= self.length:
+            raise InputError(f"places: expected fewer than length = {self.length}, got {self.places}")
         check_number("p", self.p, least=0, most=1)
 
     @property
@@ -73,7 +74,7 @@ class SingleLocation:
         """n samples: x (n, T, d) and targets (n, d)."""
         check_generator("rng", rng)
         check_count("n", n)
-        x = rng.normal(size=(n, self.tokens, self.width)) / np.sqrt(self.width)
+        x = rng.normal(size=(n, self.length, self.width)) / np.sqrt(self.width)
         x_r = self.relevant(rng, (n,))
         x[:, -self.places :] = x_r[:, None]
         return x, x_r @ self.W_star
@@ -86,10 +87,10 @@ class SingleLocation:
         """
         check_instance("anywhere", anywhere, bool)
         x, target = self.sample(rng, n)
-        marked = np.zeros((n, self.tokens, self.width + 1))
+        marked = np.zeros((n, self.length, self.width + 1))
         marked[:, :, :-1], marked[:, : self.places, -1] = x[:, ::-1], 1
         if anywhere:
-            order = rng.random((n, self.tokens)).argsort(axis=1)
+            order = rng.random((n, self.length)).argsort(axis=1)
             marked = np.take_along_axis(marked, order[:, :, None], axis=1)
         return marked, target
 
@@ -103,15 +104,15 @@ class SingleLocation:
 
     def population(self, layer: Any, params: Params) -> tuple[Any, Params]:
         """The exact loss and gradients of a ToyLayer on this task: loss (0-d), grads."""
-        if not all(hasattr(layer, name) for name in ("tokens", "width", "scores")):
+        if not all(hasattr(layer, name) for name in ("length", "width", "scores")):
             raise InputError(f"layer: expected a models.ToyLayer, got {shown(layer)}")
         check_dict("params", params, ("a", "W"))
         check_floats("W", params["W"], (self.width, self.width))
         W, d, B = params["W"], self.width, self.places
-        if (layer.tokens, layer.width) != (self.tokens, d):
-            raise InputError(f"layer: expected {self.tokens} tokens of width {d}, got {layer}")
+        if (layer.length, layer.width) != (self.length, d):
+            raise InputError(f"layer: expected {self.length} tokens of width {d}, got {layer}")
         s, softmax = softmax_forward(layer.scores(params["a"]))
-        others, A = s[0, : self.tokens - B], s[0, -B:].sum()
+        others, A = s[0, : self.length - B], s[0, -B:].sum()
         miss = A * W - self.W_star
         pull = self.moments[:, None] * miss
         noise = (others * others).sum() / d
@@ -134,7 +135,7 @@ class SingleLocation:
         """One draw of the gradients on n samples, for many runs at once: a (R, T), W (R, d, d) -> da, dW, in their dtype."""
         check_generator("rng", rng)
         check_count("n", n)
-        check_floats("a", a, (None, self.tokens))
+        check_floats("a", a, (None, self.length))
         (R, T), d, B, dtype = a.shape, self.width, self.places, a.dtype
         check_floats("W", W, (R, d, d))
         if W.dtype != dtype:
@@ -156,7 +157,7 @@ class SingleLocation:
         return softmax_backward(ds, SoftmaxCache(s)), mixed.swapaxes(1, 2) @ e / n
 
 
-def draw_task(rng: np.random.Generator, tokens: int, width: int, places: int = 1, p: float = 0.0) -> SingleLocation:
-    """Draw W* uniformly among orthogonal matrices of size width, for `tokens` tokens, the relevant one at `places`."""
+def draw_task(rng: np.random.Generator, length: int, width: int, places: int = 1, p: float = 0.0) -> SingleLocation:
+    """Draw W* uniformly among orthogonal matrices of size width, for `length` tokens, the relevant one at `places`."""
     check_generator("rng", rng)
-    return SingleLocation(orthogonal(rng, 1, check_count("width", width))[0], tokens, places, p)
+    return SingleLocation(orthogonal(rng, 1, check_count("width", width))[0], length, places, p)

@@ -10,7 +10,7 @@ import collections
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,14 @@ from ..errors import (
     check_shape,
     shown,
 )
+from .task import Task
 
 UNKNOWN, END = "<unk>", "<eos>"
 FORMATS = ("auto", "wikitext", "tinystories", "plain")
 
 
 @dataclass(frozen=True, eq=False)
-class Corpus:
+class Corpus(Task):
     """Word ids (n,) and the words they stand for, the most frequent first; id 0 is <unk>, all words that are left out.
 
     counts: how often each id stands in the text (V,).
@@ -68,18 +69,14 @@ class Corpus:
             raise InputError(f"word: expected one of the {self.vocab} in the vocabulary, got {word!r}")
         return self._number[word]
 
-    def batches(self, rng: np.random.Generator, size: int, length: int) -> Iterator[np.ndarray]:
-        """Endless batches (size, length) of ids: stretches of the text from places drawn at random."""
+    def sample(self, rng: np.random.Generator, n: int, length: int) -> np.ndarray:
+        """n stretches of the text from places drawn at random: ids (n, length)."""
         check_generator("rng", rng)
-        check_count("size", size)
+        check_count("n", n)
         if check_count("length", length) > len(self.ids):
             raise InputError(f"length: expected at most the {len(self.ids)} words of the text, got {length}")
-        return self._batches(rng, size, length)
-
-    def _batches(self, rng, size, length):
-        while True:
-            starts = rng.integers(len(self.ids) - length + 1, size=size)
-            yield self.ids[starts[:, None] + np.arange(length)]
+        starts = rng.integers(len(self.ids) - length + 1, size=n)
+        return self.ids[starts[:, None] + np.arange(length)]
 
     def hold_out(self, share: float) -> tuple["Corpus", "Corpus"]:
         """Two corpora with the same vocabulary: the text but for its last `share`, and that last part."""

@@ -10,9 +10,22 @@ of its own, whose `run` takes a dict of settings, for `sweep.sweep`:
 The same from a shell, with a picture: python -m tinyattn.trials ladder --heads 4 --spans 4,4,4
 """
 
-from . import ladder, location, recall
-from .ladder import LadderProbe, LadderTrial
-from .location import LocationTrial
-from .recall import AdaptiveRepetition, RecallTrial
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors; when the program runs, NumPy is loaded after the command has set its threads
+    from . import ladder, location, recall
+    from .ladder import LadderProbe, LadderTrial
+    from .location import LocationTrial
+    from .recall import AdaptiveRepetition, RecallTrial
 
 __all__ = ["AdaptiveRepetition", "LadderProbe", "LadderTrial", "LocationTrial", "RecallTrial", "ladder", "location", "recall"]
+_HOMES = {"LadderProbe": "ladder", "LadderTrial": "ladder", "LocationTrial": "location"}
+_HOMES |= {"AdaptiveRepetition": "recall", "RecallTrial": "recall"}
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_HOMES.get(name, name)}", __name__)
+    return getattr(module, name) if name in _HOMES else module

@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import json
 import os
+import shlex
 import sys
 import types
 import typing
@@ -24,7 +25,9 @@ from ..errors import CommandLine, InputError, check_count
 from ..kept import check_writable, plain, write_whole
 from ..progress import Interrupted
 from ..train import Diverged
-from . import LadderTrial, LocationTrial, RecallTrial
+from .ladder import LadderTrial
+from .location import LocationTrial
+from .recall import RecallTrial
 
 TRIALS = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTrial}
 
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt as error:
         words = [*arguments, *(["--resume"] if isinstance(error, Interrupted) and "--resume" not in arguments else [])]
-        print(f"{error or 'interrupted'}; to go on: python -m tinyattn.trials {' '.join(words)}", file=sys.stderr)
+        print(f"{error or 'interrupted'}; to go on: python -m tinyattn.trials {shlex.join(words)}", file=sys.stderr)
         return 130
     return 0
 

@@ -129,7 +129,7 @@ class LadderTrial(Trial):
         if self.sequences:
             stream = minibatches(chain.sample(for_data, self.sequences, length), min(self.batch, self.sequences), for_data)
         else:
-            stream = (chain.sample(for_data, self.batch, length) for _ in iter(int, 1))
+            stream = chain.batches(for_data, self.batch, length)
         for x in stream:
             drops = () if self.dropout is None else self.network.draw_drops(for_drops, len(x), length - 1, self.dropout)
             yield device.put((x, *drops), "float32")

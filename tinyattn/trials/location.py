@@ -14,6 +14,7 @@ from ..models import Transformer
 from ..ops import squared_error_forward
 from ..optim import SGD, AdamW
 from ..tasks import regression
+from ..tasks.task import endless
 from .trial import Trial, first_step
 
 
@@ -95,7 +96,8 @@ class LocationTrial(Trial):
         task = self.draw_task(for_task)
         probe = LocationProbe(self, task, device, for_judging)
         params = device.put(self.network.init(for_init), "float32")
-        batches = (self.read(*task.sample_marked(for_batches, self.batch, self.anywhere), device) for _ in iter(int, 1))
+        stream = endless(task.sample_marked, for_batches, self.batch, self.anywhere)
+        batches = (self.read(x, target, device) for x, target in stream)
         emerged = self.threshold * probe.silent
         history = self.trained(
             pair_loss(self.network, SQUARED_ERROR), params, batches, self.stepper, probe, checkpoint=checkpoint, title=title,

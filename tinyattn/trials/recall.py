@@ -12,7 +12,7 @@ from ..losses import CROSS_ENTROPY, pair_loss
 from ..models import Transformer
 from ..ops import cross_entropy_forward
 from ..optim import AdamW
-from ..tasks.recall import Recall
+from ..tasks.recall import AssociativeRecall
 from .trial import Trial, first_step
 
 
@@ -90,8 +90,8 @@ class RecallTrial(Trial):
         self.task, self.network, self.optimizer  # noqa: B018  their own checks
 
     @functools.cached_property
-    def task(self) -> Recall:
-        return Recall(self.pairs, self.vocab, self.repeats, self.p)
+    def task(self) -> AssociativeRecall:
+        return AssociativeRecall(self.pairs, self.vocab, self.repeats, self.p)
 
     @functools.cached_property
     def network(self) -> Transformer:
