@@ -105,7 +105,7 @@ def test_a_result_belongs_to_the_trial_that_made_it(tmp_path, monkeypatch):
         for trial, result in trials_and_results:
             (outcome,) = sweep.sweep(trial, [{"x": 3}], folder=tmp_path)
             assert outcome.result == result or outcome.error, f"{trial} has got another's result"
-        assert len(list(tmp_path.iterdir())) == len(trials_and_results) - 1, "that of a NumPy number is none of JSON's"
+        assert len(list(tmp_path.iterdir())) == len(trials_and_results)
     monkeypatch.setitem(globals(), "FACTOR", 11)
     assert sweep.sweep(scaled_by_a_global, [{"x": 3}], folder=tmp_path)[0].result == 33
     with pytest.raises(InputError, match="trial: expected one whose results can be kept, .* got .*lock"):
@@ -168,9 +168,10 @@ def test_every_map_gives_the_same_to_the_last_bit(tmp_path, kind):
     alone = sweep.sweep(trials.recall.run, SMALL)
     assert all(outcome.error is None for outcome in alone)
     if kind == "processes":
+        main = dict(vars(sys.modules["__main__"]))
         with sweep.processes(2) as map:
             there = sweep.sweep(trials.recall.run, SMALL, map=map, folder=tmp_path)
-        assert vars(sys.modules["__main__"]).get("__file__"), "what was hidden is back"
+            assert vars(sys.modules["__main__"]) == main, "the caller's script is not touched"
     else:
         with ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(2) as pool:
             there = sweep.sweep(trials.recall.run, SMALL, map=pool.map, folder=tmp_path)
@@ -199,15 +200,47 @@ def test_a_trial_of_the_script_that_runs_is_one_line(tmp_path, trial):
     assert done.stdout.startswith("trial: expected a function of a module") and done.stdout.count("\n") == 1 and not done.stderr
 
 
-def test_no_more_processes_than_windows_can_wait_for(monkeypatch):
-    sizes = []
-    monkeypatch.setattr(sweep, "MOST", 61)
-    monkeypatch.setattr(sweep, "ProcessPoolExecutor", lambda n, **_: sizes.append(n) or ThreadPoolExecutor(1))
-    monkeypatch.setattr(os, "cpu_count", lambda: 96)
-    for n in (None, 80, 3):
-        with sweep.processes(n):
-            pass
-    assert sizes == [61, 61, 3]
+def dies_at(settings):
+    print("what a trial prints is no answer")
+    if settings["x"] in settings["fatal"]:
+        os._exit(3)
+    if settings["x"] == 4:
+        raise ValueError("four")
+    return os.getpid(), os.environ["OPENBLAS_NUM_THREADS"]
+
+
+def test_a_worker_that_dies_loses_its_point_and_no_other(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    points = [{"x": x, "fatal": [1, 2, 5]} for x in range(8)]
+    with sweep.processes(2) as map:
+        outcomes = sweep.sweep(dies_at, points, map=map)
+        again = sweep.sweep(dies_at, points[:1], map=map)
+    errors = [outcome.error for outcome in outcomes]
+    lost = "BrokenExecutor: a process of the pool ended without a word (killed, or out of memory?)"
+    assert errors == [None, lost, lost, None, "ValueError: four", lost, None, None]
+    assert {outcome.result[1] for outcome in outcomes if not outcome.error} == {"1"} and again[0].error is None
+    assert len({outcome.result[0] for outcome in outcomes if not outcome.error}) <= 5, "workers live on"
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    trial = "import os, time\ndef trial(s):\n    open(s['at'], 'w').write(str(os.getpid()))\n    time.sleep(60)"
+    (tmp_path / "slow.py").write_text(trial)
+    at = tmp_path / "pid"
+    code = (
+        "from tinyattn import sweep\nimport slow\n"
+        f"with sweep.processes(1) as map: sweep.sweep(slow.trial, [{{'at': {str(at)!r}}}], map=map)"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    parent = subprocess.Popen([sys.executable, "-c", code], env=env)
+    deadline = time.monotonic() + 30
+    while not (at.exists() and at.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(int(at.read_text()), 0)
+            time.sleep(0.05)
 
 
 def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
@@ -243,7 +276,7 @@ def test_bad_input_is_one_clear_line(tmp_path):
         with pytest.raises(InputError, match=message):
             call()
     assert sweep.sweep(trials.recall.run, [dict(pears=3)])[0].error.startswith(
-        "InputError: settings: expected some of pairs, tokens,"
+        "InputError: settings: expected some of steps, every,"
     )
     assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith("InputError: result: expected what JSON can hold")
     with pytest.raises(InputError, match="n: expected a whole number >= 1, got 0"), sweep.processes(0):

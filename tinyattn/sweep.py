@@ -1,7 +1,8 @@
 """Many runs of one trial: side by side, kept as they finish, and not run again.
 
     with sweep.processes() as map:
-        outcomes = sweep.sweep(trials.recall, [{"pairs": 8, "seed": seed} for seed in range(5)], map=map, folder="out/recall")
+        points = [{"pairs": 8, "seed": seed} for seed in range(5)]
+        outcomes = sweep.sweep(trials.recall.run, points, map=map, folder="out/recall")
 
 A trial is a function from a dict of settings to a result, both of what JSON can hold. A `map` that sends it to other
 processes has to find it there by name, so it stands in a module, not in a script.
@@ -12,21 +13,22 @@ import copy
 import functools
 import hashlib
 import json
-import multiprocessing
 import os
 import pickle
+import queue
 import signal
+import struct
+import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import InputError, check_count, check_function, check_instance, shown
 from .kept import check_writable, fingerprint, library, plain, write_whole
 from .progress import progress_bar
-
-MOST = 61 if sys.platform == "win32" else 1 << 16  # processes: Windows waits for no more at a time
 
 
 class NoResult:
@@ -99,56 +101,91 @@ def sweep(
     missing = [i for i, outcome in enumerate(found) if outcome is None]
     with progress_bar(len(points), title) as bar:
         bar.update(len(points) - len(missing))
-        run = functools.partial(_attempt, trial)
+        run, lost = functools.partial(_attempt, trial), None
+        given = [points[i] for i in missing], [paths[i] for i in missing]
         try:
-            outcomes = map(run, [points[i] for i in missing], [paths[i] for i in missing])
-            for i, outcome in zip(missing, check_instance("map: its return", outcomes, Iterable)):  # type: ignore[type-abstract]
-                if check_instance("map: its return", outcome, Outcome).settings != points[i]:
-                    raise InputError(f"map: expected results in the order of the points, got that of {shown(outcome.settings)}")
-                found[i] = outcome
-                if outcome.error is None:
-                    _keep(paths[i], trial, outcome)  # again, where the process that ran it could not write here
-                bar.update()
+            outcomes = iter(check_instance("map: its return", map(run, *given), Iterable))  # type: ignore[type-abstract]
         except BrokenExecutor as error:
-            lost = f"{type(error).__name__}: a process of the pool ended without a word (killed, or out of memory?)"
-            for i in [j for j in missing if found[j] is None]:
-                found[i] = _kept(paths[i], points[i]) or Outcome(points[i], NoResult(lost), lost)
-    done = [outcome for outcome in found if outcome is not None]
-    if len(done) < len(points):
-        raise InputError(f"map: expected a result for each of {len(missing)} points, got fewer from {shown(map)}")
-    return done
+            outcomes, lost = iter(()), _lost(error)
+        for i in missing:
+            try:
+                outcome = next(outcomes, None)
+            except BrokenExecutor as error:
+                outcome, lost = None, _lost(error)
+            if outcome is None and lost is None:
+                raise InputError(f"map: expected a result for each of {len(missing)} points, got fewer from {shown(map)}")
+            outcome = outcome or _kept(paths[i], points[i]) or Outcome(points[i], NoResult(lost), lost)
+            if check_instance("map: its return", outcome, Outcome).settings != points[i]:
+                raise InputError(f"map: expected results in the order of the points, got that of {shown(outcome.settings)}")
+            found[i] = outcome
+            if outcome.error is None:
+                _keep(paths[i], trial, outcome)  # again, where the process that ran it could not write here
+            bar.update()
+    return [outcome for outcome in found if outcome is not None]
+
+
+def _lost(error):
+    return f"{type(error).__name__}: a process of the pool ended without a word (killed, or out of memory?)"
 
 
 @contextlib.contextmanager
 def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
-    """The `map` of a pool of n worker processes, by default one for each core.
+    """The `map` of n worker processes, by default one for each core.
 
-    They start afresh and do not run the caller's script again, which Python otherwise has them do: a lesson is not a
-    module. For one thread of matrix products each, set OPENBLAS_NUM_THREADS=1 in the environment before. Ctrl-C ends them.
+    They start afresh, with one thread of matrix products each unless the environment says
+    otherwise, and know nothing of the caller's script. One that dies loses its point and no other.
+    Ctrl-C ends them.
     """
-    n = min(os.cpu_count() or 1 if n is None else check_count("n", n), MOST)
-    main = vars(sys.modules["__main__"])
-    script = {"__file__": main.pop("__file__")} if "__file__" in main and main.get("__spec__") is None else {}
-    others = {process.pid for process in multiprocessing.active_children()}
+    n = os.cpu_count() or 1 if n is None else check_count("n", n)
+    workers: list[_Worker] = []
+    free: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
+    for _ in range(n):
+        free.put(None)  # one that will be started when it is first needed
+
+    def ask(call):
+        worker = free.get()
+        if worker is None:
+            workers.append(worker := _Worker())
+        answer = worker.ask(call)
+        free.put(None if answer is None else worker)
+        if answer is None:
+            raise BrokenExecutor
+        return pickle.loads(answer)
+
+    def map_in_processes(function, *iterables):
+        sent = _sent(function)
+        calls = [pickle.dumps((sent, arguments)) for arguments in zip(*iterables)]
+        return _Results(pool.submit(ask, call) for call in calls)
+
+    pool = ThreadPoolExecutor(n)
     try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            n, mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-        ) as pool:
-            try:
-                yield functools.partial(_map_in, pool)
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in multiprocessing.active_children():
-                    if process.pid not in others:
-                        process.terminate()
-                raise
+        yield map_in_processes
     finally:
-        main.update(script)
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in list(workers):
+            worker.end()
 
 
-def _map_in(pool, function, *iterables):
-    """The pool's map, for a function that its processes can find."""
+class _Results:
+    """What was asked for, in order; an answer that is an error is raised, and the next ones still come."""
+
+    def __init__(self, futures):
+        self.futures = list(futures)[::-1]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.futures:
+            raise StopIteration
+        answer, error = self.futures.pop().result()
+        if error is not None:
+            raise error
+        return answer
+
+
+def _sent(function):
+    """A function as bytes that other processes can read."""
     try:
         sent = pickle.dumps(function)
     except Exception as error:
@@ -159,7 +196,70 @@ def _map_in(pool, function, *iterables):
         raise InputError(
             "trial: expected a function of a module, for other processes to import, got one of the script that runs"
         )
-    return pool.map(function, *iterables)
+    return sent
+
+
+class _Worker:
+    """A process that answers calls, pickled (function, arguments), with pickled (answer, error)."""
+
+    def __init__(self):
+        one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "OMP")}
+        path = os.pathsep.join(place or os.getcwd() for place in sys.path)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from tinyattn import sweep; sweep._serve()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**one_thread, **os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+
+    def ask(self, call):
+        """The answer to a call, or None if the process has ended."""
+        with contextlib.suppress(OSError):
+            _write(self.process.stdin, call)
+            answer = _read(self.process.stdout)
+            if answer is not None:
+                return answer
+        self.end()
+        return None
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _write(file, message):
+    file.write(struct.pack("<Q", len(message)) + message)
+    file.flush()
+
+
+def _read(file):
+    """The next message, or None at the end of the file."""
+    head = file.read(8)
+    size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
+    message = file.read(size)
+    return message if size and len(message) == size else None
+
+
+def _serve():
+    """A worker: answer calls until the pipe closes, which ends it even in the middle of one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the caller's to end it
+    answers, calls = os.fdopen(os.dup(1), "wb"), queue.SimpleQueue()
+    os.dup2(2, 1)  # what a trial prints is no answer
+
+    def listen():
+        while (call := _read(sys.stdin.buffer)) is not None:
+            calls.put(call)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        sent, arguments = pickle.loads(calls.get())
+        try:
+            answer = pickle.dumps((pickle.loads(sent)(*arguments), None))
+        except Exception as error:
+            answer = pickle.dumps((None, InputError(f"map: expected a result of each point, got {_first_line(error)}")))
+        _write(answers, answer)
 
 
 def _attempt(trial, settings, path):
