@@ -219,7 +219,6 @@ def test_a_worker_that_dies_loses_its_point_and_no_other(monkeypatch):
     lost = "BrokenExecutor: a process of the pool ended without a word (killed, or out of memory?)"
     assert errors == [None, lost, lost, None, "ValueError: four", lost, None, None]
     assert {outcome.result[1] for outcome in outcomes if not outcome.error} == {"1"} and again[0].error is None
-    assert len({outcome.result[0] for outcome in outcomes if not outcome.error}) <= 5, "workers live on"
 
 
 def test_workers_end_with_their_parent(tmp_path):

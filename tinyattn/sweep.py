@@ -15,9 +15,7 @@ import hashlib
 import json
 import os
 import pickle
-import queue
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -130,47 +128,31 @@ def _lost(error):
 
 @contextlib.contextmanager
 def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
-    """The `map` of n worker processes, by default one for each core.
+    """The `map` of n processes at a time, by default one for each core: a new one for each point.
 
-    They start afresh, with one thread of matrix products each unless the environment says
-    otherwise, and know nothing of the caller's script. One that dies loses its point and no other.
-    Ctrl-C ends them.
+    They know nothing of the caller's script, and use one thread of matrix products each unless the
+    environment says otherwise. One that dies loses its point and no other. Ctrl-C ends them.
     """
-    n = os.cpu_count() or 1 if n is None else check_count("n", n)
-    workers: list[_Worker] = []
-    free: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
-    for _ in range(n):
-        free.put(None)  # one that will be started when it is first needed
-
-    def ask(call):
-        worker = free.get()
-        if worker is None:
-            workers.append(worker := _Worker())
-        answer = worker.ask(call)
-        free.put(None if answer is None else worker)
-        if answer is None:
-            raise BrokenExecutor
-        return pickle.loads(answer)
+    running: set[subprocess.Popen] = set()
+    pool = ThreadPoolExecutor(os.cpu_count() or 1 if n is None else check_count("n", n))
 
     def map_in_processes(function, *iterables):
         sent = _sent(function)
-        calls = [pickle.dumps((sent, arguments)) for arguments in zip(*iterables)]
-        return _Results(pool.submit(ask, call) for call in calls)
+        return _InOrder([pool.submit(_ask, running, (sent, arguments)) for arguments in zip(*iterables)])
 
-    pool = ThreadPoolExecutor(n)
     try:
         yield map_in_processes
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for worker in list(workers):
-            worker.end()
+        for process in list(running):
+            process.kill()
 
 
-class _Results:
-    """What was asked for, in order; an answer that is an error is raised, and the next ones still come."""
+class _InOrder:
+    """The results of futures; one that is an error is raised, and the next ones still come."""
 
     def __init__(self, futures):
-        self.futures = list(futures)[::-1]
+        self.futures = futures[::-1]
 
     def __iter__(self):
         return self
@@ -178,10 +160,7 @@ class _Results:
     def __next__(self):
         if not self.futures:
             raise StopIteration
-        answer, error = self.futures.pop().result()
-        if error is not None:
-            raise error
-        return answer
+        return self.futures.pop().result()
 
 
 def _sent(function):
@@ -199,67 +178,35 @@ def _sent(function):
     return sent
 
 
-class _Worker:
-    """A process that answers calls, pickled (function, arguments), with pickled (answer, error)."""
-
-    def __init__(self):
-        one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "MKL", "OMP")}
-        path = os.pathsep.join(place or os.getcwd() for place in sys.path)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from tinyattn import sweep; sweep._serve()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**one_thread, **os.environ, "PYTHONPATH": path},
-        )  # fmt: skip
-
-    def ask(self, call):
-        """The answer to a call, or None if the process has ended."""
+def _ask(running, call):
+    """The answer to a call, a pickled function and its arguments, from a process of its own."""
+    one_thread = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "MKL", "OMP")}
+    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    command = [sys.executable, "-c", "from tinyattn import sweep; sweep._answer()"]
+    environment = {**one_thread, **os.environ, "PYTHONPATH": path}
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        running.add(process)
         with contextlib.suppress(OSError):
-            _write(self.process.stdin, call)
-            answer = _read(self.process.stdout)
-            if answer is not None:
-                return answer
-        self.end()
-        return None
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()
+            pickle.dump(call, process.stdin)  # type: ignore[arg-type]
+            process.stdin.flush()  # type: ignore[union-attr]
+        # stdin stays open until there is an answer: its end would tell the process that ours has ended
+        answer = process.stdout.read()  # type: ignore[union-attr]
+    running.discard(process)
+    if not answer:
+        raise BrokenExecutor
+    return pickle.loads(answer)
 
 
-def _write(file, message):
-    file.write(struct.pack("<Q", len(message)) + message)
-    file.flush()
-
-
-def _read(file):
-    """The next message, or None at the end of the file."""
-    head = file.read(8)
-    size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-    message = file.read(size)
-    return message if size and len(message) == size else None
-
-
-def _serve():
-    """A worker: answer calls until the pipe closes, which ends it even in the middle of one."""
+def _answer():
+    """What such a process does: one call, unless its caller ends first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the caller's to end it
-    answers, calls = os.fdopen(os.dup(1), "wb"), queue.SimpleQueue()
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a trial prints is no answer
-
-    def listen():
-        while (call := _read(sys.stdin.buffer)) is not None:
-            calls.put(call)
-        os._exit(0)
-
-    threading.Thread(target=listen, daemon=True).start()
-    while True:
-        sent, arguments = pickle.loads(calls.get())
-        try:
-            answer = pickle.dumps((pickle.loads(sent)(*arguments), None))
-        except Exception as error:
-            answer = pickle.dumps((None, InputError(f"map: expected a result of each point, got {_first_line(error)}")))
-        _write(answers, answer)
+    sent, arguments = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=lambda: os._exit(1 if sys.stdin.buffer.read() else 0), daemon=True).start()
+    with answers:
+        pickle.dump(pickle.loads(sent)(*arguments), answers)
+    os._exit(0)  # not to wait for the thread
 
 
 def _attempt(trial, settings, path):
