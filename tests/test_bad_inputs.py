@@ -65,6 +65,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "models.params.numbered": "names, inside Transformer",
     "models.params.check_": "checks themselves, tried through the models",
     "attention.check_visible": "a check itself, tried through attend_forward",
+    "cases.": "what gradcheck checks",
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
@@ -170,6 +171,7 @@ def add_ops():
     for function in (backend.to_numpy, backend.copied):
         add(function, tree=tree, fine=passes)
     add(backend.get, device="cpu")
+    add(backend.put_like, tree=tree, like=x, fine={**passes, "like": "looks at its module only"})
     add(cpu.put, tree=tree, dtype="float64", fine=passes)
     add(gradcheck.central_differences, f=lambda x: (x**3).sum(), x=x, h=0.0625, also=("x",))
     add(gradcheck.relative_error, n=x, m=array(2, 3, seed=1))

@@ -168,13 +168,16 @@ def test_the_short_cut_has_the_law_of_direct_sampling(rng, B, p):
     a, W = rng.normal(size=T), rng.normal(size=(d, d))
     short = task.stochastic(rng, np.tile(a, (draws, 1)), np.tile(W, (draws, 1, 1)), n)
     short = np.concatenate([short[0], short[1].reshape(draws, -1)], axis=1)
-    direct = []
-    for _ in range(draws):
-        x, target = task.sample(rng, n)
-        y, cache = layer.forward({"a": a, "W": W}, x)
-        g = layer.backward((y - target) / n, cache)
-        direct.append(np.concatenate([g["a"], g["W"].ravel()]))
-    direct = np.array(direct)
+    x, target = (part.reshape(draws, n, *part.shape[1:]) for part in task.sample(rng, draws * n))
+    s = np.exp(a) / np.exp(a).sum()
+    m = np.einsum("t,rnti->rni", s, x)
+    e = (m @ W - target) / n
+    g = e @ W.T
+    da = s * (np.einsum("rni,rnti->rt", g, x) - np.einsum("rni,rni->r", g, m)[:, None])
+    direct = np.concatenate([da, np.einsum("rni,rnj->rij", m, e).reshape(draws, -1)], axis=1)
+    for r in (0, draws - 1):  # the same as by the layer, one draw at a time
+        y, cache = layer.forward({"a": a, "W": W}, x[r])
+        np.testing.assert_allclose(direct[r], models.pack(layer.backward((y - target[r]) / n, cache)), rtol=1e-10, atol=1e-14)
     spread = direct.std(axis=0)
     np.testing.assert_allclose((short.mean(axis=0) - direct.mean(axis=0)) / spread, 0, atol=5 * np.sqrt(2 / draws))
     scale = np.outer(spread, spread)

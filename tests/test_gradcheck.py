@@ -42,7 +42,7 @@ def all_models():
 def test_every_backward_and_every_model_has_its_row():
     assert len(backwards()) >= 10 and len(all_models()) >= 2
     missing = {thing.__name__ for thing in (backwards() | all_models()) - {case.of for case in CASES.values()}}
-    assert not missing, f"add a case to gradcheck.cases() for {', '.join(missing)}"
+    assert not missing, f"add a case to cases() in tinyattn/cases.py for {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("name", CASES)

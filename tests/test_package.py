@@ -16,10 +16,9 @@ RANKS = [
     {"ops", "events", "steps", "checkpoint"},
     {"attention", "ode"},
     {"models", "optim", "sweep"},
-    {"gradcheck", "losses", "tasks", "flows", "measure"},
-    {"train"},
-    {"twins", "plot"},
-    {"trials"},
+    {"cases", "losses", "tasks", "flows", "measure"},
+    {"gradcheck", "train", "plot"},
+    {"twins", "trials"},
     {"lesson"},
 ]
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

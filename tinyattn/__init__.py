@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
     from . import (
         attention,
         backend,
+        cases,
         checkpoint,
         errors,
         events,
@@ -52,8 +53,8 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
 
 __version__ = "0.1.0"
 __all__ = [  # in reading order
-    "errors", "progress", "backend", "ops", "attention", "models", "gradcheck", "twins", "ode", "steps", "events", "losses",
-    "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "lesson",
+    "errors", "progress", "backend", "ops", "attention", "models", "cases", "gradcheck", "twins", "ode", "steps", "events",
+    "losses", "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "lesson",
 ]  # fmt: skip
 
 

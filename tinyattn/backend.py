@@ -103,6 +103,11 @@ class Backend:
             self.xp.cuda.get_current_stream().synchronize()
 
 
+def put_like(tree: Any, like: Any) -> Any:
+    """Bring NumPy arrays (any nest of them) where the array `like` is."""
+    return Backend("", namespace(check_array("like", like))).put(tree)
+
+
 def get(device: str | None = None) -> Backend:
     """The backend for "auto", "cpu", "gpu" or "gpu:N"; None means $TINYATTN_DEVICE, and "auto" where that is unset.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, Backend, Params, copied, namespace, to_numpy
+from .backend import Array, Params, copied, put_like, to_numpy
 from .checkpoint import Checkpoint
 from .errors import (
     InputError,
@@ -163,7 +163,7 @@ def train(
     }
     kept = checkpoint.read(made) if checkpoint else None
     if kept and checkpoint:
-        params, state = _beside(kept["params"], params), _beside(kept["state"], params)
+        params, state = put_like((kept["params"], kept["state"]), next(iter(params.values())))
         history, start = History._from_tree(kept.get("history", {})), kept["step"]
         if steps < start:
             raise InputError(f"steps: expected at least {start}, those already taken, got {steps}")
@@ -266,11 +266,6 @@ def _leaves(tree, path=""):
             yield from _leaves(branch, f"{path}{key} ")
         elif isinstance(branch, (np.ndarray, np.generic)):
             yield f"{path}{key}", np.asarray(branch)
-
-
-def _beside(tree, params):
-    """The arrays of a checkpoint, put where params are."""
-    return Backend("", namespace(next(iter(params.values())))).put(tree)
 
 
 def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:
