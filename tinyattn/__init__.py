@@ -65,7 +65,7 @@ def __getattr__(name):
 
 
 class _InOrder(str):
-    """A name that comes before those that stand behind it in the list above: dir() sorts what it is given."""
+    """A name that sorts by its place in the list above, since dir() sorts."""
 
     def __lt__(self, other):
         return __all__.index(self) < __all__.index(other)

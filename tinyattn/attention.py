@@ -39,8 +39,8 @@ class AttendCache(NamedTuple):
 def attend_forward(a, v, visible=None):
     """Scores a (..., T, S), values v (..., S, C) -> y (..., T, C); leading axes broadcast against each other.
 
-    `visible`, a boolean array that broadcasts to a, hides the pairs where it is False. A query must see some key:
-    on the host this is checked; on a GPU a query that sees none gives NaN. The attention is `cache.s`.
+    `visible`, a boolean array that broadcasts to a, hides pairs where it is False. Every query must
+    see a key: the host checks this; on a GPU a query without one gives NaN. The attention is `cache.s`.
     """
     check_floats("a", a, axes=2)
     check_floats("v", v, axes=2)
@@ -166,13 +166,13 @@ def self_attention_backward(dy, cache):
 
 
 def heads_first(x):
-    """Swap the head and token axes, (..., T, H, K) to (..., H, T, K) or back; it is its own inverse and backward."""
+    """Swap the head and token axes, (..., T, H, K) to (..., H, T, K) or back. Its own backward."""
     check_floats("x", x, axes=3)
     return x.swapaxes(-2, -3)
 
 
 def causal(T, S, xp=np):
-    """The mask (T, S) of the last T of S positions, each of which sees itself and what came before it."""
+    """The mask (T, S) for queries at the last T of S positions: each sees itself and all before."""
     check_count("T", T, 1, check_count("S", S))
     return xp.tri(T, S, S - T, dtype=bool)
 
@@ -186,7 +186,7 @@ def _check_leading(name, array, other):
 
 
 def check_visible(visible, a_shape):
-    """Raise InputError unless `visible` is boolean, broadcasts to scores of a_shape and leaves each query a key."""
+    """Raise InputError unless `visible` is boolean, broadcasts to a_shape, and leaves every query a key."""
     if check_array("visible", visible).dtype.kind != "b":
         raise InputError(f"visible: expected a boolean array, got {visible.dtype}")
     sizes = zip(reversed(visible.shape), reversed(a_shape))

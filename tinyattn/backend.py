@@ -34,10 +34,10 @@ def namespace(x: Any) -> Any:
 
 
 def scatter_add(out: Any, index: Any, values: Any) -> None:
-    """Add values (*index.shape, ...) into out[index], in place; where an index repeats, every value counts.
+    """Add values (*index.shape, ...) into out[index], in place. Where an index repeats, all values count.
 
-    On a GPU the additions to one place happen in any order, so the last bits may differ from run to run. NumPy's add.at
-    adds one row at a time; it is ten times faster to sort the rows by place and add up each run of equal ones.
+    On a GPU the order of additions is free, so last bits may differ from run to run. NumPy's add.at
+    adds one row at a time; sorting the rows by place and adding runs of equal ones is ten times faster.
     """
     xp = namespace(check_floats("out", out, axes=1))
     check_some("out", out)
@@ -57,12 +57,12 @@ def scatter_add(out: Any, index: Any, values: Any) -> None:
 
 
 def to_numpy(tree: Any) -> Any:
-    """Bring arrays, or any nest of dicts, lists and tuples of them, back to NumPy. Anything else passes through."""
+    """Bring arrays, or any nest of dicts, lists and tuples of them, to NumPy. Other things pass through."""
     return _map(_leave, tree)
 
 
 def copied(tree: Any) -> Any:
-    """The same nest with copies of its arrays: what is handed to a caller's function, and what is kept of its return."""
+    """The same nest with copies of its arrays. Callers' functions get copies and may spoil them."""
     return _map(lambda leaf: leaf.copy() if hasattr(leaf, "dtype") else leaf, tree)
 
 
@@ -79,8 +79,8 @@ class Backend:
     def put(self, tree: Any, dtype: str | None = None) -> Any:
         """Bring NumPy arrays (any nest of dicts, lists and tuples) in; floats become `dtype` if it is given.
 
-        Python scalars and None pass through, so that they never turn float32 into float64. Raises InputError for an
-        array of neither numbers nor booleans, and for a dtype that is no floating-point type of at least 32 bits.
+        Python scalars and None pass through, so they never turn float32 into float64. Raises InputError
+        for an array of anything but numbers and booleans, and for a dtype other than float32 or float64.
         """
         if dtype is not None:
             try:
@@ -98,7 +98,7 @@ class Backend:
         return self.xp.asarray(leaf) if isinstance(leaf, (np.ndarray, np.generic)) else leaf
 
     def synchronize(self):
-        """Wait until everything asked for has been computed; a GPU otherwise runs behind the program."""
+        """Wait until all work is done. A GPU otherwise runs behind the program."""
         if self.xp is not np:
             self.xp.cuda.get_current_stream().synchronize()
 
@@ -111,9 +111,9 @@ def put_like(tree: Any, like: Any) -> Any:
 def get(device: str | None = None) -> Backend:
     """The backend for "auto", "cpu", "gpu" or "gpu:N"; None means $TINYATTN_DEVICE, and "auto" where that is unset.
 
-    "auto" takes the GPU only if it has computed correctly there just now, and otherwise says once, in one sentence
-    on stderr, why it did not. "gpu:N" becomes the current device of the calling thread. Raises InputError for an
-    unknown name, and for "gpu" where none works.
+    "auto" takes the GPU if a test computation there is right, and otherwise says once on stderr why
+    not. "gpu:N" becomes the current device of the calling thread. Raises InputError for an unknown
+    name, and for "gpu" where none works.
     """
     name = device if device is not None else os.environ.get("TINYATTN_DEVICE") or "auto"
     if not isinstance(name, str) or not re.fullmatch(r"auto|cpu|gpu(:\d+)?", name):

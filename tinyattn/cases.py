@@ -12,7 +12,7 @@ from . import attention, models, ops
 
 
 class Case(NamedTuple):
-    """What to check: `of` is the backward or the model that it speaks for; the inputs named in `wrt` get gradients."""
+    """What to check: inputs named in `wrt` get gradients. `of` is the backward or model it stands for."""
 
     name: str
     of: Any
@@ -74,7 +74,7 @@ def cases() -> list[Case]:
 
 
 def _op_case(name, forward, backward, shapes, **held):
-    """A case for an operation: random inputs of these shapes, in the order its backward returns their gradients."""
+    """A case for an operation. Shapes are in the order in which its backward returns gradients."""
 
     def gradients(dout, cache):
         grads = backward(dout, cache)
@@ -87,7 +87,7 @@ def _op_case(name, forward, backward, shapes, **held):
 
 
 def model_case(name, model, draw_x):
-    """A case for a model: random weights, none of them zero, and the input, or a tuple of inputs, of draw_x(rng).
+    """A case for a model with random weights, none zero. draw_x(rng) draws its input, or a tuple of them.
 
     A model that stands inside others is also checked by its input.
     """

@@ -1,4 +1,4 @@
-"""Checkpoints of a long run: written whole or not at all, and read back to the last bit into the same kind of run."""
+"""Checkpoints of a long run: written whole or not at all, read back to the last bit."""
 
 import glob
 import json
@@ -47,9 +47,9 @@ class Checkpoint:
         return Path(self.path)
 
     def write(self, made: dict[str, Any] | None = None, /, **tree: Any) -> None:
-        """Save a nest of dicts of arrays (from any device) and of what JSON can hold; the file there before stays until then.
+        """Save a nest of dicts of arrays (from any device) and of what JSON can hold, replacing the file.
 
-        made: what made it, besides the settings: a dict of strings and numbers, which `read` compares.
+        made: what made it besides the settings, a dict of strings and numbers. `read` compares it.
         """
         for path, leaf in _flatten(tree):
             if hasattr(leaf, "dtype"):
@@ -71,9 +71,9 @@ class Checkpoint:
             left.unlink(missing_ok=True)
 
     def read(self, made: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """The nest of the last `write`, NumPy arrays and all else as JSON has it; None if there is none or `resume` is False.
+        """The nest of the last `write`, arrays as NumPy's; None without a file or with resume False.
 
-        Raises InputError for a file that cannot be read, of a run with other settings or, if it is given, made by another.
+        Raises InputError if the file cannot be read, or has other settings or another `made`.
         """
         if made is not None:
             made = plain("made", check_instance("made", made, dict))

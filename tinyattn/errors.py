@@ -25,7 +25,7 @@ class CommandLine(argparse.ArgumentParser):
 
 
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """Return `value` as an int, or raise InputError unless it is a whole number from least to most (by default 2^53)."""
+    """Return `value` as an int, or raise InputError unless it is whole and in least..most (2^53)."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < least or value > (2**53 if most is None else most):
         within = f">= {least}" if most is None else f"in {least}..{most}"
@@ -34,13 +34,13 @@ def check_count(name: str, value: Any, least: int = 1, most: int | None = None) 
 
 
 def keep_counts(settings: Any, *names: str, least: int = 1) -> None:
-    """Check counts of a frozen dataclass and keep them as Python's: a narrow NumPy integer would overflow in its sums."""
+    """Check counts of a frozen dataclass and keep them as Python's ints, which do not overflow."""
     for name in names:
         object.__setattr__(settings, name, check_count(name, getattr(settings, name), least))
 
 
 def check_number(name: str, value: Any, *, above=None, least=None, below=None, most=None) -> float:
-    """Return `value` as a float, or raise InputError unless it is finite and inside the bounds given."""
+    """Return `value` as a float, or raise InputError unless it is finite and within the bounds."""
     number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value) else math.nan
     ok = not math.isnan(number) and (above is None or number > above) and (least is None or number >= least)
     ok = ok and (below is None or number < below) and (most is None or number <= most)
@@ -67,7 +67,7 @@ def check_generator(name: str, rng: Any) -> np.random.Generator:
 
 
 def check_instance(name: str, value: Any, kind: type[T]) -> T:
-    """Return `value`, or raise InputError unless it is an instance of `kind`; so a cache must come from its own forward."""
+    """Return `value`, or raise InputError unless it is an instance of `kind`, such as a pair's cache."""
     if not isinstance(value, kind):
         raise InputError(f"{name}: expected {kind.__name__}, got {shown(value)}")
     return value
@@ -81,9 +81,9 @@ def check_function(name: str, value: Any, what: str = "a function") -> Any:
 
 
 def check_array(name: str, array: Any) -> Any:
-    """Return `array`, or raise InputError unless it is an array of NumPy or CuPy (a NumPy number counts as one of no axes).
+    """Return `array`, or raise InputError unless it is an array or a number of NumPy or CuPy.
 
-    Subclasses of numpy.ndarray pass, but for those that mean something else by `*` or leave entries out.
+    Subclasses of numpy.ndarray pass, except matrices and masked arrays.
     """
     if not is_array(array):
         raise InputError(f"{name}: expected an array of NumPy or CuPy, got {type(array).__name__}")
@@ -100,9 +100,9 @@ def is_array(array: Any) -> bool:
 
 
 def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 0) -> Any:
-    """Return `array`, or raise InputError unless it holds float32 or float64 (or wider), fits `shape` and has so many axes.
+    """Return `array`, or raise InputError unless it holds float32 or wider and fits `shape` and `axes`.
 
-    `axes` is the least number of them; `shape` is as in `check_shape`.
+    `axes` is the least number of axes; `shape` is as in `check_shape`.
     """
     if type(array) is np.ndarray and array.dtype in _WIDE and array.ndim >= axes and shape in (None, array.shape):
         return array  # at once: every operation asks for it
@@ -117,10 +117,9 @@ def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 
 
 
 def check_ids(name: str, ids: Any, size: int) -> Any:
-    """Return `ids` as int64, or raise InputError unless it is an integer array with entries in 0..size-1.
+    """Return `ids` as int64, or raise InputError unless it is an integer array in 0..size-1.
 
-    Entries are looked at only on the host (NumPy): reading them from a GPU would stall it, so ids are checked before
-    they are put there.
+    Only the host looks at entries: reading them would stall a GPU. Check ids before you put them there.
     """
     check_array(name, ids)
     if ids.dtype.kind not in "iu":
@@ -132,7 +131,7 @@ def check_ids(name: str, ids: Any, size: int) -> Any:
 
 
 def check_shape(name: str, array: Any, expected: tuple) -> None:
-    """Raise InputError unless array.shape fits `expected`, a tuple of sizes in which None allows any."""
+    """Raise InputError unless array.shape is `expected`, a tuple of sizes; None allows any."""
     check_array(name, array)
     if array.shape == expected:
         return
@@ -143,13 +142,13 @@ def check_shape(name: str, array: Any, expected: tuple) -> None:
 
 
 def check_some(name: str, array: Any) -> None:
-    """Raise InputError for an array without entries: a mean or a maximum of nothing is not a number."""
+    """Raise InputError for an array without entries."""
     if not check_array(name, array).size:
         raise InputError(f"{name}: expected at least one entry, got shape {tuple(array.shape)}")
 
 
 def check_dict(name: str, value: Any, keys) -> Any:
-    """Return `value`, or raise InputError unless it is a dict with exactly these keys, in any order."""
+    """Return `value`, or raise InputError unless it is a dict with exactly these keys."""
     if not isinstance(value, Mapping):
         raise InputError(f"{name}: expected a dict, got {shown(value)}")
     if value.keys() != (keys.keys() if isinstance(keys, dict) else set(keys)):
@@ -167,9 +166,9 @@ def check_float_dict(name: str, value: Any) -> Any:
 
 
 def host_floats(name: str, values: Any, shape: tuple | None = None, finite: bool = False) -> np.ndarray:
-    """`values` as a new float64 array of NumPy, from whatever holds real numbers (a list, a pandas Series, ids).
+    """`values` as a new float64 array of NumPy, from anything that holds real numbers.
 
-    Raises InputError unless it does, fits `shape` and, with `finite`, holds neither NaN nor infinity.
+    Raises InputError unless it does and fits `shape`. With `finite`, NaN and infinity are refused.
     """
     try:
         array = np.array(values)

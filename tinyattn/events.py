@@ -1,4 +1,4 @@
-"""Where a function of time and state crosses zero inside a step, for many runs at once; `ode.integrate` uses it."""
+"""Zeros of a function of time and state inside a step, for many runs at once; see `ode.integrate`."""
 
 import math
 
@@ -15,8 +15,8 @@ class NotFinite(Exception):
 class Watch:
     """One event: its last values, and when and where it has fired.
 
-    An event that returns one number is about one run, and every zero counts; of one that returns a number for each run,
-    the first of each. A zero is a change of sign, or the arrival at 0; what starts at 0 has been there before.
+    An event that returns one number records every zero. One that returns a number for each run records
+    the first of each run. A zero is a change of sign or the arrival at 0; a start at 0 is none.
     """
 
     def __init__(self, g, t0, y0):
@@ -45,7 +45,7 @@ class Watch:
 
     @property
     def t_events(self):
-        """A NumPy array: all times of a single event (k,), else the first of each run, NaN where none."""
+        """A NumPy array: all times of a single event (k,), or the first of each run, NaN without one."""
         return np.array([time for time, _ in self.found]) if self.single else to_numpy(self.times)
 
     @property
@@ -63,7 +63,7 @@ class Watch:
         return self.t_events if not self.single else self.found[0][0] if self.found else math.nan
 
     def look(self, t, t_new, y_new, inside):
-        """Note what crossed zero in this step; return whether anything did. Raise NotFinite where it has no sign."""
+        """Record the zeros of this step; return whether there was one. Raises NotFinite for NaN."""
         xp, before = self.xp, self.value
         self.value = now = self._ask(t_new, y_new)
         rises, falls = (before < 0) & (now >= 0), (before > 0) & (now <= 0)
@@ -107,7 +107,7 @@ class Watch:
         return value.copy()
 
     def _locate(self, t, h, inside, before, hit):
-        """Bisect for all runs at once: the share of the step after which the value has changed sign."""
+        """The share of the step after which the value has another sign, by bisection, for all runs."""
         xp = self.xp
         low, high = xp.zeros(before.shape), xp.ones(before.shape)
         lost = ~xp.isfinite(self.value)
@@ -123,7 +123,7 @@ class Watch:
 
 
 def last_stop(watches, sign):
-    """When the last run fires its first terminal event: a time and the share of the step, or None while some run has not."""
+    """Time and share of the step at which the last run stops; None while a run goes on."""
     over = [(sign * to_numpy(watch.times), to_numpy(watch.thetas)) for watch in watches if watch.terminal]
     first = np.fmin.reduce(np.broadcast_arrays(*(times for times, _ in over)))
     if np.isnan(first).any():

@@ -45,7 +45,10 @@ CPU = backend.get("cpu")
 
 
 class Row(NamedTuple):
-    """The check of one tensor: its error, and its worst number by hand and by differences (where None: a direction)."""
+    """The check of one tensor: its error, and its worst number by hand and by differences.
+
+    where: the index of that number, or None for one along a random direction.
+    """
 
     case: str
     tensor: str
@@ -71,8 +74,8 @@ class Kink(Exception):
 def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float | None = None) -> np.ndarray:
     """Gradient of the scalar f at x, entry by entry: (f(x + h e_i) - f(x - h e_i)) / 2h, in the precision of x.
 
-    x is not touched: f sees copies. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h, so h is 1e-5;
-    in float32, of h^2 + 1e-7/h, which is good to three digits at best, and h has to be given.
+    f sees copies of x. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h, so h is
+    1e-5. In float32 it is h^2 + 1e-7/h, three digits at best, and you must give h.
     """
     check_function("f", f, "a function of x")
     if not isinstance(check_floats("x", x), np.ndarray):
@@ -98,9 +101,10 @@ def check(case: Case, seed: int = 0, device: backend.Backend = CPU, tries: int =
 
 
 def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: int = 0) -> list[Row]:
-    """Check every parameter of a model on the input x, at random weights unless params are given. Returns a Row for each.
+    """Check every parameter of a model on the input x. Returns a Row for each.
 
-    x is what forward takes after params, or a tuple of that. Params and vectors x are widened to float64 first.
+    x is what forward takes after params, or a tuple of that. Weights are random unless you give params.
+    Params and vectors x are widened to float64. A model inside others is also checked by x.
     """
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("init", "forward", "backward")):
         raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
@@ -122,7 +126,7 @@ def check_pair(
     seed: int = 0,
     name: str | None = None,
 ) -> list[Row]:
-    """Check a pair of one's own: forward(*inputs) -> out, cache and backward(dout, cache) -> gradients. Returns a Row for each.
+    """Check forward(*inputs) -> out, cache and backward(dout, cache) -> gradients. Returns a Row for each.
 
     inputs: NumPy arrays by name, in the order in which forward takes them. Floats are widened to float64 first.
     wrt:    the names of those to differentiate by; None means every array of floats.
@@ -180,7 +184,7 @@ def _widened(name, value):
 
 
 def compare(case, inputs, rng, device=CPU):
-    """The gradients of a case at these inputs, by hand and by differences: a Row each. Raises Kink at a corner."""
+    """A Row for each gradient of a case at these inputs. Raises Kink at a corner."""
     out, cache = case.forward(device.put(backend.copied(inputs)))
     if out.dtype != np.float64:
         raise InputError(f"forward: expected float64 out of float64, got {out.dtype}: differences would tell little")
@@ -228,7 +232,7 @@ def _shifted(name, x, step, h):
 
 
 def relative_error(n: Any, m: Any) -> float:
-    """|n - m| / (|n| + |m|), Euclidean norms over all entries: 0 for equal arrays, also zero ones, 1 for opposite."""
+    """|n - m| / (|n| + |m|) in Euclidean norms over all entries; 0 for two arrays of zeros."""
     n, m = host_floats("n", n), host_floats("m", m)
     check_shape("m", m, n.shape)
     largest = max((float(np.abs(array).max()) for array in (n, m) if array.size), default=0.0)

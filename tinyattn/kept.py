@@ -24,7 +24,7 @@ from .errors import InputError, shown
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Let write(file) fill a file beside `path`, wait until it is on the disk, and only then put it in its place."""
+    """Let write(file) fill a file beside `path`, sync it to disk, and rename it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
@@ -45,7 +45,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 
 def check_writable(name: str, folder: Path) -> None:
-    """Make the folder, or raise InputError now, before any work is done, if it cannot be written."""
+    """Make the folder, or raise InputError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -102,11 +102,11 @@ def library() -> str:
 def fingerprint(name: str, thing: Any, strict: bool = True) -> str:
     """A digest of a function or a value by all that it is made of, the same in every process.
 
-    Of a function that is its code as it is loaded, what it closes over, its defaults, and what its code names among its
-    globals and in modules and classes of the caller's own; and of all those likewise. What belongs to Python, to this
-    library (see `library`) or to an installed package counts by its name. What is reached by other ways (os.environ, files,
-    globals()["x"]) is not seen. With `strict` raises InputError where a part cannot be told apart from others of its kind.
-    Without, what can change while a program runs (a list, an array, an open file) counts by its type.
+    A function counts by its code, its closure, its defaults, and the globals, modules and classes of
+    the caller's own that its code names, and these likewise. Python, this library (see `library`) and
+    installed packages count by name. What is reached in other ways (os.environ, files, globals()["x"])
+    is not seen. With `strict`, raises InputError for a part that cannot be told from others of its
+    kind. Without, what can change while a program runs (a list, an array, a file) counts by its type.
     """
     return _digest(json.dumps(_Teller(name, strict).tell(thing)).encode())
 
@@ -219,7 +219,7 @@ def _imports(code):
 
 
 def _module_of(name):
-    """The module of that name, loaded as the code that names it would load it; None where there is none."""
+    """The module of that name, imported; None where there is none."""
     with contextlib.suppress(ImportError):
         return importlib.import_module(name)
 
@@ -232,7 +232,7 @@ def _content(cell):
 
 
 def _belongs(thing):
-    """Whether a class or function is of an installed module: says so, and its name, or that of what it is made in, is there."""
+    """Whether a class or function belongs to an installed module, in which its name stands."""
     module = sys.modules.get(thing.__module__)
     return _installed(module) and hasattr(module, thing.__qualname__.partition(".")[0])
 

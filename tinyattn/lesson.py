@@ -79,7 +79,7 @@ class Lesson:
         return ThreadPoolExecutor(os.cpu_count()).map if self.device.xp is np else map
 
     def sweep(self, trial, points, title):
-        """The results of `sweep.sweep`, in the order of the points: on the CPU side by side, a process for each core.
+        """The results of `sweep.sweep`, in the order of the points. On the CPU each core runs a point.
 
         What has finished is kept under --out, and a run that was interrupted goes on from there.
         """
@@ -97,9 +97,9 @@ class Lesson:
         return [outcome.result for outcome in outcomes]
 
     def checkpoint(self, name, **settings):
-        """A train.Checkpoint in the output folder, from which --resume goes on; `settings` are all that the result depends on.
+        """A train.Checkpoint in the output folder, from which --resume goes on.
 
-        The lesson's own code is one of them.
+        settings: what the result depends on. The lesson's code is added.
         """
         script = source_digest(sys.modules["__main__"])
         return Checkpoint(self.out / f"{name}.npz", 100, self.options.resume, {**settings, "lesson": script})
@@ -111,7 +111,7 @@ class Lesson:
         print(f"figure: {self.out / name}.png")
 
     def compare(self, rows, before="paper"):
-        """Print rows (what, theirs, ours) as a table under `before` and "here"; None prints as a dash."""
+        """Print rows (what, theirs, ours) as a table headed `before` and "here". None prints as a dash."""
         rows = [tuple(map(_text, row)) for row in rows]
         wide = [max(len(row[i]) for row in [*rows, ("", before, "here")]) for i in range(3)]
         print(f"\n{'':{wide[0]}} | {before:>{wide[1]}} | {'here':>{wide[2]}}")
@@ -121,7 +121,7 @@ class Lesson:
         print()
 
     def claim(self, sentence, holds):
-        """Note a claim of the lesson and whether it holds, a bool (NaN would pass for True); `finish` reports them all."""
+        """Note a claim and whether it holds, a bool. `finish` reports all claims."""
         if not isinstance(holds, (bool, np.bool_)):
             raise InputError(f"holds: expected True or False of {sentence!r}, got {shown(holds)}")
         self.claims.append((sentence, bool(holds)))
@@ -131,7 +131,7 @@ class Lesson:
         self.question = question
 
     def finish(self, settings, **results):
-        """Write results.json, show the figures, report the claims; exit with status 1 if one does not hold.
+        """Write results.json, show figures, report claims. Exits with status 1 if one does not hold.
 
         settings: a dict of all that the results depend on, besides the flags, as they were used.
         """
@@ -168,9 +168,8 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
     flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
-    The results.json of an earlier run in the output folder, and the figures that it lists, are set aside in its subfolder
-    `earlier`, so that they do not stand beside a checkpoint that is not theirs. In a notebook the command line is not ours,
-    and the defaults hold.
+    An earlier run's results.json and the figures that it lists move into the output folder's subfolder
+    `earlier`. In a notebook the defaults hold.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters
@@ -202,7 +201,7 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
 
 
 def derivation(code):
-    """The derivation that stands in the library above a function or class: the last block of comments before it."""
+    """The derivation above a function or class in the library: the last block of comments before it."""
     lines, start = inspect.getsourcelines(code)
     mark = lines[0][: len(lines[0]) - len(lines[0].lstrip())] + "#"
     above = inspect.getsource(inspect.getmodule(code)).splitlines()[: start - 1]
@@ -212,7 +211,7 @@ def derivation(code):
 
 
 def _one_line(kind, error, trace):
-    """An exception hook: what the user can mend is told in one line; everything else keeps its traceback."""
+    """An exception hook: one line for what the user can mend, a traceback for everything else."""
     if issubclass(kind, KeyboardInterrupt):
         command = shlex.join([sys.executable, *sys.argv])
         if isinstance(error, Interrupted):
@@ -231,7 +230,7 @@ def _one_line(kind, error, trace):
 
 
 def _set_aside(folder):
-    """Move results.json of an earlier run, and the figures that it lists, into the subfolder `earlier`."""
+    """Move an earlier run's results.json and the figures that it lists into the subfolder `earlier`."""
     try:
         record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         names = ["results.json", *record["figures"]]

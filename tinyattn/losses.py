@@ -70,7 +70,7 @@ def _check_model(model, *parts):
 
 
 def next_token_loss(model: Any) -> Loss:
-    """The loss on sequences of token ids (B, S+1): mean cross-entropy, in nats, of the token after each query.
+    """The loss on sequences of ids (B, S+1): mean cross-entropy in nats of the token after each query.
 
     The first S tokens are read; those behind position model.first_query are predicted. A batch may
     be a tuple (sequences, ...) with more arrays for model.forward: dropout masks.
@@ -87,7 +87,7 @@ def next_token_loss(model: Any) -> Loss:
 
 
 def check_sequences(model: Any, sequences: Any) -> Any:
-    """Return sequences (B, S+1), or raise InputError if `next_token_loss` of this model cannot read them.
+    """Return sequences (B, S+1), or raise InputError if this model's `next_token_loss` cannot read them.
 
     A GPU cannot refuse ids out of range without stalling, and wraps them. So check a batch while it
     is on the host: put(check_sequences(model, batch)).
@@ -145,7 +145,7 @@ def checked(returned: Any) -> tuple[Any, Params]:
 
 
 def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any], Any]:
-    """A network's own gradient flow: the field f(t, y) = -gradient of the loss on `batch`, at packed params y.
+    """A network's gradient flow: the field f(t, y) = -gradient of the loss on `batch` at packed params y.
 
     `like` gives names and shapes. `ode.euler_step` on f with step lr is full-batch gradient descent,
     to the last bit; `ode.rk4_step` integrates the same network.

@@ -11,7 +11,7 @@ from .errors import InputError, check_count, check_number, host_floats, shown
 
 
 def entropy(log_p: Any) -> np.ndarray:
-    """Entropy in nats of each law along the last axis: log_p (..., V) -> (...). Log-probabilities may be -inf."""
+    """Entropy in nats of each law, log_p (..., V) -> (...). Log-probabilities may be -inf."""
     log_p = _laws("log_p", log_p)
     return _mean(log_p, -log_p)
 
@@ -65,7 +65,7 @@ def lag_attention(s: Any) -> np.ndarray:
 
 
 def span_mass(s: Any, blocks: Sequence[Sequence[int]]) -> np.ndarray:
-    """The attention of each head on each block of lags: s (B, H, T, S) -> (H, number of blocks), means over B and T.
+    """Attention of each head on each block of lags: s (B, H, T, S) -> (H, blocks), means over B and T.
 
     Lags count as in `lag_attention`. A query that cannot see so far back contributes 0 there.
     """
@@ -84,7 +84,7 @@ def span_mass(s: Any, blocks: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def stage_steps(steps: Any, curves: Any) -> np.ndarray:
-    """When a run leaves each rung of a ladder: steps (n,), distances to rungs 1..h (n, h) -> (h-1,), NaN if it never does.
+    """Steps at which a run leaves each rung: steps (n,), distances to rungs (n, h) -> (h-1,), NaN if never.
 
     It has left rung k when rungs above k are nearer. The boundary is put where the fewest looks lie on the wrong side,
     so that noise, which makes two rungs change places for a while, moves it little.
@@ -104,7 +104,7 @@ def stage_steps(steps: Any, curves: Any) -> np.ndarray:
 
 
 def effective_rank(singular_values: Any) -> np.ndarray:
-    """How many directions a matrix uses: exp of the entropy of its squared singular values (..., r) as shares -> (...).
+    """The number of directions a matrix uses: singular values (..., r) -> exp(entropy of their squares).
 
     A matrix of zeros uses none.
     """
@@ -119,7 +119,7 @@ def effective_rank(singular_values: Any) -> np.ndarray:
 
 
 def turns(curve: Any, least: float) -> list[tuple[int, int, int]]:
-    """Where a curve (n,) falls, rises and falls again, each time by at least `least`: a list of index triples.
+    """Where a curve (n,) falls, rises and falls again, each by `least` or more: a list of index triples.
 
     A triple holds the bottom of the first fall, the top of the rise and the bottom of the second fall, which may be the
     end so far; the bottom of one turn may begin the next.
@@ -141,7 +141,7 @@ def turns(curve: Any, least: float) -> list[tuple[int, int, int]]:
 
 
 def plateau_length(t: Any, loss: Any, threshold: float) -> np.ndarray:
-    """When a loss first falls below a threshold: times t (n,), loss (n, ...) -> (...), linear in between, NaN if never.
+    """When a loss first falls below a threshold: t (n,), loss (n, ...) -> (...), NaN if never.
 
     A run that starts below it has length t[0].
     """
@@ -162,7 +162,7 @@ def plateau_length(t: Any, loss: Any, threshold: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """y = C * product of x_k ** exponents[k]; errors are standard errors, of log C under "C"; r2 of log y."""
+    """y = C * product of x_k ** exponents[k]. `errors` are standard errors ("C": of log C); r2 is of log y."""
 
     C: float
     exponents: dict[str, float]

@@ -22,7 +22,7 @@ __all__ = ["Solution", "dopri5_step", "euler_step", "event", "integrate", "rk4_s
 
 @dataclass
 class Solution:
-    """What `integrate` returns; `t` and the event times are NumPy arrays, `y` and `y_events` stay where y0 was.
+    """What `integrate` returns. Times are NumPy arrays; states stay where y0 was.
 
     t, y:      times and states, time first.
     status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and message says why.
@@ -138,7 +138,7 @@ def integrate(
 
 
 class _Path:
-    """What `integrate` returns of a path: every step, or the states at the times that are wanted."""
+    """The part of a path that `integrate` returns: every step, or the states at the times wanted."""
 
     def __init__(self, t0, y0, wanted):
         self.t0, self.y0, self.wanted = t0, y0, wanted
@@ -146,7 +146,7 @@ class _Path:
         self.times, self.states = ([t0], [y0]) if first else ([], [])
 
     def add(self, t, t_new, y_new, inside, stop):
-        """Take in a step; `stop` is None, or where inside it all ends: a time and the share of the step."""
+        """Add a step. stop: None, or the time at which all ends inside it, and the share of the step."""
         end, share = (t_new, 1.0) if stop is None else stop
         if self.wanted is None:
             self.times.append(end)

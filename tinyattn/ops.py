@@ -22,7 +22,7 @@ from .errors import (
 
 
 def sum_to(dx, shape):
-    """Sum dx over every axis along which an array of `shape` was broadcast: the backward of broadcasting.
+    """The backward of broadcasting: sum dx over every axis along which an array of `shape` was copied.
 
     One number used in many places moves the loss through each of them, and the parts add up.
     """
@@ -54,7 +54,7 @@ class LinearCache(NamedTuple):
 
 
 def linear_forward(x, W, b=None, axes=1):
-    """Contract the last `axes` axes of x (..., *I) with the first of W (*I, *O), add b (*O) if given: y (..., *O)."""
+    """x (..., *I), W (*I, *O), b (*O) or None -> y (..., *O), contracting `axes` axes."""
     check_floats("x", x)
     check_floats("W", W)
     check_some("W", W)
@@ -125,7 +125,7 @@ class SoftmaxCache(NamedTuple):
 
 
 def softmax_forward(x):
-    """x (..., S) -> y (..., S), rows that sum to 1. Entries of -inf give exactly 0; one of a row must be finite."""
+    """x (..., S) -> y (..., S), rows that sum to 1. -inf gives exactly 0; each row needs a finite entry."""
     xp = namespace(check_floats("x", x, axes=1))
     check_some("x", x)
     e = xp.exp(x - x.max(axis=-1, keepdims=True))
@@ -215,7 +215,7 @@ class LayerNormCache(NamedTuple):
 
 
 def layernorm_forward(x, g, b, eps=1e-5):
-    """Standardise the last axis of x (..., D), then scale by g (D,) and shift by b (D,): y (..., D)."""
+    """x (..., D), scale g (D,), shift b (D,) -> y (..., D)."""
     check_floats("x", x, axes=1)
     check_some("x", x)
     check_floats("g", g, x.shape[-1:])
@@ -259,7 +259,7 @@ def log_softmax(z):
 
 
 def cross_entropy_forward(logits, targets):
-    """Mean of -log softmax(logits)[target] in nats: logits (..., V), integer targets (...) -> a number (0-d)."""
+    """Logits (..., V), integer targets (...) -> mean of -log softmax(logits)[target] in nats, 0-d."""
     check_floats("logits", logits, axes=1)
     check_some("logits", logits)
     check_shape("targets", targets, logits.shape[:-1])
@@ -270,7 +270,7 @@ def cross_entropy_forward(logits, targets):
 
 
 def cross_entropy_backward(dL, cache):
-    """dL (a Python number, or 0-d in the precision of the logits) -> dlogits (..., V). The targets have no gradient."""
+    """dL, a number or 0-d in the precision of the logits -> dlogits (..., V). Targets have no gradient."""
     log_p, targets = check_instance("cache", cache, CrossEntropyCache)
     _check_scalar("dL", dL)
     xp = namespace(log_p)
@@ -299,7 +299,7 @@ def squared_error_forward(y, target):
 
 
 def squared_error_backward(dL, cache):
-    """dL (a Python number, or 0-d in the precision of y) -> dy (..., D). The target has no gradient."""
+    """dL, a number or 0-d in the precision of y -> dy (..., D). The target has no gradient."""
     difference, places = check_instance("cache", cache, SquaredErrorCache)
     _check_scalar("dL", dL)
     return difference * (dL / places)  # (2)

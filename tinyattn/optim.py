@@ -21,13 +21,13 @@ def _zeros(params):
 
 
 def _settle(optimizer, **bounds):
-    """Check settings and keep them as Python floats: a NumPy float would turn float32 parameters into float64."""
+    """Check settings and keep them as Python floats, which leave float32 parameters float32."""
     for name, within in bounds.items():
         object.__setattr__(optimizer, name, check_number(name, getattr(optimizer, name), **within))
 
 
 def _check(params, grads, state, names):
-    """Raise InputError unless grads and what state keeps for each parameter have the names and shapes of params."""
+    """Raise InputError unless grads and state have the names, shapes and dtypes of params."""
     check_float_dict("params", params)
     check_dict("state", state, names)
     for name, tree in {"grads": grads, **{f"state[{name!r}]": state[name] for name in names if name != "t"}}.items():
@@ -42,7 +42,7 @@ def _check(params, grads, state, names):
 
 @dataclass(frozen=True)
 class SGD:
-    """p <- p - lr u, where u <- momentum u + g: heavy-ball momentum (Polyak, 1964); 0 is gradient descent."""
+    """p <- p - lr u with u <- momentum u + g (Polyak, 1964). Momentum 0 is gradient descent."""
 
     lr: float
     momentum: float = 0.0
@@ -98,9 +98,9 @@ class AdamW:
 
 
 def clip_by_global_norm(grads: Params, most: float) -> tuple[Params, Any]:
-    """Scale all gradients by one number so that their joint Euclidean norm is at most `most`. Returns new grads, norm.
+    """Scale all gradients by one number to a joint Euclidean norm of at most `most`: new grads, norm.
 
-    The norm stays where the gradients live (0-d): looking at it here would stall a GPU at every step.
+    The norm (0-d) stays where the gradients live: looking at it here would stall a GPU.
     """
     most = check_number("most", most, above=0)
     arrays = list(check_float_dict("grads", grads).values())

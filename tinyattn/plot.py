@@ -1,4 +1,4 @@
-"""Figures for people: labelled axes, colours that survive colour-blindness, attention maps on one 0-1 scale."""
+"""Figures: labelled axes, colours that survive colour-blindness, attention maps on one 0-1 scale."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ STYLE = {
 
 
 def printable(text: str) -> str:
-    """Somebody's data as a terminal may show it: without control characters, which could do anything to it."""
+    """The text without control characters, as a terminal may show it."""
     check_instance("text", text, str)
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 def plain(text: str) -> str:
-    """Somebody's data as a figure may show it, letter by letter: to matplotlib what stands between dollars is mathematics."""
+    """The text as a figure may show it letter by letter: matplotlib reads dollars as mathematics."""
     return printable(text).replace("$", r"\$")
 
 
@@ -52,7 +52,7 @@ def attention_map(
 ) -> Any:
     """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar.
 
-    Pairs that are hidden, where `visible` is False, are grey. Raises InputError for NaN elsewhere, which would be grey too.
+    Pairs where `visible` is False are grey. Raises InputError for NaN elsewhere.
     """
     _check_axes(ax)
     s = _map("s", s, 2)
@@ -72,7 +72,7 @@ def attention_map(
 
 
 def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0) -> None:
-    """Draw the maps s (H, T, S) of up to eight heads in one picture: a colour each, grey where they look alike."""
+    """Draw maps s (H, T, S) of up to eight heads in one picture, a colour each; grey where alike."""
     _check_axes(ax)
     s = _map("s", s, 3)
     H = len(s)
@@ -114,7 +114,7 @@ def _positions(ax, shape, title, first_query):
 
 
 def step_axis(ax: Any, last: float, linear: float = 10) -> None:
-    """An x axis of training steps, linear up to `linear` and logarithmic after, without a kink in between."""
+    """An x axis of training steps: linear up to `linear`, logarithmic from there."""
     _check_axes(ax)
     check_number("last", last, above=0)
     check_number("linear", linear, above=0)
@@ -123,7 +123,7 @@ def step_axis(ax: Any, last: float, linear: float = 10) -> None:
 
 
 def reference(ax: Any, value: float, text: str, below: bool = False) -> None:
-    """A dashed horizontal line with its meaning written on it: a paper's number or an exact bound."""
+    """A dashed horizontal line with a label: a paper's number or an exact bound."""
     _check_axes(ax)
     check_number("value", value)
     check_instance("text", text, str)
@@ -134,7 +134,7 @@ def reference(ax: Any, value: float, text: str, below: bool = False) -> None:
 
 
 def slope(ax: Any, x: Any, y: float, power: float, text: str) -> None:
-    """A dotted line through (x[0], y) that rises as x**power, named where it ends: what a law predicts."""
+    """A dotted line through (x[0], y) that rises as x**power, with a label at its end."""
     _check_axes(ax)
     x = host_floats("x", x, (None,), finite=True)
     if not len(x) or (x <= 0).any():

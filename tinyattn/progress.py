@@ -25,7 +25,7 @@ class _Bar(tqdm):
 
 
 def progress_bar(total: float, title: str | None) -> tqdm:
-    """A tqdm bar, shown once nothing has been seen for two seconds, of this bar or of those before it.
+    """A tqdm bar that shows once no bar has been seen for two seconds.
 
     It is silent where stderr is not a terminal, where TQDM_DISABLE is set, and without a title.
     """
@@ -43,7 +43,7 @@ def each(items: Sequence[T], title: str) -> Iterator[T]:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run whose work is kept: the message says what and where. `flag` is what a command needs to go on."""
+    """Ctrl-C ended a run whose work is kept. The message says where; `flag` makes a command go on."""
 
     def __init__(self, message: str, flag: str = ""):
         super().__init__(message)
@@ -52,9 +52,9 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def patient_interrupts(wanted: bool = True) -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only asks, and the function that this yields tells that it has; the second ends at once.
+    """Inside, the first Ctrl-C only asks to stop and the second ends at once. Yields a function: was it asked?
 
-    Only where it is `wanted`, in the main thread, and where Ctrl-C raises KeyboardInterrupt; elsewhere nothing changes.
+    This holds if `wanted`, in the main thread, and where Ctrl-C raises KeyboardInterrupt.
     """
     patient = wanted and threading.current_thread() is threading.main_thread()
     if not patient or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

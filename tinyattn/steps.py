@@ -1,7 +1,7 @@
-"""One step of Euler's method, of the classic RK4 and of Dormand and Prince's pair, and the steps that make a path.
+"""Steps of Euler's method, of the classic RK4 and of Dormand and Prince's pair.
 
-Stages are summed one after the other, entry by entry, so that entries which start equal and move by equal operations stay
-equal to the last bit.
+Stages are summed one after the other, entry by entry: entries that start equal and move by equal
+operations stay equal to the last bit.
 """
 
 import math
@@ -17,7 +17,7 @@ Field = Callable[[float, Any], Any]  # f(t, y), which may write into y and retur
 
 
 class Slope:
-    """A caller's field as the steps use it: asked at a copy of y, answering with an array of our own, as precise as y.
+    """A caller's field as the steps use it: it gets a copy of y, and its answer is copied, in y's dtype.
 
     calls:  how often it was asked. moving: None, or which runs move; the others have slope 0.
     """
@@ -46,7 +46,7 @@ class Slope:
 
 
 def as_state(name: str, y: Any) -> Any:
-    """A copy of y as an array of floats, whatever holds them: in float32 or float64 and on a GPU if y was."""
+    """A copy of y as an array of floats; an array keeps its precision and its place."""
     if is_array(y) and (namespace(y) is not np or y.dtype.kind == "f"):
         return namespace(y).asarray(check_floats(name, y)).copy()
     return host_floats(name, y)
@@ -161,7 +161,7 @@ class Failed(Exception):
 
 
 def fixed_steps(slope, method, t0, t1, y, h, n):
-    """Yield (t, t_new, y_new, inside) for n steps of h by "euler" or "rk4", the last of them as long as it takes."""
+    """Yield (t, t_new, y_new, inside) for n steps of h by "euler" or "rk4"; the last ends at t1."""
     one_step = {"euler": _euler, "rk4": _rk4}[method]
     for i in range(n):
         t, t_new = t0 + i * h, t1 if i == n - 1 else t0 + (i + 1) * h
@@ -179,7 +179,7 @@ def fixed_steps(slope, method, t0, t1, y, h, n):
 
 
 def _hermite(slope, t, t_new, y, new):
-    """The cubic through both ends of a step with the slopes there; they are computed when it is first asked for."""
+    """The cubic through both ends of a step with the slopes there, computed on first use."""
     slopes = []
 
     def inside(theta):
@@ -193,7 +193,7 @@ def _hermite(slope, t, t_new, y, new):
 
 
 def adaptive_steps(slope, t0, t1, y, rtol, atol, max_step):
-    """Yield (t, t_new, y_new, inside), each step as long as the error allows; raise Failed where none is short enough.
+    """Yield (t, t_new, y_new, inside), steps as long as the error allows. Raises Failed if none is.
 
     The error of a step of order 5 goes like h^5, so the next h is the last one times 0.9 / size^(1/5), where `size` is
     the largest error in units of what is allowed; between 0.2 and 10 times.

@@ -30,7 +30,7 @@ from .progress import progress_bar
 
 
 class NoResult:
-    """In the place of the result of a point that failed: equal to None, and whoever uses it is told the point's error."""
+    """Stands for the result of a point that failed. It equals None; using it raises the point's error."""
 
     def __init__(self, error):
         self._error = error
@@ -210,7 +210,7 @@ def _answer():
 
 
 def _attempt(trial, settings, path):
-    """One point, in whatever process: its Outcome, kept at once, so that nothing finished is lost."""
+    """Run one point, in whatever process, and keep its Outcome at once."""
     try:
         outcome = Outcome(settings, plain("result", trial(copy.deepcopy(settings))), None)
     except (Exception, SystemExit) as error:
@@ -254,7 +254,7 @@ def _path(folder, made, settings):
 
 
 def _name(trial):
-    """Module and name of a trial; of a partial or an object that is called, those of what it stands for."""
+    """Module and name of a trial; of a partial or a callable object, those of its function or class."""
     while isinstance(trial, functools.partial):
         trial = trial.func
     named = trial if hasattr(trial, "__qualname__") else type(trial)

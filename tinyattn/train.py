@@ -30,7 +30,7 @@ _NO_MORE = object()
 
 
 class Diverged(RuntimeError):
-    """A number was NaN or infinite. `step` says when; `history` and `params` hold what there was by then."""
+    """A number was NaN or infinite at `step`; `history` and `params` hold what there was by then."""
 
     def __init__(self, name, step, value, history, params):
         super().__init__(f"{name} at step {step}: expected a finite number, got {value}")
@@ -44,7 +44,7 @@ class History:
         self._series: dict[str, list[tuple[int, np.ndarray]]] = {}
 
     def record(self, step: int, /, **values: Any) -> None:
-        """Append each value, a number or an array from any device, of the same shape every time, to the series of its name."""
+        """Append each value to the series of its name: a number or array, always of one shape."""
         check_count("step", step, 0)
         for name, value in values.items():
             value = np.array(to_numpy(check_array(name, value)) if hasattr(value, "dtype") else value)
@@ -69,7 +69,7 @@ class History:
         return list(self._series)
 
     def tree(self, before: float = math.inf) -> dict[str, dict[str, np.ndarray]]:
-        """All series as a nest of arrays, for a checkpoint: what was recorded at steps before this one."""
+        """All series as a nest of arrays: what was recorded at steps before this one."""
         if before != math.inf:
             check_number("before", before)
         tree = {}
@@ -79,7 +79,7 @@ class History:
         return {name: series for name, series in tree.items() if len(series["steps"])}
 
     def at(self, step: int) -> "History":
-        """What a function was shown at this step: what callbacks had recorded by then, and losses of the steps before."""
+        """What functions saw at this step: callbacks' records up to it, and losses of earlier steps."""
         check_count("step", step, 0)
         past = History()
         for name, series in self._series.items():
@@ -127,16 +127,16 @@ def train(
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
     until:      history -> True to stop, asked before each step at which callbacks recorded something.
     title:      of the progress bar; None shows none.
-    checkpoint: a checkpoint.Checkpoint, written on the way and at the end, wherever that is. A run that continues from one
-                draws the batches of the steps already taken and drops them, each with the history as it was then, and comes
-                to the same result as an unbroken one, whatever adapts being a function of step and history alone (on a GPU
-                but for the order in which it adds). Its optimiser, shapes, types, clip, callbacks' n, the code of
-                the loss and that of this library must be as they were. With one, the first Ctrl-C finishes the step and
-                keeps it (raising progress.Interrupted), and a second one ends at once.
+    checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that goes on from one first
+                draws and drops the batches of the steps taken, each with the history as it was, and
+                ends in the same bits as an unbroken run (on a GPU up to the order of additions). Its
+                optimiser, shapes, dtypes, clip, callbacks' n, schedule, loss and library must be the same.
+                With one, the first Ctrl-C finishes the step, keeps it and raises progress.Interrupted;
+                the second ends at once.
 
-    The history that a function sees at a step holds what callbacks have recorded at it, and no loss of it yet.
+    The history that functions see at a step holds what callbacks recorded at it, but not its loss.
 
-    Raises Diverged, naming the step, when a recorded number (not an array) is NaN or infinite, or what would be kept is.
+    Raises Diverged if a recorded number (not an array), or anything to be kept, is NaN or infinite.
     `params` itself is not changed.
     """
     callbacks = _check_arguments(loss, batches, optimizer, callbacks)
@@ -180,7 +180,7 @@ def train(
                 raise Diverged(name, step, value, history, params)
 
     def keep(step):
-        """Write the checkpoint as of the top of this step: what is recorded at it will be recorded again."""
+        """Write the checkpoint as of the top of this step; its own records will be made again."""
         if checkpoint is None:
             return
         tree = to_numpy({"params": params, "state": state})
@@ -227,7 +227,7 @@ def train(
 
 
 def _check_arguments(loss, batches, optimizer, callbacks):
-    """Raise InputError for what is no loss, no batches, no optimiser; the callbacks as a list of pairs."""
+    """Check loss, batches and optimizer; return the callbacks as a list of pairs."""
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
     many = isinstance(batches, Iterable) and not isinstance(batches, (str, dict)) and not hasattr(batches, "dtype")
     if not many and not callable(batches):
@@ -269,9 +269,10 @@ def _leaves(tree, path=""):
 
 
 def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Endless batches of rows of `data`, each epoch a fresh shuffle without replacement; all of it if size >= len.
+    """Endless batches of `size` rows of `data`; each epoch is a fresh shuffle without replacement.
 
-    Batches are full: what is left at the end of an epoch, len % size rows, waits for the next shuffle.
+    Batches are full: the len % size rows left at the end of an epoch wait for the next shuffle. With
+    size >= len a batch is all of the data.
     """
     check_count("size", size)
     check_generator("rng", rng)

@@ -14,7 +14,7 @@ from .errors import InputError, shown
 
 
 class Twin(NamedTuple):
-    """A backward with one piece of its source replaced, the gradcheck case that runs it, and what fails there."""
+    """A backward with a piece of its source replaced, the case that runs it, and what fails there."""
 
     mistake: str
     function: Any

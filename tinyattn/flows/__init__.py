@@ -1,5 +1,6 @@
-"""Gradient flows, vector fields f(t, y) for `ode.integrate`, each derived above its code. A flow is a frozen
-dataclass of settings with
+"""Gradient flows: vector fields f(t, y) for `ode.integrate`, each derived above its code.
+
+A flow is a frozen dataclass of settings with
 
     start(...)    a state to begin from, a NumPy array; leading axes of states are free
     f(t, y)       dy/dt

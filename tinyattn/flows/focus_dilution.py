@@ -57,7 +57,7 @@ from .linearization import Linearization
 
 @dataclass(frozen=True, eq=False)
 class FocusDilution:
-    """The flow f(t, y) for a law pi (d,), positive and summing to 1, a persistence rho in [0, 1) and a width D."""
+    """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D."""
 
     pi: Any
     rho: float
@@ -89,7 +89,7 @@ class FocusDilution:
         return eps * rng.normal(size=2 * d * D + 2 * D * D)
 
     def split(self, y):
-        """W0 (..., d, D), W1 (..., D, d), W_Q and W_K (..., D, D) of a state y (..., 2 d D + 2 D^2), views of it."""
+        """Views W0 (..., d, D), W1 (..., D, d), W_Q, W_K (..., D, D) of a state y (..., 2 d D + 2 D^2)."""
         d, D = self.vocab, self.width
         check_floats("y", y, axes=1)
         check_floats("y", y, (*y.shape[:-1], 2 * d * D + 2 * D * D))
@@ -131,7 +131,7 @@ class FocusDilution:
         return -xp.concatenate([g.reshape(*y.shape[:-1], -1) for g in grads], axis=-1)
 
     def singular_values(self, y):
-        """Of W0, largest first: how far each direction of the embeddings has grown. NumPy (..., min(d, D))."""
+        """The singular values of W0, largest first: NumPy (..., min(d, D))."""
         return np.linalg.svd(_finite("y", to_numpy(self.split(y)[0])), compute_uv=False)
 
     def row_norms(self, y):
@@ -169,7 +169,7 @@ class FocusDilution:
         return float(np.linalg.norm(pi) * np.linalg.norm(pi - 1 / len(pi)))
 
     def condensed_point(self, u=None):
-        """The saddle (12) at the end of condensation, embeddings along u (D,), by default the first axis: a NumPy vector."""
+        """The saddle (12) as a NumPy vector, embeddings along u (D,), by default the first axis."""
         u = np.eye(self.width)[0] if u is None else to_numpy(check_floats("u", u, (self.width,)))
         pi, u = to_numpy(self.pi), host_floats("u", u, finite=True)
         if not np.linalg.norm(u) > 0:
@@ -191,7 +191,7 @@ class FocusDilution:
         return float(self.rho * np.linalg.norm(c) * cov * var / mean**2.5)
 
     def jacobian(self, y, h=1e-5):
-        """The Jacobian of the flow at one state (n,), by central differences of the gradient: (n, n), symmetric."""
+        """The Jacobian (n, n) at one state (n,), symmetric, by central differences of the field."""
         check_floats("y", y, (None,))
         check_number("h", h, above=0, most=1e100)
         xp = namespace(y)
@@ -205,7 +205,7 @@ class FocusDilution:
         return Linearization(self, rates, modes, modes.T @ to_numpy(self(0.0, y)))
 
     def slow_points(self, t, y):
-        """Where a path, times t and states y (time, n), is slowest: indices, the start and each least |dy/dt| after it."""
+        """Where a path, t and y (time, n), is slowest: indices of the start and of each least |dy/dt|."""
         t = host_floats("t", t, (None,), finite=True)
         check_floats("y", y, (len(t), None))
         speed = np.linalg.norm(_finite("y", to_numpy(self(0.0, y))), axis=-1)

@@ -19,7 +19,7 @@ from ..errors import check_number, host_floats
 
 @dataclass(frozen=True, eq=False)
 class Linearization:
-    """Rates (n,), smallest first, unit modes (n, n) as columns, and the flow's speed along each, (n,); NumPy arrays."""
+    """NumPy arrays: rates (n,), smallest first, unit modes (n, n) as columns, speeds (n,) along them."""
 
     flow: Any
     rates: Any
@@ -32,10 +32,10 @@ class Linearization:
         return float(self.rates[-1])
 
     def leading_mode(self, within=0.01):
-        """The direction that will win, a unit vector (n,): the part of the motion in the modes with the leading rate.
+        """The motion's part in the modes with the leading rate, as a unit vector (n,): what will win.
 
-        Rates within a share `within` of the leading one count as equal: directions of width D differ little. At an exact
-        critical point nothing moves, and it is one of those modes.
+        Rates within a share `within` of the leading one count as equal. At an exact critical point, where
+        nothing moves, it is one of those modes.
         """
         check_number("within", within, least=0)
         leads = self.rates >= self.rate - within * abs(self.rate)
@@ -44,7 +44,7 @@ class Linearization:
         return mode / size if size > 1e-12 else self.modes[:, -1]
 
     def shares(self):
-        """How much of the leading mode, squared, lies in each matrix: {"W0": share, ...}, which sum to 1."""
+        """The share of the squared leading mode in each matrix, {"W0": share, ...}; they sum to 1."""
         parts = self.flow.split(self.leading_mode())
         return {name: float((part * part).sum()) for name, part in zip(("W0", "W1", "W_Q", "W_K"), parts)}
 
@@ -55,7 +55,7 @@ class Linearization:
         return np.expm1(np.minimum(np.outer(s, rates), 50)) / rates * self.speeds @ self.modes.T
 
     def escape_time(self, distance, longest=1e4):
-        """When the linear flow is `distance` away from the point, by bisection; NaN if not by `longest`."""
+        """When the linear flow is `distance` away from the point; NaN if not by `longest`."""
         check_number("distance", distance, above=0)
         check_number("longest", longest, above=0)
         away = lambda s: np.linalg.norm(self.displacement([s])) > distance

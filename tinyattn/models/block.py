@@ -112,7 +112,7 @@ class Block:
         return params
 
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
-        """Masks for B sequences of S tokens, each entry dropped with probability p: a (B, T, D) for every entry of `drops`."""
+        """A mask (B, T, D) for every entry of `drops`; each number is dropped with probability p."""
         check_generator("rng", rng)
         check_count("B", B)
         check_count("S", S, self.first_query + 1)

@@ -49,9 +49,9 @@ class EmbeddingModelCache(NamedTuple):
 
 @dataclass(frozen=True)
 class EmbeddingModel:
-    """One head over embeddings: no positions, no value matrix, no normalisation, one matrix W0 for all that is read.
+    """One head over embeddings W0: no positions, no value matrix, no normalisation.
 
-    first_query: the first query sits there, from 0; each predicts the token after it, from itself and all earlier ones.
+    first_query: the first query sits at this position, from 0; each sees itself and all before.
     scale:       standard deviation of all weights at the start.
     """
 
@@ -71,7 +71,7 @@ class EmbeddingModel:
         return {key: self.scale * rng.normal(size=shape) for key, shape in self._shapes().items()}
 
     def check(self, x):
-        """Return the token ids x (B, S), or raise InputError; for ids that go to a GPU, call it before `put`."""
+        """Return the token ids x (B, S), or raise InputError. Call it before you put ids on a GPU."""
         x = check_ids("x", x, self.vocab)
         check_shape("x", x, (None, None))
         if x.shape[1] <= self.first_query:

@@ -46,7 +46,7 @@ class MinimalModel:
 
     vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
     heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab + positions.
-    first_query:      the first query sits there, from 0; every query sees itself and all earlier tokens.
+    first_query:      the first query sits at this position, from 0; each sees itself and all before.
     query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D matrix.
     """
 
@@ -79,7 +79,7 @@ class MinimalModel:
         return {key: rng.uniform(-scale, scale, shape) for scale, (key, shape) in zip((query, value), self._shapes().items())}
 
     def check(self, x):
-        """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
+        """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
         return check_input(self, x)
 
     def forward(self, params: Params, x: Any) -> tuple[Any, MinimalCache]:
@@ -112,7 +112,7 @@ class MinimalModel:
         return {"W_Q": dW_Q.swapaxes(0, 1), "W_V": dW_V.swapaxes(0, 1)}
 
     def token_maps(self, params):
-        """What each head adds to the logits for a token that it looks at: (H, V, V), a row for each token."""
+        """What each head adds to the logits for a token it looks at: (H, V, V), a row for each token."""
         check_params(params, self._shapes())
         return params["W_V"][: self.vocab].swapaxes(0, 1)
 

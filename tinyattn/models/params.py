@@ -8,7 +8,7 @@ from ..errors import InputError, check_array, check_count, check_dict, check_flo
 
 
 def pack(params: Params) -> Any:
-    """All parameters as one vector, in the order of the dict: what integrators and Jacobians work on."""
+    """All parameters as one vector, in the order of the dict."""
     arrays = list(check_float_dict("params", params).values())
     return namespace(arrays[0]).concatenate([array.reshape(-1) for array in arrays])
 
@@ -31,14 +31,14 @@ def unpack(vector: Any, like: dict[str, Any]) -> Params:
 
 
 def xavier_bound(fan_in: int, fan_out: int) -> float:
-    """Weights uniform in +- this keep the size of signals and of gradients about level (Glorot and Bengio, 2010)."""
+    """Xavier's bound: weights uniform in +- this keep signals and gradients level (Glorot, Bengio, 2010)."""
     check_count("fan_in", fan_in)
     check_count("fan_out", fan_out)
     return math.sqrt(6 / (fan_in + fan_out))
 
 
 def numbered(tree: dict[str, Any], i: int) -> dict[str, Any]:
-    """What a dict of a model's part has, under the names of the i-th such part: W_Q becomes W_Q.i."""
+    """The same dict with the names of a model's i-th part: W_Q becomes W_Q.i."""
     return {f"{key}.{i}": value for key, value in tree.items()}
 
 
@@ -50,7 +50,7 @@ def check_params(params: Params, shapes: dict[str, tuple], name: str = "params")
 
 
 def check_input(model, x):
-    """Return ids x (B, S) as int64 or vectors x (B, S, V), or raise InputError if the model cannot read them."""
+    """Return ids x (B, S) as int64, or vectors x (B, S, V), or raise InputError if the model cannot read x."""
     if getattr(x, "ndim", None) == 3:
         check_floats("x", x, (None, None, model.vocab))
     else:
@@ -63,7 +63,7 @@ def check_input(model, x):
 
 
 def check_drops(drops: tuple, shapes: dict[str, tuple], dtype: Any) -> None:
-    """Raise InputError unless drops are at most these masks, by name and shape, in this precision, or None."""
+    """Raise InputError unless drops are masks of these shapes and this dtype, or None, and no more."""
     if len(drops) > len(shapes):
         raise InputError(f"drops: expected at most {len(shapes)}, {', '.join(shapes)}, got {len(drops)}")
     for (name, shape), drop in zip(shapes.items(), drops):

@@ -27,9 +27,9 @@ class ToyCache(NamedTuple):
 
 @dataclass(frozen=True)
 class ToyLayer:
-    """Attention over `length` places that does not look at what stands there, then a linear map of size width.
+    """Attention over `length` places, whatever stands there, then a linear map of size width.
 
-    shared: 0 gives each place a score of its own, `a` (T,); n > 0 gives the last n places one score, `a` (1,).
+    shared: 0: each place has a score of its own, `a` (T,); n > 0: the last n places share one, `a` (1,).
     """
 
     length: int

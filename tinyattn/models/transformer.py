@@ -41,7 +41,7 @@ class TransformerCache(NamedTuple):
 
     @property
     def attentions(self):
-        """The attention maps of each block, the first first: (B, H, S, S), of the last (B, H, T, S)."""
+        """The attention maps of each block in order: (B, H, S, S), of the last (B, H, T, S)."""
         return [block.attention for block in self.blocks]
 
     @property
@@ -92,7 +92,7 @@ class Transformer:
         return (*(block(0) for _ in range(self.depth - 1)), block(self.first_query))
 
     def init(self, rng: np.random.Generator) -> Params:
-        """W_E (V, D) and W_P (positions, D), N(0, scale^2); those of each block; W_U (D, outputs) and c_U (outputs,)."""
+        """W_E (V, D) and W_P (positions, D), N(0, scale^2); the blocks'; W_U (D, outputs), c_U (outputs,)."""
         check_generator("rng", rng)
         params = {key: self.scale * rng.normal(size=shape) for key, shape in self.shapes.items() if key in ("W_E", "W_P")}
         for i, block in enumerate(self.blocks, 1):
@@ -102,12 +102,12 @@ class Transformer:
         return {**params, "W_U": rng.uniform(-bound, bound, shape), "c_U": np.zeros(shape[1:])}
 
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
-        """Dropout masks of all blocks for B sequences of S tokens, each entry dropped with probability p: see `Block`."""
+        """Dropout masks of all blocks for B sequences of S tokens, see `Block.draw_drops`."""
         check_count("S", S, self.first_query + 1, self.positions)
         return tuple(mask for block in self.blocks for mask in block.draw_drops(rng, B, S, p))
 
     def check(self, x: Any) -> Any:
-        """Return the tokens x, or raise InputError; for ids that go to a GPU, call it before `put`."""
+        """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
         return check_input(self, x)
 
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
@@ -156,9 +156,9 @@ class Transformer:
         return g
 
     def token_maps(self, params: Params) -> Any:
-        """What each head adds to the logits for a token that it looks at, by the path through values and readout alone.
+        """What each head of the last block adds to the logits for a token, through values and readout alone.
 
-        Returns (H, V, outputs), a row for each token, of the last block, whose maps `cache.attention` holds.
+        Returns (H, V, outputs), a row for each token.
         """
         check_params(params, self.shapes)
         W_V, W_O = (params[f"{key}.{self.depth}"] for key in ("W_V", "W_O"))

@@ -90,7 +90,7 @@ class MarkovChain(Task):
         return log_softmax(self.drive(x, blocks) / self.temperature)
 
     def drive(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
-        """sum_k A_k sum_i c_i x_{t-i} after each full context: of ids (n, S) or of vectors (n, S, V)."""
+        """sum_k A_k sum_i c_i x_{t-i} after each full context, for ids (n, S) or vectors (n, S, V)."""
         if getattr(x, "ndim", 2) == 2:
             x = check_ids("x", x, self.vocab)
         else:
@@ -106,7 +106,7 @@ class MarkovChain(Task):
         return total
 
     def sample(self, rng: np.random.Generator, n: int, length: int) -> np.ndarray:
-        """n sequences of `length` tokens, (n, length) int64: a uniform context, then tokens from the law."""
+        """n sequences (n, length), int64: a uniform context, then tokens from the law."""
         check_generator("rng", rng)
         self._check_length(n, length)
         V, order = self.vocab, self.order
@@ -128,9 +128,8 @@ class MarkovChain(Task):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length - order + 1, V).
 
-        With `exact` the sample is whitened and every x comes with its mirror image -x: its moments up to the third are
-        those of N(0, I) exactly, and what depends on them alone is what an infinite sample would give. It takes an even
-        n of at least 2 length V.
+        With `exact` the sample is whitened and every x comes with -x, so its moments up to the third are
+        exactly those of N(0, I). This takes an even n of at least 2 length V.
         """
         check_generator("rng", rng)
         check_instance("exact", exact, bool)
@@ -151,7 +150,7 @@ class MarkovChain(Task):
             raise InputError(f"length: expected more than order = {self.order} tokens, got {length}")
 
     def _tables(self, blocks=None):
-        """For each lag the table (V, V) whose row u is what token u at that lag adds: sum over its blocks of c_i A_k."""
+        """For each lag a table (V, V): row u is what token u at that lag adds, sum over blocks of c_i A_k."""
         h = len(self.blocks)
         if blocks is None:
             blocks = range(h)
@@ -249,7 +248,7 @@ def _weights(name, given, blocks):
 
 
 def orthogonal(rng: np.random.Generator, h: int, V: int) -> np.ndarray:
-    """h matrices (V, V), Haar-distributed: QR of a Gaussian, with the signs of R's diagonal moved into Q (Mezzadri, 2007)."""
+    """h orthogonal matrices (V, V), Haar-distributed: QR of a Gaussian, signs fixed (Mezzadri, 2007)."""
     check_generator("rng", rng)
     check_count("h", h)
     check_count("V", V)

@@ -31,7 +31,7 @@ from .task import Task
 
 @dataclass(frozen=True, eq=False)
 class SingleLocation(Task):
-    """The task as `draw_task` makes it: W_star (d, d) is orthogonal, so every direction counts alike."""
+    """The task as `draw_task` makes it, with an orthogonal W_star (d, d)."""
 
     W_star: np.ndarray
     length: int
@@ -54,7 +54,7 @@ class SingleLocation(Task):
 
     @property
     def moments(self):
-        """The second moment of the relevant token along each coordinate, (d,): the others have 1/d."""
+        """The relevant token's second moment along each coordinate, (d,). Others have 1/d."""
         S = np.full(self.width, (1 - self.p) / self.width)
         S[0] += self.p
         return S
@@ -82,8 +82,8 @@ class SingleLocation(Task):
     def sample_marked(self, rng: np.random.Generator, n: int, anywhere: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """n samples for a network that has to find the relevant token: x (n, T, d+1) and targets (n, d).
 
-        One more feature is 1 at the relevant token and 0 elsewhere. The token stands at places drawn for each sample, or,
-        if not `anywhere`, at the first ones: what stands at the last needs no attention where there is a residual sum.
+        One more feature is 1 at the relevant token and 0 elsewhere. With `anywhere` the token's places are
+        drawn for each sample; else they are the first ones, since a residual sum passes on the last.
         """
         check_instance("anywhere", anywhere, bool)
         x, target = self.sample(rng, n)
@@ -132,7 +132,7 @@ class SingleLocation(Task):
     #   So 2 N d + T numbers replace N T d, exactly in law.
 
     def stochastic(self, rng: np.random.Generator, a: np.ndarray, W: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """One draw of the gradients on n samples, for many runs at once: a (R, T), W (R, d, d) -> da, dW, in their dtype."""
+        """Gradients on n samples, one draw for each of R runs: a (R, T), W (R, d, d) -> da, dW."""
         check_generator("rng", rng)
         check_count("n", n)
         check_floats("a", a, (None, self.length))
@@ -158,6 +158,6 @@ class SingleLocation(Task):
 
 
 def draw_task(rng: np.random.Generator, length: int, width: int, places: int = 1, p: float = 0.0) -> SingleLocation:
-    """Draw W* uniformly among orthogonal matrices of size width, for `length` tokens, the relevant one at `places`."""
+    """Draw W* (width, width) uniformly among orthogonal matrices: a SingleLocation."""
     check_generator("rng", rng)
     return SingleLocation(orthogonal(rng, 1, check_count("width", width))[0], length, places, p)

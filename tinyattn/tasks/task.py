@@ -19,5 +19,5 @@ class Task:
     """A task has `sample(rng, n, ...)`: n rows, on the host."""
 
     def batches(self, rng: np.random.Generator, n: int, *how: Any) -> Iterator[Any]:
-        """Endless batches of `sample`; what it cannot sample it refuses here, with the first batch."""
+        """Endless batches of `sample`. The first is drawn here, so bad arguments raise here."""
         return endless(self.sample, rng, n, *how)  # type: ignore[attr-defined]

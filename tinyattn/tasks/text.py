@@ -79,7 +79,7 @@ class Corpus(Task):
         return self.ids[starts[:, None] + np.arange(length)]
 
     def hold_out(self, share: float) -> tuple["Corpus", "Corpus"]:
-        """Two corpora with the same vocabulary: the text but for its last `share`, and that last part."""
+        """Split off the last `share` of the text: two corpora with the same vocabulary."""
         check_number("share", share, above=0, below=1)
         at = round(len(self.ids) * (1 - share))
         if not 0 < at < len(self.ids):
@@ -93,7 +93,7 @@ class Corpus(Task):
 
 
 def read(path: str | Path, vocab: int, form: str = "auto") -> Corpus:
-    """Read a text file in UTF-8 and keep its vocab - 1 most frequent words: a Corpus. `form` as for `words`."""
+    """Read a UTF-8 file and keep its vocab - 1 most frequent words: a Corpus. `form` as for `words`."""
     return from_words(words(path, form), vocab)
 
 
@@ -117,9 +117,9 @@ def words(path: str | Path, form: str = "auto") -> list[str]:
 def split(content: str, form: str = "auto") -> list[str]:
     """The words of a text, a string, as `words` tells.
 
-    A line ends with a line feed, a carriage return or both, and with nothing else. Letters keep their marks and joiners:
-    a word of Hindi, or one whose accents stand as characters of their own, is one word, and counts as it would composed.
-    What only guides the setting of a text (soft hyphens, marks of direction) is left out.
+    A line ends with a line feed, a carriage return or both. Letters keep their marks and joiners: a
+    word of Hindi is one word, and so is one whose accents are characters of their own, which counts
+    as if composed. Soft hyphens and marks of direction are left out.
     """
     content = re.sub(r"\r\n?", "\n", check_instance("content", content, str))
     if check_choice("form", form, FORMATS) == "auto":
@@ -139,7 +139,7 @@ def split(content: str, form: str = "auto") -> list[str]:
 
 
 def from_words(words: Sequence[str], vocab: int) -> Corpus:
-    """A Corpus of these words with the vocab - 1 most frequent ones (first come first among equals) and <unk>."""
+    """A Corpus of the vocab - 1 most frequent of these words (first come first among equals) and <unk>."""
     if isinstance(words, str) or not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
         raise InputError(f"words: expected a list of words, got {shown(words)}")
     counts = collections.Counter(words)
@@ -154,9 +154,9 @@ def from_words(words: Sequence[str], vocab: int) -> Corpus:
 
 
 def stories(rng: np.random.Generator, n: int) -> list[str]:
-    """n short sentences in a small language of our own, as words: names and things come again within a story, as in life.
+    """n short sentences of a small language of our own, as words. Names and things recur within a story.
 
-    Within each kind of word frequencies fall like 1/rank, so that some words are frequent, some rare.
+    Frequencies fall like 1/rank within each kind of word.
     """
     check_generator("rng", rng)
     check_count("n", n)

@@ -1,4 +1,4 @@
-"""The standard picture of each trial: from the trial and {seed: results of run()} to a matplotlib figure."""
+"""The standard picture of each trial: (trial, {seed: results of run()}) -> a matplotlib figure."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def draw(trial: Any, results: dict[int, dict[str, Any]]) -> Any:
 
 
 def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
-    """Distances to all teachers; maps of the heads, if results hold them; attention on blocks; what heads write."""
+    """Distances to all teachers, maps (if results hold them), attention on blocks, what heads write."""
     mine = results[trial.seed]
     step, kl, mass, alignment = (np.array(mine[name]) for name in ("step", "kl", "span_mass", "alignment"))
     H, h = alignment.shape[1:]

@@ -1,4 +1,4 @@
-"""The complexity ladder: a network on the Markov chain, and how near it is to teachers that see only the strongest k blocks."""
+"""The complexity ladder: how near a network is to teachers that see only the strongest k blocks."""
 
 import functools
 import math
@@ -96,7 +96,7 @@ class LadderTrial(Trial):
         self.network, self.stepper  # noqa: B018  their own checks
 
     def generators(self):
-        """Fresh ones for the chain, the start, what is looked at, what is trained on, and dropout."""
+        """Fresh generators for the chain, the start, what is looked at, the training data, and dropout."""
         children = np.random.default_rng(self.seed).spawn(5 + self.draw)
         return [*children[:3], *children[3 + self.draw :]]
 
@@ -179,7 +179,7 @@ class LadderTrial(Trial):
 
 
 class LadderProbe:
-    """A look at a network while it trains: a callback for `train`, and what it measures on sequences held out.
+    """A callback for `train`: measures of a network on sequences held out.
 
     model:     anything with forward, first_query and token_maps. chain: the MarkovChain the sequences come from.
     sequences: token ids (n, S+1) on the host, of which S are read.

@@ -113,7 +113,7 @@ class LocationTrial(Trial):
 
 
 class LocationProbe:
-    """A look at the network of a LocationTrial: a callback for `train`. `silent` is what an output of zeros loses."""
+    """A callback for `train`: measures of a LocationTrial's network. silent: the loss of an output of zeros."""
 
     def __init__(self, trial: LocationTrial, task: regression.SingleLocation, device: Backend, rng: np.random.Generator):
         self.trial, self.device = trial, device

@@ -155,7 +155,7 @@ class RecallTrial(Trial):
 
 
 class RecallProbe:
-    """A look at the network of a RecallTrial: a callback for `train`."""
+    """A callback for `train`: measures of a RecallTrial's network on held-out sequences."""
 
     def __init__(self, trial: RecallTrial, device: Backend, rng: np.random.Generator):
         self.trial, self.device = trial, device

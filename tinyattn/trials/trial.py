@@ -17,7 +17,7 @@ SIZES = 10**7  # no size of a trial is larger
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """Settings of one training run. What is None by default is chosen by the other settings, and kept as it was chosen.
+    """Settings of one training run. Those that are None get defaults that depend on the others.
 
     steps, every: training steps, and steps between two looks. batch: sequences in a step.
     seed:         of everything that is drawn; the same settings give the same results.
