@@ -1,7 +1,8 @@
 """tinyattn: how attention heads learn, with every gradient written by hand.
 
-Read in this order: backend, ops, attention, models, gradcheck, ode, losses, optim, train, checkpoint; then flows/, tasks/,
-measure, trials, sweep, plot and lesson. `dir(tinyattn)` lists the modules so; each is there as an attribute.
+Read in this order: backend, ops, attention, models, gradcheck, ode, losses, optim, train,
+checkpoint; then flows/, tasks/, measure, trials, sweep, plot and lesson. `dir(tinyattn)` lists the
+modules so; each is there as an attribute.
 
 One alphabet, used by every file, derivation and lesson:
 
@@ -13,8 +14,9 @@ One alphabet, used by every file, derivation and lesson:
     H  heads
     K  size of a query or key       C  size of a value
 
-Every derivation runs the same way: change the inputs by δ, see δy to first order, write the change of the loss
-δL = sum(dy * δy), and read off what multiplies each δ. Lines of a derivation carry numbers; the code cites them.
+Every derivation runs the same way: change the inputs by δ, see δy to first order, write the change
+of the loss δL = sum(dy * δy), and read off what multiplies each δ. Lines of a derivation carry
+numbers; the code cites them.
 
 A head axis stands right before the axes it serves: scores (..., H, T, S), values (..., H, S, C).
 Axes of attention maps are [query, key]; each row sums to 1.

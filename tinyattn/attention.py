@@ -1,7 +1,8 @@
 """Attention: every head of every model in this book passes through `attend_forward` and `attend_backward`.
 
-Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys and values with a
-head axis), `self_attention` (an input and four projections). A head axis of 1 means shared by all heads.
+Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys
+and values with a head axis), `self_attention` (an input and four projections). A head axis of 1
+means shared by all heads.
 """
 
 import math
@@ -22,13 +23,14 @@ from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, sof
 #     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
 #     (5)  ds_tj = dy_t . v_j                = dy v^T
 #     (6)  da_tj = s_tj (ds_tj - sum_i s_ti ds_ti)                 the backward of softmax
-#   Put (5) into (6): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands the line this book is about,
+#   Put (5) into (6): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands the line
+#   this book is about,
 #
 #          da_tj = s_tj dy_t . (v_j - y_t)
 #
-#   Descent raises the score of a key whose value would serve better (lower the loss more) than the average that is
-#   read now, and in proportion to the attention already paid to it: no attention, no learning. A hidden pair has
-#   s = 0, so its gradient vanishes here without a line of code.
+#   Descent raises the score of a key whose value would serve better (lower the loss more) than the
+#   average that is read now, and in proportion to the attention already paid to it: no attention,
+#   no learning. A hidden pair has s = 0, so its gradient vanishes here without a line of code.
 
 
 class AttendCache(NamedTuple):
@@ -40,7 +42,8 @@ def attend_forward(a, v, visible=None):
     """Scores a (..., T, S), values v (..., S, C) -> y (..., T, C); leading axes broadcast against each other.
 
     `visible`, a boolean array that broadcasts to a, hides pairs where it is False. Every query must
-    see a key: the host checks this; on a GPU a query without one gives NaN. The attention is `cache.s`.
+    see a key: the host checks this; on a GPU a query without one gives NaN. The attention is
+    `cache.s`.
     """
     check_floats("a", a, axes=2)
     check_floats("v", v, axes=2)
@@ -113,7 +116,8 @@ def multihead_backward(dy, cache):
 #     (5)  y = sum over heads and their coordinates of r W_O
 #   x is used three times, so it receives three gradients, and they add up:
 #     (6)  dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
-#   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T dv, dW_O = r^T dy.
+#   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T dv, dW_O =
+#   r^T dy.
 
 
 class SelfAttentionCache(NamedTuple):

@@ -1,7 +1,8 @@
 """NumPy or CuPy: which one, how arrays enter it and how they leave.
 
-Everything above this file is written once. An operation asks its first array for its own module (`namespace`) and
-never imports CuPy; a program asks `get(device)` once, brings arrays in with `put` and out with `to_numpy`:
+Everything above this file is written once. An operation asks its first array for its own module
+(`namespace`) and never imports CuPy; a program asks `get(device)` once, brings arrays in with `put`
+and out with `to_numpy`:
 
     device = backend.get("auto")
     params = device.put(model.init(rng), "float32")
@@ -37,7 +38,8 @@ def scatter_add(out: Any, index: Any, values: Any) -> None:
     """Add values (*index.shape, ...) into out[index], in place. Where an index repeats, all values count.
 
     On a GPU the order of additions is free, so last bits may differ from run to run. NumPy's add.at
-    adds one row at a time; sorting the rows by place and adding runs of equal ones is ten times faster.
+    adds one row at a time; sorting the rows by place and adding runs of equal ones is ten times
+    faster.
     """
     xp = namespace(check_floats("out", out, axes=1))
     check_some("out", out)
@@ -79,8 +81,9 @@ class Backend:
     def put(self, tree: Any, dtype: str | None = None) -> Any:
         """Bring NumPy arrays (any nest of dicts, lists and tuples) in; floats become `dtype` if it is given.
 
-        Python scalars and None pass through, so they never turn float32 into float64. Raises InputError
-        for an array of anything but numbers and booleans, and for a dtype other than float32 or float64.
+        Python scalars and None pass through, so they never turn float32 into float64. Raises
+        InputError for an array of anything but numbers and booleans, and for a dtype other than
+        float32 or float64.
         """
         if dtype is not None:
             try:
@@ -137,9 +140,10 @@ def get(device: str | None = None) -> Backend:
 def _cpu():
     """NumPy, with memory that stays.
 
-    The C library of Linux returns freed memory to the system beyond twice the largest block it has freed so far, and
-    then every pass of a training step pays for fresh pages. One block of just under 32 MiB, its ceiling, taken and
-    freed here, raises that limit for the whole process; a step in cache-sized chunks gains up to a third.
+    The C library of Linux returns freed memory to the system beyond twice the largest block it has
+    freed so far, and then every pass of a training step pays for fresh pages. One block of just
+    under 32 MiB, its ceiling, taken and freed here, raises that limit for the whole process; a step
+    in cache-sized chunks gains up to a third.
     """
     np.empty(31 << 20, np.uint8)
     return Backend("cpu", np)
@@ -149,8 +153,9 @@ def _cpu():
 def _trouble_with_gpu(index):
     """Why GPU `index` cannot be used, in one clause; None if it can.
 
-    Only computing tells: CuPy imports happily without a driver, its is_available() may itself raise, and a library
-    can be missing for matrix products alone. So run a compiled kernel and a product, and compare.
+    Only computing tells: CuPy imports happily without a driver, its is_available() may itself
+    raise, and a library can be missing for matrix products alone. So run a compiled kernel and a
+    product, and compare.
     """
     try:
         import cupy

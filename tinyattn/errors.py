@@ -119,7 +119,8 @@ def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 
 def check_ids(name: str, ids: Any, size: int) -> Any:
     """Return `ids` as int64, or raise InputError unless it is an integer array in 0..size-1.
 
-    Only the host looks at entries: reading them would stall a GPU. Check ids before you put them there.
+    Only the host looks at entries: reading them would stall a GPU. Check ids before you put them
+    there.
     """
     check_array(name, ids)
     if ids.dtype.kind not in "iu":

@@ -15,8 +15,9 @@ class NotFinite(Exception):
 class Watch:
     """One event: its last values, and when and where it has fired.
 
-    An event that returns one number records every zero. One that returns a number for each run records
-    the first of each run. A zero is a change of sign or the arrival at 0; a start at 0 is none.
+    An event that returns one number records every zero. One that returns a number for each run
+    records the first of each run. A zero is a change of sign or the arrival at 0; a start at 0 is
+    none.
     """
 
     def __init__(self, g, t0, y0):

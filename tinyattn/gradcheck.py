@@ -74,8 +74,8 @@ class Kink(Exception):
 def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float | None = None) -> np.ndarray:
     """Gradient of the scalar f at x, entry by entry: (f(x + h e_i) - f(x - h e_i)) / 2h, in the precision of x.
 
-    f sees copies of x. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h, so h is
-    1e-5. In float32 it is h^2 + 1e-7/h, three digits at best, and you must give h.
+    f sees copies of x. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h, so
+    h is 1e-5. In float32 it is h^2 + 1e-7/h, three digits at best, and you must give h.
     """
     check_function("f", f, "a function of x")
     if not isinstance(check_floats("x", x), np.ndarray):
@@ -103,8 +103,8 @@ def check(case: Case, seed: int = 0, device: backend.Backend = CPU, tries: int =
 def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: int = 0) -> list[Row]:
     """Check every parameter of a model on the input x. Returns a Row for each.
 
-    x is what forward takes after params, or a tuple of that. Weights are random unless you give params.
-    Params and vectors x are widened to float64. A model inside others is also checked by x.
+    x is what forward takes after params, or a tuple of that. Weights are random unless you give
+    params. Params and vectors x are widened to float64. A model inside others is also checked by x.
     """
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("init", "forward", "backward")):
         raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
@@ -128,10 +128,12 @@ def check_pair(
 ) -> list[Row]:
     """Check forward(*inputs) -> out, cache and backward(dout, cache) -> gradients. Returns a Row for each.
 
-    inputs: NumPy arrays by name, in the order in which forward takes them. Floats are widened to float64 first.
+    inputs: NumPy arrays by name, in the order in which forward takes them. Floats are widened to
+            float64 first.
     wrt:    the names of those to differentiate by; None means every array of floats.
-    backward returns a dict of gradients by name, or a tuple of them in the order of wrt or of all inputs (what stands there
-    for an input that is not in wrt is not looked at), or, if there is one, the gradient itself.
+    backward returns a dict of gradients by name, or a tuple of them in the order of wrt or of all
+    inputs (what stands there for an input that is not in wrt is not looked at), or, if there is
+    one, the gradient itself.
     """
     check_function("forward", forward)
     check_function("backward", backward)

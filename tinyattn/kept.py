@@ -102,11 +102,12 @@ def library() -> str:
 def fingerprint(name: str, thing: Any, strict: bool = True) -> str:
     """A digest of a function or a value by all that it is made of, the same in every process.
 
-    A function counts by its code, its closure, its defaults, and the globals, modules and classes of
-    the caller's own that its code names, and these likewise. Python, this library (see `library`) and
-    installed packages count by name. What is reached in other ways (os.environ, files, globals()["x"])
-    is not seen. With `strict`, raises InputError for a part that cannot be told from others of its
-    kind. Without, what can change while a program runs (a list, an array, a file) counts by its type.
+    A function counts by its code, its closure, its defaults, and the globals, modules and classes
+    of the caller's own that its code names, and these likewise. Python, this library (see
+    `library`) and installed packages count by name. What is reached in other ways (os.environ,
+    files, globals()["x"]) is not seen. With `strict`, raises InputError for a part that cannot be
+    told from others of its kind. Without, what can change while a program runs (a list, an array, a
+    file) counts by its type.
     """
     return _digest(json.dumps(_Teller(name, strict).tell(thing)).encode())
 

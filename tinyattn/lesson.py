@@ -8,7 +8,8 @@
     run.exercise("a question, whose answer stands at the end of the file")
     run.finish(lag_attention=lag_attention)
 
-Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a traceback, if the input cannot be used.
+Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a traceback, if the input
+cannot be used.
 """
 
 import argparse
@@ -74,7 +75,8 @@ class Lesson:
     def map(self):
         """A `map` for passes that may run side by side: on the CPU that of a thread for each core.
 
-        Matrix products should then use one thread each; a lesson that uses it says so before NumPy is loaded.
+        Matrix products should then use one thread each; a lesson that uses it says so before NumPy
+        is loaded.
         """
         return ThreadPoolExecutor(os.cpu_count()).map if self.device.xp is np else map
 
@@ -165,11 +167,12 @@ class Lesson:
 def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, resumable: bool = False) -> Lesson:
     """Read the command line of lesson `name` and prepare its run.
 
-    flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are in `run.options`.
+    flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are
+               in `run.options`.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
-    An earlier run's results.json and the figures that it lists move into the output folder's subfolder
-    `earlier`. In a notebook the defaults hold.
+    An earlier run's results.json and the figures that it lists move into the output folder's
+    subfolder `earlier`. In a notebook the defaults hold.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters

@@ -147,8 +147,8 @@ def checked(returned: Any) -> tuple[Any, Params]:
 def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any], Any]:
     """A network's gradient flow: the field f(t, y) = -gradient of the loss on `batch` at packed params y.
 
-    `like` gives names and shapes. `ode.euler_step` on f with step lr is full-batch gradient descent,
-    to the last bit; `ode.rk4_step` integrates the same network.
+    `like` gives names and shapes. `ode.euler_step` on f with step lr is full-batch gradient
+    descent, to the last bit; `ode.rk4_step` integrates the same network.
     """
     like = copied(check_float_dict("like", like))
     check_function("loss", loss, "a function (params, batch) -> loss, grads")

@@ -19,7 +19,8 @@ def entropy(log_p: Any) -> np.ndarray:
 def kl(log_p: Any, log_q: Any) -> np.ndarray:
     """KL(p || q) in nats of each pair of laws along the last axis: (..., V) -> (...).
 
-    With p the exact law, its mean is the excess loss of q: the cross-entropy of q less the entropy of p.
+    With p the exact law, its mean is the excess loss of q: the cross-entropy of q less the entropy
+    of p.
     """
     log_p, log_q = _laws("log_p", log_p), _laws("log_q", log_q)
     if log_p.shape != log_q.shape:
@@ -55,8 +56,8 @@ def _maps(name, s, axes):
 def lag_attention(s: Any) -> np.ndarray:
     """Attention by distance: s (..., T, S), whose queries are the last T of S positions -> (..., S).
 
-    Entry i-1 belongs to lag i, the i-th token before the one predicted: lag 1 is the query's own place. It is the mean
-    over the queries that can see so far back, at least one for every lag.
+    Entry i-1 belongs to lag i, the i-th token before the one predicted: lag 1 is the query's own
+    place. It is the mean over the queries that can see so far back, at least one for every lag.
     """
     s = _maps("s", s, 2)
     T, S = s.shape[-2:]
@@ -86,8 +87,9 @@ def span_mass(s: Any, blocks: Sequence[Sequence[int]]) -> np.ndarray:
 def stage_steps(steps: Any, curves: Any) -> np.ndarray:
     """Steps at which a run leaves each rung: steps (n,), distances to rungs (n, h) -> (h-1,), NaN if never.
 
-    It has left rung k when rungs above k are nearer. The boundary is put where the fewest looks lie on the wrong side,
-    so that noise, which makes two rungs change places for a while, moves it little.
+    It has left rung k when rungs above k are nearer. The boundary is put where the fewest looks lie
+    on the wrong side, so that noise, which makes two rungs change places for a while, moves it
+    little.
     """
     steps, curves = host_floats("steps", steps, (None,), finite=True), host_floats("curves", curves)
     if curves.ndim != 2 or curves.shape[:1] != steps.shape or curves.shape[1] < 2 or not np.isfinite(curves).all():
@@ -121,8 +123,8 @@ def effective_rank(singular_values: Any) -> np.ndarray:
 def turns(curve: Any, least: float) -> list[tuple[int, int, int]]:
     """Where a curve (n,) falls, rises and falls again, each by `least` or more: a list of index triples.
 
-    A triple holds the bottom of the first fall, the top of the rise and the bottom of the second fall, which may be the
-    end so far; the bottom of one turn may begin the next.
+    A triple holds the bottom of the first fall, the top of the rise and the bottom of the second
+    fall, which may be the end so far; the bottom of one turn may begin the next.
     """
     curve = host_floats("curve", curve, finite=True)
     if curve.ndim != 1 or not len(curve):

@@ -1,7 +1,7 @@
 """Integrate dy/dt = f(t, y), written by hand: Euler, the classic RK4, and the adaptive pair of Dormand and Prince.
 
-y is an array of any shape, on NumPy or CuPy. Gradient descent with learning rate h is `euler_step` on the gradient
-flow; what Euler gets wrong, the others show.
+y is an array of any shape, on NumPy or CuPy. Gradient descent with learning rate h is `euler_step`
+on the gradient flow; what Euler gets wrong, the others show.
 """
 
 import math
@@ -25,11 +25,14 @@ class Solution:
     """What `integrate` returns. Times are NumPy arrays; states stay where y0 was.
 
     t, y:      times and states, time first.
-    status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and message says why.
-    t_events:  for each event that returns one number, all times at which it fired (k,), as in solve_ivp; for one that
-               returns a number for each run, the first time of each, NaN where none (runs,).
+    status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and
+               message says why.
+    t_events:  for each event that returns one number, all times at which it fired (k,), as in
+               solve_ivp; for one that returns a number for each run, the first time of each, NaN
+               where none (runs,).
     y_events:  the states then: (k, *y.shape), or shaped like y.
-    first_times: for each event when it first fired: a number, or an array over the runs; NaN where it did not.
+    first_times: for each event when it first fired: a number, or an array over the runs; NaN where
+                 it did not.
     """
 
     t: np.ndarray
@@ -79,25 +82,29 @@ def integrate(
 ) -> Solution:
     """Integrate dy/dt = f(t, y) from y(t_span[0]) = y0 to t_span[1], forwards or backwards. Returns a Solution.
 
-    f:          may write into the y that it is given, and return the same buffer every time; so may events.
-    y0:         an array of NumPy or CuPy, in whose precision all is computed, or anything else that holds real numbers.
-    method:     "euler" or "rk4", which need `step` or `n_steps`: times are t0 + i step, and the last step lands on the
-                end exactly. Or "rk45", which chooses its steps so that the local error of every entry of y stays
-                below atol + rtol |y| (1e-9 and 1e-6), none longer than max_step. Without a method, "rk4" if `step` or
-                `n_steps` is given, else "rk45".
-    t_eval:     times, in order, at which to return y, by interpolation inside steps (order 4, Euler's order aside);
-                None returns every step.
-    events:     functions g(t, y) whose zeros are located inside a step. g returns one number, and every zero counts; or one
-                for each run where the leading axis of y carries independent runs, and the first of each does. A start on a
-                zero is none: it was just fired there. `event` sets g.direction and g.terminal, as in solve_ivp. With many
-                runs terminal is True or False: all stop once every run has fired such an event. A run that has
-                fired stands still from the end of that step on, so that it does not hold up the others. While
-                a zero is located, t holds one time per run.
+    f:          may write into the y that it is given, and return the same buffer every time; so may
+                events.
+    y0:         an array of NumPy or CuPy, in whose precision all is computed, or anything else that
+                holds real numbers.
+    method:     "euler" or "rk4", which need `step` or `n_steps`: times are t0 + i step, and the
+                last step lands on the end exactly. Or "rk45", which chooses its steps so that the
+                local error of every entry of y stays below atol + rtol |y| (1e-9 and 1e-6), none
+                longer than max_step. Without a method, "rk4" if `step` or `n_steps` is given, else
+                "rk45".
+    t_eval:     times, in order, at which to return y, by interpolation inside steps (order 4,
+                Euler's order aside); None returns every step.
+    events:     functions g(t, y) whose zeros are located inside a step. g returns one number, and
+                every zero counts; or one for each run where the leading axis of y carries
+                independent runs, and the first of each does. A start on a zero is none: it was just
+                fired there. `event` sets g.direction and g.terminal, as in solve_ivp. With many
+                runs terminal is True or False: all stop once every run has fired such an event. A
+                run that has fired stands still from the end of that step on, so that it does not
+                hold up the others. While a zero is located, t holds one time per run.
     max_steps:  more steps than this end the integration with status -1.
     progress:   the title of the bar that is shown after two seconds; None shows none.
 
-    A value that is not finite ends it with status -1, as does a t so far from 0 that it cannot tell a step; the steps before
-    are returned. Raises InputError for what cannot be integrated at all.
+    A value that is not finite ends it with status -1, as does a t so far from 0 that it cannot tell
+    a step; the steps before are returned. Raises InputError for what cannot be integrated at all.
     """
     t0, t1 = _check_span(t_span)
     slope, y0 = Slope(f), as_state("y0", y0)

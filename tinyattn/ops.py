@@ -1,7 +1,8 @@
 """The operations: each a forward and, right below it, its backward, with the derivation above the pair.
 
-`op_forward(inputs) -> y, cache` and `op_backward(dy, cache) -> d(inputs)` are pure: nothing is mutated, nothing kept
-between calls. The cache holds just what backward reads. Leading axes, written ..., are free everywhere.
+`op_forward(inputs) -> y, cache` and `op_backward(dy, cache) -> d(inputs)` are pure: nothing is
+mutated, nothing kept between calls. The cache holds just what backward reads. Leading axes, written
+..., are free everywhere.
 """
 
 import math
@@ -36,7 +37,8 @@ def sum_to(dx, shape):
 
 # Linear: y = x W + b
 #
-#   Let i run over the contracted axes (the last of x, the first of W), o over the others of W, n over the others of x.
+#   Let i run over the contracted axes (the last of x, the first of W), o over the others of W, n
+#   over the others of x.
 #     (1)  y_no = sum_i x_ni W_io + b_o
 #   A small change of all three changes
 #          δy_no = sum_i δx_ni W_io + sum_i x_ni δW_io + δb_o
@@ -117,7 +119,8 @@ def embedding_backward(dy, cache):
 #   Jacobian J(y) = diag(y) - y y^T. It is symmetric, so
 #          dx = J(y) dy
 #     (2)  dx_i = y_i (dy_i - sum_j y_j dy_j)
-#   The bracket compares place i with the average place, so the dx of a row sum to 0. J itself, S x S, is never built.
+#   The bracket compares place i with the average place, so the dx of a row sum to 0. J itself, S x
+#   S, is never built.
 
 
 class SoftmaxCache(NamedTuple):
@@ -202,7 +205,8 @@ def silu_backward(dy, cache):
 #     (4)  y = g n + b
 #   With g and b shared by all rows,
 #     (5)  db = sum over rows of dy,   dg = sum over rows of dy n,   dn = g dy
-#   From (2), δr = -r^3 mean(c δc), so (3) gives δn = r (δc - n mean(n δc)), where δc = δx - mean(δx). Then
+#   From (2), δr = -r^3 mean(c δc), so (3) gives δn = r (δc - n mean(n δc)), where δc = δx -
+#   mean(δx). Then
 #          sum dn δn = r sum (dn - n mean(n dn)) δc          for sum(dn n) mean(n δc) = mean(n dn) sum(n δc)
 #   and taking the mean off δx takes it off the bracket; mean(n) = 0, so
 #     (6)  dx = r (dn - mean(dn) - n mean(n dn))

@@ -97,8 +97,8 @@ def _rk4(slope, t, y, h):
 #      b5  |   35/384        0       500/1113   125/192  -2187/6784    11/84     0
 #      b4  | 5179/57600      0      7571/16695  393/640 -92097/339200 187/2100  1/40
 #
-#   The last stage stands at the new point, so it is the first slope of the next step. b5 - b4 estimates the error of
-#   the fourth-order result; the fifth-order one is kept.
+#   The last stage stands at the new point, so it is the first slope of the next step. b5 - b4
+#   estimates the error of the fourth-order result; the fifth-order one is kept.
 
 _C = (0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1)
 _A = (
@@ -113,8 +113,8 @@ _A = (
 _B4 = (5179 / 57600, 0, 7571 / 16695, 393 / 640, -92097 / 339200, 187 / 2100, 1 / 40)
 _ERROR = tuple(b5 - b4 for b5, b4 in zip((*_A[6], 0), _B4))
 
-# Inside a step, y(t + theta h) = y + h sum_i b_i(theta) k_i with these quartics in theta (Shampine, 1986), of order 4.
-# Row i holds the coefficients of theta, theta^2, theta^3, theta^4 in b_i.
+# Inside a step, y(t + theta h) = y + h sum_i b_i(theta) k_i with these quartics in theta (Shampine,
+# 1986), of order 4. Row i holds the coefficients of theta, theta^2, theta^3, theta^4 in b_i.
 _DENSE = (
     (1, -8048581381 / 2820520608, 8663915743 / 2820520608, -12715105075 / 11282082432),
     (0, 0, 0, 0),
@@ -195,8 +195,9 @@ def _hermite(slope, t, t_new, y, new):
 def adaptive_steps(slope, t0, t1, y, rtol, atol, max_step):
     """Yield (t, t_new, y_new, inside), steps as long as the error allows. Raises Failed if none is.
 
-    The error of a step of order 5 goes like h^5, so the next h is the last one times 0.9 / size^(1/5), where `size` is
-    the largest error in units of what is allowed; between 0.2 and 10 times.
+    The error of a step of order 5 goes like h^5, so the next h is the last one times 0.9 /
+    size^(1/5), where `size` is the largest error in units of what is allowed; between 0.2 and 10
+    times.
     """
     xp, t, sign, rejected, taken = namespace(y), t0, math.copysign(1, t1 - t0), False, 0
 

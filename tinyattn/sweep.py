@@ -4,8 +4,8 @@
         points = [{"pairs": 8, "seed": seed} for seed in range(5)]
         outcomes = sweep.sweep(trials.recall.run, points, map=map, folder="out/recall")
 
-A trial is a function from a dict of settings to a result, both of what JSON can hold. A `map` that sends it to other
-processes has to find it there by name, so it stands in a module, not in a script.
+A trial is a function from a dict of settings to a result, both of what JSON can hold. A `map` that
+sends it to other processes has to find it there by name, so it stands in a module, not in a script.
 """
 
 import contextlib
@@ -71,13 +71,16 @@ def sweep(
 ) -> list[Outcome]:
     """Run trial(settings) for each settings of `points`: a list of Outcome, in their order.
 
-    map:    the builtin, which runs one after the other, that of `processes()`, or that of an executor of an engine which
-            runs already, such as dask.distributed's client.get_executor().map or mpi4py.futures' MPIPoolExecutor().map.
-    folder: where each finished point is kept, a JSON file named by settings, by the code of this library and by that of the
-            trial, what it closes over and the globals that it reads included. What is there already is read and not run
-            again. A trial that fails or exits is reported, not kept, and does not stop the others.
+    map:    the builtin, which runs one after the other, that of `processes()`, or that of an
+            executor of an engine which runs already, such as dask.distributed's
+            client.get_executor().map or mpi4py.futures' MPIPoolExecutor().map.
+    folder: where each finished point is kept, a JSON file named by settings, by the code of this
+            library and by that of the trial, what it closes over and the globals that it reads
+            included. What is there already is read and not run again. A trial that fails or exits
+            is reported, not kept, and does not stop the others.
 
-    Raises InputError for points that JSON cannot hold, and, with a folder, for a trial that cannot be told from others.
+    Raises InputError for points that JSON cannot hold, and, with a folder, for a trial that cannot
+    be told from others.
     """
     check_function("trial", trial, "a function of a dict of settings")
     check_function("map", map)

@@ -117,22 +117,26 @@ def train(
 ) -> tuple[Params, History]:
     """Take `steps` optimiser steps and return the new params and their History.
 
-    loss:       (params, batch) -> loss, grads. Params and batches live on the same device; the loop does not care which.
-                It gets copies of the params, and may fill the same buffers with its gradients every time.
+    loss:       (params, batch) -> loss, grads. Params and batches live on the same device; the loop
+                does not care which. It gets copies of the params, and may fill the same buffers
+                with its gradients every time.
     batches:    an iterable with a batch for every step, or a function (step, history) -> batch.
     clip:       largest global norm of the gradient, or None.
-    callbacks:  pairs (n, f). f(step, params), called before the first step, after every n steps and after the last,
-                returns a dict of named values to record, or None.
-    schedule:   (step, history) -> what multiplies the learning rate in that step: a warm-up, a decay, a halving on a plateau.
-    every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading waits for a GPU.
-    until:      history -> True to stop, asked before each step at which callbacks recorded something.
+    callbacks:  pairs (n, f). f(step, params), called before the first step, after every n steps and
+                after the last, returns a dict of named values to record, or None.
+    schedule:   (step, history) -> what multiplies the learning rate in that step: a warm-up, a
+                decay, a halving on a plateau.
+    every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading
+                waits for a GPU.
+    until:      history -> True to stop, asked before each step at which callbacks recorded
+                something.
     title:      of the progress bar; None shows none.
-    checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that goes on from one first
-                draws and drops the batches of the steps taken, each with the history as it was, and
-                ends in the same bits as an unbroken run (on a GPU up to the order of additions). Its
-                optimiser, shapes, dtypes, clip, callbacks' n, schedule, loss and library must be the same.
-                With one, the first Ctrl-C finishes the step, keeps it and raises progress.Interrupted;
-                the second ends at once.
+    checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that goes on from
+                one first draws and drops the batches of the steps taken, each with the history as
+                it was, and ends in the same bits as an unbroken run (on a GPU up to the order of
+                additions). Its optimiser, shapes, dtypes, clip, callbacks' n, schedule, loss and
+                library must be the same. With one, the first Ctrl-C finishes the step, keeps it and
+                raises progress.Interrupted; the second ends at once.
 
     The history that functions see at a step holds what callbacks recorded at it, but not its loss.
 
@@ -271,8 +275,8 @@ def _leaves(tree, path=""):
 def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:
     """Endless batches of `size` rows of `data`; each epoch is a fresh shuffle without replacement.
 
-    Batches are full: the len % size rows left at the end of an epoch wait for the next shuffle. With
-    size >= len a batch is all of the data.
+    Batches are full: the len % size rows left at the end of an epoch wait for the next shuffle.
+    With size >= len a batch is all of the data.
     """
     check_count("size", size)
     check_generator("rng", rng)

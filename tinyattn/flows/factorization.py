@@ -1,13 +1,14 @@
 """Heads compete, then cooperate: the factorisation flow of "Incremental Learning of Sparse Attention Patterns".
 
-In the regression variant of the chain, with orthonormal features, what H heads compute is a sum of outer products, and
-training is a factorisation of one matrix (arXiv 2602.19143):
+In the regression variant of the chain, with orthonormal features, what H heads compute is a sum of
+outer products, and training is a factorisation of one matrix (arXiv 2602.19143):
 
     target  G = sum_k m_k e_k p_k^T      e_k (d) feature k, p_k (T) where it stands, m_k its importance
     output  Y = sum_j V_j s_j^T          V_j (d) the value of head j, s_j (T) its attention
 
-States are arrays (..., H, d + T): for each head its value V_j, then its attention s_j or its logits a_j. The head axis
-leads and every head goes through the same operations entry by entry, so identical heads stay identical to the last bit.
+States are arrays (..., H, d + T): for each head its value V_j, then its attention s_j or its logits
+a_j. The head axis leads and every head goes through the same operations entry by entry, so
+identical heads stay identical to the last bit.
 """
 
 import functools
@@ -27,13 +28,14 @@ from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 #     (1)  L = 1/2 |R|^2,      δL = - sum_j <R, δV_j s_j^T + V_j δs_j^T>
 #   so descent moves the value and the attention of a head by
 #     (2)  dV_j/dt = R s_j,      -dL/ds_j = R^T V_j.
-#   The heads meet in R and nowhere else: each learns what the others together leave over.
-#   Attention has to stay on the simplex. With logits, s_j = softmax(a_j), the softmax Jacobian J(s) = diag(s) - s s^T
-#   takes the gradient to the logits,
+#   The heads meet in R and nowhere else: each learns what the others together leave over. Attention
+#   has to stay on the simplex. With logits, s_j = softmax(a_j), the softmax Jacobian J(s) = diag(s)
+#   - s s^T takes the gradient to the logits,
 #     (3)  da_j/dt = J(s_j) R^T V_j           (and so ds_j/dt = J(s_j)^2 R^T V_j).
 #   The paper's figure moves the attention itself by the same J, once instead of twice:
 #     (4)  ds_j/dt = J(s_j) R^T V_j,
-#   which is gradient descent on the simplex in the geometry where an entry of s_j is moved in proportion to itself
+#   which is gradient descent on the simplex in the geometry where an entry of s_j is moved in
+#   proportion to itself
 #   (replicator, or Fisher-Rao). Rows of J sum to 0, so the sum of s_j is kept by both.
 
 
@@ -41,10 +43,12 @@ from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 class Factorization:
     """The flow f(t, y) for a target G (d, T), as `target` makes it.
 
-    importances: m_k (h,), features: e_k as rows (h, d), places: p_k as rows (h, T), both orthonormal.
+    importances: m_k (h,), features: e_k as rows (h, d), places: p_k as rows (h, T), both
+                 orthonormal.
     geometry:    "logits", the network's own, (3), or "simplex", the paper's figure, (4).
 
-    The starts (start, near_uniform, concentrated, waterfall) are NumPy arrays; `put` them beside the flow's arrays.
+    The starts (start, near_uniform, concentrated, waterfall) are NumPy arrays; `put` them beside
+    the flow's arrays.
     """
 
     importances: Any
@@ -128,7 +132,8 @@ class Factorization:
     #   the pull g_j = R^T V_j on the attention, and J(s_j) g_j = s_j * g_j - s_j (s_j . g_j), by
     #     (7)  δg_j = δR^T V_j + R^T δV_j
     #     (8)  δ(J g_j) = J δg_j + δs_j * (g_j - s_j . g_j) - s_j (δs_j . g_j).
-    #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each head follows its own change.
+    #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each head
+    #   follows its own change.
 
     def tangent(self, y, dy):
         """The Jacobian of the flow at y times dy: dy (..., H, d + T), y the same or with fewer axes."""
@@ -151,7 +156,8 @@ class Factorization:
     def jacobian(self, y):
         """The Jacobian of the flow at one state y (H, d + T): (n, n), n = H (d + T), column i the change along entry i.
 
-        In the simplex form each change of attention first loses its mean, since s must keep its sum.
+        In the simplex form each change of attention first loses its mean, since s must keep its
+        sum.
         """
         check_some("y", check_floats("y", y, (None, self.width + self.length)))
         xp = namespace(y)
@@ -164,10 +170,11 @@ class Factorization:
     def leading_mode(self, y, within=1e-3):
         """The leading rate of the Jacobian at one state y, and the part of dy/dt in the directions that grow with it.
 
-        Returns the rate, in 1/time, and a NumPy array (H, d + T): the direction that will win, its sign and its sizes
-        those of the motion. Eigenvalues within a share `within` of the leading one count as equal: heads that sit
-        together have H - 1 such, and if they are identical the motion has no part in them. Every attention must be
-        positive: at the corners of the simplex the Jacobian has too few eigenvectors.
+        Returns the rate, in 1/time, and a NumPy array (H, d + T): the direction that will win, its
+        sign and its sizes those of the motion. Eigenvalues within a share `within` of the leading
+        one count as equal: heads that sit together have H - 1 such, and if they are identical the
+        motion has no part in them. Every attention must be positive: at the corners of the simplex
+        the Jacobian has too few eigenvectors.
         """
         check_number("within", within, least=0)
         J = to_numpy(self.jacobian(y))

@@ -10,11 +10,12 @@ from ..errors import check_number, host_floats
 
 # The flow near a slow point
 #
-#   dx/dt = f + J x from x = 0, J symmetric. Along an eigenvector e_k with rate l_k the motion is that of one number,
+#   dx/dt = f + J x from x = 0, J symmetric. Along an eigenvector e_k with rate l_k the motion is
+#   that of one number,
 #     (1)  x(s) = sum_k (exp(l_k s) - 1) / l_k (e_k . f) e_k
-#   What J leaves out is of order |x|^2, so near a critical point, from a distance eps, the error is of order
-#   eps^2 exp(2 l s), l the leading rate; where the next rate is well below l, the leading directions alone are left when
-#   the motion has grown to order one, after about log(1/eps) / l.
+#   What J leaves out is of order |x|^2, so near a critical point, from a distance eps, the error is
+#   of order eps^2 exp(2 l s), l the leading rate; where the next rate is well below l, the leading
+#   directions alone are left when the motion has grown to order one, after about log(1/eps) / l.
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +35,8 @@ class Linearization:
     def leading_mode(self, within=0.01):
         """The motion's part in the modes with the leading rate, as a unit vector (n,): what will win.
 
-        Rates within a share `within` of the leading one count as equal. At an exact critical point, where
-        nothing moves, it is one of those modes.
+        Rates within a share `within` of the leading one count as equal. At an exact critical point,
+        where nothing moves, it is one of those modes.
         """
         check_number("within", within, least=0)
         leads = self.rates >= self.rate - within * abs(self.rate)

@@ -13,21 +13,24 @@ from .params import check_input, check_params, xavier_bound
 
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
 #
-#   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width D = V + positions.
+#   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width
+#   D = V + positions.
 #     (1)  q_ht = x_t W_Q^h                 one full D x D matrix a head; the keys are the input itself
 #     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits; the paper's other T stay idle
 #     (3)  a_htj = q_ht . x_j / sqrt(D)     for keys j <= t
 #     (4)  y_ht = attend(a, v)
 #     (5)  logits_t = sum_h y_ht
-#   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere else. Then, from
+#   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere
+#   else. Then, from
 #   (3), (2) and (1),
 #     (6)  dq_ht = sum_j da_htj x_j / sqrt(D)
 #     (7)  dW_V^h = sum_j x_j^T dv_hj
 #     (8)  dW_Q^h = sum_t x_t^T dq_ht
-#   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x positions inputs.
-#   Inside, the head axis leads, (H, B, T, ..), so that (7) and (8) are one large product a head without a copy.
-#   Backward the one-hots are multiplied out: one dense product is several times faster than scattering rows.
-#   In the paper's regression variant a token is a vector of V numbers instead of a one-hot, and nothing else changes.
+#   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x
+#   positions inputs. Inside, the head axis leads, (H, B, T, ..), so that (7) and (8) are one large
+#   product a head without a copy. Backward the one-hots are multiplied out: one dense product is
+#   several times faster than scattering rows. In the paper's regression variant a token is a vector
+#   of V numbers instead of a one-hot, and nothing else changes.
 
 
 class MinimalCache(NamedTuple):
@@ -45,9 +48,12 @@ class MinimalModel:
     """One attention layer and nothing else: no residual, no normalisation, no MLP, no biases.
 
     vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
-    heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab + positions.
-    first_query:      the first query sits at this position, from 0; each sees itself and all before.
-    query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D matrix.
+    heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab +
+                      positions.
+    first_query:      the first query sits at this position, from 0; each sees itself and all
+                      before.
+    query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D
+        matrix.
     """
 
     vocab: int

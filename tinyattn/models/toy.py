@@ -16,8 +16,8 @@ from .params import check_params
 #     (1)  a_t = a free parameter for each place, or one shared by the last places, 0 before them
 #     (2)  m = attend(a, x), one row of scores for every sample
 #     (3)  y = m W
-#   Backward, the row of scores serves all samples, so attend_backward sums its gradient over them; a score shared by
-#   several places receives the sum of theirs.
+#   Backward, the row of scores serves all samples, so attend_backward sums its gradient over them;
+#   a score shared by several places receives the sum of theirs.
 
 
 class ToyCache(NamedTuple):
@@ -29,7 +29,8 @@ class ToyCache(NamedTuple):
 class ToyLayer:
     """Attention over `length` places, whatever stands there, then a linear map of size width.
 
-    shared: 0: each place has a score of its own, `a` (T,); n > 0: the last n places share one, `a` (1,).
+    shared: 0: each place has a score of its own, `a` (T,); n > 0: the last n places share one, `a`
+            (1,).
     """
 
     length: int

@@ -57,8 +57,10 @@ class Transformer:
     vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
     width, heads, hidden, norm, activation: of every block, see `Block`.
     first_query:      the first query of the last block sits at this position, from 0.
-    depth:            number of blocks. Parameters of block i are named as in `Block`, with ".i" added.
-    position_kind:    "learned", "sinusoidal" (fixed, of length 1; Vaswani and others, 2017) or "none".
+    depth:            number of blocks. Parameters of block i are named as in `Block`, with ".i"
+                      added.
+    position_kind:    "learned", "sinusoidal" (fixed, of length 1; Vaswani and others, 2017) or
+                      "none".
     outputs:          how many numbers are read out, by default as many as vocab.
     scale:            standard deviation of W_E and W_P at the start.
     """
@@ -113,7 +115,8 @@ class Transformer:
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, outputs), T = S - first_query.
 
-        drops: masks as draw_drops makes them; without them, or where one is None, nothing is dropped.
+        drops: masks as draw_drops makes them; without them, or where one is None, nothing is
+               dropped.
         The attention maps of the last block are `cache.attention`.
         """
         x = self.check(x)

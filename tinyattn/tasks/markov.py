@@ -1,11 +1,13 @@
 """The high-order Markov chain of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143).
 
-The past is read in blocks of lags I(1), I(2), ..., I(h), the nearest first. Each block has a matrix A_k, and
+The past is read in blocks of lags I(1), I(2), ..., I(h), the nearest first. Each block has a matrix
+A_k, and
 
     p(x_t = . | past) = softmax( (1/tau) sum_k A_k sum_{i in I(k)} c_i x_{t-i} ),      x one-hot columns.
 
-So the chain knows exactly what a perfect model predicts, and what one would that sees only the first k blocks.
-In the regression variant tokens are independent Gaussian vectors and the sum itself is the target.
+So the chain knows exactly what a perfect model predicts, and what one would that sees only the
+first k blocks. In the regression variant tokens are independent Gaussian vectors and the sum itself
+is the target.
 """
 
 import math
@@ -40,7 +42,8 @@ CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step 
 class MarkovChain(Task):
     """A chain as `draw_chain` makes it. Positions t with at least `order` tokens before them have a law.
 
-    matrices:    A_k with its importance, (h, V, V); column u of A_k is what token u adds to the next token's logits.
+    matrices:    A_k with its importance, (h, V, V); column u of A_k is what token u adds to the
+                 next token's logits.
     blocks:      a tuple of lags for each matrix; lag 1 is the token just before the one predicted.
     weights:     c_i for each lag of each block.
     temperature: tau.
@@ -83,8 +86,9 @@ class MarkovChain(Task):
     def log_law(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
         """Log-probabilities of the token after each full context of x, integer ids (n, S).
 
-        Returns (n, S - order + 1, V): entry j is about the token after x[:, j + order - 1]. With `blocks` = k the law
-        sees only the first k blocks; with a list, the blocks it names, counted from 0.
+        Returns (n, S - order + 1, V): entry j is about the token after x[:, j + order - 1]. With
+        `blocks` = k the law sees only the first k blocks; with a list, the blocks it names, counted
+        from 0.
         """
         check_shape("x", x, (None, None))
         return log_softmax(self.drive(x, blocks) / self.temperature)
@@ -128,8 +132,8 @@ class MarkovChain(Task):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length - order + 1, V).
 
-        With `exact` the sample is whitened and every x comes with -x, so its moments up to the third are
-        exactly those of N(0, I). This takes an even n of at least 2 length V.
+        With `exact` the sample is whitened and every x comes with -x, so its moments up to the
+        third are exactly those of N(0, I). This takes an even n of at least 2 length V.
         """
         check_generator("rng", rng)
         check_instance("exact", exact, bool)
@@ -181,14 +185,20 @@ def draw_chain(
 ) -> MarkovChain:
     """Draw the matrices of a chain; the defaults are those of the paper's minimal model.
 
-    spans:       number of lags in each block, the nearest block first: (2, 2, 2) is lags 1-2, 3-4, 5-6.
-    blocks:      explicit lists of lags instead of spans, e.g. [[3]] for the token three back and nothing else.
-    stride:      distance between the starts of successive blocks; smaller than the span they overlap. None: disjoint.
-    importance:  ratio m of successive blocks: A_k is multiplied by m^(h-k), so the nearest block counts most;
+    spans:       number of lags in each block, the nearest block first: (2, 2, 2) is lags 1-2, 3-4,
+                 5-6.
+    blocks:      explicit lists of lags instead of spans, e.g. [[3]] for the token three back and
+                 nothing else.
+    stride:      distance between the starts of successive blocks; smaller than the span they
+                 overlap. None: disjoint.
+    importance:  ratio m of successive blocks: A_k is multiplied by m^(h-k), so the nearest block
+                 counts most;
     reverse:     ... or by m^(k-1), and the farthest does.
-    lag_weights: c_i, nearest lag first, the same tuple for every block, or one tuple a block. None: all 1.
-    matrices:    "orthogonal": each A_k uniform among orthogonal matrices. "frobenius": Gaussian matrices made
-                 orthogonal to each other, <A_k, A_l> = 0, with the norm sqrt(V) that orthogonal matrices have.
+    lag_weights: c_i, nearest lag first, the same tuple for every block, or one tuple a block. None:
+                 all 1.
+    matrices:    "orthogonal": each A_k uniform among orthogonal matrices. "frobenius": Gaussian
+                 matrices made orthogonal to each other, <A_k, A_l> = 0, with the norm sqrt(V) that
+                 orthogonal matrices have.
     """
     check_generator("rng", rng)
     check_count("vocab", vocab, 2)

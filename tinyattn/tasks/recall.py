@@ -2,8 +2,8 @@
 
     k_1 v_1 k_2 v_2 ... k_N v_N q   ->   the value that stands behind the key q
 
-Keys and values come from the same tokens, and which value belongs to which key is drawn anew for every sequence: nothing
-can be learnt by heart, and the value has to be looked up behind the key.
+Keys and values come from the same tokens, and which value belongs to which key is drawn anew for
+every sequence: nothing can be learnt by heart, and the value has to be looked up behind the key.
 
     task = AssociativeRecall(pairs=8, vocab=32)
     sequences = task.sample(rng, 128)           # (128, 18): read the first 17, the last is the answer
@@ -25,10 +25,13 @@ FAVOURED = 2  # tokens that cross-sample repetition prefers as queries: 0 and 1
 class AssociativeRecall(Task):
     """N pairs of tokens 0..vocab-1, then a query that is among the keys.
 
-    pairs, vocab:  N keys with their values; the value of a key is that of a random permutation of the tokens.
-    repeats:       None, or in-context repetition: each of the N places holds the query as its key with probability
-                   repeats / N, and at least one does; the other keys are distinct. None: the query is a key exactly once.
-    p:             cross-sample repetition: with this probability the query is one of two favoured tokens.
+    pairs, vocab:  N keys with their values; the value of a key is that of a random permutation of
+                   the tokens.
+    repeats:       None, or in-context repetition: each of the N places holds the query as its key
+                   with probability repeats / N, and at least one does; the other keys are distinct.
+                   None: the query is a key exactly once.
+    p:             cross-sample repetition: with this probability the query is one of two favoured
+                   tokens.
     """
 
     pairs: int
@@ -90,13 +93,16 @@ class AssociativeRecall(Task):
             raise InputError("x: expected the query of every row among its keys")
         return np.take_along_axis(x[:, 1 : 2 * N : 2], at.argmax(axis=1)[:, None], axis=1)[:, 0]
 
-    # Where the query stands as a key: N places, each with probability q = repeats / N, given that one does at least
+    # Where the query stands as a key: N places, each with probability q = repeats / N, given that
+    # one does at least
     #
-    #   The first is place j with probability q (1-q)^j / (1 - (1-q)^N), j = 0, ..., N-1; those behind it are independent.
+    #   The first is place j with probability q (1-q)^j / (1 - (1-q)^N), j = 0, ..., N-1; those
+    #   behind it are independent.
     #     (1)  P(first <= j) = (1 - (1-q)^(j+1)) / (1 - (1-q)^N)
     #   Set equal to u, uniform in [0, 1), and solved for j,
     #     (2)  first = floor( log(1 - u (1 - (1-q)^N)) / log(1-q) )
-    #   Drawing all places again until one holds the query comes to the same, but for a small q it never ends.
+    #   Drawing all places again until one holds the query comes to the same, but for a small q it
+    #   never ends.
 
     def _places(self, rng, n):
         """Where the query stands as a key, booleans (n, N)."""

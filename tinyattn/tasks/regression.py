@@ -1,8 +1,9 @@
 """Single-location regression, the task of "The Emergence of Sparse Attention" (arXiv 2505.17863).
 
-x_1..x_T in R^d are independent N(0, I/d); the target is x_r W*, rows as everywhere in this library. The relevant token
-x_r stands at the last B places (in-context repetition). With probability p it is the first unit vector instead of
-Gaussian (cross-sample repetition). The task knows the exact population loss and gradients of `models.ToyLayer`.
+x_1..x_T in R^d are independent N(0, I/d); the target is x_r W*, rows as everywhere in this library.
+The relevant token x_r stands at the last B places (in-context repetition). With probability p it is
+the first unit vector instead of Gaussian (cross-sample repetition). The task knows the exact
+population loss and gradients of `models.ToyLayer`.
 """
 
 from dataclasses import dataclass
@@ -82,8 +83,9 @@ class SingleLocation(Task):
     def sample_marked(self, rng: np.random.Generator, n: int, anywhere: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """n samples for a network that has to find the relevant token: x (n, T, d+1) and targets (n, d).
 
-        One more feature is 1 at the relevant token and 0 elsewhere. With `anywhere` the token's places are
-        drawn for each sample; else they are the first ones, since a residual sum passes on the last.
+        One more feature is 1 at the relevant token and 0 elsewhere. With `anywhere` the token's
+        places are drawn for each sample; else they are the first ones, since a residual sum passes
+        on the last.
         """
         check_instance("anywhere", anywhere, bool)
         x, target = self.sample(rng, n)
@@ -94,7 +96,8 @@ class SingleLocation(Task):
             marked = np.take_along_axis(marked, order[:, :, None], axis=1)
         return marked, target
 
-    # The population, s the attention, A = sum of s over the relevant places, S the moments of the relevant token
+    # The population, s the attention, A = sum of s over the relevant places, S the moments of the
+    # relevant token
     #
     #   y - y* = x_r (A W - W*) + sum over other t of s_t x_t W, all independent and of mean 0, so
     #     (1)  L = 1/2 [ tr (A W - W*)^T S (A W - W*) + (1/d) sum_other s_t^2 |W|^2 ]
@@ -123,11 +126,12 @@ class SingleLocation(Task):
 
     # Stochastic gradients without drawing T d numbers a sample
     #
-    #   Of the other tokens X (T-B, d) a gradient needs only m = s^T X and X g, where g = e W^T and e = y - y* depend on
-    #   them through m alone. X is N(0, I/d); along the unit vector u = s/|s| it is one Gaussian vector, and what stands
-    #   across is independent of it:
+    #   Of the other tokens X (T-B, d) a gradient needs only m = s^T X and X g, where g = e W^T and
+    #   e = y - y* depend on them through m alone. X is N(0, I/d); along the unit vector u = s/|s|
+    #   it is one Gaussian vector, and what stands across is independent of it:
     #     (4)  X = (u n^T + (I - u u^T) Z) / sqrt(d),    n (d) and Z (T-B, d) fresh N(0, I),    m = |s| n / sqrt(d)
-    #   and Z g is N(0, |g|^2 I), whatever m was. The mean over N samples of (I - u u^T) Z_i g_i is one Gaussian again:
+    #   and Z g is N(0, |g|^2 I), whatever m was. The mean over N samples of (I - u u^T) Z_i g_i is
+    #   one Gaussian again:
     #     (5)  mean of X g = u mean(n.g) / sqrt(d) + (I - u u^T) z,    z ~ N(0, sum |g_i|^2 / (d N^2) I)
     #   So 2 N d + T numbers replace N T d, exactly in law.
 

@@ -100,8 +100,9 @@ def read(path: str | Path, vocab: int, form: str = "auto") -> Corpus:
 def words(path: str | Path, form: str = "auto") -> list[str]:
     """The words of a text file in UTF-8, a list.
 
-    form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories", stories between lines
-          <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last two are split into lower-case words and signs.
+    form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories",
+          stories between lines <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last
+          two are split into lower-case words and signs.
     """
     check_choice("form", form, FORMATS)
     try:

@@ -43,8 +43,8 @@ class LadderTrial(Trial):
     dropout:   of the full model; by default 0.1.
     vocab, spans, stride, lag_weights, importance, reverse: of the chain, see `draw_chain`; spans
                are (2, 2, 2) by default, (4, 4, 4) for the full model; importance 1.7, 2 for SGD.
-    generated: tokens of a sequence that follow its first context.
-    sequences: train on a set of so many; 0: on an endless stream; by default 0, 9000 for the full model.
+    generated: tokens of a sequence that follow its first context. sequences: train on a set of so
+    many; 0: on an endless stream; by default 0, 9000 for the full model.
     draw:      which of the seed's draws of sequences; the chain and the start stay the same.
     optimizer: "adamw", or "sgd" with momentum 0.9. Its lr is 0.08, 0.003 for the full model, by
                default; of SGD 20 and 0.2. Gradients are means over positions, clipped to norm 1.
@@ -147,7 +147,8 @@ class LadderTrial(Trial):
         kl_there (h, h)                 its distances to all rungs there
         rungs_in_order                  whether it is nearest to later rungs later
         stage_steps (h-1,)              when each rung but the last is left, None if never
-        best_step, best_excess, best_rung  where the excess loss is least, and the rung nearest there
+        best_step, best_excess, best_rung  where the excess loss is least, and the rung nearest
+        there
         first_block, own_block (H,)     the block from 1 that a head looks at most when the network is
                                         nearest to rung 1, and at the end; own_block_mass: its share
         """
@@ -181,12 +182,14 @@ class LadderTrial(Trial):
 class LadderProbe:
     """A callback for `train`: measures of a network on sequences held out.
 
-    model:     anything with forward, first_query and token_maps. chain: the MarkovChain the sequences come from.
+    model:     anything with forward, first_query and token_maps. chain: the MarkovChain the
+               sequences come from.
     sequences: token ids (n, S+1) on the host, of which S are read.
     maps:      also record the mean attention map of each head.
 
-    Rung k, of 1..h, is the exact law given the k strongest blocks only, `order` their numbers from 0, strongest first;
-    the distance to it is KL(rung k || network), in nats, averaged over sequences and positions.
+    Rung k, of 1..h, is the exact law given the k strongest blocks only, `order` their numbers from
+    0, strongest first; the distance to it is KL(rung k || network), in nats, averaged over
+    sequences and positions.
     """
 
     def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False):
