@@ -47,8 +47,8 @@ print(lesson.derivation(TwoNumbers))
 # lambda t = integral of exp(-u^2/2) du. The integral from 0 to infinity is finite, so w runs away at the finite time
 # **t = sqrt(pi/2) / lambda = 1.2533 sqrt(d) T**. That is the snap.
 
-
 # %%
+print("\n" + lesson.derivation(TwoNumbers.rate.fget))
 flow = TwoNumbers(PAPER_T, PAPER_D)
 falls_below = ode.event(lambda t, y: flow.loss(y) - THRESHOLD, terminal=True)
 exact = ode.integrate(flow, (0, 1e5), flow.start(), method="rk45", rtol=1e-9, atol=1e-12, events=falls_below)

@@ -60,6 +60,15 @@ def test_a_sweep_of_a_lesson_runs_where_the_lesson_does(tmp_path):
     assert json.loads(kept.read_text())["settings"]["device"] == "gpu:0"
 
 
+@pytest.mark.parametrize("body, device", [("run.finish({})", "cpu"), ("run.device\nrun.finish({'lr': 0.5})", "gpu:0")])
+def test_a_record_says_where_was_computed(tmp_path, body, device):
+    done = on_the_stand_in(script(tmp_path, body), tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())
+    assert record["settings"]["device"] == device and ("cupy" in record["versions"]) == (device != "cpu")
+    assert record["settings"].get("lr", 0.5) == 0.5 and set(record["settings"]) <= {"seed", "quick", "device", "lr"}
+
+
 def on_the_stand_in(path, folder):
     code = (
         "import runpy, sys; sys.path.insert(0, sys.argv[1]); import strict_cupy; sys.modules['cupy'] = strict_cupy; "

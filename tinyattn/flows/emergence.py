@@ -43,26 +43,6 @@ MOST = 1e100  # largest size: products of them are still numbers
 #   (-dL/dA). So their difference moves by
 #     (6)  dDelta/dt = [1/B + 1/(T-B)] A (1-A) (-dL/dA),   which is T / (B (T-B)) times (5):
 #   for B = 1 and many tokens the same, for B places slower by the factor B.
-#
-# The Hessian of L in (w, Delta), with L_A = dL/dA = w (miss - noise)/d:
-#     (7)  L_ww = [ A^2 + (1-A)^2/(T-B) ] / d      L_wA = [ miss - noise + w (A - (1-A)/(T-B)) ] / d
-#          L_AA = w^2 [ 1 + 1/(T-B) ] / d
-#     (8)  dA/dDelta = A' = A (1-A),  d2A/dDelta2 = A' (1-2A):   H_wD = L_wA A',   H_DD = L_AA A'^2 + L_A A' (1-2A)
-#
-# The plateau in closed form. While A is small, A = (B/T) exp(Delta), miss = -sqrt(d) and noise is
-# nothing, so with lambda = B / (sqrt(d) T) and c = 1 (shared) or B (per place)
-#     (9)  dw/dt = lambda exp(Delta),   dDelta/dt = (lambda/c) w exp(Delta)   hence   dDelta/dw = w/c,  Delta = w^2/2c
-#    (10)  lambda t = integral from 0 to w of exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))
-#   w runs away at the finite time sqrt(pi c/2) / lambda: that is the snap. Linearised, exp(Delta) =
-#   1 + Delta, (9) is
-#    (11)  w = sqrt(c) sinh(k t),  Delta = cosh(k t) - 1  with  k = lambda/sqrt(c),   L = 1/2 - lambda sqrt(c)/2 sinh(2 k t)
-#   (dL/dt = -lambda^2 (cosh^2 + sinh^2), integrated), which loses eps/2 at t = arcsinh(eps / (lambda sqrt(c))) / 2k. It
-#   holds only while Delta < 1, and that ends long before the snap: the snap is faster than any
-#   exponential.
-#
-# Late: w relaxes at a rate of order 1/d to the zero of (3) at the present A, while Delta creeps to
-# infinity,
-#    (12)  w_inf = sqrt(d) A / [ A^2 + (1-A)^2/(T-B) ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +89,13 @@ class TwoNumbers:
     def _attention(self, Delta):
         return self.B / ((self.T - self.B) * namespace(Delta).exp(-Delta) + self.B)  # (1)
 
+    # The Hessian of L in (w, Delta), with L_A = dL/dA = w (miss - noise)/d
+    #
+    #     (7)  L_ww = [ A^2 + (1-A)^2/(T-B) ] / d      L_wA = [ miss - noise + w (A - (1-A)/(T-B)) ] / d
+    #          L_AA = w^2 [ 1 + 1/(T-B) ] / d
+    #     (8)  dA/dDelta = A' = A (1-A),   d2A/dDelta2 = A' (1-2A)
+    #          H_wD = L_wA A',             H_DD = L_AA A'^2 + L_A A' (1-2A)
+
     def hessian(self, y: Array) -> Array:
         """The Hessian of the loss in (w, Delta), (..., 2, 2); the flow's Jacobian is -diag(1, mobility) times it."""
         w, A, miss, noise = self._parts(y)
@@ -125,6 +112,20 @@ class TwoNumbers:
     def mobility(self):
         """How fast Delta moves, in units of the shared form."""
         return self.T / (self.B * (self.T - self.B)) if self.per_place else 1.0
+
+    # The plateau in closed form
+    #
+    #   While A is small, A = (B/T) exp(Delta), miss = -sqrt(d) and noise is nothing, so with
+    #   lambda = B / (sqrt(d) T) and c = 1 (shared) or B (per place)
+    #     (9)  dw/dt = lambda exp(Delta),   dDelta/dt = (lambda/c) w exp(Delta)
+    #          hence   dDelta/dw = w/c,     Delta = w^2/2c
+    #    (10)  lambda t = integral from 0 to w of exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))
+    #   w runs away at the finite time sqrt(pi c/2) / lambda: that is the snap. Linearised,
+    #   exp(Delta) = 1 + Delta, (9) is
+    #    (11)  w = sqrt(c) sinh(k t),   Delta = cosh(k t) - 1   with   k = lambda/sqrt(c)
+    #          L = 1/2 - lambda sqrt(c)/2 sinh(2 k t)   (dL/dt = -lambda^2 (cosh^2 + sinh^2), integrated)
+    #   which loses eps/2 at t = arcsinh(eps / (lambda sqrt(c))) / 2k. It holds only while Delta < 1,
+    #   and that ends long before the snap: the snap is faster than any exponential.
 
     @property
     def rate(self):
@@ -154,6 +155,10 @@ class TwoNumbers:
         """When the linearised flow has lost the share eps of its loss."""
         x, eps = self.rate * self._c**0.5, host_floats("eps", eps)
         return np.arcsinh(eps / x) * self._c**0.5 / (2 * self.rate)  # (11)
+
+    # Late, w relaxes at a rate of order 1/d to the zero of (3) at the present A, while Delta creeps to infinity
+    #
+    #    (12)  w_inf = sqrt(d) A / [ A^2 + (1-A)^2/(T-B) ]
 
     def equilibrium(self, A):
         """w_inf, to which w relaxes late, at attention A, in (0, 1]."""
