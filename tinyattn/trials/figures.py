@@ -37,8 +37,9 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
                     label=f"to the teacher of {rung(mine['order'], k)}" if own else None)  # fmt: skip
     for i, (start, end) in enumerate(zip(edges[:-1], edges[1:])):
         ax.axvspan(start, end, color="0.94" if i % 2 == 0 else "1", zorder=0)
-        nearest = f"nearest: {rung(mine['order'], i) if len(left) == h - 1 else ''}"
-        ax.annotate(nearest, ((start + end) / 2, 0.97), xycoords=("data", "axes fraction"), ha="center", va="top")
+        nearest = kl[np.abs(step - (start + end) / 2).argmin()].argmin()
+        name = f"nearest: {rung(mine['order'], nearest)}"
+        ax.annotate(name, ((start + end) / 2, 0.97), xycoords=("data", "axes fraction"), ha="center", va="top")
     climbs = "The network comes nearest to the teacher of one block, leaves it for that of two, then for that of all three"
     ax.set(
         xlim=(0, step[-1]),
@@ -47,10 +48,10 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
         ylabel="KL(teacher || network), nats",
         title=climbs if in_order and h == 3 else "Distance to the teachers",
     )
-    ax.legend(loc="center right")
+    ax.legend(loc="best")
     if with_maps:
-        moments = [np.abs(step - when).argmin() for when in (edges[1] // 2, *edges[1:])]
-        moments = [moments[i] for i in np.linspace(0, len(moments) - 1, 4).round().astype(int)]
+        moments = sorted({int(np.abs(step - when).argmin()) for when in (edges[1] // 2, *edges[1:])})
+        moments = [moments[i] for i in np.linspace(0, len(moments) - 1, min(4, len(moments))).round().astype(int)]
         for i, moment in enumerate(moments):
             ax = fig.add_subplot(grid[1, 3 * i : 3 * i + 3])
             plot.heads_map(ax, mine["maps"][moment], f"step {step[moment]}", first_query=trial.network.first_query)
@@ -62,7 +63,7 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
             ax.plot(step, mass[:, j, k], color=plot.COLOURS[j % len(plot.COLOURS)], lw=2, label=f"head {j + 1}")
         ax.set(title=f"attention on block {k + 1}", ylim=(0, 1), xlabel="training step")
         if k == h - 1:
-            ax.legend(loc="upper left")
+            ax.legend(loc="best")
     ax = fig.add_subplot(grid[-1, 9:])
     ax.imshow(alignment[-1], cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
     for j, k in np.ndindex(H, h):
