@@ -141,12 +141,12 @@ def runs_off(geometry, shares, small=1e-4):
     return ode.integrate(field, (0, 100), small * np.stack([shares, shares]), events=far, **tight).t[-1] + math.log(small)
 
 
-foretold, fits, bends = {}, {}, {}
+predicted, fits, bends = {}, {}, {}
 L = np.log(10.0) * np.array(DECADES)
 for geometry in flows:
     grown = leads(geometry)[1:]
     C = runs_off(geometry, grown[-1] / grown[-1, 1])
-    foretold[geometry] = np.interp(L + C, np.log(np.abs(grown[:, 1])), paths[geometry].t[1:], right=math.nan)
+    predicted[geometry] = np.interp(L + C, np.log(np.abs(grown[:, 1])), paths[geometry].t[1:], right=math.nan)
     spread = ((leaves[geometry] - leaves[geometry].mean()) ** 2).sum()
     fits[geometry] = {n: 1 - float(((np.polyval(np.polyfit(L, leaves[geometry], n), L) - leaves[geometry]) ** 2).sum()
                                    / spread) for n in (1, 2)}  # fmt: skip
@@ -186,7 +186,7 @@ axes[0, 0].set(xlabel="time", ylabel="attention on position 1", ylim=(0, 1.22),
 axes[0, 0].legend(loc="upper right", ncols=2, fontsize=8)
 for geometry, ax in (("simplex", axes[0, 1]), ("logits", axes[1, 1])):
     ax.plot(DECADES, leaves[geometry], "o", color=colours[geometry], ms=7, label="measured: feature 2 half learnt")
-    ax.plot(DECADES, foretold[geometry], color="k", lw=1.5, label="predicted, nothing fitted")
+    ax.plot(DECADES, predicted[geometry], color="k", lw=1.5, label="predicted, nothing fitted")
     ax.plot(DECADES, np.polyval(np.polyfit(L, leaves[geometry], 1), L), ":", color="0.45", label="best straight line")
     form = "Simplex form" if geometry == "simplex" else "Softmax of logits"
     ax.set(
@@ -226,7 +226,7 @@ run.compare(
     ],
     before="reference",
 )
-late = {geometry: np.abs(foretold[geometry] / leaves[geometry] - 1)[2:] for geometry in flows}
+late = {geometry: np.abs(predicted[geometry] / leaves[geometry] - 1)[2:] for geometry in flows}
 run.claim("identical heads never differ, not in the last bit, and share feature 1 within 1%", gap == 0 and share < 0.01)
 run.claim("heads that differ in one last bit part all the same", math.isfinite(bit_leaves))
 run.claim("the leaving times of the table, within 0.1%",
@@ -246,7 +246,7 @@ settings = dict(
 run.finish(
     settings,
     departure={g: {f"1e-{k}": t for k, t in zip(DECADES, leaves[g])} for g in flows},
-    predicted={g: {f"1e-{k}": t for k, t in zip(DECADES, foretold[g])} for g in flows},
+    predicted={g: {f"1e-{k}": t for k, t in zip(DECADES, predicted[g])} for g in flows},
     quadratic_r2=min(fit[2] for fit in fits.values()),
     line_r2=max(fit[1] for fit in fits.values()),
     second_differences=bends,

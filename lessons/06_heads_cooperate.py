@@ -101,9 +101,9 @@ solutions = {}
 for name in each(list(variants), "variants"):
     _, flow, y0 = variants[name]
     solutions[name] = (flow, *follow(flow, y0, ends.get(name, SIMPLEX_END)))
-equal_flow, equal_story, _ = solutions["equal importances"]
-equal_losses = equal_flow.feature_loss(equal_story.y)
-equal_quarters = measure.plateau_length(equal_story.t, equal_losses / equal_losses[0], 0.25)
+equal_flow, equal_solution, _ = solutions["equal importances"]
+equal_losses = equal_flow.feature_loss(equal_solution.y)
+equal_quarters = measure.plateau_length(equal_solution.t, equal_losses / equal_losses[0], 0.25)
 halves = {name: times for name, (_, _, times) in solutions.items()}
 order_reversed = (np.argsort(halves["importances reversed"]) + 1).tolist()
 

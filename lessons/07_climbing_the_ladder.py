@@ -87,8 +87,8 @@ if not run.quick:
     run.claim("the heads end on three different blocks, each with more than half of its attention there",
               sorted(found["own_block"]) == [1, 2, 3] and min(found["own_block_mass"]) > 0.5)  # fmt: skip
 run.exercise("python -m tinyattn.trials ladder --importance 1: near which rung does the network wait, and why?")
-told = ("kl_argmin_steps", "kl_there", "stage_steps", "rungs_in_order", "first_block", "own_block", "own_block_mass")
-run.finish(trial.settings, **{name: found[name] for name in told}, kl_at_start=found["kl"][0], final_kl=found["kl"][-1])
+kept = ("kl_argmin_steps", "kl_there", "stage_steps", "rungs_in_order", "first_block", "own_block", "own_block_mass")
+run.finish(trial.settings, **{name: found[name] for name in kept}, kl_at_start=found["kl"][0], final_kl=found["kl"][-1])
 
 # %% [markdown]
 # Answer: near none. The heads coincide and share all three blocks alike, a third of the attention on each, and wait until

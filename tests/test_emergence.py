@@ -160,6 +160,20 @@ def test_population_gradients_are_differences_and_the_mean_of_samples(rng, B, p,
         assert (np.abs(np.mean(sampled, axis=0) - exact) < 5 * error).all()
 
 
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_marked_samples_hold_the_answer_at_the_mark(rng, anywhere):
+    task = regression.draw_task(rng, 6, 3, 2, 0.3)
+    x, target = task.sample_marked(rng, 4000, anywhere)
+    mark = x[:, :, -1]
+    assert x.shape == (4000, 6, 4) and set(np.unique(mark)) == {0, 1} and (mark.sum(axis=1) == 2).all()
+    relevant = x[mark == 1].reshape(4000, 2, 4)[:, :, :-1]
+    np.testing.assert_allclose(relevant @ task.W_star, np.repeat(target[:, None], 2, axis=1), atol=1e-12)
+    where = mark.mean(axis=0)
+    assert where == pytest.approx(1 / 3, abs=0.05) if anywhere else where.tolist() == [1, 1, 0, 0, 0, 0]
+    others = x[mark == 0][:, :-1]
+    assert others.mean(axis=0) == pytest.approx(0, abs=0.02) and others.var(axis=0) == pytest.approx(1 / 3, rel=0.05)
+
+
 @pytest.mark.parametrize("B, p", [(1, 0.0), (2, 0.4)])
 def test_the_short_cut_has_the_law_of_direct_sampling(rng, B, p):
     """Means and covariances of the stochastic gradient of the scores and of two columns of W, over many draws."""

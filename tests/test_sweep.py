@@ -165,8 +165,8 @@ SMALL = [dict(pairs=2, vocab=4, width=8, batch=8, steps=20, judged=16, seed=seed
 
 @pytest.mark.parametrize("kind", ["processes", "threads", "pool of one's own"])
 def test_every_map_gives_the_same_to_the_last_bit(tmp_path, kind):
-    alone = sweep.sweep(trials.recall.run, SMALL)
-    assert all(outcome.error is None for outcome in alone)
+    single = sweep.sweep(trials.recall.run, SMALL)
+    assert all(outcome.error is None for outcome in single)
     if kind == "processes":
         main = dict(vars(sys.modules["__main__"]))
         with sweep.processes(2) as map:
@@ -175,7 +175,7 @@ def test_every_map_gives_the_same_to_the_last_bit(tmp_path, kind):
     else:
         with ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(2) as pool:
             there = sweep.sweep(trials.recall.run, SMALL, map=pool.map, folder=tmp_path)
-    assert there == alone and sweep.sweep(trials.recall.run, SMALL, folder=tmp_path) == alone
+    assert there == single and sweep.sweep(trials.recall.run, SMALL, folder=tmp_path) == single
 
 
 def test_a_script_without_a_guard_can_use_processes(tmp_path):

@@ -62,18 +62,18 @@ def plain(name: str, value: Any, gaps: bool = False) -> Any:
     not, are refused; with `gaps` they become null.
     """
     try:
-        return json.loads(json.dumps(_told(value, gaps), allow_nan=False))
+        return json.loads(json.dumps(_as_json(value, gaps), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: expected what JSON can hold, got {shown(value)} ({error})") from None
 
 
-def _told(value, gaps):
+def _as_json(value, gaps):
     if isinstance(value, dict):
-        return {key.item() if isinstance(key, np.generic) else key: _told(item, gaps) for key, item in value.items()}
+        return {key.item() if isinstance(key, np.generic) else key: _as_json(item, gaps) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_told(item, gaps) for item in value]
+        return [_as_json(item, gaps) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return _told(value.tolist(), gaps)
+        return _as_json(value.tolist(), gaps)
     if isinstance(value, Path):
         return str(value)
     return None if gaps and isinstance(value, float) and not math.isfinite(value) else value
@@ -109,45 +109,45 @@ def fingerprint(name: str, thing: Any, strict: bool = True) -> str:
     told from others of its kind. Without, what can change while a program runs (a list, an array, a
     file) counts by its type.
     """
-    return _digest(json.dumps(_Teller(name, strict).tell(thing)).encode())
+    return _digest(json.dumps(_Describer(name, strict).describe(thing)).encode())
 
 
-class _Teller:
+class _Describer:
     """What a thing is made of, as a nest of lists and strings. What comes again is told by its number."""
 
     def __init__(self, name, strict):
-        self.name, self.strict, self.told = name, strict, {}
+        self.name, self.strict, self.seen = name, strict, {}
 
-    def tell(self, thing, names=()):
+    def describe(self, thing, names=()):
         """`names`: those that code reads; of a module only these count."""
         if thing is None or thing is ... or type(thing) in (bool, int, float, complex, str, bytes):
             return repr(thing)
         if isinstance(thing, types.ModuleType):
             return self._module(thing, names)
         if type(thing) in (tuple, frozenset, types.CodeType):  # constants: whether two are one object is chance
-            return self._tell(thing, names)
-        if id(thing) in self.told:
-            return ["number", self.told[id(thing)][0]]
-        self.told[id(thing)] = len(self.told), thing  # kept, for as long as its id must not be used again
-        return self._tell(thing, names)
+            return self._describe(thing, names)
+        if id(thing) in self.seen:
+            return ["number", self.seen[id(thing)][0]]
+        self.seen[id(thing)] = len(self.seen), thing  # kept, for as long as its id must not be used again
+        return self._describe(thing, names)
 
     def all(self, things, names=()):
-        return [self.tell(thing, names) for thing in things]
+        return [self.describe(thing, names) for thing in things]
 
     def named(self, namespace, names):
         """Of a dict by name, what code reads."""
-        return [[name, self.tell(namespace[name], names)] for name in names if name in namespace]
+        return [[name, self.describe(namespace[name], names)] for name in names if name in namespace]
 
     def _module(self, module, names):
         if _installed(module):
             return ["module", module.__name__]
         key = id(module), tuple(names)
-        if key in self.told:
-            return ["number", self.told[key][0]]
-        self.told[key] = len(self.told), module
+        if key in self.seen:
+            return ["number", self.seen[key][0]]
+        self.seen[key] = len(self.seen), module
         return ["module", module.__name__, self.named(vars(module), names)]
 
-    def _tell(self, thing, names):
+    def _describe(self, thing, names):
         kind, state = type(thing).__qualname__, getattr(thing, "__dict__", None) or {}
         inside = [_content(cell) for cell in getattr(thing, "__closure__", None) or ()]
         if isinstance(thing, (type, types.FunctionType)) and _belongs(thing):
@@ -167,14 +167,14 @@ class _Teller:
         if isinstance(thing, types.MethodType):
             return [kind, self.all((thing.__func__, thing.__self__))]
         if isinstance(thing, (staticmethod, classmethod)):
-            return [kind, self.tell(thing.__func__)]
+            return [kind, self.describe(thing.__func__)]
         if isinstance(thing, property):
             return [kind, self.all((thing.fget, thing.fset, thing.fdel))]
         if isinstance(thing, functools.partial):
             return [kind, self.all((thing.func, thing.args, thing.keywords, dict(state)))]
         if hasattr(thing, "__wrapped__"):  # as functools.lru_cache leaves it
-            return [kind, self.tell(thing.__wrapped__)]
-        of = [self.tell(type(thing)), self.all(thing, names) if isinstance(thing, (tuple, list)) else None]
+            return [kind, self.describe(thing.__wrapped__)]
+        of = [self.describe(type(thing)), self.all(thing, names) if isinstance(thing, (tuple, list)) else None]
         if isinstance(thing, (set, frozenset)):
             return [*of, sorted(map(json.dumps, self.all(thing)))]
         if isinstance(thing, tuple) or dataclasses.is_dataclass(thing):
@@ -198,7 +198,7 @@ class _Teller:
             ) from None
         if isinstance(reduced, str):  # what pickle knows by its name
             return [*of, getattr(thing, "__module__", ""), reduced]
-        return [*of, [self.tell(list(part) if isinstance(part, Iterator) else part) for part in reduced]]
+        return [*of, [self.describe(list(part) if isinstance(part, Iterator) else part) for part in reduced]]
 
 
 def _written(key, part):

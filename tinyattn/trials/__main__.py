@@ -61,7 +61,8 @@ def _run(kind, settings, seeds, out, resume):
             kept = Checkpoint(out / f"seed_{seed}.npz", resume=resume)
             one = dataclasses.replace(trial, seed=seed)
             results[seed] = one.run(checkpoint=kept, title=f"seed {seed}", map=threads.map if threads else map)
-    record = {"trial": kind.__name__, "settings": trial.settings, "tinyattn": __version__, "seeds": results}
+    settings = {**trial.settings, "device": trial.backend().name}  # where "auto" has led
+    record = {"trial": kind.__name__, "settings": settings, "tinyattn": __version__, "seeds": results}
     text = json.dumps(plain("results", record)) + "\n"
     write_whole(out / "results.json", lambda file: file.write(text.encode()))
     for seed, result in results.items():
