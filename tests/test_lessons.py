@@ -248,7 +248,8 @@ def test_results_of_an_earlier_run_are_set_aside_and_a_resume_wants_a_checkpoint
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_a_sweep_that_is_interrupted_says_what_is_kept_and_leaves_no_process(tmp_path):
     (tmp_path / "slow.py").write_text(
-        "import time\ndef trial(s):\n    time.sleep(0.05 if s['x'] < 2 else 60)\n    return s['x']\n"
+        "import os, time\ndef trial(s):\n    open(f'pid_{os.getpid()}', 'w').close()\n"
+        "    time.sleep(0.05 if s['x'] < 2 else 60)\n    return s['x']\n"
     )
     path = script(tmp_path, "import slow\nrun.sweep(slow.trial, [{'x': x} for x in range(6)], 'points')")
     env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
@@ -266,10 +267,13 @@ def test_a_sweep_that_is_interrupted_says_what_is_kept_and_leaves_no_process(tmp
     )
     assert err.count("\n") == 1 and len(list(kept.glob("*.json"))) == 2
     deadline = time.monotonic() + 10
-    with pytest.raises(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(process.pid, 0)
-            time.sleep(0.05)
+    pids = [int(path.name[4:]) for path in tmp_path.glob("pid_*")]
+    assert len(pids) >= 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            while time.monotonic() < deadline:
+                os.kill(pid, 0)
+                time.sleep(0.05)
 
 
 def test_maps_that_cannot_be_drawn_are_one_clear_line():

@@ -41,25 +41,25 @@ def pair_loss(model: Any, error: tuple[Callable[..., Any], Callable[..., Any]]) 
     """
     value_and_grads = _of_model(model, error)
 
-    def loss_on_pairs(params, batch):
+    def loss_on_pairs(params, batch, share=1.0):
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise InputError(f"batch: expected a pair of inputs and targets, got {shown(batch)}")
-        return value_and_grads(params, *batch)
+        return value_and_grads(params, share, *batch)
 
     return loss_on_pairs
 
 
 def _of_model(model, error):
-    """A function (params, x, target, *what else forward takes) -> loss, grads."""
+    """A function (params, share, x, target, *what else forward takes) -> share times loss and grads."""
     _check_model(model, "forward", "backward")
     if not isinstance(error, tuple) or len(error) != 2 or not all(map(callable, error)):
         raise InputError(f"error: expected a pair of functions, such as losses.CROSS_ENTROPY, got {shown(error)}")
     error_forward, error_backward = error
 
-    def value_and_grads(params, x, target, *others):
+    def value_and_grads(params, share, x, target, *others):
         out, cache = model.forward(params, x, *others)
         value, error_cache = error_forward(out, target)
-        return value, model.backward(error_backward(1.0, error_cache), cache)
+        return share * value, model.backward(error_backward(share, error_cache), cache)
 
     return value_and_grads
 
@@ -77,11 +77,11 @@ def next_token_loss(model: Any) -> Loss:
     """
     value_and_grads = _of_model(model, CROSS_ENTROPY)
 
-    def loss_on_sequences(params, batch):
+    def loss_on_sequences(params, batch, share=1.0):
         sequences, *others = batch if isinstance(batch, tuple) else (batch,)
         check_shape("batch", sequences, (None, None))
         check_some("batch", sequences)
-        return value_and_grads(params, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others)
+        return value_and_grads(params, share, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others)
 
     return loss_on_sequences
 
@@ -106,10 +106,14 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
     with a row for each sample. Values and gradients are added up in the order of the rows. With the
     map of a thread pool passes run side by side; tell NumPy's matrix products to use one thread
     each, for OpenBLAS by OPENBLAS_NUM_THREADS=1 in the environment.
+
+    A pass counts by its share of the rows. The losses of this file take it as an argument and
+    multiply by it where a model's backward begins; what any other returns is multiplied here.
     """
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
     check_count("size", size)
     check_function("map", map)
+    takes_share = "share" in getattr(getattr(loss, "__code__", None), "co_varnames", ())
 
     def loss_in_chunks(params, batch):
         parts = batch if isinstance(batch, (tuple, list)) else (batch,)
@@ -120,7 +124,10 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
         def one_pass(start):
             rows = [array[start : start + size] for array in parts]
             share = rows[0].shape[0] / n
-            value, grads = checked(loss(params, tuple(rows) if batch is parts else rows[0]))
+            part = tuple(rows) if batch is parts else rows[0]
+            if takes_share:
+                return copied(checked(loss(params, part, share)))
+            value, grads = checked(loss(params, part))
             return share * value, {key: share * g for key, g in grads.items()}
 
         def add(one, other):

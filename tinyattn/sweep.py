@@ -137,15 +137,17 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
     environment says otherwise. One that dies loses its point and no other. Ctrl-C ends them.
     """
     running: set[subprocess.Popen] = set()
+    ending = threading.Event()
     pool = ThreadPoolExecutor(os.cpu_count() or 1 if n is None else check_count("n", n))
 
     def map_in_processes(function, *iterables):
         sent = _sent(function)
-        return _InOrder([pool.submit(_ask, running, (sent, arguments)) for arguments in zip(*iterables)])
+        return _InOrder([pool.submit(_ask, running, ending, (sent, arguments)) for arguments in zip(*iterables)])
 
     try:
         yield map_in_processes
     finally:
+        ending.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for process in list(running):
             process.kill()
@@ -181,14 +183,17 @@ def _sent(function):
     return sent
 
 
-def _ask(running, call):
+def _ask(running, ending, call):
     """The answer to a call, a pickled function and its arguments, from a process of its own."""
     one_thread = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "MKL", "OMP")}
     path = os.pathsep.join(place or os.getcwd() for place in sys.path)
     command = [sys.executable, "-c", "from tinyattn import sweep; sweep._answer()"]
     environment = {**one_thread, **os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)  # Ctrl-C is for us
+    with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
         running.add(process)
+        if ending.is_set():
+            process.kill()
         with contextlib.suppress(OSError):
             pickle.dump(call, process.stdin)  # type: ignore[arg-type]
             process.stdin.flush()  # type: ignore[union-attr]
@@ -202,7 +207,7 @@ def _ask(running, call):
 
 def _answer():
     """What such a process does: one call, unless its caller ends first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the caller's to end it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it has no session of its own, Ctrl-C is not for it
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a trial prints is no answer
     sent, arguments = pickle.load(sys.stdin.buffer)
