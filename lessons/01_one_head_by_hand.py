@@ -141,8 +141,9 @@ run.figure(fig, "v_curve")
 # %% [markdown]
 # ## 4. What each mistake looks like
 #
-# Break the backward of one attention layer on purpose, one line at a time, and check every tensor of the *broken
-# twin*. Which ones fail narrows down the mistake: a forgotten row sum spoils dx, dW_Q and dW_K and leaves dW_V and
+# Several heads with their projections make one attention layer (`models.AttentionLayer`, on which every transformer
+# block of this book is built). Break its backward on purpose, one line at a time, and check every tensor of the
+# *broken twin*. Which ones fail narrows down the mistake: a forgotten row sum spoils dx, dW_Q and dW_K and leaves dW_V and
 # dW_O exact; a missing scale in dq spoils dx and dW_Q alone; an error of exactly 1 is a flipped sign. Two mistakes
 # leave dx exact: the mean in dW lies off its way, and the wrong sign in the dx of a linear map enters twice, in W_O
 # and again in W_Q, W_K or W_V, and cancels.

@@ -163,15 +163,17 @@ class Block:
         _, activate_backward = ACTIVATIONS[self.activation]
         g, dr = {}, dy
         if self.hidden:
+            dn_2 = dy
             if self.norm:
-                dy, g["g_2"], g["b_2"] = layernorm_backward(dy, cache.norm_2)  # (5)
-            du, g["W_2"], g["c_2"] = linear_backward(cache.drops[1] * dy, cache.linear_2)  # (4)
+                dn_2, g["g_2"], g["b_2"] = layernorm_backward(dy, cache.norm_2)  # (5)
+            du, g["W_2"], g["c_2"] = linear_backward(cache.drops[1] * dn_2, cache.linear_2)  # (4)
             dr, g["W_1"], g["c_1"] = linear_backward(activate_backward(du, cache.activation), cache.linear_1)  # (3)
-            dr = dr + dy  # (6)
+            dr = dr + dn_2  # (6)
+        dn_1 = dr
         if self.norm:
-            dr, g["g_1"], g["b_1"] = layernorm_backward(dr, cache.norm_1)  # (2)
-        dx, of_layer = self.layer.backward_through(cache.drops[0] * dr, cache.layer)  # (1)
-        dx[..., self.first_query :, :] += dr  # (7)
+            dn_1, g["g_1"], g["b_1"] = layernorm_backward(dr, cache.norm_1)  # (2)
+        dx, of_layer = self.layer.backward_through(cache.drops[0] * dn_1, cache.layer)  # (1)
+        dx[..., self.first_query :, :] += dn_1  # (7)
         return dx, {**of_layer, **g}
 
     @property
