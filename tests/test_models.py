@@ -65,7 +65,7 @@ def test_the_embedding_model_is_its_definition(device, rng, context):
         a = np.exp(e @ params["W_K"] @ (e[-1] @ params["W_Q"]))
         np.testing.assert_allclose(to_numpy(logits)[b, t], a / a.sum() @ e @ params["W1"], rtol=1e-10)
         np.testing.assert_allclose(to_numpy(cache.attention)[b, 0, t, : context + t], a / a.sum(), rtol=1e-10)
-    with pytest.raises(InputError, match="x: expected sequences of more than first_query = 2 tokens, got 2"):
+    with pytest.raises(InputError, match=r"x: expected shape \(batch, 3 or more tokens\), got \(3, 2\)"):
         models.EmbeddingModel(5, 4, first_query=2).forward(params, x[:, :2])
 
 

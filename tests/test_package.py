@@ -39,7 +39,14 @@ def test_dependencies_point_one_way():
         if path.stem != "__init__":
             here = path.relative_to(ROOT / "tinyattn").parts[0].removesuffix(".py")
             for name in imports(path):
-                assert RANK[name] < RANK[here], f"{path.name} imports {name}"
+                assert name in RANK and here in RANK, f"put {name} and {here} in RANKS, where they belong"
+                assert RANK[name] < RANK[here], f"{path.name} imports {name}, which does not stand below it"
+
+
+def test_no_file_of_the_library_is_long():
+    lines = {path.name: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "tinyattn").rglob("*.py")}
+    long = [name for name, n in lines.items() if n > 320]
+    assert not long, f"{', '.join(long)}: expected at most 320 lines; split it along its own seam"
 
 
 def test_every_module_is_an_attribute_and_dir_lists_them_in_reading_order():

@@ -8,17 +8,14 @@ import numpy as np
 from ..attention import AttendCache, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
 from ..errors import (
-    InputError,
     check_floats,
     check_generator,
-    check_ids,
     check_instance,
     check_number,
-    check_shape,
     keep_counts,
 )
 from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward
-from .params import check_params
+from .params import check_input, check_params
 
 # The embedding model of "Focus and Dilution" (arXiv 2605.01199)
 #
@@ -68,20 +65,16 @@ class EmbeddingModel:
     def init(self, rng: np.random.Generator) -> Params:
         """W0 (V, D), W1 (D, V), W_Q and W_K (D, D), drawn in this order."""
         check_generator("rng", rng)
-        return {key: self.scale * rng.normal(size=shape) for key, shape in self._shapes().items()}
+        return {key: self.scale * rng.normal(size=shape) for key, shape in self.shapes.items()}
 
     def check(self, x):
         """Return the token ids x (B, S), or raise InputError. Call it before you put ids on a GPU."""
-        x = check_ids("x", x, self.vocab)
-        check_shape("x", x, (None, None))
-        if x.shape[1] <= self.first_query:
-            raise InputError(f"x: expected sequences of more than first_query = {self.first_query} tokens, got {x.shape[1]}")
-        return x
+        return check_input(x, self.vocab, self.first_query)
 
     def forward(self, params: Params, x: Any) -> tuple[Any, EmbeddingModelCache]:
         """Token ids x (B, S) -> logits (B, T, V), T = S - first_query."""
         x = self.check(x)
-        check_params(params, self._shapes())
+        check_params(params, self.shapes)
         S, first = x.shape[1], self.first_query
         e, embedding = embedding_forward(x, params["W0"])  # (1)
         q, q_cache = linear_forward(e[:, first:], params["W_Q"])  # (2)
@@ -104,6 +97,8 @@ class EmbeddingModel:
         de[:, self.first_query :] += de_q  # (7)
         return {"W0": embedding_backward(de, cache.embedding), "W1": dW1, "W_Q": dW_Q, "W_K": dW_K}  # (1)
 
-    def _shapes(self):
+    @property
+    def shapes(self) -> dict[str, tuple]:
+        """The shape of every parameter."""
         V, D = self.vocab, self.width
         return {"W0": (V, D), "W1": (D, V), "W_Q": (D, D), "W_K": (D, D)}

@@ -82,11 +82,11 @@ class MinimalModel:
         D = self.width
         query = xavier_bound(D, D) if self.query_scale is None else self.query_scale
         value = xavier_bound(D, D) if self.value_scale is None else self.value_scale
-        return {key: rng.uniform(-scale, scale, shape) for scale, (key, shape) in zip((query, value), self._shapes().items())}
+        return {key: rng.uniform(-scale, scale, shape) for scale, (key, shape) in zip((query, value), self.shapes.items())}
 
     def check(self, x):
         """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
-        return check_input(self, x)
+        return check_input(x, self.vocab, self.first_query, self.positions, vectors=True)
 
     def forward(self, params: Params, x: Any) -> tuple[Any, MinimalCache]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S - first_query.
@@ -94,7 +94,7 @@ class MinimalModel:
         Entry t is about the token after position first_query + t.
         """
         x = self.check(x)
-        check_params(params, self._shapes())
+        check_params(params, self.shapes)
         xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
         first = self.first_query
         inputs = self._inputs(x, W_Q.dtype)
@@ -119,10 +119,12 @@ class MinimalModel:
 
     def token_maps(self, params):
         """What each head adds to the logits for a token it looks at: (H, V, V), a row for each token."""
-        check_params(params, self._shapes())
+        check_params(params, self.shapes)
         return params["W_V"][: self.vocab].swapaxes(0, 1)
 
-    def _shapes(self):
+    @property
+    def shapes(self) -> dict[str, tuple]:
+        """The shape of every parameter."""
         D, H, V = self.width, self.heads, self.vocab
         return {"W_Q": (D, H, D), "W_V": (D, H, V)}
 

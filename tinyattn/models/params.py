@@ -49,16 +49,20 @@ def check_params(params: Params, shapes: dict[str, tuple], name: str = "params")
         check_floats(key, params[key], shape)
 
 
-def check_input(model, x):
-    """Return ids x (B, S) as int64, or vectors x (B, S, V), or raise InputError if the model cannot read x."""
-    if getattr(x, "ndim", None) == 3:
-        check_floats("x", x, (None, None, model.vocab))
+def check_input(x: Any, vocab: int, first_query: int, positions: int | None = None, vectors: bool = False) -> Any:
+    """Return ids x (B, S) as int64 or, if they may come, vectors x (B, S, V); or raise InputError.
+
+    S is from first_query + 1 to positions; None: any longer S.
+    """
+    if vectors and getattr(x, "ndim", None) == 3:
+        check_floats("x", x, (None, None, vocab))
     else:
-        x = check_ids("x", x, model.vocab)
+        x = check_ids("x", x, vocab)
         check_shape("x", x, (None, None))
-    least = model.first_query + 1
-    if not least <= x.shape[1] <= model.positions:
-        raise InputError(f"x: expected shape (batch, {least} to {model.positions} tokens), got {tuple(x.shape)}")
+    S, most = x.shape[1], x.shape[1] if positions is None else positions
+    if not first_query < S <= most:
+        tokens = f"{first_query + 1} {'or more' if positions is None else f'to {positions}'} tokens"
+        raise InputError(f"x: expected shape (batch, {tokens}), got {tuple(x.shape)}")
     return x
 
 

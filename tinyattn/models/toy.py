@@ -47,11 +47,11 @@ class ToyLayer:
         """Everything starts at 0: a (T,) or (1,), and W (D, D)."""
         if rng is not None:
             check_generator("rng", rng)
-        return {key: np.zeros(shape) for key, shape in self._shapes().items()}
+        return {key: np.zeros(shape) for key, shape in self.shapes.items()}
 
     def scores(self, a):
         """The row of scores (1, T)."""
-        check_floats("a", a, self._shapes()["a"])
+        check_floats("a", a, self.shapes["a"])
         if not self.shared:
             return a[None]
         xp = namespace(a)
@@ -65,7 +65,7 @@ class ToyLayer:
     def forward(self, params: Params, x: Any) -> tuple[Any, ToyCache]:
         """x (B, T, D) -> y (B, D)."""
         check_floats("x", x, (None, self.length, self.width))
-        check_params(params, self._shapes())
+        check_params(params, self.shapes)
         a = self.scores(params["a"])  # (1)
         m, attend = attend_forward(a, x)  # (2)
         y, linear = linear_forward(m[:, 0], params["W"])  # (3)
@@ -78,5 +78,7 @@ class ToyLayer:
         da, _ = attend_backward(dm[:, None], cache.attend)  # (2)
         return {"a": self.scores_backward(da), "W": dW}  # (1)
 
-    def _shapes(self):
+    @property
+    def shapes(self) -> dict[str, tuple]:
+        """The shape of every parameter."""
         return {"a": (1 if self.shared else self.length,), "W": (self.width, self.width)}

@@ -110,7 +110,7 @@ class Transformer:
 
     def check(self, x: Any) -> Any:
         """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
-        return check_input(self, x)
+        return check_input(x, self.vocab, self.first_query, self.positions, vectors=True)
 
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, outputs), T = S - first_query.
