@@ -1,12 +1,18 @@
+# %% [markdown]
+# # One head by hand
+#
+# Softmax attention for one query, in numbers you can follow on paper.
+#
+# **Question.** What is the gradient of an attention score, and how do you know that
+# yours is right?
+#
+# **You see** three scores worked out digit by digit, on paper and on screen; the
+# derivation the library's code follows; how the error of finite differences depends on
+# their step; and what each mistake in a backward looks like.
+#
+# **Takes** 2 seconds.
+
 # %%
-"""One head by hand: softmax attention for one query, in numbers you can follow on paper.
-
-Question   What is the gradient of an attention score, and how do you know that yours is right?
-You see    three scores worked out digit by digit, on paper and on screen; the derivation the library's code follows;
-           how the error of finite differences depends on their step; and what each mistake in a backward looks like.
-Takes      2 seconds.
-"""
-
 import math
 
 import matplotlib.pyplot as plt
@@ -14,22 +20,25 @@ import numpy as np
 
 from tinyattn import attention, gradcheck, lesson, measure, plot, twins
 
-run = lesson.start("01_one_head_by_hand", __doc__)
+run = lesson.start("01_one_head_by_hand")
 
 # %% [markdown]
 # ## 1. One query, three keys, on paper
 #
-# A head answers one *query*. Each thing that it may read, a *key*, has a *score* a and a *value* v. Softmax turns the
-# scores into weights that sum to 1, the *attention* s; the output y is the average of the values with these weights.
+# A head answers one *query*. Each thing that it may read, a *key*, has a *score* a and
+# a *value* v. Softmax turns the scores into weights that sum to 1, the *attention* s;
+# the output y is the average of the values with these weights.
 #
-# The scores are (ln 2, 0, 0). Exponentials: 2, 1, 1; their sum is 4; so the attention is s = (1/2, 1/4, 1/4).
-# The values are 2, 4, 8; the output is their average y = 2/2 + 4/4 + 8/4 = 4.
-# We want 5. With the loss L = (y - 5)^2 / 2 the output should rise: dL/dy = y - 5 = -1. Call it dy; likewise da is
-# short for dL/da and dv for dL/dv. A value counts by its weight: dv = s dy = (-1/2, -1/4, -1/4).
+# The scores are (ln 2, 0, 0). Exponentials: 2, 1, 1; their sum is 4; so the attention
+# is s = (1/2, 1/4, 1/4). The values are 2, 4, 8; the output is their average y = 2/2 +
+# 4/4 + 8/4 = 4. We want 5. With the loss L = (y - 5)^2 / 2 the output should rise:
+# dL/dy = y - 5 = -1. Call it dy; likewise da is short for dL/da and dv for dL/dv. A
+# value counts by its weight: dv = s dy = (-1/2, -1/4, -1/4).
 #
-# A score acts through all three weights, and the sum of that is dy/da = s (v - y) (section 2 derives it). So the
-# gradient of a score is **da = s dy (v - y)**: here (1/2)(-1)(2-4) = 1, then 0, then (1/4)(-1)(8-4) = -1.
-# Descent subtracts it: the score of the value 8 rises, the score of 2 falls, and 4, which is what we have, stays.
+# A score acts through all three weights, and the sum of that is dy/da = s (v - y)
+# (section 2 derives it). So the gradient of a score is **da = s dy (v - y)**: here
+# (1/2)(-1)(2-4) = 1, then 0, then (1/4)(-1)(8-4) = -1. Descent subtracts it: the score
+# of the value 8 rises, the score of 2 falls, and 4, which is what we have, stays.
 
 # %%
 SCORES = np.array([[math.log(2), 0.0, 0.0]])
@@ -77,8 +86,9 @@ run.figure(fig, "by_hand")
 # %% [markdown]
 # ## 2. The same for any number of queries, keys and heads
 #
-# The library computes y from the scores in a *forward* pass and the gradients from dy in a *backward* pass. The
-# derivation stands right above the code. Here it is, as it stands there.
+# The library computes y from the scores in a *forward* pass and the gradients from dy
+# in a *backward* pass. The derivation stands right above the code. Here it is, as it
+# stands there.
 
 # %%
 print("\n" + lesson.derivation(attention.attend_forward))
@@ -86,10 +96,12 @@ print("\n" + lesson.derivation(attention.attend_forward))
 # %% [markdown]
 # ## 3. How small should the step of a difference be?
 #
-# (f(x+h) - f(x-h)) / 2h is off by about h^2 f'''/6 (the next term of Taylor's series) plus about 1e-16/h (two numbers
-# that agree in all but their last digits are subtracted). The first falls as h falls, the second rises: a V on log
-# axes. Errors are relative, |one - other| / (|one| + |other|): 0 for equal gradients, 1 for opposite ones.
-# In float32 the bottom of the V lies six orders of magnitude higher, which is why gradients are checked in float64.
+# (f(x+h) - f(x-h)) / 2h is off by about h^2 f'''/6 (the next term of Taylor's series)
+# plus about 1e-16/h (two numbers that agree in all but their last digits are
+# subtracted). The first falls as h falls, the second rises: a V on log axes. Errors are
+# relative, |one - other| / (|one| + |other|): 0 for equal gradients, 1 for opposite
+# ones. In float32 the bottom of the V lies six orders of magnitude higher, which is why
+# gradients are checked in float64.
 
 # %%
 case = next(case for case in gradcheck.cases() if case.name == twins.SELF)  # three heads, all sizes different
@@ -141,12 +153,14 @@ run.figure(fig, "v_curve")
 # %% [markdown]
 # ## 4. What each mistake looks like
 #
-# Several heads with their projections make one attention layer (`models.AttentionLayer`, on which every transformer
-# block of this book is built). Break its backward on purpose, one line at a time, and check every tensor of the
-# *broken twin*. Which ones fail narrows down the mistake: a forgotten row sum spoils dx, dW_Q and dW_K and leaves dW_V and
-# dW_O exact; a missing scale in dq spoils dx and dW_Q alone; an error of exactly 1 is a flipped sign. Two mistakes
-# leave dx exact: the mean in dW lies off its way, and the wrong sign in the dx of a linear map enters twice, in W_O
-# and again in W_Q, W_K or W_V, and cancels.
+# Several heads with their projections make one attention layer
+# (`models.AttentionLayer`, on which every transformer block of this book is built).
+# Break its backward on purpose, one line at a time, and check every tensor of the
+# *broken twin*. Which ones fail narrows down the mistake: a forgotten row sum spoils
+# dx, dW_Q and dW_K and leaves dW_V and dW_O exact; a missing scale in dq spoils dx and
+# dW_Q alone; an error of exactly 1 is a flipped sign. Two mistakes leave dx exact: the
+# mean in dW lies off its way, and the wrong sign in the dx of a linear map enters
+# twice, in W_O and again in W_Q, W_K or W_V, and cancels.
 
 # %%
 shown = [twin for twin in twins.TWINS if twin.case == twins.SELF]
@@ -190,5 +204,6 @@ run.finish(settings, attention=on_screen["s"], output=on_screen["y"], score_grad
            v_curve_slopes=[left, right], least_error=float(errors64.min()), twins=len(shown))  # fmt: skip
 
 # %% [markdown]
-# Answer: y = 3.5, dy = -1.5, v - y = (-1.5, 0.5, 2.5), so da = (1.125, -0.1875, -0.9375): the third, and now the
-# second rises too, because 4 lies above the new average.
+# Answer: y = 3.5, dy = -1.5, v - y = (-1.5, 0.5, 2.5), so da = (1.125, -0.1875,
+# -0.9375): the third, and now the second rises too, because 4 lies above the new
+# average.

@@ -1,12 +1,18 @@
+# %% [markdown]
+# # One head looks back
+#
+# It finds the single lag that matters, and its map sharpens.
+#
+# **Question.** A token depends on the token three back and on nothing else. How does a
+# head find that out?
+#
+# **You see** the gradient point at lag 3 before any attention has moved; the attention
+# map settle there; the loss fall to the chain's own entropy rate; and which weights
+# hold what was learnt.
+#
+# **Takes** 6 seconds.
+
 # %%
-"""One head looks back: it finds the single lag that matters, and its map sharpens.
-
-Question   A token depends on the token three back and on nothing else. How does a head find that out?
-You see    the gradient point at lag 3 before any attention has moved; the attention map settle there; the loss fall
-           to the chain's own entropy rate; and which weights hold what was learnt.
-Takes      6 seconds.
-"""
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -17,20 +23,22 @@ LAG = 3
 VOCAB, GENERATED, BATCH = 10, 8, 256
 LEARNING_RATE, CLIP = 0.08, 1.0
 
-run = lesson.start("02_one_head_looks_back", __doc__)
+run = lesson.start("02_one_head_looks_back")
 STEPS, HELD_OUT = (400, 500) if run.quick else (2000, 1000)
 SNAPSHOTS = [0, 25, 100, STEPS]  # steps at which the whole map is kept
 
 # %% [markdown]
 # ## 1. The chain and the model
 #
-# The next token is drawn from softmax(A x_{t-3} / 0.1): A is a random orthogonal matrix and x_{t-3} the token three
-# back as a one-hot, a vector of zeros with a 1 at the token's number. This law is known, so we know what no model can
-# undercut: the entropy rate, the mean of -log p(next token) under it, in nats (natural logarithms).
+# The next token is drawn from softmax(A x_{t-3} / 0.1): A is a random orthogonal matrix
+# and x_{t-3} the token three back as a one-hot, a vector of zeros with a 1 at the
+# token's number. This law is known, so we know what no model can undercut: the entropy
+# rate, the mean of -log p(next token) under it, in nats (natural logarithms).
 #
-# The model is the minimal one: one-hot tokens beside one-hot positions go in, scores of the next token (logits) come
-# out, and in between stands one attention head. A query reads the tokens up to its own place, itself included, so the
-# token at lag 3 stands two places to the left of the query.
+# The model is the minimal one: one-hot tokens beside one-hot positions go in, scores of
+# the next token (logits) come out, and in between stands one attention head. A query
+# reads the tokens up to its own place, itself included, so the token at lag 3 stands
+# two places to the left of the query.
 
 # %%
 chain_rng, weights_rng, held_out_rng, stream_rng = run.rng.spawn(4)
@@ -49,8 +57,9 @@ stream = (run.device.put(losses.check_sequences(model, x)) for x in chain.batche
 # %% [markdown]
 # ## 2. Train, and watch
 #
-# The loss is the cross-entropy, the mean of -log p(next token) under the model. Less the entropy rate it is the excess
-# loss, which is also the mean KL divergence KL(chain's law || model's law); we compute it as that, with less noise.
+# The loss is the cross-entropy, the mean of -log p(next token) under the model. Less
+# the entropy rate it is the excess loss, which is also the mean KL divergence
+# KL(chain's law || model's law); we compute it as that, with less noise.
 
 
 # %%
@@ -71,11 +80,13 @@ lag_attention, excess_loss = float(by_lag[-1, LAG - 1]), float(history["excess"]
 # %% [markdown]
 # ## 3. The first push
 #
-# Values move first: at the very start they are 0, and then da = s dy (v - y) = 0 as well. So hold attention uniform
-# (W_Q = 0), let W_V alone learn for a few steps, and look at -da, averaged over sequences: the direction in which
-# descent would move each score. Lag 3 stands out although no attention has moved; faintly, so does lag 6, through
-# which the past reaches lag 3. And since positions enter as one-hots, this map *is* a block of the gradient, D the
-# width: dW_Q[position t, position j] = sum over sequences of da[t, j] / sqrt(D).
+# Values move first: at the very start they are 0, and then da = s dy (v - y) = 0 as
+# well. So hold attention uniform (W_Q = 0), let W_V alone learn for a few steps, and
+# look at -da, averaged over sequences: the direction in which descent would move each
+# score. Lag 3 stands out although no attention has moved; faintly, so does lag 6,
+# through which the past reaches lag 3. And since positions enter as one-hots, this map
+# *is* a block of the gradient, D the width: dW_Q[position t, position j] = sum over
+# sequences of da[t, j] / sqrt(D).
 
 # %%
 start = model.init(weights_rng)
@@ -140,9 +151,10 @@ bottom.colorbar(image, ax=right, shrink=0.7, label="weight")
 run.figure(fig, "looks_back")
 
 # %% [markdown]
-# Positions talk to positions: the diagonal in the lower right is lag 3. Above it, every query token likes the late
-# positions and dislikes the last two, which lie at lag 3 of no query. Rows and pairs that never occur stay blank.
-# What the head says once it looks there, the matrix A, has been learnt by W_V.
+# Positions talk to positions: the diagonal in the lower right is lag 3. Above it, every
+# query token likes the late positions and dislikes the last two, which lie at lag 3 of
+# no query. Rows and pairs that never occur stay blank. What the head says once it looks
+# there, the matrix A, has been learnt by W_V.
 
 # %%
 needed = (0.5, 0.3) if run.quick else (0.9, 0.05)
@@ -174,6 +186,7 @@ run.finish(settings, lag_attention=lag_attention, excess_loss=excess_loss, entro
            first_push_by_lag=at_lag / at_lag.max())  # fmt: skip
 
 # %% [markdown]
-# Answer: two bright diagonals. The head ends with half its attention on each and about half a nat above the entropy
-# rate: its one value matrix cannot tell which of the two tokens came from which lag. It takes a second head, and why
-# two heads do not at once divide the work between them is a story of its own.
+# Answer: two bright diagonals. The head ends with half its attention on each and about
+# half a nat above the entropy rate: its one value matrix cannot tell which of the two
+# tokens came from which lag. It takes a second head, and why two heads do not at once
+# divide the work between them is a story of its own.

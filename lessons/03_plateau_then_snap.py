@@ -1,12 +1,18 @@
+# %% [markdown]
+# # Plateau, then snap
+#
+# Two numbers explain why attention wakes up all at once.
+#
+# **Question.** A layer trains for thousands of steps, nothing happens, and then it
+# learns within a few hundred. Why?
+#
+# **You see** the plateau as a race of two numbers; its end in closed form; what Euler's
+# method, which is gradient descent, gets wrong at large steps; and the real layer under
+# SGD following the curve.
+#
+# **Takes** 25 seconds.
+
 # %%
-"""Plateau, then snap: two numbers explain why attention wakes up all at once.
-
-Question   A layer trains for thousands of steps, nothing happens, and then it learns within a few hundred. Why?
-You see    the plateau as a race of two numbers; its end in closed form; what Euler's method, which is gradient
-           descent, gets wrong at large steps; and the real layer under SGD following the curve.
-Takes      25 seconds.
-"""
-
 import math
 
 import matplotlib.pyplot as plt
@@ -21,17 +27,18 @@ THRESHOLD = 0.1  # the plateau lasts until the loss is below this, a fifth of it
 PAPER_T, PAPER_D, PAPER_PLATEAU = 512, 64, 5319.27
 TOKENS, WIDTH, BATCH, RATE, SEEDS = 256, 256, 32, 1.0, 5
 
-run = lesson.start("03_plateau_then_snap", __doc__)
+run = lesson.start("03_plateau_then_snap")
 if run.quick:
     TOKENS, WIDTH, SEEDS = 64, 32, 3
 
 # %% [markdown]
 # ## 1. Two numbers
 #
-# T tokens x_t are drawn; the target is W* x_r, r one fixed place. The layer is y = W sum_t softmax(a)_t x_t: it has to
-# learn *where* to look (the scores a) and *what* to do with what it sees (the matrix W). By symmetry, W stays a
-# multiple w of W*, and the scores differ by one number, Delta, between the relevant place and the rest. The library
-# derives their flow:
+# T tokens x_t are drawn; the target is W* x_r, r one fixed place. The layer is y = W
+# sum_t softmax(a)_t x_t: it has to learn *where* to look (the scores a) and *what* to
+# do with what it sees (the matrix W). By symmetry, W stays a multiple w of W*, and the
+# scores differ by one number, Delta, between the relevant place and the rest. The
+# library derives their flow:
 
 # %%
 print(lesson.derivation(TwoNumbers))
@@ -40,12 +47,14 @@ print(lesson.derivation(TwoNumbers))
 # %% [markdown]
 # ## 2. Why a plateau, and when it ends
 #
-# At the start attention is spread over T tokens, so W sees the relevant one only at weight 1/T: w grows at the small
-# rate lambda = 1/(sqrt(d) T). Attention gains nothing while w = 0, for then every value is 0: da = s dy (v - y) = 0.
-# So w moves first, then w drives Delta, and Delta, through exp(Delta), drives w. On the plateau this loop reads
-# dw/dt = lambda exp(Delta), dDelta/dt = lambda w exp(Delta); divide one by the other: Delta = w^2/2. Put that back:
-# lambda t = integral of exp(-u^2/2) du. The integral from 0 to infinity is finite, so w runs away at the finite time
-# **t = sqrt(pi/2) / lambda = 1.2533 sqrt(d) T**. That is the snap.
+# At the start attention is spread over T tokens, so W sees the relevant one only at
+# weight 1/T: w grows at the small rate lambda = 1/(sqrt(d) T). Attention gains nothing
+# while w = 0, for then every value is 0: da = s dy (v - y) = 0. So w moves first, then
+# w drives Delta, and Delta, through exp(Delta), drives w. On the plateau this loop
+# reads dw/dt = lambda exp(Delta), dDelta/dt = lambda w exp(Delta); divide one by the
+# other: Delta = w^2/2. Put that back: lambda t = integral of exp(-u^2/2) du. The
+# integral from 0 to infinity is finite, so w runs away at the finite time **t =
+# sqrt(pi/2) / lambda = 1.2533 sqrt(d) T**. That is the snap.
 
 # %%
 print("\n" + lesson.derivation(TwoNumbers.rate.fget))
@@ -57,10 +66,12 @@ plateau, closed_form, linear = exact.first_times[0], flow.snap_time, float(flow.
 # %% [markdown]
 # ## 3. Descent is Euler's method
 #
-# Gradient descent with learning rate h is Euler's method with step h, bit for bit. Its error is of order h; RK4, four
-# slopes a step, has order 4. Orders are measured on a problem whose answer is known, y' = -2 t y^2. Then both walk
-# through the snap with steps so long that a dozen of them make the whole plateau: RK4 still finds its end, Euler comes
-# late: a descent with a large learning rate waits longer, in its own time, than the flow says.
+# Gradient descent with learning rate h is Euler's method with step h, bit for bit. Its
+# error is of order h; RK4, four slopes a step, has order 4. Orders are measured on a
+# problem whose answer is known, y' = -2 t y^2. Then both walk through the snap with
+# steps so long that a dozen of them make the whole plateau: RK4 still finds its end,
+# Euler comes late: a descent with a large learning rate waits longer, in its own time,
+# than the flow says.
 
 
 # %%
@@ -98,9 +109,10 @@ late = {
 # %% [markdown]
 # ## 4. The real layer, with noise
 #
-# The same layer with all its parameters, T scores and a d x d matrix, trained by SGD on fresh batches. Time is the
-# learning rate times the number of steps. Drawing T d numbers for every sample would take minutes; the gradient needs
-# only two of their linear combinations, whose joint law is known exactly, and those are drawn instead.
+# The same layer with all its parameters, T scores and a d x d matrix, trained by SGD on
+# fresh batches. Time is the learning rate times the number of steps. Drawing T d
+# numbers for every sample would take minutes; the gradient needs only two of their
+# linear combinations, whose joint law is known exactly, and those are drawn instead.
 
 # %%
 print("\n" + lesson.derivation(regression.SingleLocation.stochastic))
@@ -193,4 +205,5 @@ run.finish(settings, plateau=plateau, closed_form=closed_form, linear=linear, eu
            sgd_gap=sgd_gap, sgd_crossings=crossings, flow_crossing=crossing)  # fmt: skip
 
 # %% [markdown]
-# Answer: lambda = B / (sqrt(d) T), so four times. Had every place its own score, it would only be twice: lesson 04.
+# Answer: lambda = B / (sqrt(d) T), so four times. Had every place its own score, it
+# would only be twice: lesson 04.

@@ -1,12 +1,19 @@
+# %% [markdown]
+# # Repetition speeds it up
+#
+# From a rate to a power law, in four ways.
+#
+# **Question.** How does the length of the plateau depend on the number of tokens T,
+# their size d, and on repetition?
+#
+# **You see** sqrt(d) T for the plateau; a gain of B from a token that stands at B
+# places, if they share one score, but only sqrt(B) if each has its own; and what
+# repeating a token across samples does.
+#
+# **Takes** 5 seconds; with --network, which trains real networks over a grid of T and
+# d, a few minutes.
+
 # %%
-"""Repetition speeds it up: from a rate to a power law, in four ways.
-
-Question   How does the length of the plateau depend on the number of tokens T, their size d, and on repetition?
-You see    sqrt(d) T for the plateau; a gain of B from a token that stands at B places, if they share one score, but
-           only sqrt(B) if each has its own; and what repeating a token across samples does.
-Takes      5 seconds; with --network, which trains real networks over a grid of T and d, a few minutes.
-"""
-
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: networks are trained side by side instead
@@ -22,7 +29,7 @@ END = 1e8
 NETWORKS = {"adam": dict(lr=1e-3, steps=4000), "sgd": dict(lr=0.2, steps=20000)}
 NETWORK_T, NETWORK_D, NETWORK_SEEDS = [16, 32, 64], [8, 16, 32], 2
 
-run = lesson.start("04_repetition_speeds_it_up", __doc__, flags={
+run = lesson.start("04_repetition_speeds_it_up", flags={
     "--network": dict(action="store_true", help="train one-layer networks too, over T and d, with Adam and with SGD"),
 })  # fmt: skip
 RTOL = 1e-5 if run.quick else 1e-8
@@ -32,21 +39,27 @@ if run.quick:
 # %% [markdown]
 # ## 1. From a rate to a power law
 #
-# On the plateau of lesson 03, w grows by dw/dt = lambda exp(Delta) with lambda = B / (sqrt(d) T): B places hold B/T of
-# the uniform attention. How Delta answers depends on the parameters.
+# On the plateau of lesson 03, w grows by dw/dt = lambda exp(Delta) with lambda = B /
+# (sqrt(d) T): B places hold B/T of the uniform attention. How Delta answers depends on
+# the parameters.
 #
-# - *One score shared by all B places*: dDelta/dt = lambda w exp(Delta), so Delta = w^2/2, and the snap comes at
-#   sqrt(pi/2) / lambda = 1.2533 sqrt(d) T / B. A token that stands at B places is learnt B times sooner.
-# - *A score for every place*: one score moves only its own 1/B of the attention, so its gradient is B times smaller:
-#   dDelta/dt = (lambda/B) w exp(Delta), Delta = w^2/2B. Then lambda t = integral of exp(-u^2/2B) du, which is
-#   sqrt(pi B/2) at the snap: 1.2533 sqrt(d) T / sqrt(B). Same loss, same data, other parameters, and another law: a
-#   gradient flow depends on the coordinates in which it descends.
-# - *One fixed token with probability p* (B = 1): the relevant token's second moment is g = (1-p)/d, but h = p + (1-p)/d
-#   along the repeated direction. Along d-1 directions together W grows at g sqrt(d-1)/T, along the repeated one at h/T,
-#   and both push Delta, so the length of the two grows by the same loop with lambda = sqrt(h^2 + g^2 (d-1)) / T. Up to
-#   a mixed term 2 p (1-p) under the root, that is sqrt(p^2 d + (1-p)^2) / (sqrt(d) T).
+# - *One score shared by all B places*: dDelta/dt = lambda w exp(Delta), so Delta =
+#   w^2/2, and the snap comes at sqrt(pi/2) / lambda = 1.2533 sqrt(d) T / B. A token
+#   that stands at B places is learnt B times sooner.
+# - *A score for every place*: one score moves only its own 1/B of the attention, so its
+#   gradient is B times smaller: dDelta/dt = (lambda/B) w exp(Delta), Delta = w^2/2B.
+#   Then lambda t = integral of exp(-u^2/2B) du, which is sqrt(pi B/2) at the snap:
+#   1.2533 sqrt(d) T / sqrt(B). Same loss, same data, other parameters, and another law:
+#   a gradient flow depends on the coordinates in which it descends.
+# - *One fixed token with probability p* (B = 1): the relevant token's second moment is
+#   g = (1-p)/d, but h = p + (1-p)/d along the repeated direction. Along d-1 directions
+#   together W grows at g sqrt(d-1)/T, along the repeated one at h/T, and both push
+#   Delta, so the length of the two grows by the same loop with lambda = sqrt(h^2 + g^2
+#   (d-1)) / T. Up to a mixed term 2 p (1-p) under the root, that is sqrt(p^2 d +
+#   (1-p)^2) / (sqrt(d) T).
 #
-# All runs of a law are integrated in one call: the settings of the flow are arrays. The flow with p:
+# All runs of a law are integrated in one call: the settings of the flow are arrays. The
+# flow with p:
 
 # %%
 print(lesson.derivation(ThreeNumbers))
@@ -148,29 +161,35 @@ run.figure(fig, "laws")
 # %% [markdown]
 # ## 2. Where the fits differ from the closed form and from the paper's
 #
-# The closed form has exponents 1 and 1/2 and C = 1.2533; the fit over this grid has 0.973 and 0.502 with C = 1.56. That
-# is no noise but two corrections, seen in the last panel. After the snap w still has to relax, at a rate of order 1/d:
-# a time of order d, which is a share sqrt(d)/T of the plateau. And the other tokens' noise slows w by a share 1/sqrt(d).
-# The first fades with T, and tilts the exponent of T below 1. With d the first grows and the second fades, and in the
-# exponent of d they nearly cancel.
+# The closed form has exponents 1 and 1/2 and C = 1.2533; the fit over this grid has
+# 0.973 and 0.502 with C = 1.56. That is no noise but two corrections, seen in the last
+# panel. After the snap w still has to relax, at a rate of order 1/d: a time of order d,
+# which is a share sqrt(d)/T of the plateau. And the other tokens' noise slows w by a
+# share 1/sqrt(d). The first fades with T, and tilts the exponent of T below 1. With d
+# the first grows and the second fades, and in the exponent of d they nearly cancel.
 #
-# Which runs the paper's 0.99 and 0.49 were fitted to is not known. They are what the same flow gives where the first
-# correction is small: fitted to the runs with T >= 256 and d <= 128 alone, ours has 0.991 and 0.489. C is then 1.44
-# against 1.51, 5% apart, and that much the rounding of the printed exponents allows: C trades against them, a change of
-# T's by 0.01 at T = 1000 moving C by 7%.
+# Which runs the paper's 0.99 and 0.49 were fitted to is not known. They are what the
+# same flow gives where the first correction is small: fitted to the runs with T >= 256
+# and d <= 128 alone, ours has 0.991 and 0.489. C is then 1.44 against 1.51, 5% apart,
+# and that much the rounding of the printed exponents allows: C trades against them, a
+# change of T's by 0.01 at T = 1000 moving C by 7%.
 #
-# With p the exponents agree (1.02 and 0.99), but the paper's C = 2.15 is not ours, 1.37. Nor does it fit the paper's own
-# first law: at p = 0, T = 4096, d = 64 the two give 86,700 and 43,700, where we integrate 42,000. A clock that runs
-# twice as fast in one of the two experiments would explain it; the exponent does not depend on the clock.
+# With p the exponents agree (1.02 and 0.99), but the paper's C = 2.15 is not ours,
+# 1.37. Nor does it fit the paper's own first law: at p = 0, T = 4096, d = 64 the two
+# give 86,700 and 43,700, where we integrate 42,000. A clock that runs twice as fast in
+# one of the two experiments would explain it; the exponent does not depend on the
+# clock.
 
 # %% [markdown]
 # ## 3. Networks (--network)
 #
-# A transformer of one layer and one head, with residual sum and positions, has to find the relevant token, which stands
-# anywhere and is marked by one more feature. Its plateau lasts until the test loss is 0.2 of what saying nothing costs. Under
-# SGD time is steps times learning rate, and its exponents are those of a rate that attention has to multiply up from 1/T;
-# Adam's steps do not shrink with the gradient, and T counts for less. The order of the exponents of T is the paper's; those
-# of d are smaller here, on sizes from 8 to 32 of a network of width 64 with other rates, and why is not known.
+# A transformer of one layer and one head, with residual sum and positions, has to find
+# the relevant token, which stands anywhere and is marked by one more feature. Its
+# plateau lasts until the test loss is 0.2 of what saying nothing costs. Under SGD time
+# is steps times learning rate, and its exponents are those of a rate that attention has
+# to multiply up from 1/T; Adam's steps do not shrink with the gradient, and T counts
+# for less. The order of the exponents of T is the paper's; those of d are smaller here,
+# on sizes from 8 to 32 of a network of width 64 with other rates, and why is not known.
 
 # %%
 networks = {}
@@ -272,5 +291,6 @@ run.finish(
 )
 
 # %% [markdown]
-# Answer: nothing in the closed form, 1/2 whatever B. In the fit it rises to 0.509: with B = 64 the plateau is short, so
-# the time of order d that the loss needs after the snap is a larger part of the whole, and it grows faster than sqrt(d).
+# Answer: nothing in the closed form, 1/2 whatever B. In the fit it rises to 0.509: with
+# B = 64 the plateau is short, so the time of order d that the loss needs after the snap
+# is a larger part of the whole, and it grows faster than sqrt(d).

@@ -1,12 +1,18 @@
+# %% [markdown]
+# # Two heads compete
+#
+# Identical heads stay identical, and a difference of 1e-k decides who leaves and when.
+#
+# **Question.** Several heads read the same input and could share the work. Why do they
+# all first learn the same thing?
+#
+# **You see** what several heads change in the gradient; heads that never part; how long
+# others wait, which grows with the square of the logarithm of their first difference;
+# and the rate that says when and who.
+#
+# **Takes** 20 seconds.
+
 # %%
-"""Two heads compete: identical heads stay identical, and a difference of 1e-k decides who leaves and when.
-
-Question   Several heads read the same input and could share the work. Why do they all first learn the same thing?
-You see    what several heads change in the gradient; heads that never part; how long others wait, which grows with
-           the square of the logarithm of their first difference; and the rate that says when and who.
-Takes      20 seconds.
-"""
-
 import math
 
 import matplotlib.pyplot as plt
@@ -20,7 +26,7 @@ IMPORTANCES, TOKENS, HEADS = [2.89, 1.7, 1.0], 40, 3
 DECADES = list(range(2, 11))  # heads that start 1e-2, ..., 1e-10 apart
 CROWDS, LONG, STARTS = [2, 3, 4, 5], 1e4, 20
 
-run = lesson.start("05_two_heads_compete", __doc__)
+run = lesson.start("05_two_heads_compete")
 if run.quick:
     DECADES, CROWDS, LONG, STARTS = list(range(2, 7)), [2, 3], 2e3, 5
 tight = dict(method="rk45", rtol=1e-8, atol=1e-12)
@@ -31,8 +37,8 @@ m1, m2, _ = IMPORTANCES
 # %% [markdown]
 # ## 1. What several heads change in the gradient
 #
-# One thing. The heads' outputs are added, so all of them are moved by one residual R: what they *together* leave over.
-# Nothing in a head's gradient says which head it is.
+# One thing. The heads' outputs are added, so all of them are moved by one residual R:
+# what they *together* leave over. Nothing in a head's gradient says which head it is.
 
 # %%
 print(lesson.derivation(Factorization))
@@ -40,9 +46,10 @@ print(lesson.derivation(Factorization))
 # %% [markdown]
 # ## 2. Identical heads stay identical
 #
-# Equal states have equal velocities, so they stay equal for ever: not nearly, but to the last bit, if every head is
-# computed by the same operations. All approach the strongest feature and share it, V_j = m_1 e_1 / H, ever more slowly.
-# What does a difference in the last bit do? It is a difference: the heads part, only later.
+# Equal states have equal velocities, so they stay equal for ever: not nearly, but to
+# the last bit, if every head is computed by the same operations. All approach the
+# strongest feature and share it, V_j = m_1 e_1 / H, ever more slowly. What does a
+# difference in the last bit do? It is a difference: the heads part, only later.
 
 # %%
 gap, share = 0.0, 0.0
@@ -60,18 +67,22 @@ bit_leaves = bit.first_times[0]
 # %% [markdown]
 # ## 3. The rate at which they part
 #
-# From here on subscripts count features and positions, a prime is d/dt, and δ is what one head differs by from the mean
-# of the heads. Differences sum to 0, so they leave R as it is, and each head follows its own; while they sit together
-# on feature 1, with s_1 near 1, R holds m_2 on position 2 and to leading order in s_2
+# From here on subscripts count features and positions, a prime is d/dt, and δ is what
+# one head differs by from the mean of the heads. Differences sum to 0, so they leave R
+# as it is, and each head follows its own; while they sit together on feature 1, with
+# s_1 near 1, R holds m_2 on position 2 and to leading order in s_2
 #
-# - simplex: δV_2' = m_2 δs_2, δs_2' = s_2 m_2 δV_2, so the leading rate is **m_2 sqrt(s_2)**;
-# - logits:  δV_2' = m_2 s_2 (δa_2 - δa_1), (δa_2 - δa_1)' = 2 s_2 m_2 δV_2, so it is **sqrt(2) m_2 s_2**.
+# - simplex: δV_2' = m_2 δs_2, δs_2' = s_2 m_2 δV_2, so the leading rate is **m_2
+#   sqrt(s_2)**;
+# - logits:  δV_2' = m_2 s_2 (δa_2 - δa_1), (δa_2 - δa_1)' = 2 s_2 m_2 δV_2, so it is
+#   **sqrt(2) m_2 s_2**.
 #
-# The attention s_2 that is left on position 2 keeps falling, for all heads alike. With V at its optimum for s,
-# V_1 = m_1/H and V_2 = m_2 s_2/H, its logarithm drifts by -c_2 s_2 in the simplex form, where c_k = (m_1^2 - m_k^2)/H
-# (m_k = 0 where no feature stands), so **s_2 = 1/(c_2 t)**. With logits the drift is -c_2 s_2^2 - sum_k c_k s_k^2, over
-# all positions but the first; in the end all c_k s_k^2 are equal, 1/(2 T t), so **s_2 = 1/sqrt(2 T c_2 t)**. Both rates
-# fall like 1/sqrt(t).
+# The attention s_2 that is left on position 2 keeps falling, for all heads alike. With
+# V at its optimum for s, V_1 = m_1/H and V_2 = m_2 s_2/H, its logarithm drifts by -c_2
+# s_2 in the simplex form, where c_k = (m_1^2 - m_k^2)/H (m_k = 0 where no feature
+# stands), so **s_2 = 1/(c_2 t)**. With logits the drift is -c_2 s_2^2 - sum_k c_k
+# s_k^2, over all positions but the first; in the end all c_k s_k^2 are equal, 1/(2 T
+# t), so **s_2 = 1/sqrt(2 T c_2 t)**. Both rates fall like 1/sqrt(t).
 
 
 # %%
@@ -106,20 +117,25 @@ for geometry, flow in flows.items():
 # %% [markdown]
 # ## 4. Why the square of a logarithm
 #
-# A difference eps needs the integral of the rate to reach ln(1/eps). The integral of 1/sqrt(t) is 2 sqrt(t), so
-# sqrt(t) grows like ln(1/eps), and in the limit
-# **t = (m_1^2 - m_2^2) / (4 m_2^2 H) ln^2(1/eps)** in the simplex form, and T times that with logits. There the limit is
-# far away: the c_k s_k^2 become equal like t^(-1/T), and t would have to be 1e60. Until then s_2 sqrt(t) stands up to 8%
-# higher, and the waits are shorter.
+# A difference eps needs the integral of the rate to reach ln(1/eps). The integral of
+# 1/sqrt(t) is 2 sqrt(t), so sqrt(t) grows like ln(1/eps), and in the limit **t = (m_1^2
+# - m_2^2) / (4 m_2^2 H) ln^2(1/eps)** in the simplex form, and T times that with
+# logits. There the limit is far away: the c_k s_k^2 become equal like t^(-1/T), and t
+# would have to be 1e60. Until then s_2 sqrt(t) stands up to 8% higher, and the waits
+# are shorter.
 #
-# When exactly? Let u_j be the logarithm of head j's s_2 over that of the crowd. Beyond first order the δV_2 still sum to
-# 0, as R damps their sum fast: one head's gain is the others' loss. With rate^2 taken out of time,
+# When exactly? Let u_j be the logarithm of head j's s_2 over that of the crowd. Beyond
+# first order the δV_2 still sum to 0, as R damps their sum fast: one head's gain is the
+# others' loss. With rate^2 taken out of time,
 #
-# - simplex: u_j' = m_2 δV_2, δV_2' = m_2 s_2 (e^(u_j) - mean of all e^(u_k)): **u_j'' = e^(u_j) - mean e^(u_k)**;
-# - logits:  u_j' = 2 m_2 s_2 e^(u_j) δV_2, same δV_2'. With w_j = 1 - e^(-u_j): **w_j'' = 1/(1 - w_j) - mean 1/(1 - w_k)**.
+# - simplex: u_j' = m_2 δV_2, δV_2' = m_2 s_2 (e^(u_j) - mean of all e^(u_k)): **u_j'' =
+#   e^(u_j) - mean e^(u_k)**;
+# - logits:  u_j' = 2 m_2 s_2 e^(u_j) δV_2, same δV_2'. With w_j = 1 - e^(-u_j): **w_j''
+#   = 1/(1 - w_j) - mean 1/(1 - w_k)**.
 #
-# Small differences grow like e^time, and then run off to infinity in finite time, as in lesson 03. So there is one number
-# e^C for the lead that *linear* growth has given a head when it in truth leaves. Nothing is fitted.
+# Small differences grow like e^time, and then run off to infinity in finite time, as in
+# lesson 03. So there is one number e^C for the lead that *linear* growth has given a
+# head when it in truth leaves. Nothing is fitted.
 
 
 # %%
@@ -157,8 +173,9 @@ limits = {"simplex": 2 * math.log(10) ** 2 * limit, "logits": 2 * math.log(10) *
 # %% [markdown]
 # ## 5. Who leaves
 #
-# Start the heads at random, 1e-6 apart. Soon after they have gathered on feature 1, long before anything is to be seen,
-# the Jacobian has its fastest directions there, H - 1 equal ones, and the part of the motion in them names a head.
+# Start the heads at random, 1e-6 apart. Soon after they have gathered on feature 1,
+# long before anything is to be seen, the Jacobian has its fastest directions there, H -
+# 1 equal ones, and the part of the motion in them names a head.
 
 # %%
 right, nearest = 0, []
@@ -260,6 +277,7 @@ run.finish(
 )
 
 # %% [markdown]
-# Answer: it takes half the time. Each of six heads has half the value on feature 1, so each is pulled to position 1 half
-# as hard, and twice the attention, s_2 = H / ((m_1^2 - m_2^2) t), is left on position 2. The rate is sqrt(2) times as
-# large at every t, and as it falls like 1/sqrt(t), the wait halves.
+# Answer: it takes half the time. Each of six heads has half the value on feature 1, so
+# each is pulled to position 1 half as hard, and twice the attention, s_2 = H / ((m_1^2
+# - m_2^2) t), is left on position 2. The rate is sqrt(2) times as large at every t, and
+# as it falls like 1/sqrt(t), the wait halves.

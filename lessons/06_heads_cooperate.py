@@ -1,12 +1,18 @@
+# %% [markdown]
+# # Heads cooperate
+#
+# Three heads divide three features among themselves, one stage after the other.
+#
+# **Question.** Once one head has left the crowd, who does what, in which order, and
+# what if heads and features do not match?
+#
+# **You see** three stages over logarithmic time; the same with importances reversed or
+# equal, blocks of positions, a head too many or too few, other starts; and a network
+# trained by gradient descent that follows the same curve.
+#
+# **Takes** 20 seconds.
+
 # %%
-"""Heads cooperate: three heads divide three features among themselves, one stage after the other.
-
-Question   Once one head has left the crowd, who does what, in which order, and what if heads and features do not match?
-You see    three stages over logarithmic time; the same with importances reversed or equal, blocks of positions, a head
-           too many or too few, other starts; and a network trained by gradient descent that follows the same curve.
-Takes      20 seconds.
-"""
-
 import math
 
 import matplotlib.pyplot as plt
@@ -21,7 +27,7 @@ IMPORTANCES, TOKENS, HEADS, EPS = [2.89, 1.7, 1.0], 40, 3, 1e-6
 SIMPLEX_END, LOGITS_END, STARTS = 3000.0, 1600.0, 12
 LAGS, VOCAB, LENGTH, SEQUENCES, RATE, NETWORK_EPS, NETWORK_END = [3, 6, 9], 6, 12, 1200, 0.1, 1e-2, 115.0
 
-run = lesson.start("06_heads_cooperate", __doc__)
+run = lesson.start("06_heads_cooperate")
 if run.quick:
     SIMPLEX_END, STARTS, SEQUENCES, NETWORK_END = 700.0, 3, 300, 60.0
 tight = dict(method="rk45", rtol=1e-8, atol=1e-12)
@@ -38,14 +44,16 @@ def follow(flow, y0, end):
 # %% [markdown]
 # ## 1. Three heads, three features
 #
-# Feature k stands at position k. All heads start 1e-6 apart. First all of them learn feature 1 (lesson 05). Then the
-# residual holds features 2 and 3 only, and the rate m_k sqrt(s_k) is larger for 2: one head leaves for it. That takes
-# feature 2 out of the residual; the next leaves for 3. **The order of stages is the order of importances.** On each
-# plateau the Jacobian names what comes: its leading direction points to the next feature, and to the head that will
-# take it.
+# Feature k stands at position k. All heads start 1e-6 apart. First all of them learn
+# feature 1 (lesson 05). Then the residual holds features 2 and 3 only, and the rate m_k
+# sqrt(s_k) is larger for 2: one head leaves for it. That takes feature 2 out of the
+# residual; the next leaves for 3. **The order of stages is the order of importances.**
+# On each plateau the Jacobian names what comes: its leading direction points to the
+# next feature, and to the head that will take it.
 #
-# At the end a head need not look at its own feature alone. Head 3 keeps half of its attention on position 1 and writes
-# feature 3 from there as well; head 1 takes that back with a negative value. The loss sees only the sum of the heads.
+# At the end a head need not look at its own feature alone. Head 3 keeps half of its
+# attention on position 1 and writes feature 3 from there as well; head 1 takes that
+# back with a negative value. The loss sees only the sum of the heads.
 
 # %%
 simplex = target(IMPORTANCES, TOKENS, "simplex")
@@ -67,21 +75,24 @@ for before, after in zip(half_times[:-1], half_times[1:]):
 # %% [markdown]
 # ## 2. What decides the order
 #
-# Importances, not positions: reversed, the last comes first. Equal importances: no order. All heads first learn a
-# third of every entry, which leaves 4/9 of each feature's loss, and then part, all at once. Blocks of positions
-# instead of single ones: the same stages, each head spread evenly over its block. And the order does not depend on the
-# draw of the start.
+# Importances, not positions: reversed, the last comes first. Equal importances: no
+# order. All heads first learn a third of every entry, which leaves 4/9 of each
+# feature's loss, and then part, all at once. Blocks of positions instead of single
+# ones: the same stages, each head spread evenly over its block. And the order does not
+# depend on the draw of the start.
 #
 # ## 3. More heads, or fewer
 #
-# Four heads for three features: the spare one stays in the crowd, and two heads share feature 1. Two heads for three
-# features: the weakest is given up, and its m_3^2/2 is the loss for ever.
+# Four heads for three features: the spare one stays in the crowd, and two heads share
+# feature 1. Two heads for three features: the weakest is given up, and its m_3^2/2 is
+# the loss for ever.
 #
 # ## 4. Other starts
 #
-# All attention on one wrong position: again a crowd, which heads leave one by one, by their differences, at the rate
-# m_k sqrt(s_k), now with a very small s_k. A waterfall, head j spread over positions 1 to j: the heads differ from the
-# start, nobody has to leave a crowd, and there are no plateaus.
+# All attention on one wrong position: again a crowd, which heads leave one by one, by
+# their differences, at the rate m_k sqrt(s_k), now with a very small s_k. A waterfall,
+# head j spread over positions 1 to j: the heads differ from the start, nobody has to
+# leave a crowd, and there are no plateaus.
 
 # %%
 two_by_two = target(IMPORTANCES, TOKENS, "simplex", blocks=[[0, 1], [2, 3], [4, 5]])
@@ -119,15 +130,18 @@ in_order = int((np.diff(drawn, axis=-1) > 0).all(axis=-1).sum())
 # %% [markdown]
 # ## 5. The bridge to networks
 #
-# The minimal model on the regression variant of the chain: tokens are Gaussian vectors, the target is
-# sum_k A_k x_(t - lag k). If attention depends on positions alone, the output is linear in x, and as x x^T averages to
-# the identity the mean loss is 1/2 |G - Y|^2 with e_k = A_k / |A_k|: the flow above. Two things to mind: scores are
-# divided by sqrt(D), so the learning rate of W_Q is multiplied by D to keep one clock; and the sample's moments are
-# made exact, as those of 1200 ordinary draws would be off by 1/sqrt(1200), 3%, and the target with them.
+# The minimal model on the regression variant of the chain: tokens are Gaussian vectors,
+# the target is sum_k A_k x_(t - lag k). If attention depends on positions alone, the
+# output is linear in x, and as x x^T averages to the identity the mean loss is 1/2 |G -
+# Y|^2 with e_k = A_k / |A_k|: the flow above. Two things to mind: scores are divided by
+# sqrt(D), so the learning rate of W_Q is multiplied by D to keep one clock; and the
+# sample's moments are made exact, as those of 1200 ordinary draws would be off by
+# 1/sqrt(1200), 3%, and the target with them.
 #
-# Full-batch gradient descent, from the same small tilt. "Positions only" trains the entries of W_Q that score positions
-# by positions; what then parts it from the flow is the learning rate (the tests take the same Euler steps with both).
-# "Whole" trains all, and then scores also depend on the tokens, of which the flow knows nothing.
+# Full-batch gradient descent, from the same small tilt. "Positions only" trains the
+# entries of W_Q that score positions by positions; what then parts it from the flow is
+# the learning rate (the tests take the same Euler steps with both). "Whole" trains all,
+# and then scores also depend on the tokens, of which the flow knows nothing.
 
 
 # %%
@@ -296,6 +310,7 @@ run.finish(settings, half_times={"simplex": half_times, "logits": logits_half_ti
            network={"flow": ideal_half_times, **network_half_times})  # fmt: skip
 
 # %% [markdown]
-# Answer: heads 1 and 2 are tilted to positions 1 and 2, which are one block: the residual pulls both positions alike, so
-# the difference between these two heads does not count (up to rounding, which in the end would part them). They act as
-# one head, and two heads learn two features.
+# Answer: heads 1 and 2 are tilted to positions 1 and 2, which are one block: the
+# residual pulls both positions alike, so the difference between these two heads does
+# not count (up to rounding, which in the end would part them). They act as one head,
+# and two heads learn two features.

@@ -1,16 +1,23 @@
+# %% [markdown]
+# # Climbing the ladder
+#
+# A network on the high-order chain learns one block of the past after the other.
+#
+# **Question.** Does the network itself go through the stages of lesson 06, and what
+# does it know at each of them?
+#
+# **You see** its distance to teachers that see one, two or all three blocks of the
+# past: it stops near each before it goes on; where the heads look when they leave a
+# stage; and what each head writes at the end.
+#
+# **Takes** 1 minute.
+#
+# Every variant is a command, with a flag for each setting and a picture like this one:
+# python -m tinyattn.trials ladder --reverse, --lag-weights 0.7,0.3, --spans 4,4,4
+# --stride 2 --heads 4, --importance 1, --query-scale 1e-3, --optimizer sgd, --model
+# full (10 minutes), --seeds 5, and combinations of them (--help).
+
 # %%
-"""Climbing the ladder: a network on the high-order chain learns one block of the past after the other.
-
-Question   Does the network itself go through the stages of lesson 06, and what does it know at each of them?
-You see    its distance to teachers that see one, two or all three blocks of the past: it stops near each before it goes on;
-           where the heads look when they leave a stage; and what each head writes at the end.
-Takes      1 minute.
-
-Every variant is a command, with a flag for each setting and a picture like this one: python -m tinyattn.trials ladder
---reverse, --lag-weights 0.7,0.3, --spans 4,4,4 --stride 2 --heads 4, --importance 1, --query-scale 1e-3, --optimizer sgd,
---model full (10 minutes), --seeds 5, and combinations of them (--help).
-"""
-
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
@@ -20,28 +27,30 @@ import numpy as np
 from tinyattn import lesson, plot, trials
 from tinyattn.trials import figures
 
-run = lesson.start("07_climbing_the_ladder", __doc__, resumable=True)
+run = lesson.start("07_climbing_the_ladder", resumable=True)
 SMALLER = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query_scale=1e-2) if run.quick else {}
 
 # %% [markdown]
 # ## 1. The chain and its ladder
 #
-# The next token depends on the past in blocks: p = softmax of sum_k A_k (sum of the tokens in block k), divided by a
-# temperature, each A_k an orthogonal matrix times an importance, the nearest block first. So we know what a perfect
-# network predicts, and also what one would that sees only the k strongest blocks: rung k of the **ladder**. The
-# distance to a rung is KL(rung k || network).
+# The next token depends on the past in blocks: p = softmax of sum_k A_k (sum of the
+# tokens in block k), divided by a temperature, each A_k an orthogonal matrix times an
+# importance, the nearest block first. So we know what a perfect network predicts, and
+# also what one would that sees only the k strongest blocks: rung k of the **ladder**.
+# The distance to a rung is KL(rung k || network).
 #
 # ## 2. The network
 #
-# The minimal model: one layer of attention, no residual, no norm, no MLP; queries start within 1e-9 of 0 (1e-2 with
-# --quick) and values at 0, so the heads start alike. Cross-entropy instead of squared error, AdamW instead of descent,
-# one-hot tokens instead of Gaussian ones: nothing of lesson 06 is exactly true here. Does its story hold? (It holds under
-# plain SGD as well, later: the gradient is a mean over all positions, so the paper's rate of 0.2 would need 100 times as
-# many steps here as 20.)
+# The minimal model: one layer of attention, no residual, no norm, no MLP; queries start
+# within 1e-9 of 0 (1e-2 with --quick) and values at 0, so the heads start alike.
+# Cross-entropy instead of squared error, AdamW instead of descent, one-hot tokens
+# instead of Gaussian ones: nothing of lesson 06 is exactly true here. Does its story
+# hold? (It holds under plain SGD as well, later: the gradient is a mean over all
+# positions, so the paper's rate of 0.2 would need 100 times as many steps here as 20.)
 #
-# With `--model full`, a transformer of width 255 with residual sums, norms, an MLP and dropout, blocks of four tokens and
-# 9000 sequences, the first rung is left at step 60, the second at 300 (paper: about 65, 450), and the last distance is
-# 0.22 (paper: 0.2).
+# With `--model full`, a transformer of width 255 with residual sums, norms, an MLP and
+# dropout, blocks of four tokens and 9000 sequences, the first rung is left at step 60,
+# the second at 300 (paper: about 65, 450), and the last distance is 0.22 (paper: 0.2).
 
 # %%
 trial = trials.LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **SMALLER)
@@ -50,10 +59,12 @@ found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="t
 # %% [markdown]
 # ## 3. What to look for
 #
-# Each stage of lesson 06 is a rung. While all heads sit on the strongest block the network is nearest to the teacher
-# that sees this block alone (nearest, not equal: the other blocks leak in). One head leaves, and it comes nearest to
-# the teacher of two blocks. At the end, look at what the heads *write*: a head writes the same for a token wherever the
-# token stands; where it still looks at another's block this is wrong, and the other head takes it back.
+# Each stage of lesson 06 is a rung. While all heads sit on the strongest block the
+# network is nearest to the teacher that sees this block alone (nearest, not equal: the
+# other blocks leak in). One head leaves, and it comes nearest to the teacher of two
+# blocks. At the end, look at what the heads *write*: a head writes the same for a token
+# wherever the token stands; where it still looks at another's block this is wrong, and
+# the other head takes it back.
 
 # %%
 fig = figures.ladder(trial, {trial.seed: found})
@@ -91,5 +102,6 @@ kept = ("kl_argmin_steps", "kl_there", "stage_steps", "rungs_in_order", "first_b
 run.finish(trial.settings, **{name: found[name] for name in kept}, kl_at_start=found["kl"][0], final_kl=found["kl"][-1])
 
 # %% [markdown]
-# Answer: near none. The heads coincide and share all three blocks alike, a third of the attention on each, and wait until
-# the tiny difference between them has grown. Then all part at once: lesson 06, equal importances.
+# Answer: near none. The heads coincide and share all three blocks alike, a third of the
+# attention on each, and wait until the tiny difference between them has grown. Then all
+# part at once: lesson 06, equal importances.

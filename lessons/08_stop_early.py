@@ -1,12 +1,18 @@
+# %% [markdown]
+# # Stop early
+#
+# Less data, an earlier stop, a simpler rung.
+#
+# **Question.** With little data a network over-fits. When should it stop, and what has
+# it learnt by then?
+#
+# **You see** the same network on 600, 2000 and 9000 sequences and on an endless stream:
+# the step at which its loss on new sequences is least, the rung of the ladder that it
+# is nearest to there, and what training on would cost.
+#
+# **Takes** 4 minutes.
+
 # %%
-"""Stop early: less data, an earlier stop, a simpler rung.
-
-Question   With little data a network over-fits. When should it stop, and what has it learnt by then?
-You see    the same network on 600, 2000 and 9000 sequences and on an endless stream: the step at which its loss on new
-           sequences is least, the rung of the ladder that it is nearest to there, and what training on would cost.
-Takes      4 minutes.
-"""
-
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
@@ -19,7 +25,7 @@ from tinyattn import lesson, plot, trials
 SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1350]]  # sequences (0: a stream), batch, steps
 SETTINGS = dict(spans=[4, 4, 4], query_scale="xavier", value_scale="xavier", held_out=1000, chunk=100, every=15)
 
-run = lesson.start("08_stop_early", __doc__)
+run = lesson.start("08_stop_early")
 if run.quick:
     SETS = [[60, 60, 150], [300, 300, 300], [2000, 500, 400]]
     SETTINGS |= dict(vocab=16, spans=[2, 2, 2], generated=10, held_out=400, every=10)
@@ -27,13 +33,16 @@ if run.quick:
 # %% [markdown]
 # ## 1. The network sees blocks in order of importance, and noise all the time
 #
-# Lesson 07: a network on this chain learns block 1, then block 2, then block 3. Here the blocks are four tokens long and
-# training starts from Xavier's weights, so the stages are less clean, but their order is the same. In a finite set there is
-# something else to learn: the set itself. A strong block stands out of the noise in a few hundred sequences; a weak
-# block needs thousands, and what a network learns after the last block that stands out does harm on new sequences.
-# So the best step to stop is one at which the network has reached *the rung that the data can carry*.
+# Lesson 07: a network on this chain learns block 1, then block 2, then block 3. Here
+# the blocks are four tokens long and training starts from Xavier's weights, so the
+# stages are less clean, but their order is the same. In a finite set there is something
+# else to learn: the set itself. A strong block stands out of the noise in a few hundred
+# sequences; a weak block needs thousands, and what a network learns after the last
+# block that stands out does harm on new sequences. So the best step to stop is one at
+# which the network has reached *the rung that the data can carry*.
 #
-# The learning rate is constant: otherwise the schedule, not the data, would decide when things happen.
+# The learning rate is constant: otherwise the schedule, not the data, would decide when
+# things happen.
 
 # %%
 found = {}
@@ -45,9 +54,10 @@ for draw, (sequences, batch, steps) in enumerate(SETS):  # the same chain and st
 # %% [markdown]
 # ## 2. Where to stop, and what has been learnt there
 #
-# The excess loss is the cross-entropy on new sequences less that of the true law. Its least value says when to stop. The
-# ladder, which compares with exact laws and not with the tokens that came, says what the network knows at that step.
-# With 600 sequences it is near no rung, 1.6 nats from each: which one is nearest there depends on the seed.
+# The excess loss is the cross-entropy on new sequences less that of the true law. Its
+# least value says when to stop. The ladder, which compares with exact laws and not with
+# the tokens that came, says what the network knows at that step. With 600 sequences it
+# is near no rung, 1.6 nats from each: which one is nearest there depends on the seed.
 
 # %%
 best_step, nearest_rung, best_excess = (
@@ -114,5 +124,6 @@ settings = {**SETTINGS, "sets": SETS}
 run.finish(settings, best_step=best_step, nearest_rung=nearest_rung, best_excess=best_excess, last_excess=last_excess)
 
 # %% [markdown]
-# Answer: there are twice as many tokens to predict as in 600 sequences of 20. The least excess loss falls, from 1.62 to
-# 1.46 at seed 0, but the best step and the rung stay: it takes more than that for the second block.
+# Answer: there are twice as many tokens to predict as in 600 sequences of 20. The least
+# excess loss falls, from 1.62 to 1.46 at seed 0, but the best step and the rung stay:
+# it takes more than that for the second block.

@@ -1,12 +1,18 @@
+# %% [markdown]
+# # Focus and dilution
+#
+# One head, four stages, again and again.
+#
+# **Question.** Attention focuses, blurs and focuses again, and the loss falls in steps.
+# What drives the cycle?
+#
+# **You see** condensation, focus, dilution and renewal on one time axis; when each
+# saddle is left, foretold from it; two matrices that cannot change, and what they say
+# about the integrator's steps; and what frees a flow that is stuck.
+#
+# **Takes** 40 seconds.
+
 # %%
-"""Focus and dilution: one head, four stages, again and again.
-
-Question   Attention focuses, blurs and focuses again, and the loss falls in steps. What drives the cycle?
-You see    condensation, focus, dilution and renewal on one time axis; when each saddle is left, foretold from it; two
-           matrices that cannot change, and what they say about the integrator's steps; and what frees a flow that is stuck.
-Takes      40 seconds.
-"""
-
 import math
 import os
 
@@ -29,7 +35,7 @@ KNOWN = {  # by seed, from SciPy: condensed, 1 - cosine, norm of W_Q, focus, nor
 }
 KNOWN_RATES = {(0.5, 0.5): 3.6e-3, (0.6, 0.8): 2.9e-2, (0.4, 0.9): 3.7e-4}  # (pi_0, rho) where alike tokens part by themselves
 
-run = lesson.start("09_focus_and_dilution", __doc__)
+run = lesson.start("09_focus_and_dilution")
 if run.quick:
     END, STEPS, DRIFT_END, DELTAS, FREQUENT, PERSISTENCE = 400.0, [0.2, 0.1], 100.0, [0.1, 0.05], [0.4, 0.7], [0.5, 0.9]
 tight = dict(method="rk45", rtol=1e-8, atol=1e-10)
@@ -39,9 +45,9 @@ start = flow.start(run.rng, EPS)
 # %% [markdown]
 # ## 1. The flow
 #
-# A token comes again with probability rho, else a fresh one is drawn from pi. One head reads the sequence and predicts
-# the token after the last. Embeddings, scores and readout share the matrix W0: that is why attention and embeddings
-# push each other.
+# A token comes again with probability rho, else a fresh one is drawn from pi. One head
+# reads the sequence and predicts the token after the last. Embeddings, scores and
+# readout share the matrix W0: that is why attention and embeddings push each other.
 
 # %%
 print(lesson.derivation(FocusDilution))
@@ -50,15 +56,18 @@ print(lesson.derivation(FocusDilution))
 # %% [markdown]
 # ## 2. The four stages
 #
-# 1. **Condensation.** At 0 the scores have no gradient and the readout's has rank one, pi (1/d - pi)^T: W0 and W1 become
-#    rank one, W0 along pi, at the rate |pi| |pi - 1/d|. The network predicts pi whatever it sees.
-# 2. **Focus.** On that ray a second saddle waits whose unstable directions lie in W_Q and W_K alone. All turn to the
-#    frequent token, itself most of all.
-# 3. **Dilution.** The frequent token's embedding says "I come again", which is wrong after a rare one. So the rare tokens'
-#    embeddings shrink, pass through zero and grow the other way, and with them their scores: the frequent token stays
-#    focused on itself, but the rare ones turn away from it, and their attention spreads.
-# 4. **Renewal.** The rare tokens differ a little. That opens a new direction of the embeddings, and the next cycle starts:
-#    from t = 600 on token 1 focuses again, now on itself.
+# 1. **Condensation.** At 0 the scores have no gradient and the readout's has rank one,
+#    pi (1/d - pi)^T: W0 and W1 become rank one, W0 along pi, at the rate |pi| |pi -
+#    1/d|. The network predicts pi whatever it sees.
+# 2. **Focus.** On that ray a second saddle waits whose unstable directions lie in W_Q
+#    and W_K alone. All turn to the frequent token, itself most of all.
+# 3. **Dilution.** The frequent token's embedding says "I come again", which is wrong
+#    after a rare one. So the rare tokens' embeddings shrink, pass through zero and grow
+#    the other way, and with them their scores: the frequent token stays focused on
+#    itself, but the rare ones turn away from it, and their attention spreads.
+# 4. **Renewal.** The rare tokens differ a little. That opens a new direction of the
+#    embeddings, and the next cycle starts: from t = 600 on token 1 focuses again, now
+#    on itself.
 
 
 # %%
@@ -71,13 +80,15 @@ later_focus = flow.stages(flow.start(np.random.default_rng(run.options.seed), EP
 # %% [markdown]
 # ## 3. The way out of each saddle, foretold
 #
-# Between two stages the flow is slow: it passes near a critical point, and there the linear flow dx/dt = f + J x foretells
-# where it goes, and when: its growing modes are the next stage. The first two such points have a closed form (derived
-# above): the origin, left at the rate mu, and the condensed point, left at the rate
-# r = rho |c| Cov(pi, log pi) Var(pi) / |pi|^5 in W_Q and W_K alone. The others are found where |f| is least on the way (one
-# before condensation, where the decaying part of the start has died out, tells nothing new). Dilution has no saddle of its
-# own: it follows focus at once.
-# The share of a leading mode in each matrix says which stage comes next: embeddings (W0, W1) or attention (W_Q, W_K).
+# Between two stages the flow is slow: it passes near a critical point, and there the
+# linear flow dx/dt = f + J x foretells where it goes, and when: its growing modes are
+# the next stage. The first two such points have a closed form (derived above): the
+# origin, left at the rate mu, and the condensed point, left at the rate r = rho |c|
+# Cov(pi, log pi) Var(pi) / |pi|^5 in W_Q and W_K alone. The others are found where |f|
+# is least on the way (one before condensation, where the decaying part of the start has
+# died out, tells nothing new). Dilution has no saddle of its own: it follows focus at
+# once. The share of a leading mode in each matrix says which stage comes next:
+# embeddings (W0, W1) or attention (W_Q, W_K).
 
 # %%
 print(lesson.derivation(FocusDilution.condensed_point))
@@ -96,9 +107,11 @@ for i in flow.slow_points(times, path.y):
 # %% [markdown]
 # ## 4. What cannot change, and what that says about steps
 #
-# Along the exact flow two matrices are conserved (derived above). A walk of finite steps moves them, and their drift tells
-# how wrong it is, with no exact solution at hand. It also tells when: the flow turns stiff. Its fastest decay rate grows
-# from 0.5 to 65 at t = 1000; RK4 stands 2.8/step, Euler's method, which is gradient descent, 2/(learning rate).
+# Along the exact flow two matrices are conserved (derived above). A walk of finite
+# steps moves them, and their drift tells how wrong it is, with no exact solution at
+# hand. It also tells when: the flow turns stiff. Its fastest decay rate grows from 0.5
+# to 65 at t = 1000; RK4 stands 2.8/step, Euler's method, which is gradient descent,
+# 2/(learning rate).
 
 
 # %%
@@ -121,10 +134,12 @@ stiffness = [-np.linalg.eigvalsh(flow.jacobian(path.y[np.searchsorted(times, t)]
 # %% [markdown]
 # ## 5. What renews the cycle
 #
-# Make the rare tokens exactly alike, in the data and in the start. Then dilution ends at a point that no direction leaves
-# at a positive rate: the flow is stuck. An asymmetry delta of the data opens a direction, at a rate of order delta; one of
-# the start alone opens nothing. Yet the point is degenerate only for some laws. Differences between alike tokens have a
-# Jacobian of their own, and for a weaker frequent token or a more persistent chain it has a growing direction by itself.
+# Make the rare tokens exactly alike, in the data and in the start. Then dilution ends
+# at a point that no direction leaves at a positive rate: the flow is stuck. An
+# asymmetry delta of the data opens a direction, at a rate of order delta; one of the
+# start alone opens nothing. Yet the point is degenerate only for some laws. Differences
+# between alike tokens have a Jacobian of their own, and for a weaker frequent token or
+# a more persistent chain it has a growing direction by itself.
 
 
 # %%
@@ -385,5 +400,5 @@ run.finish(
 )
 
 # %% [markdown]
-# Answer: Euler's steps stay bounded while step times rate is below 2. At t = 1000 the fastest rate is 65, so below 0.03; at
-# t = 100 it was 1.2, and 1.6 was enough.
+# Answer: Euler's steps stay bounded while step times rate is below 2. At t = 1000 the
+# fastest rate is 65, so below 0.03; at t = 100 it was 1.2, and 1.6 was enough.

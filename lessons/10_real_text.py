@@ -1,13 +1,20 @@
+# %% [markdown]
+# # Real text
+#
+# Words focus, dilute and focus again.
+#
+# **Question.** Does the cycle of lesson 09 happen on real text, and how does one tell
+# it from noise?
+#
+# **You see** for words of high, middle and low frequency: how spread their attention
+# is, what they look at, how their embeddings grow; the turns that were found, beside
+# the loss on text kept out of training; and the same words in random order, where there
+# are no turns.
+#
+# **Takes** 2 to 3 minutes. --text PATH reads a file of your own: WikiText's format,
+# TinyStories' format or plain text.
+
 # %%
-"""Real text: words focus, dilute and focus again.
-
-Question   Does the cycle of lesson 09 happen on real text, and how does one tell it from noise?
-You see    for words of high, middle and low frequency: how spread their attention is, what they look at, how their
-           embeddings grow; the turns that were found, beside the loss on text kept out of training; and the same words
-           in random order, where there are no turns.
-Takes      2 to 3 minutes. --text PATH reads a file of your own: WikiText's format, TinyStories' format or plain text.
-"""
-
 import os
 from pathlib import Path
 
@@ -29,7 +36,7 @@ HELD_OUT, JUDGED = 0.1, 400  # the last share of the text is kept out of trainin
 PAPERS = ["continue", "continued"]  # the paper's word, and one of the same family that is frequent enough in a small text
 RANKS = [0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300]  # words followed, by frequency
 
-run = lesson.start("10_real_text", __doc__, flags={
+run = lesson.start("10_real_text", flags={
     "--text": dict(type=Path, help="a text file in UTF-8; default: stories that the lesson makes itself"),
     "--vocab": dict(type=int, help="words kept, the most frequent; default 500, or all if there are fewer"),
     "--steps": dict(type=int, help="default 5000"),
@@ -59,15 +66,18 @@ if not followed:
 # %% [markdown]
 # ## 1. What is followed
 #
-# The model of lesson 09 with a word for a token: one head, no positions, one matrix of embeddings that serves scores,
-# values and, through W1, predictions. Every word of a stretch of text is predicted from those before it. In a long text
-# a word w looks at word k in proportion to how often k stands there, times exp of the score,
+# The model of lesson 09 with a word for a token: one head, no positions, one matrix of
+# embeddings that serves scores, values and, through W1, predictions. Every word of a
+# stretch of text is predicted from those before it. In a long text a word w looks at
+# word k in proportion to how often k stands there, times exp of the score,
 #
-#     A_wk = count_k exp(Phi_wk) / sum_l count_l exp(Phi_wl),      Phi = W0 W_Q W_K^T W0^T,
+#     A_wk = count_k exp(Phi_wk) / sum_l count_l exp(Phi_wl)
+#     Phi  = W0 W_Q W_K^T W0^T
 #
-# so its attention is a law over the vocabulary, without any noise of evaluation; what still shakes it is the choice of
-# batches. Its entropy is high when attention is spread (diluted), low when it is focused. (The stretches of 32 words that
-# are trained on are short of that limit: there a word is always among what it sees itself.)
+# so its attention is a law over the vocabulary, without any noise of evaluation; what
+# still shakes it is the choice of batches. Its entropy is high when attention is spread
+# (diluted), low when it is focused. (The stretches of 32 words that are trained on are
+# short of that limit: there a word is always among what it sees itself.)
 
 
 # %%
@@ -100,15 +110,18 @@ control = train_on(corpus.shuffled(for_shuffling), for_shuffled, "shuffled")
 # %% [markdown]
 # ## 2. Turns
 #
-# A turn is attention that focuses, dilutes and focuses again: its entropy falls, rises and falls, each time by at least
-# 0.2 of the range of that curve, by 5 times its noise, and by 0.1 nats, a tenth of the number of words looked at. Evaluation
-# has no noise; what shakes a curve is the choice of batches, and its size is taken from the curve itself: the median change
-# from one look to the next, as of a Gaussian. Turns are counted once the words' frequencies are learnt: before, while the
-# network condenses, the most frequent word swings in shuffled text as well.
+# A turn is attention that focuses, dilutes and focuses again: its entropy falls, rises
+# and falls, each time by at least 0.2 of the range of that curve, by 5 times its noise,
+# and by 0.1 nats, a tenth of the number of words looked at. Evaluation has no noise;
+# what shakes a curve is the choice of batches, and its size is taken from the curve
+# itself: the median change from one look to the next, as of a Gaussian. Turns are
+# counted once the words' frequencies are learnt: before, while the network condenses,
+# the most frequent word swings in shuffled text as well.
 #
-# Shuffled text, judged by the same rule, shows what frequencies and batches do alone. What it does not show is how strongly
-# batches throw about a network that has learnt an order: a word with many turns is one of those, and the cycle is the
-# deep turn that takes hundreds of steps.
+# Shuffled text, judged by the same rule, shows what frequencies and batches do alone.
+# What it does not show is how strongly batches throw about a network that has learnt an
+# order: a word with many turns is one of those, and the cycle is the deep turn that
+# takes hundreds of steps.
 
 
 # %%
@@ -217,6 +230,7 @@ run.finish(
 )
 
 # %% [markdown]
-# Answer: Adam divides each gradient by its own size, so its steps do not shrink with the gradient. In shuffled text nothing
-# is left to learn after a while and the gradient is noise of batches; Adam turns that noise into steps as long as before,
-# and attention can wander far. Under SGD it stays nearly where it is.
+# Answer: Adam divides each gradient by its own size, so its steps do not shrink with
+# the gradient. In shuffled text nothing is left to learn after a while and the gradient
+# is noise of batches; Adam turns that noise into steps as long as before, and attention
+# can wander far. Under SGD it stays nearly where it is.

@@ -1,12 +1,18 @@
+# %% [markdown]
+# # Recall takes two layers
+#
+# A skill that comes in one snap, and what repetition does to its coming.
+#
+# **Question.** What must the first layer write so that the second can look a value up?
+# And does repetition help or hinder?
+#
+# **You see** one layer fail and two succeed after a plateau, two patterns of attention
+# rising together; when that happens for more pairs and more tokens; what repetition
+# speeds up and what it delays; and repetition that adapts.
+#
+# **Takes** 4 to 6 minutes. It goes on where it was interrupted.
+
 # %%
-"""Recall takes two layers: a skill that comes in one snap, and what repetition does to its coming.
-
-Question   What must the first layer write so that the second can look a value up? And does repetition help or hinder?
-You see    one layer fail and two succeed after a plateau, two patterns of attention rising together; when that happens
-           for more pairs and more tokens; what repetition speeds up and what it delays; and repetition that adapts.
-Takes      4 to 6 minutes. It goes on where it was interrupted.
-"""
-
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: runs stand side by side instead
@@ -22,7 +28,7 @@ GRID = [(pairs, tokens) for tokens in (16, 32, 64) for pairs in (4, 6, 8, 12)]
 ACROSS, IN_CONTEXT, HIGH = [0.1, 0.2, 0.4, 0.6], [1.5, 2.0, 4.0], [0.8, 0.95]
 SEEDS_IN_CONTEXT = 3
 
-run = lesson.start("11_recall_takes_two_layers", __doc__)
+run = lesson.start("11_recall_takes_two_layers")
 if run.quick:
     PAIRS, TOKENS, SEEDS, STEPS, GRID, ACROSS, IN_CONTEXT, HIGH = 4, 16, 2, 450, [], [0.2], [], []
 task = dict(pairs=PAIRS, vocab=TOKENS, steps=STEPS, every=20 if run.quick else 10)
@@ -44,13 +50,15 @@ def when(results, what="emerged"):
 # %% [markdown]
 # ## 1. One layer fails, and why
 #
-# A sequence is k_1 v_1 k_2 v_2 ... q: find q among the keys and say the value behind it. In one layer the query scores
-# every place by what stands there and by the position, a(q, x_j, j), and adds up what it finds, f(x_j, j). At the place of
-# a value nothing tells which key stands before it: the score of v_i cannot depend on k_i. So the best that one layer can do
-# is to guess among the values: 1 in 8.
+# A sequence is k_1 v_1 k_2 v_2 ... q: find q among the keys and say the value behind
+# it. In one layer the query scores every place by what stands there and by the
+# position, a(q, x_j, j), and adds up what it finds, f(x_j, j). At the place of a value
+# nothing tells which key stands before it: the score of v_i cannot depend on k_i. So
+# the best that one layer can do is to guess among the values: 1 in 8.
 #
-# Two layers can: the first writes into each value's place which key stands before it (a previous-token head), the second
-# matches the query with that. Or one layer can, if its input carries the token before each one. That is all that is missing.
+# Two layers can: the first writes into each value's place which key stands before it (a
+# previous-token head), the second matches the query with that. Or one layer can, if its
+# input carries the token before each one. That is all that is missing.
 
 # %%
 two, one, helped = runs("depth", {"depth": 2}, {"depth": 1}, {"depth": 1, "previous": True})
@@ -58,7 +66,8 @@ two, one, helped = runs("depth", {"depth": 2}, {"depth": 1}, {"depth": 1, "previ
 # %% [markdown]
 # ## 2. More pairs, more tokens
 #
-# The snap comes later the more there is to tell apart. A power law is fitted to the step at which clean accuracy exceeds 1/2.
+# The snap comes later the more there is to tell apart. A power law is fitted to the
+# step at which clean accuracy exceeds 1/2.
 
 # %%
 grid = runs("grid", *({"pairs": pairs, "vocab": tokens} for pairs, tokens in GRID), over=seeds[:1])
@@ -68,16 +77,21 @@ law = measure.fit_power_law(grid_at, n_pairs=[pairs for pairs, _ in GRID], n_tok
 # %% [markdown]
 # ## 3. Repetition, across samples and in context
 #
-# *Across samples*: with probability p the query is one of two favoured tokens. Their keys are met more often, so the
-# circuit is found for them first, and it serves the others too: the clean skill comes sooner. With p near 1 others are hardly
-# ever asked for, and the network learns the favoured ones alone, until the few other questions catch up.
+# *Across samples*: with probability p the query is one of two favoured tokens. Their
+# keys are met more often, so the circuit is found for them first, and it serves the
+# others too: the clean skill comes sooner. With p near 1 others are hardly ever asked
+# for, and the network learns the favoured ones alone, until the few other questions
+# catch up.
 #
-# *In context*: each place holds the query with probability B/N. Then its value stands there several times, and saying the
-# value that stands there most often is right ever more often, without any look at the keys. That is learnt first, the
-# training loss falls early, and there is less left to push towards the circuit: the clean skill comes later.
+# *In context*: each place holds the query with probability B/N. Then its value stands
+# there several times, and saying the value that stands there most often is right ever
+# more often, without any look at the keys. That is learnt first, the training loss
+# falls early, and there is less left to push towards the circuit: the clean skill comes
+# later.
 #
-# The paper reports that a little repetition in context speeds learning up by 4. Its threshold is 5% accuracy, which lies below
-# guessing among the values in the context (12.5%). What repetition speeds up is that first skill, which looks at values.
+# The paper reports that a little repetition in context speeds learning up by 4. Its
+# threshold is 5% accuracy, which lies below guessing among the values in the context
+# (12.5%). What repetition speeds up is that first skill, which looks at values.
 
 # %%
 across = dict(zip(ACROSS, runs("across samples", *({"p": p} for p in ACROSS))))
@@ -97,8 +111,9 @@ def most_frequent(B, n=4000):
 # %% [markdown]
 # ## 4. Diversity that adapts
 #
-# While the clean loss stands still, raise p; once it falls, lower it again. The rule and its
-# settings (`trials.AdaptiveRepetition`) were chosen on other seeds than those judged here.
+# While the clean loss stands still, raise p; once it falls, lower it again. The rule
+# and its settings (`trials.AdaptiveRepetition`) were chosen on other seeds than those
+# judged here.
 
 # %%
 (adaptive,) = runs("adaptive", {"adaptive": {}})
@@ -273,5 +288,6 @@ run.finish(settings, clean_accuracy=ends, snap_step={"2": when(two), "1": when(o
            adaptive={"step_to_95": adapted, "best_constant": best_each, "best_constant_p": best_p})  # fmt: skip
 
 # %% [markdown]
-# Answer: it succeeds as well. Then the query matches the key's own place, where its input shows the key and, beside it, the
-# value that follows (with nothing after the query itself, or the answer would be given away).
+# Answer: it succeeds as well. Then the query matches the key's own place, where its
+# input shows the key and, beside it, the value that follows (with nothing after the
+# query itself, or the answer would be given away).

@@ -83,9 +83,58 @@ def on_the_stand_in(path, folder):
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_opens_as_a_notebook_and_says_what_it_is(lesson):
     text = lesson.read_text(encoding="utf-8")
-    assert text.startswith("# %%\n") and text.count("# %% [markdown]\n# ## ") >= 2
-    assert all(word in text for word in ("\nQuestion ", "\nYou see ", "\nTakes ", "run.exercise(", "\n# Answer:"))
+    assert text.startswith("# %% [markdown]\n# # ") and text.count("# %% [markdown]\n# ## ") >= 2
+    assert all(word in text for word in ("**Question.** ", "**You see** ", "**Takes** ", "run.exercise(", "\n# Answer:"))
     assert "import lessons" not in text
+    wide = [line for line in text.splitlines() if line.startswith("# ") and not line.startswith("# %%") and len(line) > 88]
+    assert not wide, f"{len(wide)} lines of text are wider than 88 columns and would be cut on a page: {wide[0]}"
+
+
+NOTEBOOK = """
+import sys, types
+sys.modules["ipykernel"] = types.ModuleType("ipykernel")
+import matplotlib
+matplotlib.use("Agg")
+cells = [cell for cell in open(sys.argv[1], encoding="utf-8").read().split("# %%") if not cell.startswith(" [markdown]")]
+for cell in cells:
+    for _ in range(int(sys.argv[2])):
+        exec(cell, globals())
+"""
+
+
+def as_a_notebook(path, folder, times=1, **env):
+    """Run the code cells of a lesson, each so many times, as a notebook would."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYATTN_DEVICE": "", **env}
+    return subprocess.run([sys.executable, "-c", NOTEBOOK, str(path), str(times)], cwd=folder, env=env, capture_output=True,
+                          text=True, encoding="utf-8")  # fmt: skip
+
+
+def test_a_lesson_runs_as_a_notebook_with_nothing_in_a_red_box(tmp_path):
+    lesson = next(path for path in LESSONS if path.stem.startswith("02"))
+    done = as_a_notebook(lesson, tmp_path, TINYATTN_QUICK="1")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert "One head looks back" not in done.stdout, "the page shows its own heading"
+    record = json.loads((tmp_path / "out" / lesson.stem / "results.json").read_text(encoding="utf-8"))
+    assert record["settings"]["quick"] and all(record["claims"].values())
+
+
+def test_cells_may_be_run_twice_and_a_claim_that_fails_is_one_clear_error(tmp_path):
+    path = tmp_path / "tiny.py"
+    path.write_text(
+        "# %%\nfrom tinyattn import lesson\nrun = lesson.start('tiny', quick=True, seed=3)\n"
+        "# %%\nimport matplotlib.pyplot as plt\nrun.figure(plt.figure(), 'figure')\nrun.claim('two is even', True)\n"
+        "run.claim('three is even', SEEN)\n# %%\nrun.finish({})\n"
+    )
+    whole = path.read_text()
+    path.write_text(whole.replace("SEEN", "True"))
+    done = as_a_notebook(path, tmp_path, 2)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text(encoding="utf-8"))
+    assert record["figures"] == ["figure.png"] and len(record["claims"]) == 2
+    assert record["seed"] == 3 and record["settings"]["quick"]
+    path.write_text(whole.replace("SEEN", "False"))
+    done = as_a_notebook(path, tmp_path)
+    assert done.stderr.splitlines()[-1] == "tinyattn.lesson.ClaimError: claim does not hold: three is even"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +170,7 @@ def test_a_long_lesson_continues_from_its_checkpoint(tmp_path):
 
 def script(folder, body, name="tiny"):
     path = folder / f"{name}.py"
-    path.write_text(f'from tinyattn import lesson\nrun = lesson.start("{name}", "A tiny lesson.")\n{body}')
+    path.write_text(f'from tinyattn import lesson\nrun = lesson.start("{name}")\n{body}')
     return path
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError, check_array, check_floats, check_some
+from .progress import in_notebook
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Params = dict[str, Any]  # arrays by name, and whatever has the same names
@@ -183,7 +184,7 @@ def _first_line(error):
 
 @functools.cache
 def _say_once(sentence):
-    print(sentence, file=sys.stderr)
+    print(sentence, file=sys.stdout if in_notebook() else sys.stderr)
 
 
 def _leave(leaf):

@@ -1,12 +1,12 @@
 """What every lesson shares: its flags, its table "paper | here", results.json, and the claim checked at the end.
 
-    run = lesson.start("02_one_head_looks_back", __doc__)
+    run = lesson.start("02_one_head_looks_back")
     ...
     run.figure(fig, "maps")
     run.compare([("what", paper's number or None, ours)])
     run.claim("attention settles on lag 3", lag_attention > 0.9)
     run.exercise("a question, whose answer stands at the end of the file")
-    run.finish(lag_attention=lag_attention)
+    run.finish(dict(lag=LAG), lag_attention=lag_attention)
 
 Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a traceback, if the input
 cannot be used.
@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import functools
 import inspect
+import itertools
 import json
 import os
 import platform
@@ -35,7 +36,7 @@ from . import __version__, backend, plot
 from .checkpoint import Checkpoint
 from .errors import CommandLine, InputError, check_count, shown
 from .kept import check_writable, plain, source_digest, write_whole
-from .progress import Interrupted
+from .progress import Interrupted, in_notebook
 from .sweep import processes, sweep
 from .train import Diverged
 
@@ -51,7 +52,7 @@ class Lesson:
     options: argparse.Namespace
     backend: backend.Backend
     rng: np.random.Generator
-    claims: list = field(default_factory=list)
+    claims: dict = field(default_factory=dict)
     figures: list = field(default_factory=list)
     question: str = ""
     started: float = field(default_factory=time.perf_counter)
@@ -109,7 +110,8 @@ class Lesson:
     def figure(self, figure, name):
         """Write the figure to NAME.png in the output folder."""
         figure.savefig(self.out / f"{name}.png")
-        self.figures.append(f"{name}.png")
+        if f"{name}.png" not in self.figures:  # a cell may be run twice
+            self.figures.append(f"{name}.png")
         print(f"figure: {self.out / name}.png")
 
     def compare(self, rows, before="paper"):
@@ -126,25 +128,27 @@ class Lesson:
         """Note a claim and whether it holds, a bool. `finish` reports all claims."""
         if not isinstance(holds, (bool, np.bool_)):
             raise InputError(f"holds: expected True or False of {sentence!r}, got {shown(holds)}")
-        self.claims.append((sentence, bool(holds)))
+        self.claims[sentence] = bool(holds)
 
     def exercise(self, question):
         """The question that the lesson closes with."""
         self.question = question
 
     def finish(self, settings, **results):
-        """Write results.json, show figures, report claims. Exits with status 1 if one does not hold.
+        """Write results.json, show figures, report claims. One that does not hold ends with status 1.
+
+        In a notebook it raises ClaimError instead.
 
         settings: a dict of all that the results depend on, besides the flags, as they were used.
         """
-        broken = [sentence for sentence, holds in self.claims if not holds]
+        broken = [sentence for sentence, holds in self.claims.items() if not holds]
         versions = {"tinyattn": __version__, "python": platform.python_version(), "numpy": np.__version__}
         if self.used != "cpu":
             versions["cupy"] = self.backend.xp.__version__
         flags = {key: value for key, value in vars(self.options).items() if key not in ("out", "no_show", "device")}
         record = {
             **results,
-            "claims": dict(self.claims),
+            "claims": self.claims,
             "figures": self.figures,
             "settings": {**flags, **settings, "device": self.used},
             "seed": self.options.seed,
@@ -153,42 +157,59 @@ class Lesson:
         }
         text = json.dumps(plain("results", record, gaps=True), indent=2) + "\n"
         write_whole(self.out / "results.json", lambda file: file.write(text.encode()))
-        for sentence, holds in self.claims:
+        for sentence, holds in self.claims.items():
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
         print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
         if self.question:
             print(f"\nExercise: {self.question}\nAnswer: at the end of lessons/{self.name}.py")
         if not self.options.no_show and matplotlib.get_backend().lower() != "agg":
             plt.show()
+        if broken and in_notebook():
+            raise ClaimError(f"claim does not hold: {'; '.join(broken)}")
         if broken:
             sys.exit(f"claim does not hold: {'; '.join(broken)}")
 
 
-def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, resumable: bool = False) -> Lesson:
-    """Read the command line of lesson `name` and prepare its run.
+class ClaimError(AssertionError):
+    """A claim of a lesson does not hold."""
 
+
+def start(
+    name: str,
+    *,
+    quick: bool | None = None,
+    seed: int = 0,
+    flags: dict[str, dict[str, Any]] | None = None,
+    resumable: bool = False,
+) -> Lesson:
+    """Prepare a run of lesson `name`: of its script by the command line, or in a notebook by these arguments.
+
+    quick:     run what --quick runs; None: if TINYATTN_QUICK is set in the environment, and not 0.
+    seed:      the default of --seed.
     flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are
                in `run.options`.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
     An earlier run's results.json and the figures that it lists move into the output folder's
-    subfolder `earlier`. In a notebook the defaults hold.
+    subfolder `earlier`.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters
-    parser = CommandLine(prog=f"{name}.py", description=doc, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="whole number >= 0; the same seed gives the same run")
+    if quick is None:
+        quick = os.environ.get("TINYATTN_QUICK", "0") not in ("", "0")
+    text = _opening()
+    parser = CommandLine(prog=f"{name}.py", description=text, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seed", type=int, default=seed, help="whole number >= 0; the same seed gives the same run")
     parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
-    parser.add_argument("--quick", action="store_true", help="a shorter run, with a weaker claim")
+    parser.add_argument("--quick", action="store_true", default=quick, help="a shorter run, with a weaker claim")
     parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
     parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
     if resumable:
         parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
     for flag, settings in (flags or {}).items():
         parser.add_argument(flag, **settings)
-    in_notebook = "ipykernel" in sys.modules
-    options = parser.parse_args([] if in_notebook else None)
-    if not in_notebook:
+    options = parser.parse_args([] if in_notebook() else None)
+    if not in_notebook():
         sys.excepthook = _one_line
     if options.no_show:
         matplotlib.use("Agg")
@@ -199,8 +220,20 @@ def start(name: str, doc: str, flags: dict[str, dict[str, Any]] | None = None, r
         raise InputError(f"--resume: expected a checkpoint in {options.out}, got none")
     check_writable("--out", options.out)
     _set_aside(options.out)
-    print(f"{name}: {doc.strip().splitlines()[0]}\n")
+    if text:
+        print(f"{text.splitlines()[0].strip('# ')}\n")
     return Lesson(name, options, device, np.random.default_rng(options.seed))
+
+
+def _opening():
+    """The first Markdown cell of the script that runs; "" in a notebook, which shows it itself."""
+    lines: list[str] = []
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        lines = Path(str(sys.modules["__main__"].__file__)).read_text(encoding="utf-8").splitlines()
+    if not lines or not lines[0].startswith("# %% [markdown]"):
+        return ""
+    cell = itertools.takewhile(lambda line: line.startswith("#") and not line.startswith("# %%"), lines[1:])
+    return "\n".join(line[2:] for line in cell)
 
 
 def derivation(code):

@@ -14,6 +14,11 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
+def in_notebook() -> bool:
+    """Whether this runs in a notebook, where the command line is not ours and stderr is a red box."""
+    return "ipykernel" in sys.modules
+
+
 class _Bar(tqdm):
     """A bar that notes when it was last seen."""
 
