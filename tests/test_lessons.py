@@ -90,6 +90,18 @@ def test_a_lesson_opens_as_a_notebook_and_says_what_it_is(lesson):
     assert not wide, f"{len(wide)} lines of text are wider than 88 columns and would be cut on a page: {wide[0]}"
 
 
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_the_derivations_that_a_lesson_prints_fit_a_page(lesson):
+    text = lesson.read_text(encoding="utf-8")
+    names = re.findall(r"lesson\.derivation\((.*?)\)", text)
+    imports = "\n".join(re.findall(r"^from tinyattn.*$", text, re.M))
+    space: dict = {}
+    exec(imports, space)
+    for name in names:
+        wide = [line for line in space["lesson"].derivation(eval(name, space)).splitlines() if len(line) > 88]
+        assert not wide, f"the derivation above {name} has {len(wide)} lines wider than 88 columns: {wide[0]}"
+
+
 NOTEBOOK = """
 import sys, types
 sys.modules["ipykernel"] = types.ModuleType("ipykernel")

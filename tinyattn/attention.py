@@ -19,18 +19,20 @@ from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, sof
 #     (1)  a_tj = -inf where the pair (t, j) is hidden
 #     (2)  s_tj = softmax of row t of a
 #     (3)  y_t  = sum_j s_tj v_j
-#   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j s_tj δv_j, so
+#   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j
+#   s_tj δv_j, so
 #     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
 #     (5)  ds_tj = dy_t . v_j                = dy v^T
 #     (6)  da_tj = s_tj (ds_tj - sum_i s_ti ds_ti)                 the backward of softmax
-#   Put (5) into (6): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands the line
-#   this book is about,
+#   Put (5) into (6): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands
+#   the line this book is about,
 #
 #          da_tj = s_tj dy_t . (v_j - y_t)
 #
-#   Descent raises the score of a key whose value would serve better (lower the loss more) than the
-#   average that is read now, and in proportion to the attention already paid to it: no attention,
-#   no learning. A hidden pair has s = 0, so its gradient vanishes here without a line of code.
+#   Descent raises the score of a key whose value would serve better (lower the loss more)
+#   than the average that is read now, and in proportion to the attention already paid to
+#   it: no attention, no learning. A hidden pair has s = 0, so its gradient vanishes here
+#   without a line of code.
 
 
 class AttendCache(NamedTuple):
@@ -116,8 +118,8 @@ def multihead_backward(dy, cache):
 #     (5)  y = sum over heads and their coordinates of r W_O
 #   x is used three times, so it receives three gradients, and they add up:
 #     (6)  dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
-#   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T dv, dW_O =
-#   r^T dy.
+#   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T
+#   dv, dW_O = r^T dy.
 
 
 class SelfAttentionCache(NamedTuple):

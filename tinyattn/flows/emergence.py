@@ -5,10 +5,8 @@ relevant places. The layer: y = W sum_t s_t x_t with s = softmax(a); the loss L 
 2, where |W* e| = 1 for unit vectors e. From its start at 0 the loss rests near 1/2, on a plateau,
 and then falls all at once.
 
-A flow is a small dataclass of settings, callable as f(t, y) for `ode.integrate`. States are arrays
-(..., 2) or
-(..., 3); each setting may be an array over the leading axes, so that many runs go through one call. On a GPU such
-settings must be there as well as the state: TwoNumbers(put(T), put(d)).
+States are arrays (..., 2) or (..., 3). Each setting may be an array over the leading axes, so that
+many runs go through one call; on a GPU such settings must be there too: TwoNumbers(put(T), put(d)).
 """
 
 import math
@@ -25,24 +23,28 @@ MOST = 1e100  # largest size: products of them are still numbers
 
 # Two numbers are enough
 #
-#   By symmetry W stays on the line of W*, W = w W*/|W*| with |W*| = sqrt(d), and scores stay equal
-#   among the relevant places and among the others; Delta is their difference. Write A for the
-#   attention on all relevant places together; each of the others has (1-A)/(T-B). The relevant
-#   token is missed by A w - sqrt(d); the others add their noise:
+#   By symmetry W stays on the line of W*, W = w W*/|W*| with |W*| = sqrt(d), and scores
+#   stay equal among the relevant places and among the others; Delta is their difference.
+#   Write A for the attention on all relevant places together; each of the others has
+#   (1-A)/(T-B). The relevant token is missed by A w - sqrt(d); the others add their
+#   noise:
 #     (1)  A = B / ((T-B) exp(-Delta) + B)
-#     (2)  L = [ miss^2 + (1-A) w noise ] / 2d       with   miss = A w - sqrt(d),   noise = (1-A) w / (T-B)
+#     (2)  L = [ miss^2 + (1-A) w noise ] / 2d
+#          with   miss = A w - sqrt(d),   noise = (1-A) w / (T-B)
 #     (3)  dw/dt = -dL/dw = -[ A miss + (1-A) noise ] / d
 #     (4)  -dL/dA = -w [ miss - noise ] / d
-#   How Delta moves depends on what the parameters are: a gradient flow is not the same in other
-#   coordinates.
-#   *Shared*: Delta is itself the parameter, one number that scores every relevant place. Since
-#   dA/dDelta = A (1-A),
+#   How Delta moves depends on what the parameters are: a gradient flow is not the same in
+#   other coordinates.
+#   *Shared*: Delta is itself the parameter, one number that scores every relevant place.
+#   Since dA/dDelta = A (1-A),
 #     (5)  dDelta/dt = A (1-A) (-dL/dA)
-#   *Per place*: every place has a logit of its own, as the toy layer has. For one relevant logit
-#   dA/da = (A/B) (1-A), for another dA/da = -A (1-A) / (T-B), and each moves by that times
+#   *Per place*: every place has a logit of its own, as the toy layer has. For one
+#   relevant logit dA/da = (A/B) (1-A), for another dA/da = -A (1-A) / (T-B), and each
+#   moves by that times
 #   (-dL/dA). So their difference moves by
-#     (6)  dDelta/dt = [1/B + 1/(T-B)] A (1-A) (-dL/dA),   which is T / (B (T-B)) times (5):
-#   for B = 1 and many tokens the same, for B places slower by the factor B.
+#     (6)  dDelta/dt = [1/B + 1/(T-B)] A (1-A) (-dL/dA)
+#   which is T / (B (T-B)) times (5): for B = 1 and many tokens the same, for B places
+#   slower by the factor B.
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +121,14 @@ class TwoNumbers:
     #   lambda = B / (sqrt(d) T) and c = 1 (shared) or B (per place)
     #     (9)  dw/dt = lambda exp(Delta),   dDelta/dt = (lambda/c) w exp(Delta)
     #          hence   dDelta/dw = w/c,     Delta = w^2/2c
-    #    (10)  lambda t = integral from 0 to w of exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))
+    #    (10)  lambda t = integral_0^w exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))
     #   w runs away at the finite time sqrt(pi c/2) / lambda: that is the snap. Linearised,
     #   exp(Delta) = 1 + Delta, (9) is
     #    (11)  w = sqrt(c) sinh(k t),   Delta = cosh(k t) - 1   with   k = lambda/sqrt(c)
-    #          L = 1/2 - lambda sqrt(c)/2 sinh(2 k t)   (dL/dt = -lambda^2 (cosh^2 + sinh^2), integrated)
-    #   which loses eps/2 at t = arcsinh(eps / (lambda sqrt(c))) / 2k. It holds only while Delta < 1,
-    #   and that ends long before the snap: the snap is faster than any exponential.
+    #          L = 1/2 - lambda sqrt(c)/2 sinh(2 k t),   dL/dt = -lambda^2 (cosh^2 + sinh^2)
+    #   which loses eps/2 at t = arcsinh(eps / (lambda sqrt(c))) / 2k. It holds only while
+    #   Delta < 1, and that ends long before the snap: the snap is faster than any
+    #   exponential.
 
     @property
     def rate(self):
@@ -156,8 +159,7 @@ class TwoNumbers:
         x, eps = self.rate * self._c**0.5, host_floats("eps", eps)
         return np.arcsinh(eps / x) * self._c**0.5 / (2 * self.rate)  # (11)
 
-    # Late, w relaxes at a rate of order 1/d to the zero of (3) at the present A, while Delta creeps to infinity
-    #
+    # Late, w relaxes to the zero of (3) at the present A, at a rate of order 1/d
     #    (12)  w_inf = sqrt(d) A / [ A^2 + (1-A)^2/(T-B) ]
 
     def equilibrium(self, A):
@@ -179,19 +181,21 @@ class TwoNumbers:
 
 # Three numbers: cross-sample repetition (B = 1)
 #
-#   With probability p the relevant token is one fixed unit vector u, otherwise N(0, I/d). Its
-#   second moment is then
+#   With probability p the relevant token is one fixed unit vector u, otherwise N(0, I/d).
+#   Its second moment is then
 #     (1)  S = g (I - u u^T) + h u u^T      with   g = (1-p)/d,   h = p + (1-p)/d
-#   and W = v W* u u^T + w W* (I - u u^T)/sqrt(d-1) stays of this form. As before, A the attention
-#   on the one place,
-#     (2)  L = 1/2 [ h (A v - 1)^2 + g (A w - sqrt(d-1))^2 + (1-A)^2 (w^2 + v^2) / (d (T-1)) ]
+#   and W = v W* u u^T + w W* (I - u u^T)/sqrt(d-1) stays of this form. As before, A the
+#   attention on the one place,
+#     (2)  L = 1/2 [ h (A v - 1)^2 + g (A w - sqrt(d-1))^2
+#                    + (1-A)^2 (w^2 + v^2) / (d (T-1)) ]
 #     (3)  dw/dt = -[ g A (A w - sqrt(d-1)) + (1-A)^2 w / (d (T-1)) ]
 #     (4)  dv/dt = -[ h A (A v - 1) + (1-A)^2 v / (d (T-1)) ]
-#     (5)  -dL/dA = -[ h v (A v - 1) + g w (A w - sqrt(d-1)) - (1-A) (w^2 + v^2) / (d (T-1)) ]
+#     (5)  -dL/dA = -[ h v (A v - 1) + g w (A w - sqrt(d-1))
+#                      - (1-A) (w^2 + v^2) / (d (T-1)) ]
 #     (6)  dDelta/dt = A (1-A) (-dL/dA)    times T/(T-1) if every place has its own logit
-#   The loss without repetition, which tests what has been learnt for all tokens, has p = 0 in (1).
-#   On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10) above hold for the
-#   length of (w, v) with
+#   The loss without repetition, which tests what has been learnt for all tokens, has p =
+#   0 in (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10)
+#   above hold for the length of (w, v) with
 #     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = about sqrt(p^2 d + (1-p)^2) / (sqrt(d) T)
 
 

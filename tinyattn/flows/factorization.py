@@ -28,14 +28,15 @@ from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 #     (1)  L = 1/2 |R|^2,      δL = - sum_j <R, δV_j s_j^T + V_j δs_j^T>
 #   so descent moves the value and the attention of a head by
 #     (2)  dV_j/dt = R s_j,      -dL/ds_j = R^T V_j.
-#   The heads meet in R and nowhere else: each learns what the others together leave over. Attention
-#   has to stay on the simplex. With logits, s_j = softmax(a_j), the softmax Jacobian J(s) = diag(s)
+#   The heads meet in R and nowhere else: each learns what the others together leave over.
+#   Attention has to stay on the simplex. With logits, s_j = softmax(a_j), the softmax
+#   Jacobian J(s) = diag(s)
 #   - s s^T takes the gradient to the logits,
 #     (3)  da_j/dt = J(s_j) R^T V_j           (and so ds_j/dt = J(s_j)^2 R^T V_j).
 #   The paper's figure moves the attention itself by the same J, once instead of twice:
 #     (4)  ds_j/dt = J(s_j) R^T V_j,
-#   which is gradient descent on the simplex in the geometry where an entry of s_j is moved in
-#   proportion to itself
+#   which is gradient descent on the simplex in the geometry where an entry of s_j is
+#   moved in proportion to itself
 #   (replicator, or Fisher-Rao). Rows of J sum to 0, so the sum of s_j is kept by both.
 
 
@@ -129,11 +130,12 @@ class Factorization:
     #     (5)  δR = - sum_j (δV_j s_j^T + V_j δs_j^T),           δs_j = J(s_j) δa_j for logits,
     #   the speed of the values by
     #     (6)  δ(dV_j/dt) = δR s_j + R δs_j,
-    #   the pull g_j = R^T V_j on the attention, and J(s_j) g_j = s_j * g_j - s_j (s_j . g_j), by
+    #   the pull g_j = R^T V_j on the attention, and J(s_j) g_j = s_j * g_j - s_j (s_j . g_j),
+    #   by
     #     (7)  δg_j = δR^T V_j + R^T δV_j
     #     (8)  δ(J g_j) = J δg_j + δs_j * (g_j - s_j . g_j) - s_j (δs_j . g_j).
-    #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each head
-    #   follows its own change.
+    #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each
+    #   head follows its own change.
 
     def tangent(self, y, dy):
         """The Jacobian of the flow at y times dy: dy (..., H, d + T), y the same or with fewer axes."""

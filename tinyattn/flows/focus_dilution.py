@@ -35,29 +35,32 @@ from .linearization import Linearization
 
 # The flow
 #
-#     (1)  M = W0 W1                              what a token writes: its embedding, read out
-#     (2)  Phi = W0 W_Q W_K^T W0^T                the score of token k for the query i
-#     (3)  F = attend(Phi + log pi, M)            the logits: A_ik = pi_k exp(Phi_ik) / sum_l pi_l exp(Phi_il), F = A M
+#     (1)  M = W0 W1                          what a token writes: its embedding, read out
+#     (2)  Phi = W0 W_Q W_K^T W0^T            the score of token k for the query i
+#     (3)  F = attend(Phi + log pi, M) = A M
+#          A_ik = pi_k exp(Phi_ik) / sum_l pi_l exp(Phi_il)      and F are the logits
 #     (4)  L = - sum_i pi_i sum_j P_ij log softmax(F_i)_j
-#   The prior log pi inside the softmax counts each class as often as it stands in the sequence.
-#   Backward,
+#   The prior log pi inside the softmax counts each class as often as it stands in the
+#   sequence. Backward,
 #     (5)  dF = diag(pi) (softmax(F) - P)
-#     (6)  dPhi, dM = attend_backward(dF)         dM = A^T dF, dA = dF M^T, dPhi = A * (dA - rowsum(A * dA))
+#     (6)  dPhi, dM = attend_backward(dF)
+#          dM = A^T dF,   dA = dF M^T,   dPhi = A * (dA - rowsum(A * dA))
 #   W0 stands in (1) once and in (2) twice. With B = W_Q W_K^T and G = W0^T dPhi W0,
 #     (7)  dW0 = dM W1^T + dPhi W0 B^T + dPhi^T W0 B,      dW1 = W0^T dM
 #     (8)  dW_Q = G W_K,                                   dW_K = G^T W_Q
 #
 # What is conserved
 #
-#   Along dW/dt = -dL/dW, (8) gives d/dt (W_Q^T W_Q) = - W_K^T G^T W_Q - W_Q^T G W_K, and the same
-#   for W_K^T W_K, so
+#   Along dW/dt = -dL/dW, (8) gives d/dt (W_Q^T W_Q) = - W_K^T G^T W_Q - W_Q^T G W_K, and
+#   the same for W_K^T W_K, so
 #     (9)  W_Q^T W_Q - W_K^T W_K
-#   is constant. In d/dt of W0^T W0 the first term of (7) gives -(W0^T dM) W1^T and its transpose,
-#   which is d/dt of W1 W1^T; the other two give -(G B^T + G^T B) and its transpose, and G B^T + B
-#   G^T is -d/dt of W_Q W_Q^T, G^T B + B^T G that of W_K W_K^T. So
+#   is constant. In d/dt of W0^T W0 the first term of (7) gives -(W0^T dM) W1^T and its
+#   transpose, which is d/dt of W1 W1^T; the other two give -(G B^T + G^T B) and its
+#   transpose, and G B^T + B G^T is -d/dt of W_Q W_Q^T, G^T B + B^T G that of W_K W_K^T.
+#   So
 #     (10) W0^T W0 - W1 W1^T - W_Q W_Q^T - W_K W_K^T
-#   is constant too. Finite steps keep neither, and their drift tells how far the integrator has
-#   strayed.
+#   is constant too. Finite steps keep neither, and their drift tells how far the
+#   integrator has strayed.
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,23 +156,24 @@ class FocusDilution:
 
     # The first two saddles, in closed form
     #
-    #   At 0, (5) is pi_i (1/d - P_ij), so dM = A^T dF = pi (1/d - pi)^T, since pi P = pi, and dPhi
-    #   = 0: W0 and W1 grow along pi and pi - 1/d at the rate
+    #   At 0, (5) is pi_i (1/d - P_ij), so dM = A^T dF = pi (1/d - pi)^T, since pi P = pi, and
+    #   dPhi = 0: W0 and W1 grow along pi and pi - 1/d at the rate
     #     (11) mu = |pi| |pi - 1/d|
-    #   and W_Q, W_K stay. As long as Phi = 0, dM = pi (q - pi)^T with q = softmax(pi^T M), so W0
-    #   keeps the direction of pi and W1 has rank one, of the same size by (10). They rest where the
-    #   network predicts pi whatever it sees: with c = log pi, less its mean, and a unit vector u
+    #   and W_Q, W_K stay. As long as Phi = 0, dM = pi (q - pi)^T with q = softmax(pi^T M), so
+    #   W0 keeps the direction of pi and W1 has rank one, of the same size by (10). They rest
+    #   where the network predicts pi whatever it sees: with c = log pi, less its mean, and a
+    #   unit vector u
     #   (D),
     #     (12) W0 = n pi u^T,  W1 = u c^T / (n |pi|^2),  n^2 = |c| / |pi|^3
-    #   There dF = rho diag(pi) (1 pi^T - I), hence with M = pi c^T / |pi|^2 and under the law pi,
-    #   where E[pi] = |pi|^2,
+    #   There dF = rho diag(pi) (1 pi^T - I), hence with M = pi c^T / |pi|^2 and under the law
+    #   pi, where E[pi] = |pi|^2,
     #          -dPhi_ik = rho / |pi|^2 [pi_i (c_i - E c)] [pi_k (pi_k - E pi)]
-    #   W_Q = W_K = 0 still has no gradient, but G = W0^T dPhi W0 = -r u u^T makes dW_Q/dt = r u u^T
-    #   W_K and the same for W_K:
+    #   W_Q = W_K = 0 still has no gradient, but G = W0^T dPhi W0 = -r u u^T makes dW_Q/dt = r
+    #   u u^T W_K and the same for W_K:
     #     (13) r = n^2 pi^T (-dPhi) pi = rho |c| Cov(pi, log pi) Var(pi) / |pi|^5
     #   Attention turns to the frequent tokens only if the chain persists (rho) and the tokens
-    #   differ (Cov, Var). From a start ten times smaller, condensation comes ln(10) / mu later,
-    #   focus ln(10) (1/mu + 1/r).
+    #   differ (Cov, Var). From a start ten times smaller, condensation comes ln(10) / mu
+    #   later, focus ln(10) (1/mu + 1/r).
 
     @property
     def origin_rate(self):

@@ -96,10 +96,11 @@ class SingleLocation(Task):
             marked = np.take_along_axis(marked, order[:, :, None], axis=1)
         return marked, target
 
-    # The population, s the attention, A = sum of s over the relevant places, S the moments of the
-    # relevant token
+    # The population, s the attention, A = sum of s over the relevant places, S the moments of
+    # the relevant token
     #
-    #   y - y* = x_r (A W - W*) + sum over other t of s_t x_t W, all independent and of mean 0, so
+    #   y - y* = x_r (A W - W*) + sum over other t of s_t x_t W, all independent and of mean
+    #   0, so
     #     (1)  L = 1/2 [ tr (A W - W*)^T S (A W - W*) + (1/d) sum_other s_t^2 |W|^2 ]
     #     (2)  dW = A S (A W - W*) + (1/d) (sum_other s_t^2) W
     #     (3)  ds_t = tr W^T S (A W - W*)  at a relevant place,   s_t |W|^2 / d  elsewhere
@@ -126,13 +127,16 @@ class SingleLocation(Task):
 
     # Stochastic gradients without drawing T d numbers a sample
     #
-    #   Of the other tokens X (T-B, d) a gradient needs only m = s^T X and X g, where g = e W^T and
-    #   e = y - y* depend on them through m alone. X is N(0, I/d); along the unit vector u = s/|s|
-    #   it is one Gaussian vector, and what stands across is independent of it:
-    #     (4)  X = (u n^T + (I - u u^T) Z) / sqrt(d),    n (d) and Z (T-B, d) fresh N(0, I),    m = |s| n / sqrt(d)
-    #   and Z g is N(0, |g|^2 I), whatever m was. The mean over N samples of (I - u u^T) Z_i g_i is
-    #   one Gaussian again:
-    #     (5)  mean of X g = u mean(n.g) / sqrt(d) + (I - u u^T) z,    z ~ N(0, sum |g_i|^2 / (d N^2) I)
+    #   Of the other tokens X (T-B, d) a gradient needs only m = s^T X and X g, where g = e
+    #   W^T and e = y - y* depend on them through m alone. X is N(0, I/d); along the unit
+    #   vector u = s/|s| it is one Gaussian vector, and what stands across is independent of
+    #   it:
+    #     (4)  X = (u n^T + (I - u u^T) Z) / sqrt(d),   n (d) and Z (T-B, d) fresh N(0, I)
+    #          m = |s| n / sqrt(d)
+    #   and Z g is N(0, |g|^2 I), whatever m was. The mean over N samples of (I - u u^T) Z_i
+    #   g_i is one Gaussian again:
+    #     (5)  mean of X g = u mean(n.g) / sqrt(d) + (I - u u^T) z
+    #          z ~ N(0, sum |g_i|^2 / (d N^2) I)
     #   So 2 N d + T numbers replace N T d, exactly in law.
 
     def stochastic(self, rng: np.random.Generator, a: np.ndarray, W: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
