@@ -118,8 +118,8 @@ for geometry, flow in flows.items():
 # ## 4. Why the square of a logarithm
 #
 # A difference eps needs the integral of the rate to reach ln(1/eps). The integral of
-# 1/sqrt(t) is 2 sqrt(t), so sqrt(t) grows like ln(1/eps), and in the limit **t = (m_1^2
-# - m_2^2) / (4 m_2^2 H) ln^2(1/eps)** in the simplex form, and T times that with
+# 1/sqrt(t) is 2 sqrt(t), so sqrt(t) grows like ln(1/eps), and in the limit **t =
+# (m_1^2 - m_2^2) / (4 m_2^2 H) ln^2(1/eps)** in the simplex form, and T times that with
 # logits. There the limit is far away: the c_k s_k^2 become equal like t^(-1/T), and t
 # would have to be 1e60. Until then s_2 sqrt(t) stands up to 8% higher, and the waits
 # are shorter.
@@ -130,8 +130,8 @@ for geometry, flow in flows.items():
 #
 # - simplex: u_j' = m_2 δV_2, δV_2' = m_2 s_2 (e^(u_j) - mean of all e^(u_k)): **u_j'' =
 #   e^(u_j) - mean e^(u_k)**;
-# - logits:  u_j' = 2 m_2 s_2 e^(u_j) δV_2, same δV_2'. With w_j = 1 - e^(-u_j): **w_j''
-#   = 1/(1 - w_j) - mean 1/(1 - w_k)**.
+# - logits:  u_j' = 2 m_2 s_2 e^(u_j) δV_2, same δV_2'. With w_j = 1 - e^(-u_j):
+#   **w_j'' = 1/(1 - w_j) - mean 1/(1 - w_k)**.
 #
 # Small differences grow like e^time, and then run off to infinity in finite time, as in
 # lesson 03. So there is one number e^C for the lead that *linear* growth has given a
@@ -278,6 +278,6 @@ run.finish(
 
 # %% [markdown]
 # Answer: it takes half the time. Each of six heads has half the value on feature 1, so
-# each is pulled to position 1 half as hard, and twice the attention, s_2 = H / ((m_1^2
-# - m_2^2) t), is left on position 2. The rate is sqrt(2) times as large at every t, and
-# as it falls like 1/sqrt(t), the wait halves.
+# each is pulled to position 1 half as hard, and twice the attention, s_2 = H /
+# ((m_1^2 - m_2^2) t), is left on position 2. The rate is sqrt(2) times as large at
+# every t, and as it falls like 1/sqrt(t), the wait halves.
