@@ -42,7 +42,10 @@ if run.quick:
 # which the network has reached *the rung that the data can carry*.
 #
 # The learning rate is constant: otherwise the schedule, not the data, would decide when
-# things happen.
+# things happen. The paper's setting is not recorded. Its rungs are networks trained on
+# windows, not exact laws, and its blocks very likely two tokens long: with those, 600
+# sequences give us 1.63 and 1.53 nats at step 60 (seeds 0 and 1), theirs 1.33 at about
+# 75.
 
 # %%
 found = {}

@@ -194,8 +194,8 @@ def draw_chain(
     importance:  ratio m of successive blocks: A_k is multiplied by m^(h-k), so the nearest block
                  counts most;
     reverse:     ... or by m^(k-1), and the farthest does.
-    lag_weights: c_i, nearest lag first, the same tuple for every block, or one tuple a block. None:
-                 all 1.
+    lag_weights: c_i, nearest lag first (the paper counts from the oldest, and divides by their
+                 sum), the same tuple for every block, or one tuple a block. None: all 1.
     matrices:    "orthogonal": each A_k uniform among orthogonal matrices. "frobenius": Gaussian
                  matrices made orthogonal to each other, <A_k, A_l> = 0, with the norm sqrt(V) that
                  orthogonal matrices have.
