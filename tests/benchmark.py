@@ -158,7 +158,7 @@ def steps_table(device, rate, threads):
 
 
 def grid_in_one_call(device):
-    """The 42 plateaus of lesson 04, integrated together and one at a time, to the same tolerance."""
+    """The 42 plateaus of lesson 05, integrated together and one at a time, to the same tolerance."""
     T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10)))
 
     def plateaus(T, d, put):
@@ -175,7 +175,7 @@ def grid_in_one_call(device):
 
 
 def figures_run(device):
-    """Lesson 06's run: simplex form, three heads, to t = 500, against a loop over heads of small Euler steps."""
+    """Lesson 07's run: simplex form, three heads, to t = 500, against a loop over heads of small Euler steps."""
     flow = target((2.89, 1.7, 1.0), 40, "simplex")
     y0, end, h = flow.start(3, 1e-6), 500.0, 0.005
 

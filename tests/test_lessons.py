@@ -169,7 +169,7 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path, flags, message):
 
 
 def test_a_long_lesson_continues_from_its_checkpoint(tmp_path):
-    lesson = next(path for path in LESSONS if path.stem.startswith("07"))
+    lesson = next(path for path in LESSONS if path.stem.startswith("08"))
     record = lambda: json.loads((tmp_path / "parts" / "results.json").read_text(encoding="utf-8"))
     assert run(lesson, "--quick", "--out", "parts", folder=tmp_path).returncode == 0
     whole = record()
@@ -300,7 +300,7 @@ def test_results_of_an_earlier_run_are_set_aside_and_a_resume_wants_a_checkpoint
     done = run(stopped, folder=tmp_path)
     assert done.returncode == 130 and done.stderr == "interrupted\n"
     assert [file.name for file in out.iterdir()] == ["earlier"], "what was there does not pass for this run's"
-    ladder = next(path for path in LESSONS if path.stem.startswith("07"))
+    ladder = next(path for path in LESSONS if path.stem.startswith("08"))
     done = run(ladder, "--quick", "--resume", "--out", "empty", folder=tmp_path)
     assert done.returncode == 2 and done.stderr == "error: --resume: expected a checkpoint in empty, got none\n"
     assert not (tmp_path / "empty").exists()

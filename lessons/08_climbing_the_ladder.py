@@ -3,7 +3,7 @@
 #
 # A network on the high-order chain learns one block of the past after the other.
 #
-# **Question.** Does the network itself go through the stages of lesson 06, and what
+# **Question.** Does the network itself go through the stages of lesson 07, and what
 # does it know at each of them?
 #
 # **You see** its distance to teachers that see one, two or all three blocks of the
@@ -27,7 +27,7 @@ import numpy as np
 from tinyattn import lesson, plot, trials
 from tinyattn.trials import figures
 
-run = lesson.start("07_climbing_the_ladder", resumable=True)
+run = lesson.start("08_climbing_the_ladder", resumable=True)
 SMALLER = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query_scale=1e-2) if run.quick else {}
 
 # %% [markdown]
@@ -44,7 +44,7 @@ SMALLER = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query
 # The minimal model: one layer of attention, no residual, no norm, no MLP; queries start
 # within 1e-9 of 0 (1e-2 with --quick) and values at 0, so the heads start alike.
 # Cross-entropy instead of squared error, AdamW instead of descent, one-hot tokens
-# instead of Gaussian ones: nothing of lesson 06 is exactly true here. Does its story
+# instead of Gaussian ones: nothing of lesson 07 is exactly true here. Does its story
 # hold? (It holds under plain SGD too, at a rate of 20. At 0.2, the paper's rate for its
 # full model, no stage came within 6000 steps here, and why is not known.)
 #
@@ -67,7 +67,7 @@ found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="t
 # %% [markdown]
 # ## 3. What to look for
 #
-# Each stage of lesson 06 is a rung. While all heads sit on the strongest block the
+# Each stage of lesson 07 is a rung. While all heads sit on the strongest block the
 # network is nearest to the teacher that sees this block alone (nearest, not equal: the
 # other blocks leak in). One head leaves, and it comes nearest to the teacher of two
 # blocks. At the end, look at what the heads *write*: a head writes the same for a token
@@ -112,4 +112,4 @@ run.finish(trial.settings, **{name: found[name] for name in kept}, kl_at_start=f
 # %% [markdown]
 # Answer: near none. The heads coincide and share all three blocks alike, a third of the
 # attention on each, and wait until the tiny difference between them has grown. Then all
-# part at once: lesson 06, equal importances.
+# part at once: lesson 07, equal importances.

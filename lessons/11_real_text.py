@@ -3,7 +3,7 @@
 #
 # Words focus, dilute and focus again.
 #
-# **Question.** Does the cycle of lesson 09 happen on real text, and how does one tell
+# **Question.** Does the cycle of lesson 10 happen on real text, and how does one tell
 # it from noise?
 #
 # **You see** for words of high, middle and low frequency: how spread their attention
@@ -36,7 +36,7 @@ HELD_OUT, JUDGED = 0.1, 400  # the last share of the text is kept out of trainin
 PAPERS = ["continue", "continued"]  # the paper's word, and one of the same family that is frequent enough in a small text
 RANKS = [0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300]  # words followed, by frequency
 
-run = lesson.start("10_real_text", flags={
+run = lesson.start("11_real_text", flags={
     "--text": dict(type=Path, help="a text file in UTF-8; default: stories that the lesson makes itself"),
     "--vocab": dict(type=int, help="words kept, the most frequent; default 500, or all if there are fewer"),
     "--steps": dict(type=int, help="default 5000"),
@@ -66,7 +66,7 @@ if not followed:
 # %% [markdown]
 # ## 1. What is followed
 #
-# The model of lesson 09 with a word for a token: one head, no positions, one matrix of
+# The model of lesson 10 with a word for a token: one head, no positions, one matrix of
 # embeddings that serves scores, values and, through W1, predictions. Every word of a
 # stretch of text is predicted from those before it. In a long text a word w looks at
 # word k in proportion to how often k stands there, times exp of the score,

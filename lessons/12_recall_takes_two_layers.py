@@ -28,7 +28,7 @@ GRID = [(pairs, tokens) for tokens in (16, 32, 64) for pairs in (4, 6, 8, 12)]
 ACROSS, IN_CONTEXT, HIGH = [0.1, 0.2, 0.4, 0.6], [1.5, 2.0, 4.0], [0.8, 0.95]
 SEEDS_IN_CONTEXT = 3
 
-run = lesson.start("11_recall_takes_two_layers")
+run = lesson.start("12_recall_takes_two_layers")
 if run.quick:
     PAIRS, TOKENS, SEEDS, STEPS, GRID, ACROSS, IN_CONTEXT, HIGH = 4, 16, 2, 450, [], [0.2], [], []
 task = dict(pairs=PAIRS, vocab=TOKENS, steps=STEPS, every=20 if run.quick else 10)

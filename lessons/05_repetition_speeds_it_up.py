@@ -29,7 +29,7 @@ END = 1e8
 NETWORKS = {"adam": dict(lr=1e-3, steps=4000), "sgd": dict(lr=0.2, steps=20000)}
 NETWORK_T, NETWORK_D, NETWORK_SEEDS = [16, 32, 64], [8, 16, 32], 2
 
-run = lesson.start("04_repetition_speeds_it_up", flags={
+run = lesson.start("05_repetition_speeds_it_up", flags={
     "--network": dict(action="store_true", help="train one-layer networks too, over T and d, with Adam and with SGD"),
 })  # fmt: skip
 RTOL = 1e-5 if run.quick else 1e-8
@@ -39,7 +39,7 @@ if run.quick:
 # %% [markdown]
 # ## 1. From a rate to a power law
 #
-# On the plateau of lesson 03, w grows by dw/dt = lambda exp(Delta) with lambda = B /
+# On the plateau of lesson 04, w grows by dw/dt = lambda exp(Delta) with lambda = B /
 # (sqrt(d) T): B places hold B/T of the uniform attention. How Delta answers depends on
 # the parameters.
 #

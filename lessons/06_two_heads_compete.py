@@ -26,7 +26,7 @@ IMPORTANCES, TOKENS, HEADS = [2.89, 1.7, 1.0], 40, 3
 DECADES = list(range(2, 11))  # heads that start 1e-2, ..., 1e-10 apart
 CROWDS, LONG, STARTS = [2, 3, 4, 5], 1e4, 20
 
-run = lesson.start("05_two_heads_compete")
+run = lesson.start("06_two_heads_compete")
 if run.quick:
     DECADES, CROWDS, LONG, STARTS = list(range(2, 7)), [2, 3], 2e3, 5
 tight = dict(method="rk45", rtol=1e-8, atol=1e-12)
@@ -134,7 +134,7 @@ for geometry, flow in flows.items():
 #   **w_j'' = 1/(1 - w_j) - mean 1/(1 - w_k)**.
 #
 # Small differences grow like e^time, and then run off to infinity in finite time, as in
-# lesson 03. So there is one number e^C for the lead that *linear* growth has given a
+# lesson 04. So there is one number e^C for the lead that *linear* growth has given a
 # head when it in truth leaves. Nothing is fitted.
 
 

@@ -27,7 +27,7 @@ THRESHOLD = 0.1  # the plateau lasts until the loss is below this, a fifth of it
 TOY_T, TOY_D, TOY_PLATEAU = 512, 64, 5319.27  # SciPy's DOP853 and Radau agree on it
 TOKENS, WIDTH, BATCH, RATE, SEEDS = 256, 256, 32, 1.0, 5
 
-run = lesson.start("03_plateau_then_snap")
+run = lesson.start("04_plateau_then_snap")
 if run.quick:
     TOKENS, WIDTH, SEEDS = 64, 32, 3
 
@@ -206,4 +206,4 @@ run.finish(settings, plateau=plateau, closed_form=closed_form, linear=linear, eu
 
 # %% [markdown]
 # Answer: lambda = B / (sqrt(d) T), so four times. Had every place its own score, it
-# would only be twice: lesson 04.
+# would only be twice: lesson 05.

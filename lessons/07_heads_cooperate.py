@@ -27,7 +27,7 @@ IMPORTANCES, TOKENS, HEADS, EPS = [2.89, 1.7, 1.0], 40, 3, 1e-6
 SIMPLEX_END, LOGITS_END, STARTS = 3000.0, 1600.0, 12
 LAGS, VOCAB, LENGTH, SEQUENCES, RATE, NETWORK_EPS, NETWORK_END = [3, 6, 9], 6, 12, 1200, 0.1, 1e-2, 115.0
 
-run = lesson.start("06_heads_cooperate")
+run = lesson.start("07_heads_cooperate")
 if run.quick:
     SIMPLEX_END, STARTS, SEQUENCES, NETWORK_END = 700.0, 3, 300, 60.0
 tight = dict(method="rk45", rtol=1e-8, atol=1e-12)
@@ -45,7 +45,7 @@ def follow(flow, y0, end):
 # ## 1. Three heads, three features
 #
 # Feature k stands at position k. All heads start 1e-6 apart. First all of them learn
-# feature 1 (lesson 05). Then the residual holds features 2 and 3 only, and the rate m_k
+# feature 1 (lesson 06). Then the residual holds features 2 and 3 only, and the rate m_k
 # sqrt(s_k) is larger for 2: one head leaves for it. That takes feature 2 out of the
 # residual; the next leaves for 3. **The order of stages is the order of importances.**
 # On each plateau the Jacobian names what comes: its leading direction points to the

@@ -25,7 +25,7 @@ from tinyattn import lesson, plot, trials
 SETS = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1350]]  # sequences (0: a stream), batch, steps
 SETTINGS = dict(spans=[4, 4, 4], query_scale="xavier", value_scale="xavier", held_out=1000, chunk=100, every=15)
 
-run = lesson.start("08_stop_early")
+run = lesson.start("09_stop_early")
 if run.quick:
     SETS = [[60, 60, 150], [300, 300, 300], [2000, 500, 400]]
     SETTINGS |= dict(vocab=16, spans=[2, 2, 2], generated=10, held_out=400, every=10)
@@ -33,7 +33,7 @@ if run.quick:
 # %% [markdown]
 # ## 1. The network sees blocks in order of importance, and noise all the time
 #
-# Lesson 07: a network on this chain learns block 1, then block 2, then block 3. Here
+# Lesson 08: a network on this chain learns block 1, then block 2, then block 3. Here
 # the blocks are four tokens long and training starts from Xavier's weights, so the
 # stages are less clean, but their order is the same. In a finite set there is something
 # else to learn: the set itself. A strong block stands out of the noise in a few hundred

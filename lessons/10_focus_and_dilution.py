@@ -35,7 +35,7 @@ KNOWN = {  # by seed, from SciPy: condensed, 1 - cosine, norm of W_Q, focus, nor
 }
 KNOWN_RATES = {(0.5, 0.5): 3.6e-3, (0.6, 0.8): 2.9e-2, (0.4, 0.9): 3.7e-4}  # (pi_0, rho) where alike tokens part by themselves
 
-run = lesson.start("09_focus_and_dilution")
+run = lesson.start("10_focus_and_dilution")
 if run.quick:
     END, STEPS, DRIFT_END, DELTAS, FREQUENT, PERSISTENCE = 400.0, [0.2, 0.1], 100.0, [0.1, 0.05], [0.4, 0.7], [0.5, 0.9]
 tight = dict(method="rk45", rtol=1e-8, atol=1e-10)

@@ -1,0 +1,34 @@
+"""The figure of lesson 03."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import plot
+
+
+def figure(paths, growth):
+    """Left, the plane of u and v with paths (name, (n, 2)); right, u over time for {start: (t, u)}."""
+    fig, (plane, waits) = plt.subplots(1, 2, figsize=(12, 5))
+    u, v = np.meshgrid(np.linspace(-1.6, 2.2, 400), np.linspace(-1.6, 2.2, 400))
+    loss = np.minimum((u * v - 1) ** 2 / 2, 2)
+    plane.imshow(loss, extent=(-1.6, 2.2, -1.6, 2.2), origin="lower", cmap="Greys", vmin=0, vmax=6)
+    plane.contour(u, v, loss, levels=[0.1, 0.3, 0.5, 0.8, 1.2, 1.8], colors="0.55", linewidths=0.6)
+    side = np.linspace(0.45, 2.2, 100)
+    plane.plot(side, 1 / side, color="k", lw=1.5)
+    plane.annotate("valley: u v = 1", (0.85, 1.3), fontsize=9)
+    for (name, path), colour in zip(paths.items(), plot.COLOURS):
+        plane.plot(*path.T, color=colour, lw=2)
+        plane.plot(*path[0], "o", color=colour, ms=6)
+        plane.annotate(name, path[0], xytext=(0, -14), textcoords="offset points", ha="center", fontsize=9, color=colour)
+    plane.plot(0, 0, "X", color="k", ms=10)
+    plane.annotate("saddle", (0, 0), xytext=(10, -4), textcoords="offset points")
+    plane.set(xlabel="u", ylabel="v", xlim=(-1.6, 2.2), ylim=(-1.6, 2.2), aspect="equal", title="Downhill (light: low)")
+    for (start, (t, x)), colour in zip(growth.items(), plot.COLOURS):
+        waits.plot(t, x, color=colour, lw=2)
+        wait = np.log(1 / start)
+        waits.plot([wait, wait], [0, 0.5**0.5], ":", color=colour)
+        waits.annotate(f"start {start:g}", (wait, 0.5**0.5), xytext=(-6, 2), textcoords="offset points", ha="right",
+                       color=colour)  # fmt: skip
+    waits.set(xlabel="time", ylabel="u = v", ylim=(0, 1.05), xlim=(0, 12),
+              title="Ten times nearer to the saddle: ln 10 = 2.3 later (dotted: ln(1/start))")  # fmt: skip
+    return fig
