@@ -166,7 +166,7 @@ run.claim("at 0.9 descent arrives; at 1.1 it hops between 0.815 and 1.116 for ev
           bool(np.abs(ends[0.9] - 1).max() < 1e-6 and np.abs(np.sort(ends[1.1]) - [0.815, 1.116]).max() < 1e-3))  # fmt: skip
 
 # %%
-starts = {"from (0.1, 0.1)": [0.1, 0.1], "from (1.9, −1.2)": [1.9, -1.2], "on (1, −1)": [1.3, -1.3]}
+starts = {"from (0.1, 0.1)": [0.1, 0.1], "from (1.9, −0.8)": [1.9, -0.8], "on (1, −1)": [1.3, -1.3]}
 times = np.linspace(0, 12, 400)
 follow = lambda y0: ode.integrate(downhill, (0, 12), y0, rtol=1e-8, t_eval=times).y
 growth = {eps: (times, follow([eps, eps])[:, 0]) for eps in (0.1, 0.01, 0.001)}

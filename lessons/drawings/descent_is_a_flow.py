@@ -19,7 +19,8 @@ def figure(paths, growth):
     for (name, path), colour in zip(paths.items(), plot.COLOURS):
         plane.plot(*path.T, color=colour, lw=2)
         plane.plot(*path[0], "o", color=colour, ms=6)
-        plane.annotate(name, path[0], xytext=(0, -14), textcoords="offset points", ha="center", fontsize=9, color=colour)
+        beside = (-4, 8) if path[0, 1] > 0 else (0, -15)
+        plane.annotate(name, path[0], xytext=beside, textcoords="offset points", ha="right", fontsize=9, color=colour)
     plane.plot(0, 0, "X", color="k", ms=10)
     plane.annotate("saddle", (0, 0), xytext=(10, -4), textcoords="offset points")
     plane.set(xlabel="u", ylabel="v", xlim=(-1.6, 2.2), ylim=(-1.6, 2.2), aspect="equal", title="Downhill (light: low)")
