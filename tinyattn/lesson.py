@@ -2,11 +2,12 @@
 
     run = lesson.start("02_one_head_looks_back")
     ...
-    run.figure(fig, "maps")
+    run.figure(run.draw.looks_back(maps), "maps")
     run.compare([("what", paper's number or None, ours)])
     run.claim("attention settles on lag 3", lag_attention > 0.9)
-    run.exercise("a question, whose answer stands at the end of the file")
     run.finish(dict(lag=LAG), lag_attention=lag_attention)
+
+`run.draw` is the module of the lesson's figures, drawings/one_head_looks_back.py beside it.
 
 Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a traceback, if the input
 cannot be used.
@@ -15,6 +16,7 @@ cannot be used.
 import argparse
 import contextlib
 import functools
+import importlib.util
 import inspect
 import itertools
 import json
@@ -54,7 +56,7 @@ class Lesson:
     rng: np.random.Generator
     claims: dict = field(default_factory=dict)
     figures: list = field(default_factory=list)
-    question: str = ""
+    rows: dict = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     used: str = "cpu"  # the device that was asked for
 
@@ -71,6 +73,21 @@ class Lesson:
     @property
     def out(self):
         return self.options.out
+
+    @functools.cached_property
+    def draw(self):
+        """The module drawings/NAME.py of this lesson, NAME without its number: arrays in, a figure out."""
+        name = self.name.partition("_")[2]
+        script = Path(getattr(sys.modules["__main__"], "__file__", None) or "notebook")
+        book = Path(__file__).parent.parent / "lessons"  # of the checkout that the library is installed from
+        for folder in (script.parent, Path.cwd(), Path.cwd() / "lessons", book):
+            path = folder / "drawings" / f"{name}.py"
+            if path.is_file():
+                spec: Any = importlib.util.spec_from_file_location(f"drawings.{name}", path)
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+                return module
+        raise InputError(f"draw: expected drawings/{name}.py beside the lesson, got none")
 
     @functools.cached_property
     def map(self):
@@ -117,6 +134,7 @@ class Lesson:
     def compare(self, rows, before="paper"):
         """Print rows (what, theirs, ours) as a table headed `before` and "here". None prints as a dash."""
         rows = [tuple(map(_text, row)) for row in rows]
+        self.rows |= {what: [theirs, ours] for what, theirs, ours in rows}
         wide = [max(len(row[i]) for row in [*rows, ("", before, "here")]) for i in range(3)]
         print(f"\n{'':{wide[0]}} | {before:>{wide[1]}} | {'here':>{wide[2]}}")
         print("-+-".join("-" * n for n in wide))
@@ -129,10 +147,6 @@ class Lesson:
         if not isinstance(holds, (bool, np.bool_)):
             raise InputError(f"holds: expected True or False of {sentence!r}, got {shown(holds)}")
         self.claims[sentence] = bool(holds)
-
-    def exercise(self, question):
-        """The question that the lesson closes with."""
-        self.question = question
 
     def finish(self, settings, **results):
         """Write results.json, show figures, report claims. One that does not hold ends with status 1.
@@ -149,6 +163,7 @@ class Lesson:
         record = {
             **results,
             "claims": self.claims,
+            "rows": self.rows,
             "figures": self.figures,
             "settings": {**flags, **settings, "device": self.used},
             "seed": self.options.seed,
@@ -160,8 +175,7 @@ class Lesson:
         for sentence, holds in self.claims.items():
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
         print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
-        if self.question:
-            print(f"\nExercise: {self.question}\nAnswer: at the end of lessons/{self.name}.py")
+        print(f"\nExercises and their answers stand at the end of lessons/{self.name}.py")
         if not self.options.no_show and matplotlib.get_backend().lower() != "agg":
             plt.show()
         if broken and in_notebook():
@@ -179,15 +193,12 @@ def start(
     *,
     quick: bool | None = None,
     seed: int = 0,
-    flags: dict[str, dict[str, Any]] | None = None,
     resumable: bool = False,
 ) -> Lesson:
     """Prepare a run of lesson `name`: of its script by the command line, or in a notebook by these arguments.
 
     quick:     run what --quick runs; None: if TINYATTN_QUICK is set in the environment, and not 0.
     seed:      the default of --seed.
-    flags:     the lesson's own, {"--steps": settings of argparse's add_argument}; their values are
-               in `run.options`.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
     An earlier run's results.json and the figures that it lists move into the output folder's
@@ -206,8 +217,6 @@ def start(
     parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
     if resumable:
         parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
-    for flag, settings in (flags or {}).items():
-        parser.add_argument(flag, **settings)
     options = parser.parse_args([] if in_notebook() else None)
     if not in_notebook():
         sys.excepthook = _one_line

@@ -113,6 +113,86 @@ def _positions(ax, shape, title, first_query):
     ax.spines[:].set_visible(False)
 
 
+def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: int = 0, visible: Any = None, **how: Any) -> Any:
+    """Draw maps s (n, T, S) side by side on n axes, each with its title, on one scale; returns the last image.
+
+    The first has the label of the queries. how: `cmap` and `limits` of `attention_map`.
+    """
+    s = _map("s", s, 3)
+    if not len(s) == len(axes) == len(titles):
+        raise InputError(f"axes: expected one, and a title, for each of {len(s)} maps, got {len(axes)} and {len(titles)}")
+    for ax, one, title in zip(axes, s, titles):
+        image = attention_map(ax, one, title, first_query, visible, **how)
+    axes[0].set_ylabel("query position")
+    return image
+
+
+def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
+    """Bands from each edge to the next, grey and white in turn, and the names of the stages above them."""
+    _check_axes(ax)
+    edges = host_floats("edges", edges, (None,), finite=True)
+    if len(edges) < 2 or (np.diff(edges) < 0).any():
+        raise InputError(f"edges: expected two or more rising numbers, got {shown(edges)}")
+    if len(names) not in (0, len(edges) - 1):
+        raise InputError(f"names: expected {len(edges) - 1}, one for each band, got {len(names)}")
+    for i, (left, right) in enumerate(zip(edges, edges[1:])):
+        ax.axvspan(left, right, color="0.94" if i % 2 == 0 else "1", zorder=0, lw=0)
+    to_axis, to_data = (
+        ax.transData.transform,
+        ax.transData.inverted().transform,
+    )  # so that a logarithmic axis has its own middle
+    for name, left, right in zip(names, edges, edges[1:]):
+        middle = to_data((to_axis([(left, 1), (right, 1)])).mean(axis=0))[0]
+        ax.annotate(name, (middle, 1.02), xycoords=("data", "axes fraction"), ha="center", annotation_clip=False)
+
+
+def named(ax: Any, x: Any, y: Any, name: str, at: float | None = None, shift: Sequence[float] = (4, 4), **style: Any) -> Any:
+    """Plot y over x, and write the curve's name in its colour where it runs: at x = `at`, by default at its end.
+
+    shift: where the name begins, in points from there; from the right if the first is negative.
+    style: of matplotlib's `plot`. Returns the line.
+    """
+    _check_axes(ax)
+    x, y = host_floats("x", x, (None,), finite=True), host_floats("y", y, (None,))
+    if len(x) != len(y) or not len(x):
+        raise InputError(f"y: expected shape {x.shape}, as x, got {y.shape}")
+    check_instance("name", name, str)
+    (line,) = ax.plot(x, y, **style)
+    i = len(x) - 1 if at is None else int(np.abs(x - at).argmin())
+    ax.annotate(name, (x[i], y[i]), xytext=tuple(shift), textcoords="offset points", color=line.get_color(), fontsize=9,
+                ha="right" if shift[0] < 0 else "left", annotation_clip=False)  # fmt: skip
+    return line
+
+
+def schematic(ax: Any, boxes: dict[str, Any], arrows: Sequence[Any], size: float = 10) -> None:
+    """Boxes and arrows: who feeds whom.
+
+    boxes:  {text: (x, y)} on a plane from (0, 0) to (1, 1), or {text: (x, y, colour)}.
+    arrows: (from, to, text) or (from, to, text, bend), bend 0 for a straight one.
+    size:   of the letters, in points.
+    """
+    _check_axes(ax)
+    for ends in arrows:
+        for end in ends[:2]:
+            if end not in boxes:
+                raise InputError(f"arrows: expected ends among {', '.join(boxes)}, got {shown(end)}")
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    ax.axis("off")
+    drawn = {}
+    for text, (x, y, *colour) in boxes.items():
+        face = {"boxstyle": "round,pad=0.5", "fc": "1", "ec": colour[0] if colour else "0.3", "lw": 1.5}
+        drawn[text] = ax.text(x, y, text, ha="center", va="center", fontsize=size, bbox=face, zorder=3)
+    for start, end, text, *bend in arrows:
+        turn = bend[0] if bend else 0.0
+        style = {"arrowstyle": "-|>", "lw": 1.4, "color": "0.3", "connectionstyle": f"arc3,rad={turn}", "shrinkA": 2,
+                 "patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch(), "shrinkB": 2}  # fmt: skip
+        (x0, y0), (x1, y1) = boxes[start][:2], boxes[end][:2]
+        ax.annotate("", (x1, y1), (x0, y0), arrowprops=style, zorder=2)
+        place = ((x0 + x1) / 2 + turn * (y1 - y0) / 2, (y0 + y1) / 2 - turn * (x1 - x0) / 2)
+        ax.text(*place, text, ha="center", va="center", fontsize=size - 1, color="0.2", zorder=4,
+                bbox={"fc": "1", "ec": "none", "pad": 1, "alpha": 0.85})  # fmt: skip
+
+
 def step_axis(ax: Any, last: float, linear: float = 10) -> None:
     """An x axis of training steps: linear up to `linear`, logarithmic from there."""
     _check_axes(ax)

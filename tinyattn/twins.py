@@ -9,7 +9,7 @@ import inspect
 import textwrap
 from typing import Any, NamedTuple
 
-from . import attention, ops
+from . import attention, gradcheck, ops
 from .errors import InputError, shown
 
 
@@ -72,3 +72,20 @@ def broken(function, right, wrong):
         yield
     finally:
         function.__code__ = original
+
+
+def chart() -> tuple[list[str], tuple[str, ...], list[list[float]], list[bool]]:
+    """Errors of all gradients of one attention layer, as it is and with each mistake of TWINS made in it.
+
+    Returns the mistakes ("nothing broken" first), the names of the tensors, a row of errors for
+    each mistake, and for each but the first whether it failed in the tensors where it should and in
+    no other.
+    """
+    case = next(case for case in gradcheck.cases() if case.name == SELF)
+    rows, as_expected = [gradcheck.check(case)], []
+    for twin in TWINS:
+        with broken(twin.function, twin.right, twin.wrong):
+            rows.append(gradcheck.check(case))
+        as_expected.append({row.tensor for row in rows[-1] if row.error > gradcheck.TOLERANCE} == twin.breaks)
+    mistakes = ["nothing broken", *(twin.mistake for twin in TWINS)]
+    return mistakes, tuple(case.wrt), [[row.error for row in one] for one in rows], as_expected

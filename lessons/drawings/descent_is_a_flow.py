@@ -6,8 +6,8 @@ import numpy as np
 from tinyattn import plot
 
 
-def figure(paths, growth):
-    """Left, the plane of u and v with paths (name, (n, 2)); right, u over time for {start: (t, u)}."""
+def flow(paths, growth):
+    """Left, the plane of u and v with paths {name: (n, 2)}; right, u over time {start: (t, u)}."""
     fig, (plane, waits) = plt.subplots(1, 2, figsize=(12, 5))
     u, v = np.meshgrid(np.linspace(-1.6, 2.2, 400), np.linspace(-1.6, 2.2, 400))
     loss = np.minimum((u * v - 1) ** 2 / 2, 2)
@@ -20,16 +20,42 @@ def figure(paths, growth):
         plane.plot(*path.T, color=colour, lw=2)
         plane.plot(*path[0], "o", color=colour, ms=6)
         beside = (-4, 8) if path[0, 1] > 0 else (0, -15)
-        plane.annotate(name, path[0], xytext=beside, textcoords="offset points", ha="right", fontsize=9, color=colour)
+        plane.annotate(
+            name,
+            path[0],
+            xytext=beside,
+            textcoords="offset points",
+            ha="right",
+            fontsize=9,
+            color=colour,
+        )
     plane.plot(0, 0, "X", color="k", ms=10)
     plane.annotate("saddle", (0, 0), xytext=(10, -4), textcoords="offset points")
-    plane.set(xlabel="u", ylabel="v", xlim=(-1.6, 2.2), ylim=(-1.6, 2.2), aspect="equal", title="Downhill (light: low)")
+    plane.set(
+        xlabel="u",
+        ylabel="v",
+        xlim=(-1.6, 2.2),
+        ylim=(-1.6, 2.2),
+        aspect="equal",
+        title="Downhill (light: low)",
+    )
     for (start, (t, x)), colour in zip(growth.items(), plot.COLOURS):
         waits.plot(t, x, color=colour, lw=2)
         wait = np.log(1 / start)
         waits.plot([wait, wait], [0, 0.5**0.5], ":", color=colour)
-        waits.annotate(f"start {start:g}", (wait, 0.5**0.5), xytext=(-6, 2), textcoords="offset points", ha="right",
-                       color=colour)  # fmt: skip
-    waits.set(xlabel="time", ylabel="u = v", ylim=(0, 1.05), xlim=(0, 12),
-              title="Ten times nearer to the saddle: ln 10 = 2.3 later (dotted: ln(1/start))")  # fmt: skip
+        waits.annotate(
+            f"start {start:g}",
+            (wait, 0.5**0.5),
+            xytext=(-6, 2),
+            textcoords="offset points",
+            ha="right",
+            color=colour,
+        )
+    waits.set(
+        xlabel="time",
+        ylabel="u = v",
+        ylim=(0, 1.05),
+        xlim=(0, 12),
+        title="Ten times nearer to the saddle: ln 10 = 2.3 later (dotted: ln(1/start))",
+    )
     return fig

@@ -14,14 +14,24 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors; when the program runs, NumPy is loaded after the command has set its threads
-    from . import ladder, location, recall
+    from . import ladder, location, recall, regression, text
     from .ladder import LadderProbe, LadderTrial
     from .location import LocationTrial
     from .recall import AdaptiveRepetition, RecallTrial
+    from .regression import RegressionTrial
+    from .text import TextTrial
 
-__all__ = ["AdaptiveRepetition", "LadderProbe", "LadderTrial", "LocationTrial", "RecallTrial", "ladder", "location", "recall"]
-_HOMES = {"LadderProbe": "ladder", "LadderTrial": "ladder", "LocationTrial": "location"}
-_HOMES |= {"AdaptiveRepetition": "recall", "RecallTrial": "recall"}
+_HOMES = {
+    "AdaptiveRepetition": "recall",
+    "LadderProbe": "ladder",
+    "LadderTrial": "ladder",
+    "LocationTrial": "location",
+    "RecallTrial": "recall",
+    "RegressionTrial": "regression",
+    "TextTrial": "text",
+}
+__all__ = ["AdaptiveRepetition", "LadderProbe", "LadderTrial", "LocationTrial", "RecallTrial", "RegressionTrial", "TextTrial"]
+__all__ += ["ladder", "location", "recall", "regression", "text"]
 
 
 def __getattr__(name):

@@ -28,8 +28,11 @@ from ..train import Diverged
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial
+from .regression import RegressionTrial
+from .text import TextTrial
 
-TRIALS = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTrial}
+TRIALS = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTrial, "regression": RegressionTrial}
+TRIALS |= {"text": TextTrial}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,13 +9,14 @@ from .. import plot
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial
+from .regression import RegressionTrial
+from .text import TextTrial
 
 
 def draw(trial: Any, results: dict[int, dict[str, Any]]) -> Any:
     """The picture of whatever trial it is; the run with the trial's own seed stands out."""
-    if isinstance(trial, LadderTrial):
-        return ladder(trial, results)
-    return recall(trial, results) if isinstance(trial, RecallTrial) else location(trial, results)
+    kinds = {LadderTrial: ladder, RecallTrial: recall, LocationTrial: location, RegressionTrial: regression, TextTrial: text}
+    return kinds[type(trial)](trial, results)
 
 
 def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
@@ -112,4 +113,82 @@ def location(trial: LocationTrial, results: dict[int, dict[str, Any]]) -> Any:
             ax.plot(result["step"], result[name], color=plot.BLUE, lw=2.2 if seed == trial.seed else 0.8)
         ax.set(ylim=(0, None), xlabel="training step", ylabel=what)
     plot.reference(axes[1], trial.places / trial.length, "uniform attention")
+    return fig
+
+
+def regression(trial: RegressionTrial, results: dict[int, dict[str, Any]]) -> Any:
+    """The loss of each feature in the network and in the flow."""
+    fig, ax = plt.subplots(figsize=(7.5, 4.4))
+    for seed, result in results.items():
+        for k, colour in zip(range(len(trial.lags)), plot.COLOURS):
+            own = seed == trial.seed
+            ax.plot(result["time"], np.array(result["loss"])[:, k], color=colour, lw=2.2 if own else 0.8,
+                    label=f"feature {k + 1}" if own else None)  # fmt: skip
+            if own:
+                ax.plot(result["time"], np.array(result["flow_loss"])[:, k], "k:", label="the flow" if k == 0 else None)
+    ax.set(xscale="symlog", xlabel="time (learning rate times steps)", ylabel="loss of a feature / its start", ylim=(0, None))
+    ax.legend()
+    return fig
+
+
+def text(trial: TextTrial, results: dict[int, dict[str, Any]]) -> Any:
+    """Of the trial's own seed: spread of attention with its turns, in order and shuffled; one word's attention; losses."""
+    found = results[trial.seed]
+    fig, ((ordered, shuffled), (one, loss)) = plt.subplots(2, 2, figsize=(13, 8.4))
+    words = [f"“{plot.plain(word)}”" for word in found["word"]]
+    star = found["star"]
+    shown = sorted({star, *np.linspace(0, len(words) - 1, 4).astype(int).tolist()})
+    for ax, run, title in (
+        (ordered, found, "In the text (dots: turns)"),
+        (shuffled, found["shuffled"], "The same words in random order"),
+    ):
+        step, entropy = np.array(run["step"]), np.array(run["entropy"])
+        for colour, j in zip(plot.COLOURS, shown):
+            label = f"{words[j]} ({found['count'][j]})"
+            ax.plot(step, entropy[:, j], color=colour, lw=2.5 if j == star else 1.3, label=label)
+            for turn in run["turns"][j]:
+                at = np.searchsorted(step, turn)
+                ax.plot(step[at], entropy[at, j], "o", color=colour, ms=5)
+        ax.set(
+            ylim=(0, None),
+            xlabel="training step",
+            ylabel="spread of attention (entropy, nats)",
+            title=title,
+        )
+    ordered.legend(fontsize=8, title="word (count)")
+    shuffled.set_ylim(ordered.get_ylim())
+    for colour, (word, curve) in zip(plot.COLOURS, found["attended"].items()):
+        itself = " (itself)" if word == found["word"][star] else ""
+        one.plot(found["step"], curve, color=colour, lw=2, label=f"“{plot.plain(word)}”{itself}")
+    for corner in found["corners"] or ():
+        one.axvline(corner, color="0.4", lw=1, ls=":")
+    one.set(
+        ylim=(0, 1),
+        xlabel="training step",
+        ylabel="attention",
+        title=f"What {words[star]} looks at (dotted: its clearest turn)",
+    )
+    one.legend(fontsize=8)
+    for run, colour, name in (
+        (found, plot.BLUE, "text"),
+        (found["shuffled"], "0.6", "random order"),
+    ):
+        loss.plot(run["loss_step"], run["loss"], color=colour, lw=0.7, alpha=0.6)
+        plot.named(
+            loss,
+            run["unseen_step"],
+            run["unseen"],
+            f"{name}, kept out of training",
+            found["step"][-1] * 0.98,
+            (-6, 8),
+            color=colour,
+            lw=2,
+        )
+    plot.reference(loss, found["word_entropy"], "entropy of the words' frequencies", below=True)
+    loss.axvline(found["condensed"], color="0.4", lw=1, ls=":")
+    loss.set(
+        xlabel="training step (dotted: frequencies are learnt)",
+        ylabel="loss, nats",
+        title="Loss on text kept out of training",
+    )
     return fig

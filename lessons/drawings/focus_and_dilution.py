@@ -1,0 +1,78 @@
+"""The figure of lesson 11."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import plot
+
+
+def stages(pi, times, A, moments, edges, losses, references, norms, spread):
+    """Attention A (time, d, d) at some moments; loss, embeddings' norms, entropy (time, d).
+
+    edges: where the four stages begin and end. references: {text: loss}.
+    """
+    fig = plt.figure(figsize=(12.5, 11))
+    top, bottom = fig.subfigures(2, 1, height_ratios=(1, 2.6))
+    names = [
+        "condensation:\nall look as tokens come",
+        "focus:\nall turn to token 0",
+        "dilution:\nrare tokens turn away",
+        "renewal:\ntoken 3 turns to itself",
+        "next focus:\ntoken 1 turns to itself",
+    ]
+    axes = top.subplots(1, len(moments))
+    for ax, moment, name in zip(axes, moments, names):
+        image = ax.imshow(A[np.abs(times - moment).argmin()], cmap="magma_r", vmin=0, vmax=1)
+        for (i, k), share in np.ndenumerate(A[np.abs(times - moment).argmin()]):
+            ax.text(
+                k,
+                i,
+                f"{share:.2f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="w" if share > 0.5 else "k",
+            )
+        ax.set(
+            title=f"t = {moment:.0f}, {name}",
+            xticks=range(len(pi)),
+            yticks=range(len(pi)),
+            xlabel="looks at token",
+        )
+        ax.title.set_fontsize(9)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    axes[0].set_ylabel("token")
+    top.colorbar(image, ax=axes, shrink=0.7, label="attention")
+    loss, embedding, entropy = bottom.subplots(3, 1, sharex=True)
+    for ax in (loss, embedding, entropy):
+        ax.set(xscale="log", xlim=(1, times[-1]))
+    plot.stages(loss, edges, ["condensation", "focus", "dilution", "renewal and the next cycle"])
+    plot.stages(embedding, edges)
+    plot.stages(entropy, edges)
+    loss.plot(times, losses, color="k", lw=2)
+    for text, value in references.items():
+        plot.reference(loss, value, text, below="chain" in text)
+    loss.set(ylabel="loss, nats", ylim=(0.42, 1.5))
+    inks, late = (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION), times[-1]
+    for i, colour in enumerate(inks):
+        place = 40 if i < 2 else late
+        plot.named(
+            embedding,
+            times,
+            norms[:, i],
+            f"token {i} ({pi[i]:g})",
+            place,
+            (-4, 5),
+            color=colour,
+            lw=2,
+        )
+    embedding.set(ylabel="length of embedding", ylim=(0, 1.15 * norms.max()))
+    for i, place, shift in ((0, 160, (0, 5)), (1, 160, (-4, 6))):
+        plot.named(entropy, times, spread[:, i], f"token {i}", place, shift, color=inks[i], lw=2)
+    entropy.set(
+        ylabel="spread of attention\n(entropy, nats)", xlabel="time (logarithmic)", ylim=(0, 1.3)
+    )
+    for moment in moments:
+        entropy.plot(moment, 0, "k^", ms=7, clip_on=False)
+    return fig

@@ -1,0 +1,45 @@
+"""The figure of lesson 16."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import plot
+
+
+def laws(location, recall):
+    """Steps of the snap. location: {name: (T, d, steps, law)}; recall: (pairs, tokens, steps, law).
+
+    steps may hold NaN. A law is a measure.PowerLaw of the two sizes, or None.
+    """
+    fig, axes = plt.subplots(1, len(location) + 1, figsize=(14.5, 4.7))
+    titles = {"adam": "Find the marked token, Adam", "sgd": "The same, SGD"}
+    for ax, (name, (T, d, steps, law)) in zip(axes, location.items()):
+        _lines(ax, T, d, steps, law, "tokens T", "d", titles[name])
+        ax.set_ylabel("step of the snap")
+    _lines(axes[-1], *recall, "pairs", "tokens", "Recall, Adam")
+    return fig
+
+
+def _lines(ax, x, group, steps, law, label, name, title):
+    x, group, steps = map(np.asarray, (x, group, steps))
+    for size, colour in zip(np.unique(group), plot.COLOURS):
+        rows = group == size
+        ax.loglog(x[rows], steps[rows], "o", color=colour, ms=5)
+        at = np.unique(x[rows])
+        of_size = steps[rows & (x == at[-1])]
+        y = np.nanmedian(of_size) if np.isfinite(of_size).any() else np.nan
+        if np.isfinite(y):
+            ax.annotate(
+                f"{name} = {size:g}",
+                (at[-1], y),
+                xytext=(8, -3),
+                textcoords="offset points",
+                color=colour,
+                fontsize=9,
+            )
+        if law is not None:
+            first, second = law.exponents.values()
+            ax.plot(at, law.C * at**first * size**second, ":", color=colour)
+    ax.set_xticks(np.unique(x), [f"{size:g}" for size in np.unique(x)])
+    ax.minorticks_off()
+    ax.set(xlabel=label, xlim=(None, 1.5 * x.max()), title=f"{title} (dotted: fitted law)")

@@ -1,0 +1,69 @@
+"""The figure of lesson 02."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import attention, plot
+
+
+def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vocab, lag):
+    """The first push (T, S), maps {step: (T, S)}, attention by lag (looks, S), losses, and W_Q.
+
+    batches: steps and losses of each batch. losses: on held-out sequences, at `steps`.
+    """
+    fig = plt.figure(figsize=(12, 6.6))
+    top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.25))
+    axes = top.subplots(1, len(maps) + 1)
+    T, S = push.shape
+    visible = attention.causal(T, S)
+    image = plot.attention_map(
+        axes[0],
+        push / np.abs(push).max(),
+        "first push, −da\n(W_Q held at 0)",
+        S - T,
+        visible,
+        cmap="PuOr_r",
+        limits=(-1, 1),
+    )
+    bar = top.colorbar(image, ax=axes[0], shrink=0.7, ticks=[-1, 0, 1], location="left")
+    bar.ax.set_yticklabels(["score\nfalls", "stays", "score\nrises"])
+    titles = [f"mean attention\nat step {step}" for step in maps]
+    image = plot.maps_row(axes[1:], np.stack(list(maps.values())), titles, S - T, visible)
+    top.colorbar(image, ax=axes[1:], shrink=0.7, label="attention")
+
+    left, middle, right = bottom.subplots(1, 3)
+    for one, colour in zip(
+        range(1, 7), (plot.SKY, plot.ORANGE, plot.VERMILION, plot.GREEN, plot.PURPLE, plot.BLACK)
+    ):
+        left.plot(
+            steps,
+            by_lag[:, one - 1],
+            color=colour,
+            lw=2.5 if one == lag else 1.2,
+            label=f"lag {one}",
+        )
+    left.set(ylabel="mean attention", ylim=(0, 1), title="One lag takes nearly all the attention")
+    left.legend(loc="upper left")
+    middle.plot(*batches, color=plot.SKY, lw=0.8, label="each batch")
+    middle.plot(steps, losses, color=plot.BLUE, lw=2, label="held-out sequences")
+    middle.axhline(entropy_rate, color="0.35", ls="--", lw=1, label="entropy rate of the chain")
+    middle.set(
+        ylabel="cross-entropy (nats)",
+        ylim=(0, None),
+        title="The loss falls to what the chain leaves open",
+    )
+    middle.legend(loc="lower left")
+    for ax in (left, middle):
+        plot.step_axis(ax, steps[-1])
+    largest = np.abs(W_Q).max()
+    image = right.imshow(W_Q, cmap="PuOr_r", vmin=-largest, vmax=largest)
+    right.axhline(vocab - 0.5, color="0.35", lw=0.8)
+    right.axvline(vocab - 0.5, color="0.35", lw=0.8)
+    middles = [(vocab - 1) / 2, vocab + (S - 1) / 2]
+    right.set_xticks(middles, ["key token", "key position"])
+    right.set_yticks(middles, ["query\ntoken", "query\nposition"])
+    right.tick_params(length=0)
+    right.set_title("Learnt in W_Q: which pairs score high")
+    right.spines[:].set_visible(False)
+    bottom.colorbar(image, ax=right, shrink=0.7, label="weight")
+    return fig

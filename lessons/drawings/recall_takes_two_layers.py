@@ -1,0 +1,69 @@
+"""The figures of lesson 14."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import plot
+
+
+def circuit():
+    """The two layers over k₁ v₁ k₂ v₂ q, here with q = k₂."""
+    fig, ax = plt.subplots(figsize=(9, 4.6))
+    places = dict(zip(("k₁", "v₁", "k₂", "v₂", "q = k₂"), (0.1, 0.3, 0.5, 0.7, 0.9)))
+    middle = {"v₁,\nafter k₁": (0.3, 0.47, plot.ORANGE), "v₂,\nafter k₂": (0.7, 0.47, plot.ORANGE)}
+    boxes = {name: (x, 0.1) for name, x in places.items()}
+    boxes |= middle | {"says v₂": (0.9, 0.88, plot.PURPLE)}
+    first, second = middle
+    plot.schematic(
+        ax,
+        boxes,
+        [
+            ("v₁", first, ""),
+            ("v₂", second, ""),
+            ("q = k₂", "says v₂", "query: k₂", 0.0),
+            ("k₁", first, "layer 1 copies\nthe token before", -0.1),
+            ("k₂", second, "layer 1", -0.1),
+            (second, "says v₂", "layer 2 finds “after k₂”\nand reads the value", -0.15),
+        ],
+        size=11,
+    )
+    return fig
+
+
+def recall(runs, patterns, guess, steps):
+    """Clean accuracy {name: results}, and of one run the patterns behind it."""
+    fig, (skill, behind) = plt.subplots(1, 2, figsize=(12.5, 4.6))
+    for (name, results), colour, height in zip(
+        runs.items(), (plot.BLUE, plot.VERMILION, plot.GREEN), (0.7, 0.25, 0.9)
+    ):
+        for result in results:
+            skill.plot(result["step"], result["clean_accuracy"], color=colour, lw=1.2)
+        step, accuracy = np.array(results[0]["step"]), np.array(results[0]["clean_accuracy"])
+        i = int(np.argmax(accuracy > height)) if accuracy.max() > 0.5 else len(step) // 3
+        skill.annotate(
+            name, (step[i], accuracy[i]), xytext=(8, 4), textcoords="offset points", color=colour
+        )
+    plot.reference(skill, guess, "guessing among the values", below=True)
+    skill.set(
+        xscale="symlog",
+        xlim=(20, steps),
+        ylim=(0, 1.05),
+        xlabel="training step (logarithmic)",
+        ylabel="accuracy without repetition",
+        title="One layer fails; two learn it in one snap",
+    )
+    step = np.array(patterns["step"])
+    for key, colour, name in (
+        ("previous_token", plot.ORANGE, "layer 1: value → key before it"),
+        ("matching", plot.PURPLE, "layer 2: query → value behind its key"),
+        ("clean_accuracy", plot.BLUE, "accuracy"),
+    ):
+        behind.plot(step, patterns[key], color=colour, lw=2, label=name)
+    behind.set(
+        ylim=(0, 1.05),
+        xlabel="training step",
+        ylabel="attention, accuracy",
+        title="Both patterns rise together",
+    )
+    behind.legend(fontsize=9, loc="center left")
+    return fig

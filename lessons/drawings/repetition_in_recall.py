@@ -1,0 +1,83 @@
+"""The figure of lesson 15."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import plot
+
+
+def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
+    """Steps to 95% {p: (seeds,)}, and of the p that adapts; runs {B: result}, plain, adaptive."""
+    fig, (across, within, adapts) = plt.subplots(1, 3, figsize=(14.5, 4.7))
+    medians = np.array([np.median(steps) for steps in constant.values()])
+    across.plot(list(constant), np.where(np.isinf(medians), np.nan, medians), color=plot.BLUE)
+    for p, steps in constant.items():
+        came = steps[np.isfinite(steps)]
+        across.plot([p] * len(came), came, "o", color=plot.BLUE, ms=5)
+    across.plot([best_p + 0.02] * len(adapted), adapted, "D", color=plot.VERMILION, ms=6)
+    across.annotate(
+        "p that adapts",
+        (best_p + 0.02, np.nanmin(adapted)),
+        xytext=(-4, -16),
+        ha="right",
+        textcoords="offset points",
+        color=plot.VERMILION,
+    )
+    across.set(
+        xlabel="p, share of favoured queries",
+        ylabel="step of 95% accuracy",
+        ylim=(0, None),
+        title="Across samples: a little repetition helps",
+    )
+    step, accuracy = np.array(plain["step"]), np.array(plain["clean_accuracy"])
+    plot.named(
+        within,
+        step,
+        accuracy,
+        "no repetition",
+        step[np.argmax(accuracy > 0.6)],
+        (-6, 4),
+        color="k",
+        lw=2,
+    )
+    for (B, run), colour in zip(in_context.items(), plot.COLOURS):
+        step, accuracy = np.array(run["step"]), np.array(run["clean_accuracy"])
+        within.plot(step, run["own_accuracy"], "--", color=colour, lw=1.4)
+        came = accuracy > 0.6
+        place = step[np.argmax(came)] if came.any() else step[-1]
+        plot.named(
+            within,
+            step,
+            accuracy,
+            f"B = {B:g}",
+            place,
+            (6, -10) if came.any() else (-6, 8),
+            color=colour,
+            lw=2,
+        )
+    within.set(
+        ylim=(0, 1.05),
+        xlabel="training step",
+        ylabel="accuracy without repetition",
+        title="In context: it delays the skill (dashed: own task)",
+    )
+    step, loss = np.array(adaptive["step"]), np.array(adaptive["clean_loss"]) / np.log(tokens)
+    plot.named(
+        adapts, step, loss, "loss / ln(tokens)", step[len(step) // 2], (6, 6), color="k", lw=2
+    )
+    plot.named(
+        adapts,
+        step,
+        adaptive["p"],
+        "p",
+        step[int(np.argmax(adaptive["p"]))],
+        (4, 6),
+        color=plot.VERMILION,
+        lw=2,
+    )
+    adapts.set(
+        xlabel="training step",
+        ylim=(0, 1.15),
+        title="Repeat while nothing moves, stop when it does",
+    )
+    return fig

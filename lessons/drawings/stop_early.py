@@ -1,0 +1,64 @@
+"""The figure of lesson 10."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyattn import plot
+
+
+def stop_early(found, paper):
+    """A LadderTrial's results {sequences (0: a stream): ...}; paper: {n: (best step, loss)}."""
+    finite = [n for n in found if n]
+    fig = plt.figure(figsize=(13, 8.2))
+    grid = fig.add_gridspec(2, len(finite), height_ratios=(1.3, 1))
+    ax = fig.add_subplot(grid[0, :])
+    last = max(one["step"][-1] for one in found.values())
+    for (n, one), colour in zip(
+        found.items(), (plot.VERMILION, plot.ORANGE, plot.BLUE, plot.BLACK)
+    ):
+        step, excess, best = np.array(one["step"]), np.array(one["excess"]), one["best_step"]
+        shown = excess < 3.9
+        plot.named(
+            ax,
+            step[shown],
+            excess[shown],
+            f"{n} sequences" if n else "a stream",
+            step[shown][-1],
+            (5, -3),
+            color=colour,
+            lw=2,
+        )
+        if n:
+            ax.plot(best, one["best_excess"], "o", color=colour, ms=9)
+            below = (8, -14) if one["best_excess"] > 0.4 else (-10, 12)
+            ax.annotate(
+                f"stop at {best}: rung {one['best_rung']}",
+                (best, one["best_excess"]),
+                xytext=below,
+                textcoords="offset points",
+                color=colour,
+                fontsize=9,
+            )
+        if n in paper:
+            ax.plot(*paper[n], "D", color=colour, mfc="none", ms=8)
+    if paper:
+        ax.plot([], [], "D", color="0.4", mfc="none", label="the paper's best step and loss")
+        ax.legend(loc="upper right")
+    ax.set(
+        xlim=(0, 1.12 * last),
+        ylim=(0, 4),
+        xlabel="training step",
+        ylabel="excess loss on new sequences, nats",
+        title="Less data: an earlier stop, a higher loss, and more harm in going on",
+    )
+    for i, n in enumerate(finite):
+        ax, kl, step = fig.add_subplot(grid[1, i]), np.array(found[n]["kl"]), found[n]["step"]
+        for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
+            name = f"teacher of block{'s 1 to' if k else ''} {k + 1}"
+            ax.plot(step, kl[:, k], color=colour, lw=2, label=name if i == 0 else None)
+        ax.axvline(found[n]["best_step"], color="k", lw=1, ls="--")
+        ax.set(xlabel="training step", ylim=(0, 3.6), title=f"{n} sequences (dashed: stop)")
+        if i == 0:
+            ax.set_ylabel("distance to a teacher, nats")
+            ax.legend(fontsize=8, loc="upper left")
+    return fig

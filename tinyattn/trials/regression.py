@@ -1,0 +1,141 @@
+"""The regression variant of the chain: does a network follow the flow in which heads share out features?"""
+
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import ode
+from ..errors import InputError, check_count, check_instance, check_number, shown
+from ..flows.factorization import Factorization
+from ..losses import SQUARED_ERROR, pair_loss
+from ..measure import plateau_length
+from ..models import MinimalModel
+from ..optim import SGD
+from ..tasks import markov
+from .trial import Trial
+
+# Why the minimal model is the flow
+#
+#   Tokens are Gaussian vectors and the target is sum_k A_k x_(t - lag k). If attention depends on
+#   positions alone, the output is linear in x, and as x x^T averages to the identity the mean loss
+#   is 1/2 |G - Y|^2 with e_k = A_k / |A_k|: the flow of flows/factorization.py. Two things keep one
+#   clock: scores are divided by sqrt(D), so the gradient of W_Q is multiplied by D; and the sample's
+#   moments are made exact, as those of 1200 ordinary draws would be off by 1/sqrt(1200), 3%, and the
+#   target with them. The part of W_Q that scores tokens is what the flow knows nothing of.
+
+
+@dataclass(frozen=True)
+class RegressionTrial(Trial):
+    """Full-batch gradient descent of the minimal model from a small tilt, and the flow from the same tilt.
+
+    batch:      sequences, all of them in every step.
+    lags:       where the features stand, the most important first. importance: ratio of neighbours.
+    length, vocab: tokens of a sequence and numbers in a token.
+    heads, tilt: of the network; head j starts with its score of feature j's place raised by `tilt`.
+    whole:      train all of W_Q, or its block of positions alone.
+    """
+
+    steps: int | None = 1150
+    every: int = 4
+    batch: int = 1200
+    lr: float | None = 0.1
+    lags: Sequence[int] = (3, 6, 9)
+    importance: float = 1.7
+    length: int = 12
+    vocab: int = 6
+    heads: int = 3
+    tilt: float = 1e-2
+    whole: bool = True
+
+    counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "length", "vocab", "heads")
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_number("tilt", self.tilt, least=0, most=1.0)
+        check_instance("whole", self.whole, bool)
+        if not isinstance(self.lags, (tuple, list)) or not self.lags:
+            raise InputError(f"lags: expected lags, got {shown(self.lags)}")
+        for lag in self.lags:
+            check_count("lags", lag, 1, self.length - 1)
+        if self.heads > len(self.lags):
+            raise InputError(f"heads: expected at most {len(self.lags)}, one for each lag, got {self.heads}")
+        if self.batch % 2 or self.batch < 2 * self.length * self.vocab:
+            least = 2 * self.length * self.vocab
+            raise InputError(f"batch: expected an even number of at least 2 length vocab = {least}, got {self.batch}")
+        self.chain, self.stepper  # noqa: B018  their own checks
+
+    @functools.cached_property
+    def chain(self):
+        blocks = [[lag] for lag in self.lags]
+        rng = np.random.default_rng(self.seed)
+        return markov.draw_chain(rng, self.vocab, blocks=blocks, importance=self.importance, matrices="frobenius")
+
+    @functools.cached_property
+    def stepper(self):
+        return SGD(self.lr)
+
+    @functools.cached_property
+    def network(self) -> MinimalModel:
+        return MinimalModel(self.vocab, self.length, self.heads, self.length - 1, query_scale=0.0, value_scale=0.0)
+
+    @functools.cached_property
+    def flow(self) -> Factorization:
+        """The flow: features of length 1, one place each, importances |A_k| / sqrt(vocab)."""
+        m = np.linalg.norm(self.chain.matrices, axis=(1, 2)) / math.sqrt(self.vocab)
+        places = np.eye(self.length)[[self.length - lag for lag in self.lags]]
+        return Factorization(m, np.eye(len(m)), places, "logits")
+
+    def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
+        """Of the network and of the flow, by feature, as a share of its start:
+
+        time, loss            lists over the looks, (looks,) and (looks, features)
+        half_times            when each feature is half learnt, None if never
+        flow_loss, flow_half_times   the same of the flow, at the same times
+        """
+        device = self.backend()
+        model, flow, D = self.network, self.flow, self.network.width
+        x, y = self.chain.sample_regression(np.random.default_rng([self.seed, 1]), self.batch, self.length, exact=True)
+        data = device.put((x, y[:, -1:] / math.sqrt(self.vocab)), "float32")
+        position = np.arange(D) >= self.vocab
+        keep = np.ones((D, 1, D)) if self.whole else 1.0 * (position[:, None, None] & position)
+        keep = device.put(D * keep, "float32")
+        mean_loss = pair_loss(model, SQUARED_ERROR)
+
+        def loss(params, batch):
+            value, grads = mean_loss(params, batch)
+            return value, {"W_Q": keep * grads["W_Q"], "W_V": grads["W_V"]}
+
+        A = self.chain.matrices.swapaxes(1, 2) / np.linalg.norm(self.chain.matrices, axis=(1, 2), keepdims=True)
+        features = device.put(A.reshape(len(A), -1).T, "float32")
+
+        def state(step, params):
+            _, cache = model.forward(params, data[0][::6])
+            s = device.xp.log(cache.attention.mean(axis=0)[:, 0])
+            V = params["W_V"][: self.vocab].swapaxes(0, 1).reshape(self.heads, -1) @ features
+            return {"state": device.xp.concatenate([V, s], axis=-1)}
+
+        params = model.init(np.random.default_rng(0))
+        tilted = [D - lag for lag in self.lags[: self.heads]]  # D is also one past the last position's row
+        params["W_Q"][D - 1, range(self.heads), tilted] = self.tilt * math.sqrt(D)
+        history = self.trained(loss, device.put(params, "float32"), itertools.repeat(data), self.stepper, state,
+                               checkpoint=checkpoint, title=title)  # fmt: skip
+        times = history.steps("state") * self.lr
+        start = flow.state(np.zeros((self.heads, len(A))), self.tilt * flow.places[: self.heads])
+        path = ode.integrate(flow, (0, times[-1]), start, t_eval=times, rtol=1e-8, atol=1e-12)
+        found: dict[str, Any] = {"time": times.tolist()}
+        for name, states in (("", history["state"].astype(float)), ("flow_", path.y)):
+            share = flow.feature_loss(states) / flow.feature_loss(start)
+            found[f"{name}loss"] = share.tolist()
+            halves = plateau_length(times, share, 0.5)
+            found[f"{name}half_times"] = [None if math.isnan(half) else float(half) for half in halves]
+        return found
+
+
+def run(settings: dict[str, Any]) -> dict[str, Any]:
+    """The results of a RegressionTrial with these settings."""
+    return RegressionTrial.of(settings).run()

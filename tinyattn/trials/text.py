@@ -1,0 +1,221 @@
+"""Focus and dilution on words: a text and the same words in random order, and the turns of attention in each."""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import measure
+from ..backend import Params, to_numpy
+from ..errors import InputError, check_count, check_instance, check_number, shown
+from ..losses import chunked, next_token_loss
+from ..models import EmbeddingModel
+from ..ops import log_softmax
+from ..optim import SGD
+from ..tasks import text as words
+from .trial import Trial
+
+RANKS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300)  # words followed, by frequency
+PAPERS = ("continue", "continued")  # the paper's word, and one of its family that is frequent enough in a small text
+LEAST = 40  # occurrences: single batches throw the attention of rarer words about, in shuffled text as well
+HELD_OUT = 0.1  # the last share of the text, kept out of training
+SHARE, NOISE, NATS = 0.2, 5, 0.1  # a turn's falls and rise: least share of the range, times the noise, nats
+CONDENSED = 0.05  # nats by which the loss in shuffled text may exceed its end once frequencies are learnt
+
+
+@dataclass(frozen=True)
+class TextTrial(Trial):
+    """Train one head on a text and on the same words in random order; follow the attention of some words.
+
+    text:     a file, see `tasks.text.words`; None: stories that are made up here.
+    vocab:    words kept, the most frequent; by default 500, or all if there are fewer.
+    follow:   words to follow beside those chosen by their frequency.
+    width, scale, length: of the model and its start, and words in a training sequence.
+    momentum: of SGD. chunk: sequences in one pass. judged: stretches of held-out text.
+
+    A turn is attention that focuses, dilutes and focuses again: its entropy falls, rises and falls,
+    each time by at least 0.2 of the range of that curve, 5 times its noise and 0.1 nats. What
+    shakes a curve is the choice of batches; its size is taken from the curve, the median change
+    from one look to the next, as of a Gaussian. Turns count once the words' frequencies are learnt:
+    while the network condenses, the most frequent word swings in shuffled text as well.
+    """
+
+    steps: int | None = 5000
+    every: int = 25
+    batch: int = 192
+    lr: float | None = 0.08
+    text: str | None = None
+    vocab: int | None = None
+    follow: Sequence[str] = ()
+    width: int = 32
+    scale: float = 1e-2
+    length: int = 32
+    momentum: float = 0.9
+    chunk: int = 16
+    judged: int = 400
+
+    counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "width", "length", "chunk", "judged")
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_number("scale", self.scale, above=0)
+        if not isinstance(self.follow, (tuple, list)) or not all(isinstance(word, str) for word in self.follow):
+            raise InputError(f"follow: expected a list of words, got {shown(self.follow)}")
+        check_instance("text", self.text, str) if self.text is not None else None
+        if self.steps < 4 * self.every:
+            raise InputError(f"steps: expected at least 4 times every = {self.every}, got {self.steps}")
+        self.choose(vocab=min(500, len({*self.content, words.UNKNOWN})))
+        if len(self.corpus.ids) * HELD_OUT <= self.length + 1:
+            least = round((self.length + 1) / HELD_OUT)
+            raise InputError(f"text: expected more than {least} words, got {len(self.corpus.ids)}")
+        for word in self.follow:
+            if word not in self.corpus.words:
+                raise InputError(f"follow: expected some of the {self.vocab} words that are kept, got {word!r}")
+        if not self.followed:
+            most = int(self.corpus.hold_out(HELD_OUT)[0].counts.max())
+            raise InputError(f"text: expected some word {LEAST} times in the part trained on, got {most} times at most")
+        self.network, self.stepper  # noqa: B018  their own checks
+
+    def generators(self):
+        """Fresh generators for the stories, what is judged, the batches, the shuffling, and its batches."""
+        return np.random.default_rng(self.seed).spawn(5)
+
+    @functools.cached_property
+    def content(self) -> list[str]:
+        return words.stories(self.generators()[0], 4000) if self.text is None else words.words(self.text)
+
+    @functools.cached_property
+    def corpus(self) -> words.Corpus:
+        return words.from_words(self.content, check_count("vocab", self.vocab, 2))
+
+    @functools.cached_property
+    def followed(self) -> list[int]:
+        """Ids of the words followed: some of every frequency, the paper's, and those asked for."""
+        counts = self.corpus.hold_out(HELD_OUT)[0].counts
+        by_count = [int(w) for w in np.argsort(-counts, kind="stable") if counts[w] >= LEAST]
+        some = [by_count[rank] for rank in RANKS if rank < len(by_count)]
+        papers = [w for w in by_count if self.corpus.words[w] in PAPERS]
+        return list(dict.fromkeys([*some, *papers, *(self.corpus.id(word) for word in self.follow)]))
+
+    @functools.cached_property
+    def network(self) -> EmbeddingModel:
+        return EmbeddingModel(self.corpus.vocab, self.width, first_query=0, scale=self.scale)
+
+    @functools.cached_property
+    def stepper(self):
+        return SGD(self.lr, self.momentum)
+
+    def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
+        """word, count: of each word followed. Of the text, and of "shuffled" the same:
+
+        step, entropy, norm   lists over the looks: of each word's attention (nats), of its embedding
+        rank                  effective rank of W0
+        loss_step, loss, unseen_step, unseen   in training, and on text kept out of it
+        top                   the word that each looks at most
+        turns                 of each word: triples of steps, focused, diluted, focused again
+
+        and condensed: the step at which frequencies are learnt; words, tokens: vocabulary and length
+        of the text; word_entropy: of the frequencies, nats; star: the place of the word whose turn
+        stands out most from its noise, corners: the steps of that turn, or None; attended: of that
+        word, {word: attention over the looks}, the six it ever attends most.
+        """
+        _, for_judging, for_batches, for_shuffling, for_shuffled = self.generators()
+        content = hashlib.sha256("\n".join(self.content).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        kept = [None, None]
+        if checkpoint is not None:
+            same = {**checkpoint.settings, "content": content}
+            other = checkpoint.file.with_name(f"{checkpoint.file.stem}_shuffled.npz")
+            kept = [dataclasses.replace(checkpoint, settings=same), dataclasses.replace(checkpoint, settings=same, path=other)]
+        name = title or "text"
+        told = (name, f"{name}, shuffled") if title else (None, None)
+        history = self._train(self.corpus, for_batches, for_judging, map, kept[0], told[0])
+        control = self._train(self.corpus.shuffled(for_shuffling), for_shuffled, for_judging, map, kept[1], told[1])
+        learnt = control["unseen"] < control["unseen"][-1] + CONDENSED
+        condensed = int(control.steps("unseen")[learnt.argmax()])
+        counts = self.corpus.hold_out(HELD_OUT)[0].counts
+        shares = counts[counts > 0] / counts.sum()
+        found = {
+            "word": [self.corpus.words[w] for w in self.followed],
+            "count": [int(counts[w]) for w in self.followed],
+            "words": self.corpus.vocab,
+            "tokens": len(self.corpus.ids),
+            "condensed": condensed,
+            "word_entropy": float(-(shares * np.log(shares)).sum()),
+            **self._measures(history, condensed),
+            "shuffled": self._measures(control, condensed),
+        }
+        return {**found, **self._clearest(history, found)}
+
+    def _train(self, corpus, rng, for_judging, map, checkpoint, title):
+        device = self.backend()
+        loss = chunked(next_token_loss(self.network), self.chunk, map)
+        params = device.put(self.network.init(np.random.default_rng(self.seed)), "float32")
+        seen, unseen = corpus.hold_out(HELD_OUT)
+        judged = device.put(unseen.sample(for_judging, self.judged, self.length + 1))
+        batches = (device.put(batch) for batch in seen.batches(rng, self.batch, self.length + 1))
+
+        def look(step, params):
+            judge = {"unseen": loss(params, judged)[0]} if step % (2 * self.every) == 0 else {}
+            return {**self.look(seen.counts, params), **judge}
+
+        return self.trained(loss, params, batches, self.stepper, look, checkpoint=checkpoint, title=title, clip=1.0)
+
+    def look(self, counts: np.ndarray, params: Params) -> dict[str, Any]:
+        """In a long text word w looks at word k in proportion to count_k exp(Phi_wk): attention without noise of sampling."""
+        W0, W_Q, W_K = (to_numpy(params[key]).astype(float) for key in ("W0", "W_Q", "W_K"))
+        scores = W0[self.followed] @ W_Q @ (W0 @ W_K).T
+        with np.errstate(divide="ignore"):
+            log_A = log_softmax(np.log(counts) + scores)
+        return {"entropy": measure.entropy(log_A), "attention": np.exp(log_A),
+                "norm": np.linalg.norm(W0[self.followed], axis=1),
+                "rank": float(measure.effective_rank(np.linalg.svd(W0, compute_uv=False)))}  # fmt: skip
+
+    def _noise(self, entropy):
+        return 1.48 * np.median(np.abs(np.diff(entropy, axis=0)), axis=0)
+
+    def _measures(self, history, condensed):
+        entropy, steps = history["entropy"], history.steps("entropy")
+        least = np.maximum(np.maximum(SHARE * np.ptp(entropy, axis=0), NOISE * self._noise(entropy)), NATS)
+        turns = [[[int(steps[i]) for i in turn] for turn in measure.turns(curve, size) if steps[turn[0]] >= condensed]
+                 for curve, size in zip(entropy.T, least)]  # fmt: skip
+        top = history["attention"].argmax(axis=-1)
+        return {
+            "step": steps.tolist(),
+            "entropy": entropy.tolist(),
+            "norm": history["norm"].tolist(),
+            "rank": history["rank"].tolist(),
+            "loss_step": history.steps("loss").tolist(),
+            "loss": history["loss"].tolist(),
+            "unseen_step": history.steps("unseen").tolist(),
+            "unseen": history["unseen"].tolist(),
+            "top": [[self.corpus.words[k] for k in row] for row in top],
+            "turns": turns,
+        }
+
+    def _clearest(self, history, found):
+        """star, corners and attended, as `run` tells."""
+        entropy, steps, noise = history["entropy"], found["step"], self._noise(history["entropy"])
+
+        def depth(j, turn):
+            first, top, last = (entropy[steps.index(step), j] for step in turn)
+            return top - max(first, last)
+
+        best, star, corners = -1.0, 0, None
+        for j, turns in enumerate(found["turns"]):
+            for turn in turns:
+                clear = depth(j, turn) / (noise[j] + 0.01)
+                if clear > best:
+                    best, star, corners = clear, j, turn
+        attended = history["attention"][:, star]
+        most = np.argsort(-attended.max(axis=0))[:6]
+        return {"star": star, "corners": corners,
+                "attended": {self.corpus.words[k]: attended[:, k].tolist() for k in most}}  # fmt: skip
+
+
+def run(settings: dict[str, Any]) -> dict[str, Any]:
+    """The results of a TextTrial with these settings."""
+    return TextTrial.of(settings).run()
