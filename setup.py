@@ -2,6 +2,8 @@ from pathlib import Path
 
 from setuptools import setup
 
+BOOK = ["jupytext==1.19.6", "nbclient==0.11.0", "ipykernel==7.4.0"]
+
 setup(
     name="tinyattn",
     version="0.1.0",
@@ -17,6 +19,7 @@ setup(
     extras_require={
         "gpu-cuda12": ["cupy-cuda12x[ctk]"],
         "gpu-cuda13": ["cupy-cuda13x[ctk]"],
-        "test": ["pytest==9.2.0", "scipy", "mypy==2.4.1", "ruff==0.17.6"],
+        "book": BOOK,
+        "test": ["pytest==9.2.0", "scipy", "mypy==2.4.1", "ruff==0.17.6", *BOOK],
     },
 )

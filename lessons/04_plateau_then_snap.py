@@ -59,8 +59,9 @@ print("closed form:", flow.snap_time)
 #     λ t = ∫ e^(−u²/2) du  from 0 to w
 #
 # The integral to infinity is √(π/2) = 1.2533, so w runs away at the *finite* time
-# 1.2533/λ = 5133: a plateau, then a snap. 03's saddle was left like e^t; this is faster
-# than any exponential. (The linear flow, e^Δ ≈ 1 + Δ, foretells three times as long.)
+# 1.2533/λ = 5133: a plateau, then a **snap**. 03's saddle was left like e^t; this is
+# faster than any exponential. (The linear flow, e^Δ ≈ 1 + Δ, foretells three times as
+# long.)
 #
 # Near the snap attention is no longer small, and the other tokens make noise. The whole
 # flow, as the library derives it:
@@ -84,7 +85,7 @@ run.claim("the linear prediction is late by a factor of more than 3", linear > 3
 # %% [markdown]
 # ## 2. The real layer, with noise
 #
-# The same layer with all its parameters, T scores and a d x d matrix, trained by SGD
+# The same layer with all its parameters, T scores and a d x d matrix, trained by *SGD*
 # (gradient descent on fresh random batches) with learning rate 1, so that time is the
 # number of steps. Drawing T d numbers for every sample would take minutes; the gradient
 # needs only two of their combinations, whose joint law is known exactly

@@ -98,11 +98,11 @@ run.figure(run.draw.laws(T, d, lengths, B[rows], gains, x, lengths_p), "laws")
 numbers = lambda law: ", ".join(f"{value:.3g}" for value in (law.C, *law.exponents.values()))
 run.compare([
     ("T, d: C and exponents", "1.51, 0.99, 0.49", numbers(law)),
-    ("    R2 of the fit", 0.999, f"{law.r2:.4f}"),
+    ("    R2", 0.999, f"{law.r2:.4f}"),
     ("in context, shared score: exponent of B", "-0.99", f"{-gain[0]:.3f}"),
     ("in context, own scores: exponent of B", None, f"{-gain[1]:.3f}"),
     ("across samples: C and exponent", "2.15, 1.02", numbers(law_p)),
-    ("    R2 of the fit", 0.992, f"{law_p.r2:.4f}"),
+    ("    R2 across samples", 0.992, f"{law_p.r2:.4f}"),
 ])
 run.finish({"rtol": RTOL}, law={"C": law.C, **law.exponents}, gain=gain, law_p=law_p.exponents)
 

@@ -20,14 +20,14 @@ run = lesson.start("06_two_heads_compete")
 # %% [markdown]
 # ## 1. What is to be learnt, and what a head can hold
 #
-# A table, features down and positions across:
+# A table, *features* down (what can be written), positions across (where one may look):
 #
 #     G = [[3, 0],        feature 1 stands at position 1 and matters three times as much
 #          [0, 1]]        feature 2 stands at position 2
 #
 # A head has one column V, what it writes, and one row s = softmax(a), where it looks.
 # Its table is V times s: looking at one position and writing one feature, it fills one
-# cell. Two heads add up, and the loss is what is left over:
+# cell. Two heads add up, and the loss is what is *left over*:
 #
 #     Y = V₁ s₁ + V₂ s₂        R = G − Y        L = |R|² / 2
 #

@@ -22,14 +22,14 @@ solved = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
 # %% [markdown]
 # ## 1. A rate that falls
 #
-# Lesson 06 ended with waits of 88.5, 263.0 and 879.3 for ε = 1e-2, 1e-4 and 1e-8. From
-# a saddle with a fixed rate the second would be twice the first, the third four times:
-# 88.5, 177, 354. So the rate is not fixed.
+# Lesson 06 ended with waits of 88.5, 263.0 and 879.3 for ε = 1e-2, 1e-4 and 1e-8. With
+# a fixed rate they would be as 1 to 2 to 4. So it is not fixed.
 #
-# Both heads sit on feature 1, each with the share δ of its attention left on position
-# 2, where R still holds the whole of feature 2. Let head 1 write ν more of feature 2
-# and score position 2 by α higher; head 2 the opposite. Then R is as before, and each
-# follows its own difference. To leading order in δ the two lines of lesson 06 say
+# Both heads sit on feature 1, a *crowd*, each with the share δ of its attention left on
+# position 2, where R still holds the whole of feature 2. Let head 1 write ν more of
+# feature 2 and score position 2 by α higher; head 2 the opposite. Then R is as before,
+# and each follows its own difference. To leading order in δ the two lines of lesson 06
+# say
 #
 #     dν/dt = δ α        dα/dt = 2 δ ν        a saddle, with rate √2 δ
 #

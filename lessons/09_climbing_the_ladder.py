@@ -32,8 +32,8 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 #     p = softmax( (A₁ (x_{t−1} + x_{t−2}) + A₂ (x_{t−3} + x_{t−4}) + A₃ (...)) / 0.1 )
 #
 # So we know what a perfect network predicts, and also what one would that sees the
-# strongest block alone, or the two strongest. Those three *teachers* are the rungs of a
-# **ladder**. The distance to a rung is KL(teacher || network), in nats: 0 if the
+# strongest block alone, or the two strongest. Those three *teachers* are the *rungs* of
+# a **ladder**. The distance to a rung is KL(teacher || network), in nats: 0 if the
 # network says just what that teacher says.
 #
 # ## 2. The network
@@ -95,7 +95,7 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # Every variant is a command with a picture like this one (`--help` tells the settings);
 # the paper's figures among them stand in [PAPERS.md](PAPERS.md), beside ours:
 #
-#     python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5 --maps
+#     python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5
 #
 # ## Exercises
 #

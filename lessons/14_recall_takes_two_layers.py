@@ -6,9 +6,8 @@
 # **Question.** A sequence says "3 is 7, 5 is 2, ... 5?" What must the first layer write
 # so that the second can answer 2?
 #
-# **You see** why one layer cannot; the circuit of two, as a picture and in attention;
-# and the skill come in one snap. **Takes** 2 minutes; it goes on where it was
-# interrupted.
+# **You see** why one layer cannot; how two can, as a picture and in attention; and the
+# skill come in one snap. **Takes** 2 minutes; it goes on where it was interrupted.
 
 # %%
 import os
@@ -40,8 +39,9 @@ run.figure(run.draw.circuit(), "circuit")
 # %% [markdown]
 # Into each value's place: "I stand after a 5". (A *previous-token head*: each place
 # reads the one before it.) Then the second layer's query, 5, finds the place that says
-# so, and reads the value there. Two steps, each of them easy; neither is worth anything
-# alone. That is a loop as in lesson 04, and so there is a plateau before the snap.
+# so, and reads the value there. This is the *circuit*: two steps, each of them easy,
+# neither worth anything alone. That is a loop as in lesson 04, and so there is a
+# plateau before the snap.
 #
 # ## 2. Three networks
 #

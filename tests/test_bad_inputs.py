@@ -74,6 +74,9 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "trials.recall.RecallTrial.": "inside its run",
     "trials.location.LocationTrial.": "inside its run",
     "trials.ladder.LadderTrial.": "inside its run",
+    "trials.regression.RegressionTrial.": "inside its run",
+    "trials.text.TextTrial.": "inside its run",
+    "trials.text.run": "as those of the other trials",
     "trials.recall.RecallProbe": "made by its trial",
     "trials.location.LocationProbe": "made by its trial",
     "backend.Backend": "made by backend.get",
@@ -316,9 +319,14 @@ def add_trials():
         lag_weights=(0.5,), importance=2.0, reverse=True, generated=3, sequences=4, draw=1, optimizer="sgd", chunk=2,
         held_out=4, maps=True)
     add(trials.LadderTrial, use=ran, **common, **small)
-    for module in (trials.recall, trials.location, trials.ladder):
+    small = dict(lags=(1,), importance=1.5, length=3, vocab=2, heads=1, tilt=0.125, whole=True)
+    add(trials.RegressionTrial, use=ran, **{**common, "batch": 12}, **small)
+    small = dict(text=None, vocab=20, follow=("the",), width=2, scale=0.125, length=4, momentum=0.5, chunk=2, judged=4)
+    add(trials.TextTrial, use=lambda trial: trial.backend().name, **{**common, "steps": 4}, **small)
+    for module, settings in [(trials.recall, {"batch": 2}), (trials.location, {"batch": 2}), (trials.ladder, {"batch": 2}),
+                             (trials.regression, {"batch": 144})]:
         add(module.run, call=lambda settings, run=module.run: run({**settings, "steps": 1} if isinstance(settings, dict) else
-            settings), settings={"batch": 2}, fine={"missing": "has a default", "{}": "defaults"}, also=("steps",))
+            settings), settings=settings, fine={"missing": "has a default", "{}": "defaults"}, also=("steps",))
     add(trials.AdaptiveRepetition, start=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
     add(trials.AdaptiveRepetition().p, losses=np.array([2.0, 2.0, 1.0]))
 
@@ -452,6 +460,14 @@ def add_pictures():
     add(plot.step_axis, ax=ax, last=64.0, linear=8.0, use=lambda _: ax.get_xlim())
     drawn = lambda _: [line.get_xydata() for line in ax.lines]
     add(plot.reference, ax=ax, value=0.5, text=Text("text"), below=True, use=drawn)
+    add(plot.stages, ax=ax, edges=np.array([0.0, 1, 3]), names=["one", "two"], use=lambda _: len(ax.patches))
+    add(plot.named, ax=ax, x=np.array([1.0, 2, 4]), y=np.array([1.0, 2, 4]), name=Text("name"), at=2.0, shift=(4.0, 4.0),
+        use=drawn, fine={"NaN": "a gap in the curve"})
+    add(plot.maps_row, axes=[ax, ax], s=abs(array(2, 2, 3)), titles=["one", "two"], first_query=2,
+        visible=attention.causal(2, 3), use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})
+    boxes = {"a": (0.25, 0.5), "b": (0.75, 0.5, "k")}
+    add(plot.schematic, ax=ax, boxes=boxes, arrows=[("a", "b", "feeds", 0.25)], size=8.0, use=lambda _: len(ax.texts),
+        fine={"boxes, extra key": "one more box"})
     add(plot.slope, ax=ax, x=np.array([1.0, 2, 4]), y=0.5, power=2.0, text=Text("text"), use=drawn)
 
 

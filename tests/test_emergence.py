@@ -252,3 +252,37 @@ def test_the_short_cut_is_finite_where_all_attention_is_on_the_relevant_place(rn
     a[0, -1] = 1e4
     da, dW = task.stochastic(rng, a, W, 5)
     assert np.isfinite(da).all() and np.isfinite(dW).all() and da.dtype == dtype and not da[0].any() and da[1].any()
+
+
+def test_the_weight_moves_first_and_long_steps_tell_the_order_of_a_method():
+    """On the plateau w grows like t and Delta like t^2; 16 steps to the snap: RK4 finds its end, Euler comes late."""
+    flow = TwoNumbers(64, 32, per_place=True)
+    low = ode.event(lambda t, y: flow.loss(y) - 0.1, terminal=True)
+    times = flow.snap_time * np.linspace(0.02, 0.2, 40)
+    path = ode.integrate(flow, (0, times[-1]), flow.start(), method="rk45", rtol=1e-9, atol=1e-12, t_eval=times)
+    onset = [measure.fit_power_law(number, t=times).exponents["t"] for number in path.y.T]
+    assert onset == pytest.approx([1, 2], abs=0.1)
+    exact = plateau(flow)
+    late = {}
+    for method in ("euler", "rk4"):
+        walks = [ode.integrate(flow, (0, 2 * exact), flow.start(), method=method, step=share * flow.snap_time, events=low)
+                 for share in (1 / 16, 1 / 128, 1 / 256)]  # fmt: skip
+        late[method] = [walk.first_times[0] / exact - 1 for walk in walks]
+    assert late["euler"][0] > 0.1 and abs(late["rk4"][0]) < 0.03
+    assert late["euler"][1] / late["euler"][2] == pytest.approx(2, rel=0.1)
+
+
+def test_away_from_few_tokens_the_exponents_are_the_papers_and_the_rest_of_the_closed_form_is_known():
+    T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(8, 13), 2.0 ** np.arange(4, 8)))
+    lengths = plateau(TwoNumbers(T, d), rtol=1e-6)
+    law = measure.fit_power_law(lengths, T=T, d=d)
+    assert (law.C, law.exponents["T"], law.exponents["d"]) == pytest.approx((1.44, 0.991, 0.489), rel=0.01)
+    left = lengths * TwoNumbers(T, d).rate / np.sqrt(np.pi / 2) - 1
+    assert (left > 0).all() and np.abs(left - (np.sqrt(d) / T + 1 / np.sqrt(d)) * 0.3).max() < 0.08
+
+
+def test_across_samples_one_line_holds_for_all_p():
+    p, d = (grid.ravel() for grid in np.meshgrid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 2.0 ** np.arange(4, 10)))
+    x = np.sqrt(d) * 4096 / np.sqrt(p**2 * d + (1 - p) ** 2)
+    law = measure.fit_power_law(plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6), x=x)
+    assert (law.C, law.exponents["x"]) == pytest.approx((1.37, 0.991), rel=0.01) and law.r2 > 0.99

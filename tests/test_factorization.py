@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, losses, models, ode
+from tinyattn import gradcheck, losses, measure, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.factorization import Factorization, target
@@ -218,3 +218,92 @@ def test_blocks_and_noise(rng):
 def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+KNOWN = {"simplex": {2: 24.349, 4: 53.092, 6: 89.278, 8: 132.78}, "logits": {2: 77.262, 4: 368.33, 6: 902.30, 8: 1665.2}}
+
+
+@pytest.mark.parametrize("geometry", KNOWN)
+def test_the_wait_of_a_crowd_bends_evenly_and_is_foretold_with_nothing_fitted(geometry):
+    """Three heads, 40 positions: the times at which the first leaves, for starts 1e-2 to 1e-8 apart.
+
+    Let u_j be the logarithm of head j's attention on position 2 over that of the crowd. Beyond
+    first order the value differences still sum to 0, as the residual damps their sum fast. With the
+    square of the rate taken out of time, simplex: u_j'' = e^(u_j) - mean e^(u_k); logits, with
+    w_j = 1 - e^(-u_j): w_j'' = 1/(1 - w_j) - mean 1/(1 - w_k). Small differences grow like e^time
+    and run off in finite time, so there is one number e^C for the lead that *linear* growth has
+    given a head when it in truth leaves.
+    """
+    flow, H, tight = target(M, 40, geometry), 3, dict(method="rk45", rtol=1e-8, atol=1e-12)
+    decades = np.arange(2, 9)
+    y0 = np.stack([flow.start(H, 10.0**-k) for k in decades])
+    leaves = ode.integrate(flow, (0, 1e4), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight).t_events[0]
+    assert all(leaves[k - 2] == pytest.approx(t, rel=1e-3) for k, t in KNOWN[geometry].items())
+    bend = np.diff(leaves, 2)[1:]
+    assert bend.max() / bend.min() < 1.1
+
+    tilted = flow.start(H, 1e-9) - flow.start(H, 0.0)
+    pair = np.stack([flow.start(H, 0.0), (tilted - tilted.mean(axis=0)) / 1e-9])
+    field = lambda t, y: np.stack([flow(t, y[0]), flow.tangent(y[0], y[1])])
+    end = 1.2 * leaves[-1]
+    path = ode.integrate(field, (0, end), pair, t_eval=np.linspace(0, end, 1500), **tight)
+    common, change = path.y[:, 0, :, flow.width :], path.y[:, 1, :, flow.width :]
+    lead = change[..., 1] / common[..., 1] if geometry == "simplex" else change[..., 1] - change[..., 0]
+    shares, small = lead[-1] / lead[-1, 1], 1e-4
+
+    def grow(t, y):
+        push = np.exp(y[0]) if geometry == "simplex" else 1 / (1 - y[0])
+        return np.stack([y[1], push - push.mean()])
+
+    far = ode.event(lambda t, y: y[0].max() - (30.0 if geometry == "simplex" else 1 - 1e-9), terminal=True)
+    C = ode.integrate(grow, (0, 100), small * np.stack([shares, shares]), events=far, **tight).t[-1] + np.log(small)
+    foretold = np.interp(np.log(10.0) * decades + C, np.log(np.abs(lead[1:, 1])), path.t[1:])
+    assert foretold[2:] == pytest.approx(leaves[2:], rel=0.005 if geometry == "simplex" else 0.05)
+
+    seen = np.flatnonzero((path.t > 60) & (path.t < leaves[-1]))[::60]
+    s2 = flow.split(path.y[seen, 0])[1][:, 0, 1]
+    rates = [flow.leading_mode(path.y[i, 0])[0] for i in seen]
+    assert rates == pytest.approx(M[1] * np.sqrt(s2) if geometry == "simplex" else np.sqrt(2) * M[1] * s2, rel=0.1)
+
+
+def test_a_difference_in_the_last_bit_parts_heads_and_the_leading_direction_names_who_leaves():
+    flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
+    y0 = flow.start(3, 0.0)
+    y0[1, flow.width + 1] = np.nextafter(y0[1, flow.width + 1], 1)
+    found = ode.integrate(flow, (0, 1e4), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight)
+    assert np.isfinite(found.first_times[0])
+    for rng in np.random.default_rng(0).spawn(5):
+        y0 = flow.near_uniform(rng, 3)
+        found = ode.integrate(flow, (0, 1e3), y0, events=flow.half_event(y0, 1, True), t_eval=[15.0], **tight)
+        _, motion = flow.leading_mode(found.y[0])
+        assert motion[:, 1].argmax() == found.y_events[0][0][:, 1].argmax()
+
+
+def halves(flow, y0, end, level=0.5):
+    """When each feature's loss has fallen to a share of its start, NaN if never."""
+    t = np.concatenate([[0], np.geomspace(0.1, end, 600)])
+    y = ode.integrate(flow, (0, end), y0, t_eval=t, method="rk45", rtol=1e-7, atol=1e-11).y
+    loss = flow.feature_loss(y)
+    return measure.plateau_length(t, loss / loss[0], level), y[-1]
+
+
+def test_what_decides_the_order_of_stages():
+    simplex = target(M, 40, "simplex")
+    for rng in np.random.default_rng(1).spawn(4):
+        assert (np.diff(halves(simplex, simplex.near_uniform(rng, 3), 700.0)[0]) > 0).all()
+    equal = target([M[1]] * 3, 40, "simplex")
+    rng = np.random.default_rng(2)
+    quarters, _ = halves(equal, equal.near_uniform(rng, 3), 1000.0, 0.25)
+    assert quarters.max() / quarters.min() < 1.2
+    early = ode.integrate(equal, (0, 30), equal.start(3, 0.0), method="rk45", rtol=1e-8, t_eval=[30.0]).y[-1]
+    assert equal.feature_loss(early) / (M[1] ** 2 / 2) == pytest.approx(4 / 9, rel=0.01)
+    blocks = target(M, 40, "simplex", blocks=[[0, 1], [2, 3], [4, 5]])
+    assert (np.diff(halves(blocks, blocks.near_uniform(rng, 3), 1000.0)[0]) > 0).all()
+    assert np.isnan(halves(blocks, blocks.start(3, 1e-6), 1000.0)[0][2])  # heads 1 and 2 are tilted to one block
+    wrong, _ = halves(simplex, simplex.concentrated(3, 9, 0.99, 1e-6), 6000.0)
+    assert (np.diff(wrong) > 0).all() and wrong[1] > 2 * 89.28
+    waterfall, _ = halves(simplex, simplex.waterfall(3, 0.99), 100.0)
+    assert waterfall.max() < 20
+    spare, end = halves(simplex, simplex.start(4, 1e-6), 3000.0)
+    looks = simplex.split(end)[1].argmax(axis=1)
+    assert np.bincount(looks, minlength=3).tolist()[:3] == [2, 1, 1] and (np.diff(spare) > 0).all()

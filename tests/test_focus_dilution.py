@@ -163,3 +163,47 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
 def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+RARE = 0.25 / 3
+
+
+def made_alike(flow, y):
+    """y with the mean of the rare tokens' embeddings and readouts in the place of each."""
+    y = y.copy()
+    W0, W1, *_ = flow.split(y)  # views of y
+    W0[1:], W1[:, 1:] = W0[1:].mean(axis=0), W1[:, 1:].mean(axis=1, keepdims=True)
+    return y
+
+
+def rate_at_200(pi, alike=True):
+    flow = FocusDilution(np.array(pi), 0.5, 16)
+    y0 = flow.start(np.random.default_rng(0), 1e-3)
+    y = ode.integrate(flow, (0, 200), made_alike(flow, y0) if alike else y0, t_eval=[200.0], **tight).y[-1]
+    return float(np.linalg.eigvalsh(flow.jacobian(y))[-1]), float(flow.loss(y))
+
+
+def test_an_asymmetry_of_the_data_frees_the_flow_at_a_rate_in_proportion_to_it():
+    known = {0.1: 8.134e-4, 0.0125: 9.854e-5}
+    rates = {delta: rate_at_200([0.75, RARE * (1 + delta), RARE, RARE * (1 - delta)])[0] for delta in known}
+    assert rates == pytest.approx(known, rel=0.01)
+    stuck, loss = rate_at_200([0.75, RARE, RARE, RARE])
+    assert abs(stuck) < 1e-6 and loss == pytest.approx(0.722622, abs=1e-5)
+    assert abs(rate_at_200([0.75, RARE, RARE, RARE], alike=False)[0]) < 1e-6, "one of the start alone opens nothing"
+
+
+@pytest.mark.parametrize("pi_0, rho, rate", [(0.5, 0.5, 3.6e-3), (0.6, 0.8, 2.9e-2), (0.8, 0.5, 0.0)])
+def test_where_alike_tokens_part_by_themselves(pi_0, rho, rate):
+    """The leading rate among changes that two rare tokens make in opposite directions, where the flow comes to rest."""
+    flow = FocusDilution(np.array([pi_0, *[(1 - pi_0) / 3] * 3]), rho, 16)
+    field = lambda t, y: made_alike(flow, flow(t, y))  # rounding is not allowed to part them
+    y0 = made_alike(flow, flow.start(np.random.default_rng(0), 1e-3))
+    y = ode.integrate(field, (0, 4000), y0, t_eval=[4000.0], method="rk45", rtol=1e-6, atol=1e-8).y[-1]
+    change = np.zeros((32, y.size))
+    for i in range(16):
+        W0, _, _, _ = flow.split(change[i])
+        _, W1, _, _ = flow.split(change[16 + i])
+        W0[1, i], W0[2, i] = W1[i, 1], W1[i, 2] = 0.5**0.5, -(0.5**0.5)
+    h = 1e-5
+    J = (flow(0.0, y + h * change) - flow(0.0, y - h * change)) / (2 * h) @ change.T
+    assert float(np.linalg.eigvalsh((J + J.T) / 2)[-1]) == pytest.approx(rate, rel=0.05, abs=1e-5)

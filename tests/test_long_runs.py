@@ -14,7 +14,7 @@ import pytest
 import random_models
 
 ROOT = Path(__file__).parent.parent
-LADDER = str(ROOT / "lessons" / "08_climbing_the_ladder.py")
+LADDER = str(ROOT / "lessons" / "09_climbing_the_ladder.py")
 FLAGS = "--quick --no-show --device cpu".split()  # after the first checkpoint seconds are left
 signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 

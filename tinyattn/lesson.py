@@ -22,6 +22,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 import time
@@ -77,7 +78,7 @@ class Lesson:
     @functools.cached_property
     def draw(self):
         """The module drawings/NAME.py of this lesson, NAME without its number: arrays in, a figure out."""
-        name = self.name.partition("_")[2]
+        name = re.sub(r"^\d+_", "", self.name)
         script = Path(getattr(sys.modules["__main__"], "__file__", None) or "notebook")
         book = Path(__file__).parent.parent / "lessons"  # of the checkout that the library is installed from
         for folder in (script.parent, Path.cwd(), Path.cwd() / "lessons", book):

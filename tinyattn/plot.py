@@ -118,9 +118,11 @@ def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: in
 
     The first has the label of the queries. how: `cmap` and `limits` of `attention_map`.
     """
-    s = _map("s", s, 3)
-    if not len(s) == len(axes) == len(titles):
-        raise InputError(f"axes: expected one, and a title, for each of {len(s)} maps, got {len(axes)} and {len(titles)}")
+    s, titles = _map("s", s, 3), _texts("titles", titles)
+    if not isinstance(axes, (list, tuple, np.ndarray)) or len(axes) != len(s):
+        raise InputError(f"axes: expected {len(s)}, one for each map, got {shown(axes)}")
+    if len(titles) != len(s):
+        raise InputError(f"titles: expected {len(s)}, one for each map, got {len(titles)}")
     for ax, one, title in zip(axes, s, titles):
         image = attention_map(ax, one, title, first_query, visible, **how)
     axes[0].set_ylabel("query position")
@@ -128,69 +130,87 @@ def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: in
 
 
 def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
-    """Bands from each edge to the next, grey and white in turn, and the names of the stages above them."""
+    """Bands from each edge to the next, grey and white in turn, and the names of the stages above them.
+
+    Set the scale and the limits of the x axis before: names stand in the middle of what is seen.
+    """
     _check_axes(ax)
-    edges = host_floats("edges", edges, (None,), finite=True)
+    edges, names = host_floats("edges", edges, (None,), finite=True), _texts("names", names)
     if len(edges) < 2 or (np.diff(edges) < 0).any():
         raise InputError(f"edges: expected two or more rising numbers, got {shown(edges)}")
     if len(names) not in (0, len(edges) - 1):
         raise InputError(f"names: expected {len(edges) - 1}, one for each band, got {len(names)}")
     for i, (left, right) in enumerate(zip(edges, edges[1:])):
         ax.axvspan(left, right, color="0.94" if i % 2 == 0 else "1", zorder=0, lw=0)
-    to_axis, to_data = (
-        ax.transData.transform,
-        ax.transData.inverted().transform,
-    )  # so that a logarithmic axis has its own middle
-    for name, left, right in zip(names, edges, edges[1:]):
-        middle = to_data((to_axis([(left, 1), (right, 1)])).mean(axis=0))[0]
+    on_paper = ax.transData.transform(np.stack([edges, np.ones_like(edges)], axis=-1))  # a logarithmic axis has its own middle
+    middles = ax.transData.inverted().transform((on_paper[1:] + on_paper[:-1]) / 2)[:, 0]
+    for name, middle in zip(names, middles):
         ax.annotate(name, (middle, 1.02), xycoords=("data", "axes fraction"), ha="center", annotation_clip=False)
 
 
 def named(ax: Any, x: Any, y: Any, name: str, at: float | None = None, shift: Sequence[float] = (4, 4), **style: Any) -> Any:
     """Plot y over x, and write the curve's name in its colour where it runs: at x = `at`, by default at its end.
 
-    shift: where the name begins, in points from there; from the right if the first is negative.
+    shift: where the name begins, in points from there; where it ends if the first is negative.
     style: of matplotlib's `plot`. Returns the line.
     """
     _check_axes(ax)
     x, y = host_floats("x", x, (None,), finite=True), host_floats("y", y, (None,))
     if len(x) != len(y) or not len(x):
-        raise InputError(f"y: expected shape {x.shape}, as x, got {y.shape}")
+        raise InputError(f"y: expected shape {x.shape}, as x, and not empty, got {y.shape}")
     check_instance("name", name, str)
+    right, up = host_floats("shift", shift, (2,), finite=True)
+    i = len(x) - 1 if at is None else int(np.abs(x - check_number("at", at)).argmin())
     (line,) = ax.plot(x, y, **style)
-    i = len(x) - 1 if at is None else int(np.abs(x - at).argmin())
-    ax.annotate(name, (x[i], y[i]), xytext=tuple(shift), textcoords="offset points", color=line.get_color(), fontsize=9,
-                ha="right" if shift[0] < 0 else "left", annotation_clip=False)  # fmt: skip
+    ax.annotate(name, (x[i], y[i]), xytext=(right, up), textcoords="offset points", color=line.get_color(), fontsize=9,
+                ha="right" if right < 0 else "left", annotation_clip=False)  # fmt: skip
     return line
 
 
-def schematic(ax: Any, boxes: dict[str, Any], arrows: Sequence[Any], size: float = 10) -> None:
+def schematic(ax: Any, boxes: dict[str, Any], arrows: Sequence[Any], size: float = 10.0) -> None:
     """Boxes and arrows: who feeds whom.
 
     boxes:  {text: (x, y)} on a plane from (0, 0) to (1, 1), or {text: (x, y, colour)}.
-    arrows: (from, to, text) or (from, to, text, bend), bend 0 for a straight one.
+    arrows: (from, to, text), or (from, to, text, bend), bend 0 for a straight one.
     size:   of the letters, in points.
     """
     _check_axes(ax)
-    for ends in arrows:
-        for end in ends[:2]:
-            if end not in boxes:
-                raise InputError(f"arrows: expected ends among {', '.join(boxes)}, got {shown(end)}")
+    check_number("size", size, above=0)
+    check_instance("boxes", boxes, dict)
+    for text, place in boxes.items():
+        check_instance("boxes", text, str)
+        if not isinstance(place, (tuple, list)) or len(place) not in (2, 3):
+            raise InputError(f"boxes: expected (x, y) or (x, y, colour) for {text!r}, got {shown(place)}")
+        host_floats("boxes", place[:2], (2,), finite=True)
+        if not matplotlib.colors.is_color_like((*place[2:], "k")[0]):
+            raise InputError(f"boxes: expected a colour of matplotlib for {text!r}, got {shown(place[2])}")
+    if not isinstance(arrows, (list, tuple)):
+        raise InputError(f"arrows: expected a list of (from, to, text), got {shown(arrows)}")
+    for arrow in arrows:
+        if not isinstance(arrow, (list, tuple)) or len(arrow) not in (3, 4) or not all(end in boxes for end in arrow[:2]):
+            raise InputError(f"arrows: expected (from, to, text) with ends among {', '.join(boxes)}, got {shown(arrow)}")
+        _texts("arrows", arrow[:3])
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.axis("off")
     drawn = {}
     for text, (x, y, *colour) in boxes.items():
         face = {"boxstyle": "round,pad=0.5", "fc": "1", "ec": colour[0] if colour else "0.3", "lw": 1.5}
-        drawn[text] = ax.text(x, y, text, ha="center", va="center", fontsize=size, bbox=face, zorder=3)
+        drawn[text] = ax.text(x, y, text, ha="center", va="center", fontsize=size, bbox=face, zorder=3).get_bbox_patch()
     for start, end, text, *bend in arrows:
-        turn = bend[0] if bend else 0.0
+        turn = check_number("arrows", bend[0]) if bend else 0.0
         style = {"arrowstyle": "-|>", "lw": 1.4, "color": "0.3", "connectionstyle": f"arc3,rad={turn}", "shrinkA": 2,
-                 "patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch(), "shrinkB": 2}  # fmt: skip
+                 "shrinkB": 2, "patchA": drawn[start], "patchB": drawn[end]}  # fmt: skip
         (x0, y0), (x1, y1) = boxes[start][:2], boxes[end][:2]
         ax.annotate("", (x1, y1), (x0, y0), arrowprops=style, zorder=2)
-        place = ((x0 + x1) / 2 + turn * (y1 - y0) / 2, (y0 + y1) / 2 - turn * (x1 - x0) / 2)
+        place = (x0 + x1) / 2 + turn * (y1 - y0) / 2, (y0 + y1) / 2 - turn * (x1 - x0) / 2
         ax.text(*place, text, ha="center", va="center", fontsize=size - 1, color="0.2", zorder=4,
                 bbox={"fc": "1", "ec": "none", "pad": 1, "alpha": 0.85})  # fmt: skip
+
+
+def _texts(name, texts):
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{name}: expected a list of texts, got {shown(texts)}")
+    return texts
 
 
 def step_axis(ax: Any, last: float, linear: float = 10) -> None:

@@ -56,14 +56,14 @@ def stages(t, V, s, losses, half_times, moments):
     for moment in moments[1:]:
         ax.plot(moment, 0, "k^", ms=7, clip_on=False)
     ax.set(
-        xlabel="time (logarithmic); a band ends when the next feature is half learnt; triangles: the maps above",
+        xlabel="time (logarithmic); a band ends when a feature is half learnt; triangles: maps",
         ylabel="loss of a feature",
     )
     return fig
 
 
 def variants(runs, network):
-    """Shares of each feature's loss {name: (t, (time, features))}; a RegressionTrial's results."""
+    """Shares of each feature's loss {name: (t, shares)}; results of a RegressionTrial."""
     fig, axes = plt.subplots(1, len(runs) + 1, figsize=(14.5, 4), sharey=True)
     for ax, (name, (t, shares)) in zip(axes, runs.items()):
         for k, colour in enumerate(FEATURES):

@@ -41,5 +41,5 @@ def _lines(ax, x, group, steps, law, label, name, title):
             first, second = law.exponents.values()
             ax.plot(at, law.C * at**first * size**second, ":", color=colour)
     ax.set_xticks(np.unique(x), [f"{size:g}" for size in np.unique(x)])
-    ax.minorticks_off()
+    ax.xaxis.minorticks_off()
     ax.set(xlabel=label, xlim=(None, 1.5 * x.max()), title=f"{title} (dotted: fitted law)")

@@ -28,7 +28,7 @@ def by_hand(s, v, da, y, wanted):
 
 
 def checks(steps, errors, chart, mistakes, tensors):
-    """Left, errors over steps of differences, {dtype: (n,)} both; right, chart (mistakes, tensors)."""
+    """Errors over steps of differences, {dtype: (n,)} both; errors by mistake and tensor."""
     fig, (valley, table) = plt.subplots(1, 2, figsize=(14, 4.8), width_ratios=(1, 1.2))
     for (name, h), colour, marker, side in zip(
         steps.items(), (plot.BLUE, plot.VERMILION), "os", ((-30, -16), (12, 10))

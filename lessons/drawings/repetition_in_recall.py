@@ -30,31 +30,14 @@ def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
         title="Across samples: a little repetition helps",
     )
     step, accuracy = np.array(plain["step"]), np.array(plain["clean_accuracy"])
-    plot.named(
-        within,
-        step,
-        accuracy,
-        "no repetition",
-        step[np.argmax(accuracy > 0.6)],
-        (-6, 4),
-        color="k",
-        lw=2,
-    )
-    for (B, run), colour in zip(in_context.items(), plot.COLOURS):
+    plot.named(within, step, accuracy, "none", step[-1], (4, 4), color="k", lw=2)
+    for (B, run), colour, height in zip(in_context.items(), plot.COLOURS, (0.5, 0.35, 0.6)):
         step, accuracy = np.array(run["step"]), np.array(run["clean_accuracy"])
         within.plot(step, run["own_accuracy"], "--", color=colour, lw=1.4)
-        came = accuracy > 0.6
+        came = accuracy > height
         place = step[np.argmax(came)] if came.any() else step[-1]
-        plot.named(
-            within,
-            step,
-            accuracy,
-            f"B = {B:g}",
-            place,
-            (6, -10) if came.any() else (-6, 8),
-            color=colour,
-            lw=2,
-        )
+        side = (6, -4) if came.any() else (-6, 8)
+        plot.named(within, step, accuracy, f"B = {B:g}", place, side, color=colour, lw=2)
     within.set(
         ylim=(0, 1.05),
         xlabel="training step",

@@ -24,7 +24,7 @@ def stop_early(found, paper):
             excess[shown],
             f"{n} sequences" if n else "a stream",
             step[shown][-1],
-            (5, -3),
+            (5, -3) if n else (-4, 8),
             color=colour,
             lw=2,
         )

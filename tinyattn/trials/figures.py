@@ -15,7 +15,13 @@ from .text import TextTrial
 
 def draw(trial: Any, results: dict[int, dict[str, Any]]) -> Any:
     """The picture of whatever trial it is; the run with the trial's own seed stands out."""
-    kinds = {LadderTrial: ladder, RecallTrial: recall, LocationTrial: location, RegressionTrial: regression, TextTrial: text}
+    kinds: dict[type, Any] = {
+        LadderTrial: ladder,
+        RecallTrial: recall,
+        LocationTrial: location,
+        RegressionTrial: regression,
+        TextTrial: text,
+    }
     return kinds[type(trial)](trial, results)
 
 
@@ -179,7 +185,7 @@ def text(trial: TextTrial, results: dict[int, dict[str, Any]]) -> Any:
             run["unseen_step"],
             run["unseen"],
             f"{name}, kept out of training",
-            found["step"][-1] * 0.98,
+            found["step"][-1] * 0.6,
             (-6, 8),
             color=colour,
             lw=2,

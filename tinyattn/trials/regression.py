@@ -62,6 +62,9 @@ class RegressionTrial(Trial):
             raise InputError(f"lags: expected lags, got {shown(self.lags)}")
         for lag in self.lags:
             check_count("lags", lag, 1, self.length - 1)
+        if len(set(self.lags)) < len(self.lags):
+            raise InputError(f"lags: expected each once, got {shown(self.lags)}")
+        check_number("lr", self.lr, least=1e-9, most=1e9)
         if self.heads > len(self.lags):
             raise InputError(f"heads: expected at most {len(self.lags)}, one for each lag, got {self.heads}")
         if self.batch % 2 or self.batch < 2 * self.length * self.vocab:
