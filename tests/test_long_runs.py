@@ -88,7 +88,7 @@ def test_after_ctrl_c_the_printed_command_goes_on_to_the_same_result(tmp_path):
     assert process.returncode == 0 and "goes on from step" in out, err
     assert whole.communicate() and whole.returncode == process.returncode
     stopped, unbroken = (results(tmp_path / name) for name in ("stopped", "whole"))
-    assert all(stopped[name] == unbroken[name] for name in ("final_kl", "stage_steps", "own_block_mass"))
+    assert all(stopped[name] == unbroken[name] for name in ("final_kl", "stage_steps", "own_mass"))
 
 
 @signals

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import gradcheck, losses, models, optim, train
+from tinyattn import attention, gradcheck, losses, models, ops, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.emergence import TwoNumbers
@@ -407,3 +407,15 @@ def test_flows_and_texts_keep_what_they_were_made_of():
     pi[:], m[:], T[:], ids[:] = 1 / 3, 9, 0.5, 0
     after = [FocusDilution.P.func(focus), Factorization.G.func(heads), numbers.snap_time, text.Corpus.counts.func(corpus)]
     assert all(np.array_equal(one, other) for one, other in zip(before, after))
+
+
+def test_with_one_hot_positions_the_map_of_score_gradients_is_a_block_of_the_gradient_of_W_Q(rng):
+    """dW_Q[position t, position j] = sum over sequences of da[t, j] / sqrt(D): what lesson 02 draws."""
+    model = models.MinimalModel(5, 7, heads=1, first_query=2)
+    params, x = model.init(rng), rng.integers(5, size=(30, 8))
+    logits, cache = model.forward(params, x[:, :-1])
+    _, errors = ops.cross_entropy_forward(logits, x[:, 3:])
+    dlogits = ops.cross_entropy_backward(1.0, errors)
+    da, _ = attention.attend_backward(dlogits[None], cache.attend)
+    block = model.backward(dlogits, cache)["W_Q"][5 + 2 :, 0, 5:]
+    np.testing.assert_allclose(block, da[0].sum(axis=0) / np.sqrt(model.width), rtol=1e-10, atol=1e-14)
