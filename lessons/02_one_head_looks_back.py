@@ -91,7 +91,8 @@ run.claim("before attention has moved, descent raises lag 3 at least twice as ha
 #
 # The loss is the cross-entropy, the mean of −log p(next token) under the model. Less
 # the entropy rate it is the *excess loss*: the mean Kullback-Leibler divergence KL from
-# the model's law to the chain's, 0 if they agree.
+# the model's law to the chain's, 0 if they agree. (AdamW is the variant of gradient
+# descent that most transformers are trained with.)
 
 # %%
 params = run.device.put(model.init(weights_rng), "float32")

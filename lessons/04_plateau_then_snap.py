@@ -92,7 +92,7 @@ run.claim("the linear prediction is late by a factor of more than 3", linear > 3
 # (`SingleLocation.stochastic`). **Predict:** do 65,792 parameters keep to the curve?
 
 # %%
-flow = TwoNumbers(TOKENS, WIDTH, per_place=True)
+flow = TwoNumbers(TOKENS, WIDTH, per_place=True)  # every place has its own score: lesson 05
 crossing = plateau(flow)
 task, layer = regression.draw_task(run.rng, TOKENS, WIDTH), models.ToyLayer(TOKENS, WIDTH)
 start = {name: np.stack([x] * SEEDS).astype("float32") for name, x in layer.init().items()}

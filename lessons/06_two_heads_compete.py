@@ -59,8 +59,9 @@ print("da/dt at τ = 0.01 ", push(0.01 * np.array([[1.5, 0.5]] * 2), np.zeros((2
 #
 # ## 2. Where it goes
 #
-# Both end on feature 1 and share it: V = (1.5, 0) and s = (1, 0) each, R = [[0, 0], [0,
-# 1]], L = 1/2. There R s = 0 and Rᵀ V = 0: nothing moves. **Predict:** is it a minimum?
+# Both end on feature 1 and share it: V = (1.5, 0) and s = (1, 0) for each. All that is
+# left over is feature 2, R = [[0, 0], [0, 1]], so L = 1/2. There R s = 0 and Rᵀ V = 0:
+# nothing moves. **Predict:** is it a minimum?
 
 # %%
 flow = target([3.0, 1.0], 2, "logits")  # the same two lines, for any number of each
@@ -74,10 +75,11 @@ run.claim("identical heads stay identical to the last bit",
           bool((together[:, 0] == together[:, 1]).all()))
 
 # %% [markdown]
-# No: the leading rate is positive, so it is a saddle (lesson 03). Let one head write a
-# little of feature 2 and look a little at position 2, and the other do the opposite:
-# their sum hardly changes, and what does change is for the better. But equal heads
-# never do it, as u = −v never left the saddle of lesson 03, to the last bit.
+# No: the *leading rate*, at which the fastest change grows, is positive, so it is a
+# saddle (lesson 03). Let one head write a little of feature 2 and look a little at
+# position 2, and the other do the opposite: their sum hardly changes, and what does
+# change is for the better. But equal heads never do it, as u = −v never left the saddle
+# of lesson 03, to the last bit.
 #
 # Give one score of one head a difference ε, and they part, late:
 

@@ -45,7 +45,7 @@ if run.quick:  # a smaller chain, so that less data suffices
     sets = [[300, 300, 150], [1000, 400, 320], [12000, 256, 800]]  # sequences, batch, steps
 else:
     settings = dict(held_out=1000, every=15, query_scale="xavier", value_scale="xavier")
-    settings["spans"] = [4, 4, 4]
+    settings["spans"] = [4, 4, 4]  # blocks of four tokens; "xavier": the usual random start
     sets = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1350]]  # 0: a stream
 found = {}
 for draw, (sequences, batch, steps) in enumerate(sets):  # one chain, one start, other sequences

@@ -25,7 +25,7 @@ small = dict(steps=1000, batch=48, length=16, width=16, lr=0.2) if run.quick els
 # %% [markdown]
 # ## 1. The head of lesson 11, with words for tokens
 #
-# By default the text is one that the lesson makes itself: 4,000 little stories with 51
+# By default the text is one that the lesson makes itself: 4,000 short sentences of 51
 # words, in which some words promise others. (Your own: below.) One head, one matrix W0
 # of embeddings that serves as query, key and value, a readout W1; each word is
 # predicted from those before it. As in lesson 11 a word w looks at word k as often as k

@@ -22,7 +22,7 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         ylabel="attention on position 1",
         ylim=(0.45, 1.02),
         xlim=(0, times[-1]),
-        title="Both turn to position 1; then one lets go",
+        title="Both turn to position 1; then one lets go (thin: the other)",
     )
     square.plot(decades, measured, "o", color=plot.BLUE, ms=7)
     plot.named(square, decades, fit[0], "a parabola", decades[-3], (-8, 4), color="k", lw=1.2)
