@@ -7,7 +7,7 @@
 # all first learn the same thing?
 #
 # **You see** two heads and two features, worked on paper; both heads on the same
-# feature; and what parts them, which is not noise. **Takes** 2 seconds.
+# feature; and what parts them, which is not noise. **Takes** 5 seconds.
 
 # %%
 import numpy as np
