@@ -13,13 +13,13 @@ setup(
     license="MIT",
     package_dir={"": "."},  # an editable install is then a plain path, which editors and type checkers follow
     packages=["tinyattn", "tinyattn.flows", "tinyattn.models", "tinyattn.tasks", "tinyattn.trials"],
-    package_data={"tinyattn": ["py.typed"]},
+    package_data={"tinyattn": ["py.typed", "page/*"]},
     python_requires=">=3.11",
     install_requires=["numpy>=2", "matplotlib", "tqdm"],
     extras_require={
         "gpu-cuda12": ["cupy-cuda12x[ctk]"],
         "gpu-cuda13": ["cupy-cuda13x[ctk]"],
         "book": BOOK,
-        "test": ["pytest==9.2.0", "scipy", "mypy==2.4.1", "ruff==0.17.6", *BOOK],
+        "test": ["pytest==9.2.0", "scipy", "mypy==2.4.1", "ruff==0.17.6", "selenium==4.51.0", *BOOK],
     },
 )

@@ -49,6 +49,7 @@ paper = [[0.5, 0.25, 0.25], 4.0, [1.0, 0.0, -1.0], [-0.5, -0.25, -0.25]]
 
 print("s, y, da, dv:", *screen)
 run.figure(run.draw.by_hand(cache.s[0], v[:, 0], da[0], y.item(), 5.0), "by_hand")
+run.page(run.draw.page(), "drag_it")
 run.claim("paper and screen agree digit for digit", screen == paper)
 
 # %% [markdown]

@@ -91,8 +91,8 @@ run.claim("before attention has moved, descent raises lag 3 at least twice as ha
 #
 # The loss is the cross-entropy, the mean of −log p(next token) under the model. Less
 # the entropy rate it is the *excess loss*: the mean Kullback-Leibler divergence KL from
-# the model's law to the chain's, 0 if they agree. (AdamW is the variant of gradient
-# descent that most transformers are trained with.)
+# the model's law to the chain's, 0 if they agree. (AdamW is a common variant of
+# descent.)
 
 # %%
 params = run.device.put(model.init(weights_rng), "float32")
@@ -116,6 +116,7 @@ maps = {step: history["map"][list(steps).index(step)] for step in (0, 25, 100, S
 batches, W_Q = (history.steps("loss"), history["loss"]), backend.to_numpy(params["W_Q"])[:, 0]
 run.figure(run.draw.looks_back(push, steps, maps, by_lag, batches, entropy_rate + excess,
                                entropy_rate, W_Q, VOCAB, LAG), "looks_back")
+run.page(run.draw.page(steps, history["map"], by_lag, excess, entropy_rate), "player")
 
 # %% [markdown]
 # In W_Q (lower right) positions talk to positions: the diagonal in its last block is
@@ -134,8 +135,7 @@ run.compare([
     ("loss at the end: entropy rate", float(entropy_rate), float(entropy_rate + excess[-1])),
 ], before="expected")
 settings = dict(lag=LAG, vocab=VOCAB, generated=GENERATED, batch=BATCH, lr=0.08, steps=STEPS)
-push = at_lag / at_lag.max()
-run.finish(settings, lag_attention=by_lag[-1, LAG - 1], excess_loss=excess[-1], push=push)
+run.finish(settings, lag_attention=by_lag[-1, LAG - 1], excess_loss=excess[-1], push=at_lag)
 
 # %% [markdown]
 # ## Exercises

@@ -99,8 +99,7 @@ for eps in (1e-1, 1e-2, 1e-3, 1e-4):
 # **plateau** is a saddle being left.
 #
 # Exactly on (1, −1) the walk goes to 0 and stays, on paper and on the machine, which
-# computes u and −v alike. Nudge v by 1e-16, and it leaves: e^t has to make 1 of 1e-16.
-# Remember this, too.
+# computes u and −v alike. Nudge v by 1e-16, and it leaves: e^t makes 1 of 1e-16.
 
 # %%
 how = dict(method="rk4", step=0.1, events=half)
@@ -115,6 +114,7 @@ follow = lambda start: ode.integrate(downhill, (0, 12), start, rtol=1e-8, t_eval
 starts = {"from (0.1, 0.1)": [0.1, 0.1], "from (1.9, −0.8)": [1.9, -0.8], "on (1, −1)": [1.3, -1.3]}
 growth = {eps: (times, follow([eps, eps])[:, 0]) for eps in (0.1, 0.01, 0.001)}
 run.figure(run.draw.flow({name: follow(y) for name, y in starts.items()}, growth), "flow")
+run.page(run.draw.page(), "drag_it")
 
 # %% [markdown]
 # ## 3. How long may a step be?

@@ -120,6 +120,7 @@ run.claim("SGD stays within 0.1 of the starting loss of the flow (quick: 0.25)",
 shares = {"weight w/√d": path.y[:, 0] / math.sqrt(WIDTH),
           "attention on the right token": flow.attention(path.y)}
 run.figure(run.draw.snap(flow, path, times, losses, shares), "snap")
+run.page(run.draw.page(), "drag_it")
 run.compare([
     ("plateau, T = 512, d = 64", 5319.27, length),
     ("closed form √(π/2)/λ", None, closed_form),

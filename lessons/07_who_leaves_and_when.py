@@ -75,16 +75,17 @@ run.claim("the wait bends evenly in ln(1/ε): by 21.2 a decade, within 8%",
 at = np.linspace(0, 600, 600)
 three = ode.integrate(flow, (0, 600), starts[[0, 2, 4]], t_eval=at, **precise).y
 attention = np.moveaxis(flow.split(three)[1][..., 0], 1, 0)
-run.figure(run.draw.waits(at, dict(zip(("ε = 1e-2", "1e-4", "1e-6"), attention)), decades, waits,
-                          (fits[2], fits[1]), times, rates, np.sqrt(2) * delta), "waits")
+paths = dict(zip(("ε = 1e-2", "1e-4", "1e-6"), attention))
+run.figure(run.draw.waits(at, paths, decades, waits, (fits[2], fits[1]), times, rates,
+                          np.sqrt(2) * delta), "waits")
+run.page(run.draw.page(at, paths), "player")
 
 # %% [markdown]
 # ## 3. Who
 #
-# Start the heads at random, 1e-6 apart. Soon after they have gathered, at t = 50, when
-# they still agree to five digits, look at the direction that grows fastest, and at the
-# part of the motion along it. **Predict:** what does it point to? (To the head that
-# will leave: the first difference decides, and can be read off at any time since.)
+# Start the heads at random, 1e-6 apart. At t = 50, when they still agree to five
+# digits, look at the direction that grows fastest, and at the part of the motion along
+# it. **Predict:** what does it point to? (To the head that will leave.)
 
 # %%
 named = 0
@@ -104,8 +105,7 @@ run.compare([
     ("rate against √2 δ from t = 100 on: off by", 0, error),
     ("leavers named at t = 50", len(draws), named),
 ], before="on paper")
-waits = dict(zip((f"1e-{k}" for k in decades), waits))
-run.finish({"starts": len(draws)}, waits=waits, bends=bends, rate_error=error, named=named)
+run.finish({"decades": decades, "starts": len(draws)}, waits=waits, rate_error=error, named=named)
 
 # %% [markdown]
 # ## Exercises

@@ -50,6 +50,7 @@ settings = small if run.quick else {}
 trial = trials.LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **settings)
 found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="training")
 run.figure(run.draw.ladder(trial, found, None if run.quick else 0.09), "ladder")
+run.page(run.draw.page(trial, found), "player")
 
 # %% [markdown]
 # ## 3. How to read it

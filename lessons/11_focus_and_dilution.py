@@ -80,6 +80,7 @@ references = {"all tokens alike: ln 4": np.log(4),
 losses = flow.loss(states)
 figure = run.draw.stages(pi, times, A, moments, edges, losses, references, norms, spread)
 run.figure(figure, "stages")
+run.page(run.draw.page(pi, times, A, edges, losses, norms, spread), "player")
 
 at = lambda t: int(np.abs(times - t).argmin())
 known = np.array([14.009, 86.217, 94.54, 297.36])

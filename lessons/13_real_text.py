@@ -53,6 +53,7 @@ trial = trials.TextTrial(**small, seed=run.options.seed, device=run.device.name)
 found = trial.run(map=run.map, title="text")
 control = found["shuffled"]
 run.figure(run.draw.turns(trial, found), "turns")
+run.page(run.draw.page(found), "player")
 
 # %% [markdown]
 # In random order nothing can be known but the words' frequencies, and once they are

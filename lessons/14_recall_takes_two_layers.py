@@ -25,11 +25,11 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 2, 600) if run.quick else (8, 32, 5, 4000)
 # Two pairs and a query: 3 7 5 2 5. The answer is 2, the token behind the other 5.
 #
 # In one layer the query gives every place a score by what stands there and where, a(q,
-# x_j, j), and adds up what it finds. At the place of the 2 stands a 2, in fourth place;
-# *nothing there tells that a 5 stands before it*. Had the pairs been 3 2 5 7, the same
-# 2 would stand there for 3. So the score of a value cannot depend on its key, and the
-# best that one layer can do is to guess among the values: 1 in 2 here, 1 in 8 with
-# eight pairs.
+# x_j, j), and adds up what it finds. In fourth place stands a 2, and *nothing there
+# tells that a 5 stands before it*. Had the sequence been 5 7 3 2 5, the same 2 would
+# stand in the same place, behind a 3. So the score of a value cannot depend on its key,
+# and the best that one layer can do is to guess among the values: 1 in 2 here, 1 in 8
+# with eight pairs.
 #
 # **Predict:** what would the first of two layers have to write, and where?
 
@@ -60,6 +60,7 @@ results = run.sweep(trials.recall.run, points, "three networks")
 found = {name: results[i * SEEDS : (i + 1) * SEEDS] for i, name in enumerate(variants)}
 two, one, told = found.values()
 run.figure(run.draw.recall(found, two[0], 1 / PAIRS, STEPS), "recall")
+run.page(run.draw.page(found), "player")
 
 # %% [markdown]
 # It succeeds, and soonest: what the first layer has to write is all that was missing.

@@ -60,6 +60,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "steps.fixed_steps": "inside ode.integrate",
     "steps.adaptive_steps": "inside ode.integrate",
     "progress.": "shows a bar, computes nothing",
+    "player.": "by its own tests",
     "twins.": "wrong on purpose",
     "losses.checked": "a check itself, tried through train",
     "models.params.numbered": "names, inside Transformer",

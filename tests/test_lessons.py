@@ -43,7 +43,7 @@ def test_a_lesson_runs_quickly_and_its_claims_hold(lesson, quick_runs):
     assert 1 <= len(results["rows"]) <= 6, "at most six rows of figures: the headline"
     assert len(results["settings"]) > 3 and all(results["settings"].get(name, 1) for name in ("lr", "steps", "batch"))
     assert results["seed"] == 0 and results["settings"]["quick"] and {"tinyattn", "numpy"} <= set(results["versions"])
-    assert {file.suffix for file in (out / lesson.stem).iterdir() if file.is_file()} - {".npz"} == {".json", ".png"}
+    assert {file.suffix for file in (out / lesson.stem).iterdir() if file.is_file()} - {".npz", ".html"} == {".json", ".png"}
     said = (out / "logs" / f"{lesson.stem}.txt").read_text(encoding="utf-8")
     assert re.search(r"\|\s+here\n", said), "the table is missing"
 

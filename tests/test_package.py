@@ -18,7 +18,7 @@ RANKS = [
     {"models", "optim", "sweep"},
     {"cases", "losses", "tasks", "flows", "measure"},
     {"gradcheck", "train", "plot"},
-    {"twins", "trials"},
+    {"twins", "trials", "player"},
     {"lesson"},
 ]
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

@@ -56,7 +56,8 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
 __version__ = "0.1.0"
 __all__ = [  # in reading order
     "errors", "progress", "backend", "ops", "attention", "models", "cases", "gradcheck", "twins", "ode", "steps", "events",
-    "losses", "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "lesson",
+    "losses", "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "player",
+    "lesson",
 ]  # fmt: skip
 
 

@@ -132,6 +132,10 @@ class Lesson:
             self.figures.append(f"{name}.png")
         print(f"figure: {self.out / name}.png")
 
+    def page(self, page, name):
+        """Write a page of `player` to NAME.html in the output folder: to be opened in a browser."""
+        print(f"page: {page.write(self.out / f'{name}.html')}")
+
     def compare(self, rows, before="paper"):
         """Print rows (what, theirs, ours) as a table headed `before` and "here". None prints as a dash."""
         rows = [tuple(map(_text, row)) for row in rows]

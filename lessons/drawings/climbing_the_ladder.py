@@ -1,6 +1,8 @@
 """The figure of lesson 09."""
 
-from tinyattn import plot
+import numpy as np
+
+from tinyattn import player, plot
 from tinyattn.trials import figures
 
 
@@ -10,3 +12,21 @@ def ladder(trial, found, reference=None):
     if reference is not None:
         plot.reference(fig.axes[0], reference, f"paper, full teacher, at the end: {reference}")
     return fig
+
+
+def page(trial, found):
+    """Maps of all heads, distances to the teachers and attention on blocks, over training."""
+    step, kl, mass = (np.array(found[name]) for name in ("step", "kl", "span_mass"))
+    page = player.Page(
+        "Climbing the ladder", "Three heads learn three blocks of the past, one after the other."
+    )
+    page.maps(step, np.clip(found["maps"], 0, 1), first_query=trial.network.first_query)
+    rungs = [figures.rung(found["order"], k) for k in range(kl.shape[1])]
+    page.curves(step, dict(zip(rungs, kl.T)), label="distance to a teacher, nats", log_y=True)
+    for k in range(kl.shape[1]):
+        heads = {f"head {j + 1}": mass[:, j, k] for j in range(mass.shape[1])}
+        page.curves(step, heads, label=f"attention on block {k + 1}")
+    left = [when for when in found["stage_steps"] if when is not None]
+    return page.stages(
+        [0, *left, step[-1]], [f"nearest: {rung}" for rung in rungs[: len(left) + 1]]
+    )

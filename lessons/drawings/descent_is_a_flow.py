@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import plot
+from tinyattn import player, plot
 
 
 def flow(paths, growth):
@@ -59,3 +59,8 @@ def flow(paths, growth):
         title="Ten times nearer to the saddle: ln 10 = 2.3 later (dotted: ln(1/start))",
     )
     return fig
+
+
+def page():
+    """A page to drag the start and the learning rate on."""
+    return player.Live("descent_is_a_flow", "Descent is a flow")

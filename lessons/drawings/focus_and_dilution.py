@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import plot
+from tinyattn import player, plot
 
 
 def stages(pi, times, A, moments, edges, losses, references, norms, spread):
@@ -76,3 +76,15 @@ def stages(pi, times, A, moments, edges, losses, references, norms, spread):
     for moment in moments:
         entropy.plot(moment, 0, "k^", ms=7, clip_on=False)
     return fig
+
+
+def page(pi, times, A, edges, losses, norms, spread):
+    """The same as `stages`, to drag through."""
+    some = np.unique(np.linspace(0, len(times) - 1, 120).astype(int))
+    page = player.Page("Focus and dilution", "One head, four tokens, four stages.", unit="time")
+    names = [f"token {i} ({p:g})" for i, p in enumerate(pi)]
+    page.maps(times[some], A[some, None], tokens=names, names=["the head"])
+    page.curves(times, {"loss": losses}, label="loss, nats", log=True)
+    page.curves(times, dict(zip(names, norms.T)), label="length of embedding", log=True)
+    page.curves(times, dict(zip(names, spread.T)), label="spread of attention, nats", log=True)
+    return page.stages(edges, ["condensation", "focus", "dilution", "renewal"])

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import gradcheck, plot
+from tinyattn import gradcheck, player, plot
 
 
 def by_hand(s, v, da, y, wanted):
@@ -77,3 +77,8 @@ def checks(steps, errors, chart, mistakes, tensors):
     table.spines[:].set_visible(False)
     fig.colorbar(image, label="log10 of the relative error")
     return fig
+
+
+def page():
+    """A page to drag scores, values and the target on."""
+    return player.Live("one_head_by_hand", "One head by hand")

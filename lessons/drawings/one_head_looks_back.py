@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import attention, plot
+from tinyattn import attention, player, plot
 
 
 def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vocab, lag):
@@ -67,3 +67,14 @@ def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vo
     right.spines[:].set_visible(False)
     bottom.colorbar(image, ax=right, shrink=0.7, label="weight")
     return fig
+
+
+def page(steps, maps, by_lag, excess, entropy_rate):
+    """Maps (looks, T, S), attention by lag (looks, S) and the excess loss, over steps."""
+    page = player.Page("One head looks back", "The token at lag 3 decides; the head finds it.")
+    T, S = maps.shape[1:]
+    page.maps(steps, maps[:, None], first_query=S - T)
+    lags = {f"lag {lag}": by_lag[:, lag - 1] for lag in range(1, 7)}
+    page.curves(steps, lags, label="mean attention on a lag")
+    floor = {"held-out sequences": entropy_rate + excess, "entropy rate": 0 * excess + entropy_rate}
+    return page.curves(steps, floor, label="cross-entropy, nats")

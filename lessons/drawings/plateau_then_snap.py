@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import plot
+from tinyattn import player, plot
 
 
 def snap(flow, path, times, losses, parts):
@@ -86,3 +86,8 @@ def snap(flow, path, times, losses, parts):
     )
     whole.legend(loc="center left")
     return fig
+
+
+def page():
+    """A page to drag the tokens, their size and the learning rate on."""
+    return player.Live("plateau_then_snap", "Plateau, then snap")

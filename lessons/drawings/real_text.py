@@ -1,8 +1,24 @@
 """The figure of lesson 13."""
 
+from tinyattn import player, plot
 from tinyattn.trials import figures
 
 
 def turns(trial, found):
     """The standard picture of a TextTrial."""
     return figures.text(trial, {trial.seed: found})
+
+
+def page(found):
+    """Spread of attention of up to eight followed words, in order and shuffled, to drag through."""
+    page = player.Page(
+        "Real text", "Attention of words, in a text and in random order.", choice="order"
+    )
+    for name, run in (("the text", found), ("random order", found["shuffled"])):
+        words = found["word"][: len(plot.COLOURS)]
+        curves = {word: [look[j] for look in run["entropy"]] for j, word in enumerate(words)}
+        page.curves(run["step"], curves, label="spread of attention, nats", of=name)
+        page.curves(
+            run["unseen_step"], {"loss": run["unseen"]}, label="loss on unseen text", of=name
+        )
+    return page

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import plot
+from tinyattn import player, plot
 
 
 def circuit():
@@ -72,3 +72,21 @@ def recall(runs, patterns, guess, steps):
     )
     behind.legend(fontsize=9, loc="center left")
     return fig
+
+
+def page(runs):
+    """Accuracy and the patterns behind it, of the first run of each network {name: results}."""
+    page = player.Page("Recall takes two layers", "Accuracy on new sequences.", choice="network")
+    for name, (first, *_) in runs.items():
+        behind = {
+            "layer 1: value to key before it": "previous_token",
+            "last layer: query to value": "matching",
+        }
+        curves = {what: first[key] for what, key in behind.items() if key in first}
+        page.curves(
+            first["step"],
+            {"accuracy": first["clean_accuracy"]} | curves,
+            label="accuracy, attention",
+            of=name,
+        )
+    return page

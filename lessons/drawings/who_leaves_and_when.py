@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import plot
+from tinyattn import player, plot
 
 
 def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
@@ -56,3 +56,14 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         title="While they wait, the rate keeps falling",
     )
     return fig
+
+
+def page(times, paths):
+    """Attention of two heads {ε: (n, 2)} on position 1."""
+    page = player.Page(
+        "Who leaves, and when", "Two heads on feature 1.", choice="first difference", unit="time"
+    )
+    for name, s in paths.items():
+        heads = {f"head {j + 1}": s[:, j] for j in range(2)}
+        page.curves(times, heads, label="attention on position 1", of=name)
+    return page

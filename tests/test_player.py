@@ -1,0 +1,229 @@
+"""Pages: what they hold, what they refuse, and, in a real browser where there is one, what a reader can do with them.
+
+With TINYATTN_REQUIRE_BROWSER=1 a missing browser is a failure."""
+
+import json
+import math
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from tinyattn import attention, ode, player
+from tinyattn.errors import InputError
+from tinyattn.flows.emergence import TwoNumbers
+
+HOSTILE = [
+    "</script><script>document.title='taken'</script>",
+    "<img src=x onerror=\"document.title='taken'\">",
+    "\u202eابجد",
+    "🙂",
+    "&lt;",
+]
+
+
+def page(frames=60, heads=3, size=25, rng=None):
+    s = (rng or np.random.default_rng(0)).random((frames, heads, size, size))
+    s /= s.sum(axis=-1, keepdims=True)
+    steps = 20.0 * np.arange(frames)
+    curves = {f"block {k}": np.exp(-steps / (300 * (k + 1))) for k in range(5)}
+    made = player.Page("A run", "Three heads.").maps(steps, s, first_query=2).curves(steps, curves, label="distance")
+    return made.stages([0, steps[-1] / 2, steps[-1]], ["one", "two"]), steps, s, curves
+
+
+def data_of(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+
+
+def test_a_page_is_one_small_file_that_asks_for_no_other(tmp_path):
+    made, steps, _, curves = page()
+    path = made.write(tmp_path / "deep" / "page.html")
+    assert path.stat().st_size < 400_000
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)", text)
+    data = data_of(path)
+    assert [c["y"] for c in data["options"][0]["panels"][0]["curves"]] == [y.tolist() for y in curves.values()]
+    assert data["options"][0]["maps"]["steps"] == steps.tolist()
+    assert [path.name for path in path.parent.iterdir()] == ["page.html"]
+
+
+def test_names_are_text_whatever_they_say(tmp_path):
+    made = player.Page(HOSTILE[0], HOSTILE[1], choice=HOSTILE[2])
+    for of in HOSTILE[3:]:
+        made.maps([0, 1], np.full((2, 1, 1, 5), 0.2), tokens=HOSTILE, names=[HOSTILE[0]], of=of)
+        made.curves([0, 1], {HOSTILE[1]: [1.0, math.nan]}, label=HOSTILE[0], of=of).stages([0, 1], [HOSTILE[1]], of=of)
+    path = made.write(tmp_path / "page.html")
+    text = path.read_text(encoding="utf-8")
+    assert text.count("<script") == 2 and "<img" not in text.split('id="data">')[1].split("</script>")[0]
+    data = data_of(path)
+    assert data["options"][0]["maps"]["tokens"] == HOSTILE and data["title"] == HOSTILE[0]
+    assert data["options"][0]["panels"][0]["curves"][0]["y"] == [1.0, None]
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda p: p.maps([0, 1], np.full((3, 1, 2, 2), 0.5)), r"s: expected maps \(2, H, T, S\), got shape \(3, 1, 2, 2\)"),
+        (lambda p: p.maps([0], np.full((1, 1, 2, 2), 1.5)), r"s: expected attention in \[0, 1\]"),
+        (lambda p: p.maps([1, 0], np.full((2, 1, 2, 2), 0.5)), "steps: expected rising numbers"),
+        (lambda p: p.maps([0], np.full((1, 1, 2, 2), 0.5), tokens=["a"]), "tokens: expected 2 texts"),
+        (lambda p: p.maps([0], np.full((1, 1, 2, 2), np.nan)), "s: expected finite numbers"),
+        (lambda p: p.curves([0, 1], {}), "curves: expected 1 to 8 of them"),
+        (lambda p: p.curves([0, 1], {"a": [1.0]}), r"curves\['a'\]: expected shape \(2,\)"),
+        (lambda p: p.curves([0, 1], {"a": [math.nan] * 2}), r"curves\['a'\]: expected some finite numbers, got none"),
+        (lambda p: p.stages([0, 1], ["a", "b"]), "names: expected 1 texts"),
+        (lambda p: p.write("page.html"), "page: expected maps or curves of each run, got none"),
+        (lambda p: [p.curves([0], {"a": [1]}, of=of) for of in "xy"][1].write("p.html"), "choice: expected a name for 2 runs"),
+        (lambda p: player.Live("chess", "Chess"), "name: expected"),
+        (lambda p: player.Page(3), "title: expected"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_line(tmp_path, monkeypatch, call, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"^{message}"):
+        call(player.Page("A page"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def start_browser():
+    """A function that opens a page in headless Chromium: (path, width, dark) -> driver."""
+    found, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (found and driver):
+        if os.environ.get("TINYATTN_REQUIRE_BROWSER") == "1":
+            pytest.fail("TINYATTN_REQUIRE_BROWSER=1: expected chromium and chromedriver, got none")
+        pytest.skip("needs chromium and chromedriver")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    opened = []
+
+    quiet = "disable-background-networking disable-component-update disable-sync no-first-run disable-gpu no-sandbox"
+
+    def start(path, width=1200, dark=False):
+        options = Options()
+        options.binary_location = found
+        for flag in (*quiet.split(), "headless=new", *(["blink-settings=preferredColorScheme=0"] if dark else [])):
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        opened.append(webdriver.Chrome(options=options, service=Service(driver)))
+        screen = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}  # a window is 500 wide at least
+        opened[-1].execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        opened[-1].get(path.resolve().as_uri())
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.quit()
+
+
+def asked_for(browser):
+    events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    return {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+
+
+def test_a_reader_drags_through_a_run(tmp_path, start_browser):
+    from selenium.webdriver.common.keys import Keys
+
+    made, steps, s, curves = page()
+    path = made.write(tmp_path / "page.html")
+    browser = start_browser(path)
+    find = lambda selector: browser.find_element("css selector", selector)
+    now = lambda: find("#now").text
+    assert asked_for(browser) == {path.resolve().as_uri()} and browser.title == "A run" and now() == "step 0"
+    body = find("body")
+    for key, there in ((Keys.ARROW_RIGHT, 1), (Keys.END, 59), (Keys.ARROW_LEFT, 58), (Keys.HOME, 0)):
+        body.send_keys(key)
+        assert now() == f"step {20 * there}" and find("#slider").get_attribute("value") == str(there)
+        for c, y in enumerate(curves.values()):
+            assert float(find(f'[data-curve="0-{c}"] output').get_attribute("data-value")) == y[there]
+    browser.execute_script("let s = document.getElementById('slider'); s.value = 30; s.dispatchEvent(new Event('input'))")
+    assert now() == "step 600"
+    canvas = find("#map-1")
+    canvas.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
+    said = find("#pair").text
+    assert said.startswith("Query 4, key 1.") and f"head 2: {s[30, 1, 2, 1]:.2f}"[:-1] in said
+    shown = float(re.search(r"head 2: ([\d.]+)", said)[1])
+    assert abs(shown - s[30, 1, 2, 1]) < 0.6 / 255
+    assert not find("#row-part").is_displayed()
+    canvas.send_keys(Keys.ENTER)
+    assert find("#row-part").is_displayed() and find("#row-title").text == "Query 4 through training"
+    find("#head-1").click()
+    assert not find('#maps figure[data-head="1"]').is_displayed() and "head 2" not in find("#pair").text
+    find("#play").click()
+    assert find("#play").text == "Pause"
+    find("#play").click()
+    assert find("#play").text == "Play" and not browser.get_log("browser")
+
+
+def test_a_second_choice_and_hostile_names(tmp_path, start_browser):
+    made = player.Page(HOSTILE[0], HOSTILE[1], choice="ε")
+    for k, of in enumerate(HOSTILE[1:4]):
+        made.maps([0, 1], np.full((2, 1, 2, 5), 0.2), tokens=HOSTILE, of=of)
+        made.curves([0, 1, 2], {HOSTILE[0]: [k + 0.5, 1, 2]}, label=HOSTILE[1], of=of)
+    browser = start_browser(made.write(tmp_path / "page.html"))
+    find = lambda selector: browser.find_element("css selector", selector)
+    assert browser.title == HOSTILE[0] and find("h1").text == HOSTILE[0] and find("#text").text == HOSTILE[1]
+    assert not browser.find_elements("css selector", "img") and HOSTILE[0] in find("#pair").text
+    value = lambda: float(find('[data-curve="0-0"] output').get_attribute("data-value"))
+    assert value() == 0.5
+    browser.execute_script("let c = document.getElementById('choice'); c.value = 2; c.dispatchEvent(new Event('change'))")
+    assert value() == 2.5 and not browser.get_log("browser")
+
+
+@pytest.mark.parametrize("width, dark", [(360, False), (1600, True)])
+def test_it_fits_the_window_and_the_readers_setting(tmp_path, start_browser, width, dark):
+    made, _, _, _ = page(frames=4)
+    browser = start_browser(made.write(tmp_path / "page.html"), width, dark)
+    wide = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide[0] <= wide[1]
+    colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (colour == "rgb(255, 255, 255)") != dark
+
+
+def set_number(browser, name, value):
+    browser.execute_script(
+        "let n = document.getElementById(arguments[0]); n.value = arguments[1]; n.dispatchEvent(new Event('input'))",
+        f"{name}-number", value,
+    )  # fmt: skip
+
+
+def test_live_pages_compute_what_python_does(tmp_path, start_browser):
+    number = lambda element, name: float(element.get_attribute(f"data-{name}"))
+    browser = start_browser(player.Live("one_head_by_hand", "One head").write(tmp_path / "one.html"))
+    find = lambda selector: browser.find_element("css selector", selector)
+    for name, value in {"a0": 0.3, "a2": -1.25, "v1": -1.5, "wanted": 2.75, "rate": 0.7}.items():
+        set_number(browser, name, value)
+    a, v = np.array([[0.3, 0.0, -1.25]]), np.array([[2.0], [-1.5], [8.0]])
+    y, cache = attention.attend_forward(a, v)
+    da, _ = attention.attend_backward(y - 2.75, cache)
+    after = attention.attend_forward(a - 0.7 * da, v)[0]
+    assert number(find("#said"), "y") == pytest.approx(y.item(), abs=1e-9)
+    assert number(find("#said"), "next") == pytest.approx((after.item() - 2.75) ** 2 / 2, abs=1e-9)
+    assert [number(find(f'[data-name="da{j}"]'), "value") for j in range(3)] == pytest.approx(da[0].tolist(), abs=1e-9)
+
+    browser = start_browser(player.Live("descent_is_a_flow", "Flow").write(tmp_path / "flow.html"))
+    downhill = lambda t, y: (1 - y[0] * y[1]) * y[::-1]
+    for name, value in {"u": 2.0, "v": 0.3, "rate": 0.4, "steps": 25}.items():
+        set_number(browser, name, value)
+    walk = ode.integrate(downhill, (0, 10), [2.0, 0.3], method="euler", step=0.4).y[-1]
+    flow = ode.integrate(downhill, (0, 40), [2.0, 0.3], method="rk4", step=0.02).y[-1]
+    assert [number(find("#said"), name) for name in ("u", "v")] == pytest.approx(walk.tolist(), abs=1e-9)
+    assert [number(find("#said"), name) for name in ("flow-u", "flow-v")] == pytest.approx(flow.tolist(), abs=1e-9)
+    assert number(find("#said"), "bound") == pytest.approx(2 / float(flow @ flow), abs=1e-9)
+
+    browser = start_browser(player.Live("plateau_then_snap", "Snap").write(tmp_path / "snap.html"))
+    for name, value in {"T": 100, "d": 20, "rate": 0.05}.items():
+        set_number(browser, name, value)
+    two = TwoNumbers(100, 20)
+    end = 1.6 * two.snap_time
+    path = ode.integrate(two, (0, end), two.start(), method="rk4", n_steps=6400)
+    assert number(find("#said"), "snap") == pytest.approx(two.snap_time, rel=1e-12)
+    assert [number(find("#said"), name) for name in ("w", "delta")] == pytest.approx(path.y[-1].tolist(), abs=1e-9)
+    low = ode.event(lambda t, y: two.loss(y) - 0.1, terminal=True)
+    exact = ode.integrate(two, (0, end), two.start(), rtol=1e-10, events=low).first_times[0]
+    assert number(find("#said"), "flow") == pytest.approx(exact, rel=1e-5) and not browser.get_log("browser")

@@ -1,0 +1,65 @@
+// Lesson 03, live: the hill (u v - 1)^2 / 2. Drag the start; descent takes steps of the learning rate, the flow none.
+const main = find("main");
+find("h1").textContent = data.title;
+
+const speed = ([u, v]) => [(1 - u * v) * v, (1 - u * v) * u];
+const ahead = (y, d, h) => [y[0] + h * d[0], y[1] + h * d[1]];
+
+function rk4(y, h) {
+  const a = speed(y), b = speed(ahead(y, a, h / 2)), c = speed(ahead(y, b, h / 2)), d = speed(ahead(y, c, h));
+  return ahead(y, [0, 1].map((i) => (a[i] + 2 * b[i] + 2 * c[i] + d[i]) / 6), h);
+}
+
+function path(step, start, n) {
+  const points = [start];
+  for (let i = 0; i < n && Math.hypot(...points[i]) < 1e6; i++) points.push(step(points[i]));
+  return points;
+}
+
+const LOW = -2.2, HIGH = 2.6, SIDE = 520;
+const X = (u) => ((u - LOW) / (HIGH - LOW)) * SIDE, Y = (v) => SIDE - X(v);
+const controls = make("section", { "aria-label": "what can be dragged" });
+const start = [slider(controls, "u", "start u", 0.1, LOW, HIGH, 3, show), slider(controls, "v", "start v", 0.1, LOW, HIGH, 3, show)];
+const rate = slider(controls, "rate", "learning rate", 0.5, 0.01, 1.5, 3, show);
+const count = slider(controls, "steps", "steps of descent", 40, 1, 400, 0, show);
+const svg = draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": "the plane of u and v, the valley u v = 1, the saddle, descent and flow" });
+svg.style.maxWidth = "36rem";
+svg.style.touchAction = "none";
+const said = make("p", { id: "said", role: "status" });
+const how = make("p", {}, "Drag the start in the plane, or use the sliders. Thick: the flow. Dots: descent.");
+main.append(make("div", {}, how, controls, said), svg);
+
+function drag(event) {
+  if (event.buttons === 0) return;
+  const box = svg.getBoundingClientRect(), unit = (HIGH - LOW) / box.width;
+  const at = [LOW + (event.clientX - box.left) * unit, HIGH - (event.clientY - box.top) * unit];
+  start.forEach((one, i) => one.set(Math.max(LOW, Math.min(HIGH, at[i]))));
+  show();
+}
+svg.addEventListener("pointerdown", drag);
+svg.addEventListener("pointermove", drag);
+
+function show() {
+  const from = start.map((one) => one.get()), h = rate.get(), n = Math.max(1, Math.round(count.get()));
+  const descent = path((y) => ahead(y, speed(y), h), from, n);
+  const flow = path((y) => rk4(y, 0.02), from, 2000), end = flow[flow.length - 1];
+  const bound = 2 / (end[0] ** 2 + end[1] ** 2);
+  svg.replaceChildren();
+  for (const side of [1, -1]) {
+    const valley = Array.from({ length: 120 }, (_, i) => { const u = side * (0.36 + (2.3 * i) / 119); return `${X(u)},${Y(1 / u)}`; });
+    svg.append(draw("polyline", { points: valley.join(" "), fill: "none", stroke: "currentColor" }));
+  }
+  svg.append(draw("text", { x: X(1.25), y: Y(1.15) }, "valley u v = 1"), draw("text", { x: X(0) + 8, y: Y(0) + 16 }, "saddle"));
+  svg.append(draw("circle", { cx: X(0), cy: Y(0), r: 5, fill: "currentColor" }));
+  const line = (points) => points.filter((y) => Math.hypot(...y) < 20).map((y) => `${X(y[0])},${Y(y[1])}`).join(" ");
+  svg.append(draw("polyline", { points: line(flow), fill: "none", stroke: data.colours[0], "stroke-width": 4, "stroke-opacity": 0.6 }));
+  svg.append(draw("polyline", { points: line(descent), fill: "none", stroke: data.colours[3], "stroke-width": 1 }));
+  descent.forEach((y) => svg.append(draw("circle", { cx: X(Math.max(-20, Math.min(20, y[0]))), cy: Y(Math.max(-20, Math.min(20, y[1]))), r: 2.5, fill: data.colours[3] })));
+  svg.append(draw("circle", { cx: X(from[0]), cy: Y(from[1]), r: 7, fill: "none", stroke: data.colours[3], "stroke-width": 2 }));
+  const last = descent[descent.length - 1], away = Math.hypot(...last) > 1e5;
+  said.textContent = `The flow ends at (${end.map((x) => x.toFixed(3)).join(", ")}); there the longest stable rate is 2/(u² + v²) = ${bound.toFixed(3)}. ` +
+    (away ? "Descent has flown off." : `After ${n} steps descent is at (${last.map((x) => x.toFixed(3)).join(", ")}).`);
+  Object.assign(said.dataset, { u: last[0], v: last[1], flowU: end[0], flowV: end[1], bound });
+}
+
+show();

@@ -1,0 +1,63 @@
+// Lesson 01, live: three scores, three values and a target; attention, output, the gradient of the scores and one step.
+const main = find("main");
+find("h1").textContent = data.title;
+
+// a_j scores, v_j values: s = softmax(a), y = sum s v, L = (y - wanted)^2 / 2, da = s dy (v - y)
+function head(a, v, wanted) {
+  const most = Math.max(...a), e = a.map((x) => Math.exp(x - most)), sum = e.reduce((p, q) => p + q);
+  const s = e.map((x) => x / sum), y = s.reduce((p, x, j) => p + x * v[j], 0), dy = y - wanted;
+  return { s, y, loss: (dy * dy) / 2, da: s.map((x, j) => x * dy * (v[j] - y)) };
+}
+
+const controls = make("section", { "aria-label": "what can be dragged" });
+const scores = [Math.log(2), 0, 0].map((a, j) => slider(controls, `a${j}`, `score of key ${j + 1}`, a, -4, 4, 2, show));
+const values = [2, 4, 8].map((v, j) => slider(controls, `v${j}`, `value of key ${j + 1}`, v, -2, 10, 2, show));
+const wanted = slider(controls, "wanted", "wanted", 5, -2, 10, 2, show);
+const rate = slider(controls, "rate", "learning rate", 0.25, 0, 2, 2, show);
+const svg = draw("svg", { viewBox: "0 0 640 300", role: "img", "aria-label": "values, with attention as area; lines: output and what is wanted" });
+const table = make("table", {}, make("caption", {}, "descent subtracts da: a score rises where its push −da is positive"));
+const said = make("p", { id: "said", role: "status" });
+main.append(make("div", {}, controls, said, table), svg);
+
+let dragged = null;
+const Y = (v) => 280 - ((v + 2) / 12) * 260;
+svg.addEventListener("pointerdown", (event) => { if (event.target.dataset.key) { dragged = event.target.dataset.key; svg.setPointerCapture(event.pointerId); } });
+svg.addEventListener("pointerup", () => { dragged = null; });
+svg.addEventListener("pointermove", (event) => {
+  if (dragged === null) return;
+  const box = svg.getBoundingClientRect(), at = ((event.clientY - box.top) / box.height) * 300;
+  values[dragged].set(Math.max(-2, Math.min(10, ((280 - at) / 260) * 12 - 2)));
+  show();
+});
+
+function show() {
+  const a = scores.map((one) => one.get()), v = values.map((one) => one.get()), aim = wanted.get();
+  const now = head(a, v, aim), next = head(a.map((x, j) => x - rate.get() * now.da[j]), v, aim);
+  svg.replaceChildren();
+  for (const [value, name, dash] of [[now.y, "output y", ""], [aim, "wanted", "6 4"]]) {
+    svg.append(draw("line", { x1: 20, x2: 620, y1: Y(value), y2: Y(value), stroke: "currentColor", "stroke-dasharray": dash }));
+    svg.append(draw("text", { x: 620, y: Y(value) - 4, "text-anchor": "end" }, `${name} ${value.toFixed(2)}`));
+  }
+  now.s.forEach((s, j) => {
+    const x = 120 + 170 * j, up = -now.da[j] * 30;
+    const circle = draw("circle", { cx: x, cy: Y(v[j]), r: 4 + 45 * Math.sqrt(s), fill: data.colours[5], "fill-opacity": 0.7, "data-key": j });
+    circle.style.cursor = "ns-resize";
+    svg.append(circle, draw("text", { x, y: Y(v[j]) + 4, "text-anchor": "middle", "pointer-events": "none" }, `s ${s.toFixed(3)}`));
+    const tip = Y(v[j]) - up, head = up > 0 ? 8 : -8;
+    if (Math.abs(up) > 1) {
+      svg.append(draw("line", { x1: x + 62, x2: x + 62, y1: Y(v[j]), y2: tip, stroke: data.colours[3], "stroke-width": 3 }));
+      svg.append(draw("path", { d: `M${x + 56} ${tip + head} L${x + 62} ${tip} L${x + 68} ${tip + head}`, fill: "none", stroke: data.colours[3], "stroke-width": 3 }));
+    }
+    svg.append(draw("text", { x: x + 72, y: Y(v[j]) + 4 }, up > 0.03 ? "rises" : up < -0.03 ? "falls" : "stays"));
+  });
+  table.replaceChildren(table.caption);
+  table.append(make("tr", {}, ...["key", "score a", "attention s", "value v", "v − y", "da"].map((name) => make("th", { scope: "col" }, name))));
+  [0, 1, 2].forEach((j) => {
+    const numbers = { a: a[j], s: now.s[j], v: v[j], off: v[j] - now.y, da: now.da[j] };
+    table.append(make("tr", {}, make("th", { scope: "row" }, String(j + 1)), ...Object.entries(numbers).map(([name, x]) => make("td", { "data-name": `${name}${j}`, "data-value": x }, x.toFixed(4)))));
+  });
+  said.textContent = `Output ${now.y.toFixed(4)}, loss ${now.loss.toFixed(4)}; after one step of descent ${next.loss.toFixed(4)}.`;
+  Object.assign(said.dataset, { y: now.y, loss: now.loss, next: next.loss });
+}
+
+show();

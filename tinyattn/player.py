@@ -1,0 +1,186 @@
+"""One HTML page to drag through a training run: maps of all heads and curves on one slider. It needs no network.
+
+    page = player.Page("Climbing the ladder", "Three heads learn three blocks of the past.")
+    page.maps(steps, maps, first_query=5)
+    page.curves(steps, {"block 1": kl[:, 0], "blocks 1, 2": kl[:, 1]}, label="distance to a teacher, nats")
+    page.stages([0, 480, 680, 1200], ["block 1", "blocks 1, 2", "all three"])
+    page.write("ladder.html")
+
+Script and style are the files page/player.js and page/player.css; what is drawn goes in as JSON, maps
+as bytes: 255 is attention 1.
+"""
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from . import plot
+from .errors import InputError, check_choice, check_count, check_instance, host_floats, shown
+from .kept import write_whole
+
+LIVE = ("one_head_by_hand", "descent_is_a_flow", "plateau_then_snap")
+
+
+class Page:
+    """A page with a title and a sentence or two.
+
+    choice: what a second choice is called, "ε" say, for a page of several runs; each part then says
+            by `of` which run it belongs to.
+    unit:   what the slider runs over.
+    """
+
+    def __init__(self, title: str, text: str = "", *, choice: str = "", unit: str = "step"):
+        self.title, self.text, self.choice, self.unit = _strings(title=title, text=text, choice=choice, unit=unit)
+        self._runs: dict[str, dict[str, Any]] = {}
+
+    def maps(
+        self,
+        steps: Any,
+        s: Any,
+        *,
+        first_query: int = 0,
+        tokens: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        of: str = "",
+    ) -> "Page":
+        """Attention maps s (n, H, T, S), in [0, 1], of all heads at n steps; rows are queries, columns are keys.
+
+        first_query: position of the first row. tokens: the S of the sequence, if it is one sequence.
+        names:       of the heads.
+        """
+        steps, s = _steps(steps), host_floats("s", s, finite=True)
+        if s.ndim != 4 or not s.size or len(s) != len(steps):
+            raise InputError(f"s: expected maps ({len(steps)}, H, T, S), got shape {s.shape}")
+        if s.min() < 0 or s.max() > 1 + 1e-6:
+            raise InputError(f"s: expected attention in [0, 1], got {shown([float(s.min()), float(s.max())])}")
+        _, H, T, S = s.shape
+        check_count("first_query", first_query, 0)
+        names = [f"head {h + 1}" for h in range(H)] if names is None else _names("names", names, H)
+        packed = base64.b64encode(np.rint(255 * np.minimum(s, 1)).astype(np.uint8).tobytes()).decode()
+        run = self._run(of)
+        run["maps"] = {"steps": steps.tolist(), "H": H, "T": T, "S": S, "first_query": first_query, "packed": packed,
+                       "names": names, "tokens": None if tokens is None else _names("tokens", tokens, S)}  # fmt: skip
+        return self
+
+    def curves(
+        self, x: Any, curves: dict[str, Any], *, label: str = "", log: bool = False, log_y: bool = False, of: str = ""
+    ) -> "Page":
+        """A panel of up to eight curves {name: (n,)} over x (n,). log, log_y: logarithmic axes. NaN is a gap."""
+        x = _steps(x, "x")
+        if not isinstance(curves, dict) or not 1 <= len(curves) <= len(plot.COLOURS):
+            raise InputError(f"curves: expected 1 to {len(plot.COLOURS)} of them, {{name: (n,)}}, got {shown(curves)}")
+        drawn = []
+        for name, y in curves.items():
+            y = host_floats(f"curves[{name!r}]", y, x.shape)
+            gaps = np.isfinite(y)
+            if not gaps.any():
+                raise InputError(f"curves[{name!r}]: expected some finite numbers, got none")
+            drawn.append(
+                {"name": check_instance("curves", name, str), "y": [float(v) if ok else None for v, ok in zip(y, gaps)]}
+            )
+        for name, flag in (("log", log), ("log_y", log_y)):
+            check_instance(name, flag, bool)
+        (label,) = _strings(label=label)
+        panel = {"label": label, "x": x.tolist(), "curves": drawn, "log": log, "log_y": log_y}
+        self._run(of)["panels"].append(panel)
+        return self
+
+    def stages(self, edges: Any, names: Sequence[str], *, of: str = "") -> "Page":
+        """Bands behind the curves from each edge to the next, with their names."""
+        edges = _steps(edges, "edges", strictly=False)
+        names = _names("names", names, len(edges) - 1)
+        bands = [{"from": a, "to": b, "name": name} for a, b, name in zip(edges.tolist(), edges[1:].tolist(), names)]
+        self._run(of)["stages"] = bands
+        return self
+
+    def write(self, path: str | Path) -> Path:
+        """Write the page, whole or not at all; returns its path."""
+        if not self._runs or not all(run["maps"] or run["panels"] for run in self._runs.values()):
+            raise InputError("page: expected maps or curves of each run, got none")
+        if len(self._runs) > 1 and not self.choice:
+            raise InputError(f"choice: expected a name for {len(self._runs)} runs, got none")
+        colours = matplotlib.colormaps["magma_r"](np.arange(256), bytes=True)[:, :3]
+        data = {"title": self.title, "text": self.text, "choice": self.choice, "unit": self.unit,
+                "palette": base64.b64encode(colours.tobytes()).decode(), "colours": list(plot.COLOURS),
+                "options": [{"name": name, **run} for name, run in self._runs.items()]}  # fmt: skip
+        return _write(path, self.title, BODY, "player.js", data)
+
+    def _run(self, of):
+        (of,) = _strings(of=of)
+        return self._runs.setdefault(of, {"maps": None, "panels": [], "stages": []})
+
+
+class Live:
+    """A page that computes in the page what a reader drags: "one_head_by_hand", "descent_is_a_flow", "plateau_then_snap"."""
+
+    def __init__(self, name: str, title: str):
+        self.name, self.title = check_choice("name", name, LIVE), check_instance("title", title, str)
+
+    def write(self, path: str | Path) -> Path:
+        """Write the page, whole or not at all; returns its path."""
+        data = {"title": self.title, "colours": list(plot.COLOURS)}
+        return _write(path, self.title, "<h1></h1><main></main>", f"{self.name}.js", data)
+
+
+BODY = """<h1></h1><p id="text"></p>
+<div class="controls">
+<span id="choice-part"><label for="choice" id="choice-name"></label> <select id="choice"></select></span>
+<button id="play" type="button">Play</button>
+<input id="slider" type="range" min="0" value="0" step="1" aria-label="training">
+<output id="now" for="slider" aria-live="off"></output>
+<label>speed <select id="speed"><option value="1">1</option><option value="2" selected>2</option>
+<option value="5">5</option><option value="20">20</option></select></label>
+</div>
+<p class="keys">Space plays; arrow keys, Home and End move. In a map arrow keys move from pair to pair, Enter follows a row.</p>
+<section id="map-part" aria-label="attention maps">
+<div class="heads" id="heads"></div>
+<div class="scale">0 <canvas id="scale" aria-hidden="true"></canvas> 1, attention</div>
+<div class="pair" id="pair" role="status"></div>
+<div class="maps" id="maps"></div>
+<section id="row-part"><h2 id="row-title"></h2><div class="rows" id="rows"></div></section>
+</section>
+<section id="panels" aria-label="curves"></section>"""
+
+
+def _write(path, title, body, script, data):
+    """The page: style, body, data and script in one file. In JSON a < could end its element, so it is written as \\u003c."""
+    files = resources.files(__package__) / "page"
+    style, common, code = ((files / name).read_text(encoding="utf-8") for name in ("page.css", "common.js", script))
+    packed = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    text = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n"
+        f'<script type="application/json" id="data">{packed}</script>\n<script>\n{common}\n{code}</script>\n</body></html>\n'
+    )
+    try:
+        path = Path(path)
+    except TypeError:
+        raise InputError(f"path: expected that of a file, got {shown(path)}") from None
+    write_whole(path, lambda file: file.write(text.encode("utf-8", "replace")))
+    return path
+
+
+def _strings(**texts):
+    return [check_instance(name, text, str) for name, text in texts.items()]
+
+
+def _steps(steps, name="steps", strictly=True):
+    steps = host_floats(name, steps, (None,), finite=True)
+    rising = np.diff(steps) > 0 if strictly else np.diff(steps) >= 0
+    if not len(steps) or not rising.all():
+        raise InputError(f"{name}: expected rising numbers, got {shown(steps)}")
+    return steps
+
+
+def _names(name, texts, n):
+    if not isinstance(texts, (list, tuple)) or len(texts) != n or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{name}: expected {n} texts, got {shown(texts)}")
+    return list(texts)
