@@ -102,7 +102,7 @@ def start_browser():
 
     opened = []
 
-    quiet = "disable-background-networking disable-component-update disable-sync no-first-run disable-gpu no-sandbox"
+    quiet = "disable-background-networking disable-component-update disable-sync disable-dev-shm-usage disable-gpu no-sandbox"
 
     def start(path, width=1200, dark=False):
         options = Options()
