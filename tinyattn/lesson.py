@@ -16,6 +16,7 @@ cannot be used.
 import argparse
 import contextlib
 import functools
+import html
 import importlib.util
 import inspect
 import itertools
@@ -133,8 +134,15 @@ class Lesson:
         print(f"figure: {self.out / name}.png")
 
     def page(self, page, name):
-        """Write a page of `player` to NAME.html in the output folder: to be opened in a browser."""
-        print(f"page: {page.write(self.out / f'{name}.html')}")
+        """Write a page of `player` to NAME.html in the output folder, and show it there and then in a notebook."""
+        path = page.write(self.out / f"{name}.html")
+        print(f"page: {path}")
+        if in_notebook():
+            from IPython.display import display
+
+            frame = html.escape(path.read_text(encoding="utf-8"))
+            shown_there = f'<iframe class="page" title="{name}" srcdoc="{frame}" width="100%" height="640"></iframe>'
+            display({"text/html": shown_there}, raw=True)
 
     def compare(self, rows, before="paper"):
         """Print rows (what, theirs, ours) as a table headed `before` and "here". None prints as a dash."""
