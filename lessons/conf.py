@@ -35,6 +35,7 @@ nb_execution_in_temp = True
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+smartquotes = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -67,7 +68,7 @@ def as_it_stands(app, what, name, thing, options, lines):
 
 
 def to_pages(app, docname, source):
-    """Links to a lesson's file lead to its page; the front page goes on with README.md's gallery."""
+    """Links to a lesson lead to its page; the front page goes on with the gallery of README.md."""
     if docname == "index":
         source[0] += (HERE / "README.md").read_text(encoding="utf-8").split("\n", 1)[1]
     if docname in ("index", "PAPERS"):
