@@ -71,7 +71,7 @@ for _ in range(20):
     start["W_V"] -= 2.0 * grads["W_V"]
 logits, cache = model.forward(start, batch[:, :-1])
 _, ce_cache = ops.cross_entropy_forward(logits, batch[:, model.first_query + 1 :])
-dlogits = ops.cross_entropy_backward(1.0, ce_cache)
+dlogits = ops.cross_entropy_backward(1.0, ce_cache)  # the head's dy: its output is the logits
 da, _ = attention.attend_backward(dlogits[None], cache.attend)
 push = -da[0].sum(axis=0)
 
@@ -90,9 +90,8 @@ run.claim("before attention has moved, descent raises lag 3 at least twice as ha
 # ## 3. Train, and watch
 #
 # The loss is the cross-entropy, the mean of −log p(next token) under the model. Less
-# the entropy rate it is the *excess loss*: the mean Kullback-Leibler divergence KL from
-# the model's law to the chain's, 0 if they agree. (AdamW is a common variant of
-# descent.)
+# the entropy rate it is the *excess loss*: the mean Kullback-Leibler divergence
+# KL(chain || model), 0 if the two laws agree. (AdamW is a common variant of descent.)
 
 # %%
 params = run.device.put(model.init(weights_rng), "float32")

@@ -35,13 +35,14 @@ TOKENS, WIDTH, SEEDS = (64, 32, 3) if run.quick else (256, 256, 5)  # of the lay
 # has grown along W*, and Δ, by how much the score of place r exceeds the others.
 #
 # At the start attention is even, 1/T on the right place, so W hears the right token
-# only faintly. It grows at the small rate
+# only faintly: 1/T for the attention, and 1/√d as W* spreads over d directions. It
+# grows at the small rate
 #
 #     λ = 1/(√d T)        for T = 512, d = 64:  1/(8 · 512) = 1/4096
 #
-# Attention gains nothing while W is 0: then every value is 0, and da = s dy (v − y) =
-# 0. So w moves first. With w the pull on Δ begins; and Δ multiplies the attention on r
-#    by e^Δ, and with it both speeds:
+# Attention gains nothing while W is 0: then every value is 0, and so is da = s dy (v −
+# y). So w moves first. With w the pull on Δ begins; and Δ multiplies the attention on r
+# by e^Δ, and with it both speeds:
 #
 #     dw/dt = λ e^Δ        dΔ/dt = λ w e^Δ
 #

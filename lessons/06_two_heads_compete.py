@@ -31,9 +31,10 @@ run = lesson.start("06_two_heads_compete")
 #
 #     Y = V₁ s₁ + V₂ s₂        R = G − Y        L = |R|² / 2
 #
-# Descent moves them by two lines; the second is lesson 01's da, with R in dy's place:
+# Descent moves them by two lines. The second is lesson 01's: a pull g on the attention,
+# here Rᵀ V_j, pulls the scores by J(s) g = s (g − s·g), where g exceeds its average.
 #
-#     dV_j/dt = R s_j        da_j/dt = J(s_j) Rᵀ V_j        J(s) = diag(s) − s sᵀ
+#     dV_j/dt = R s_j        da_j/dt = J(s_j) Rᵀ V_j
 #
 # R is all that either head is told, and it holds both heads' work. By hand: V = 0 and s
 # = (1/2, 1/2) for both, so R = G and dV/dt = G s = (1.5, 0.5). Both begin to write,

@@ -27,9 +27,8 @@ solved = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
 #
 # Both heads sit on feature 1, a *crowd*, each with the share δ of its attention left on
 # position 2, where R still holds the whole of feature 2. Let head 1 write ν more of
-# feature 2 and score position 2 by α higher; head 2 the opposite. Then R is as before,
-# and each follows its own difference. To leading order in δ the two lines of lesson 06
-# say
+# feature 2 and score position 2 by α higher; head 2 the opposite. Their sum, and with
+# it R, is as before. To leading order in δ the two lines of lesson 06 say
 #
 #     dν/dt = δ α        dα/dt = 2 δ ν        a saddle, with rate √2 δ
 #

@@ -28,9 +28,10 @@ END = 700.0 if run.quick else 3000.0
 # e_k and p_k are feature k and its position as one-hots. Take m = (2.89, 1.7, 1) and 40
 # positions: at the start the loss is (2.89² + 1.7² + 1²)/2 = 6.12. From here on softmax
 # acts once and not twice, ds_j/dt = J(s_j) Rᵀ V_j, the *simplex form* of the paper's
-# figure: the same story, faster. A head that sits on feature 1 is drawn to feature k at
-# the rate m_k √s_k, s_k what is left of its attention there. All heads go to feature 1
-# first, and share it. **Predict:** which feature is next?
+# figure: the same story, faster. What was √2 δ in lesson 07 is m_k √s_k in this form:
+# the rate at which a head leaves for feature k, s_k what is left of its attention
+# there. All heads go to feature 1 first, and share it. **Predict:** which feature is
+# next?
 
 # %%
 flow = target([2.89, 1.7, 1.0], 40, "simplex")
@@ -63,14 +64,14 @@ run.claim("on each plateau the fastest direction names the next feature and the 
           next_ones == [(2, 2), (3, 3)])
 
 # %% [markdown]
-# R holds features 2 and 3 alone, and the pull of 2 is stronger: one head leaves for it.
-# Then only 3 is left over. *The order of stages is the order of importances.*
+# R holds features 2 and 3, and the pull of 2 is stronger: one head leaves for it. Then
+# only 3 is left over. *The order of stages is the order of importances.*
 #
 # ## 2. Other orders, other numbers of heads
 #
-# **Predict** each: importances reversed; four heads for three features; two heads. And
-# a network: lesson 02's model under gradient descent on Gaussian tokens with squared
-# error, whose loss is the flow's if its attention depends on positions alone.
+# **Predict:** importances reversed; four heads; two. And a network: lesson 02's model
+# under descent on Gaussian tokens with squared error, whose loss is the flow's if its
+# attention depends on positions alone.
 
 # %%
 reverse = target([1.0, 1.7, 2.89], 40, "simplex")
@@ -114,7 +115,7 @@ run.finish({"end": END, **size}, half_times=half_times, reversed_order=reversed_
 # ## Exercises
 #
 # 1. All importances equal: what do the heads learn first, and how much loss is left?
-# 2. Feature k stands on a block of two positions, head j starts tilted to position j.
+# 2. Each feature stands on two positions, head j starts tilted to position j. What now?
 # 3. Start from flow.waterfall(3, 0.99): head j spread over positions 1 to j. What now?
 
 # %% [markdown]

@@ -36,7 +36,7 @@ END, STEPS = (400.0, [0.2, 0.1]) if run.quick else (1000.0, [0.1, 0.05])
 #     dx/dt = f + J x        x(t) = Σ_k (e^(λ_k t) − 1)/λ_k (e_k · f) e_k
 #
 # and the largest λ wins. For lesson 11's head x has 640 numbers, and two saddles have
-# rates in closed form, with c = ln π less its mean:
+# rates in closed form; c is ln π less its mean, and Cov and Var are those under π:
 #
 #     at 0:            |π| |π − 1/4| = 0.4595
 #     condensed:       ρ |c| Cov(π, ln π) Var(π) / |π|⁵

@@ -58,7 +58,7 @@ run.page(run.draw.page(found), "player")
 # %% [markdown]
 # In random order nothing can be known but the words' frequencies, and once they are
 # learnt the loss rests at their entropy and attention hardly moves. In the text it goes
-# on falling, and words turn: they focus, blur and focus again, on other words than
+# on falling, and words turn: they focus, blur and focus again, some on other words than
 # before.
 #
 # What the control does not show is how strongly batches throw about a network that

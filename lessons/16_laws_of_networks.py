@@ -61,7 +61,7 @@ for name, settings in how.items():
 
 # %% [markdown]
 # Under Adam. Under SGD it counts nearly as in the exact law. The size d counts for more
-# than there: a transformer must find W* through its embedding and its values.
+# than there with both; why is not shown here.
 #
 # ## 2. Recall
 #

@@ -45,6 +45,9 @@ def test_a_lesson_is_short_and_fits_a_page(path):
         assert len(line) <= wide, f"line {number}: {len(line)} columns, expected at most {wide}"
     (_, opening), (_, imports) = cells(path)[:2]
     assert opening[0].startswith("# ") and opening[2] and not opening[2].startswith("**"), "a title, then a sentence of cause"
+    for markdown, text in cells(path):
+        numbers = [int(found[1]) for line in text if markdown and (found := re.match(r"(\d+)\. ", line))]
+        assert numbers == list(range(1, len(numbers) + 1)), f"a line of text begins like a list: {numbers} in {text[0]!r}"
     whole = " ".join(opening)
     assert all(mark in whole for mark in ("**Question.** ", "**You see** ")), "Question, You see"
     assert re.search(r"\*\*Takes\*\* \d+ (second|minute)s?", whole), "**Takes** N seconds or minutes"
