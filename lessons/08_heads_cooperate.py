@@ -28,10 +28,9 @@ END = 700.0 if run.quick else 3000.0
 # e_k and p_k are feature k and its position as one-hots. Take m = (2.89, 1.7, 1) and 40
 # positions: at the start the loss is (2.89² + 1.7² + 1²)/2 = 6.12. From here on softmax
 # acts once and not twice, ds_j/dt = J(s_j) Rᵀ V_j, the *simplex form* of the paper's
-# figure: the same story, faster. What was √2 δ in lesson 07 is m_k √s_k in this form:
-# the rate at which a head leaves for feature k, s_k what is left of its attention
-# there. All heads go to feature 1 first, and share it. **Predict:** which feature is
-# next?
+# figure: the same story, faster. Lesson 07's √2 δ is m_k √s_k in this form: the rate at
+# which a head leaves for feature k, s_k what is left of its attention there. All heads
+# go to feature 1 first. **Predict:** which feature is next?
 
 # %%
 flow = target([2.89, 1.7, 1.0], 40, "simplex")
