@@ -25,9 +25,9 @@ END, RTOL = (700.0, 1e-6) if run.quick else (1000.0, 1e-8)
 # %% [markdown]
 # ## 1. One head, four tokens
 #
-# Four tokens; token 0 stands at 75 of 100 places, the others at 19, 5 and 1. A token
-# comes again with probability ρ = 1/2; else a fresh one is drawn with these frequencies
-# π. The head reads a long sequence and predicts the token after the last one, i.
+# Four tokens; token 0 stands at 75 of 100 places, the others at 19, 5 and 1. In this
+# chain a token comes again with probability ρ = 1/2; else a fresh one is drawn with
+# these frequencies π. Call the last token i: the head predicts the one after it.
 #
 # Each token has one *embedding*, a vector (a row of W0), and it serves three times: as
 # the query of the last token, as the key of a token that is read, and as what that
@@ -40,8 +40,8 @@ END, RTOL = (700.0, 1e-6) if run.quick else (1000.0, 1e-8)
 # gets probability 1/4, and the loss is ln 4 = 1.386.
 #
 # **Predict.** Where does the loss rest next, if attention cannot move yet? And when
-# does the first rest end: from 0 the embeddings grow at the rate |π| |π − 1/4| = 0.775
-# · 0.593 = 0.46 (lesson 03's saddle).
+# does the first rest end: near 0 the pull on W0 W1 is π (π − 1/4)ᵀ, so 0 is a saddle
+# left at the rate |π| |π − 1/4| = 0.775 · 0.593 = 0.46 (|π| is the length of π).
 
 # %%
 pi = np.array([0.75, 0.19, 0.05, 0.01])
@@ -59,14 +59,14 @@ spread = measure.entropy(np.log(A))
 # 1. **Condensation.** While W0 is 0 all values are equal, so scores have no gradient
 #    (lesson 01, exercise 3); the embeddings grow, all along one direction and in
 #    proportion to π, and the head says π whatever it sees. *Cause: a saddle at 0, left
-#    after ln(1000)/0.46 = 15.*
+#    after about ln(1000)/0.46 = 15.*
 # 2. **Focus.** Now there is something to look at. All tokens turn to the frequent
 #    token, that token itself first. *Cause: a second saddle, which only W_Q and W_K can
 #    leave.*
 # 3. **Dilution.** The frequent token's embedding says "I come again", and after a rare
 #    token that is wrong. So the rare tokens' embeddings shrink, pass through zero and
-#    grow the other way; with them their scores turn: the rare tokens look away, their
-#    attention spreads. *Cause: one vector serves as value and as query.*
+#    grow the other way. As queries they then change the sign of all their scores: they
+#    avoid what they sought, and spread. *Cause: one vector is value and query.*
 # 4. **Renewal.** The rare tokens differ a little, which opens a new direction; in it
 #    the next tokens focus, now on themselves. *Cause: an asymmetry of the data.*
 
