@@ -7,7 +7,7 @@
 # all first learn the same thing?
 #
 # **You see** two heads and two features, worked on paper; both heads on the same
-# feature; and what parts them, which is not noise. **Takes** 5 seconds.
+# feature; and what parts them: not noise they share. **Takes** 5 seconds.
 
 # %%
 import numpy as np
@@ -120,8 +120,8 @@ run.claim("noise that both heads see leaves them identical; noise of their own p
           same == 0 and own > 1)
 
 # %% [markdown]
-# No. Both heads get the same noise, so they stay equal. Only what tells *heads* apart
-# parts them: a different start, or a dropout mask of its own for each.
+# No. Both heads get the same noise, so they stay equal. Given noise of its own, as from
+# a dropout mask of its own, or a different start, each goes its way.
 
 # %%
 V, s = flow.split(apart[1e-2])

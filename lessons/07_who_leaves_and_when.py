@@ -22,8 +22,8 @@ solved = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
 # %% [markdown]
 # ## 1. A rate that falls
 #
-# Lesson 06 ended with waits of 88.5, 263.0 and 879.3 for ε = 1e-2, 1e-4 and 1e-8. With
-# a fixed rate they would be as 1 to 2 to 4. So it is not fixed.
+# Lesson 06 ended with waits of 88.5, 263.0 and 879.3 for ε = 1e-2, 1e-4 and 1e-8. At a
+# fixed rate they would differ as 1 to 2, not 174 to 616. So it is not fixed.
 #
 # Both heads sit on feature 1, a *crowd*, each with the share δ of its attention left on
 # position 2, where R still holds the whole of feature 2. Let head 1 write ν more of
@@ -55,7 +55,7 @@ run.claim("from t = 100 on a difference grows at the rate √2 δ, within 10%", 
 #
 #     t ≈ 2 (ln(1/ε) + C)²
 #
-# For 1e-8 that is 2 · 18.4² = 679; C = 2.5 makes it 879. Over powers of ten a square
+# For 1e-8 that is 2 · 18.42² = 679; C = 2.55 makes it 879. Over powers of ten a square
 # bends evenly: the difference of differences is 4 (ln 10)² = 21.2.
 
 # %%

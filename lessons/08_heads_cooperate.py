@@ -120,6 +120,6 @@ run.finish({"end": END, **size}, half_times=half_times, reversed_order=reversed_
 # %% [markdown]
 # ## Answers
 #
-# 1. A third of every entry: (2/3)² = 4/9 of the loss is left. Then all part at once.
+# 1. A third in all nine cells: (3 · 4/9 + 6 · 1/9)/3 = 2/3 is left. Then all part.
 # 2. Heads 1 and 2 are tilted to one block and act as one head: feature 3 is not learnt.
 # 3. No plateaus: the heads differ from the start, and nobody has to leave a crowd.

@@ -27,9 +27,9 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 2, 600) if run.quick else (8, 32, 5, 4000)
 # In one layer the query gives every place a score by what stands there and where, a(q,
 # x_j, j), and adds up what it finds. In fourth place stands a 2, and *nothing there
 # tells that a 5 stands before it*. Had the sequence been 5 7 3 2 5, the same 2 would
-# stand in the same place, behind a 3. So the score of a value cannot depend on its key,
-# and the best that one layer can do is to guess among the values: 1 in 2 here, 1 in 8
-# with eight pairs.
+# stand in the same place, behind a 3. So the score of a value cannot depend on its key:
+# attention cannot pick the right one. Trained, such a layer guesses among the values: 1
+# in 2 here, 1 in 8 with eight pairs.
 #
 # **Predict:** what would the first of two layers have to write, and where?
 
@@ -97,7 +97,7 @@ run.finish({**task, "seeds": seeds}, accuracy=ends, snap=snaps)
 # 1. Why is there no gradient for layer 2's pattern while layer 1's is missing, and the
 #    other way round?
 # 2. Give the one-layer network the token *after* each one instead. What do you expect?
-# 3. In which sense is 1 in 8 the best that one layer can do?
+# 3. Why does one layer come to 1 in 8, and not to 1 in 32?
 
 # %% [markdown]
 # ## Answers

@@ -101,7 +101,7 @@ run.figure(run.draw.repetition(solved, adapted, best, in_context, found["none"][
 least = 1.0 if run.quick else 1.3
 run.claim(f"across samples p = 0.2 brings the snap {least} times sooner or more", speedup >= least)
 run.claim("in context repetition delays it", min(late) > snap["none"])
-run.claim("and half of its own task is solved before, by another skill",
+run.claim("and half of its own task is solved before",
           all(early < snap for early, snap in zip(own, late)))
 if not run.quick:
     run.claim("p that adapts is no later than the best constant p",
