@@ -31,9 +31,11 @@ run = lesson.start("01_one_head_by_hand")
 #
 # We want 5. With the loss L = (y − 5)² / 2 the output should rise: dL/dy = y − 5 = −1.
 # Call it dy; likewise da is short for dL/da and dv for dL/dv. A value counts by its
-# weight, and a score acts through all three weights at once; section 2 derives that
+# weight, so dv = s dy = (−1/2, −1/4, −1/4). A score acts through all three weights:
+# raise a_i a little, and s_i gains s_i of it while *every* s_j loses s_i s_j of it (for
+# e^a is divided by its sum). So y gains s_i v_i and loses s_i Σ_j s_j v_j = s_i y:
 #
-#     dv = s dy = (−1/2, −1/4, −1/4)        da = s dy (v − y)
+#     dy/da_i = s_i (v_i − y)        da = s dy (v − y)
 #
 # The first score: (1/2)(−1)(2 − 4) = 1. **Predict** the other two. Descent subtracts
 # da: which score will rise?
@@ -61,7 +63,7 @@ run.claim("paper and screen agree digit for digit", screen == paper)
 # ## 2. The same for any number of queries, keys and heads
 #
 # The library computes y in a *forward* pass, and the gradients from dy in a *backward*
-# pass. The derivation stands above the code; here it is, as it stands there.
+# pass. The derivation stands above its code: section 1's, with an index for each query.
 
 # %%
 print(lesson.derivation(attention.attend_forward))
@@ -75,8 +77,8 @@ print(lesson.derivation(attention.attend_forward))
 #
 # is off by about h² (the next term of Taylor's series), plus about 1e−16/h, as two
 # numbers that agree in all but their last digits are subtracted. Errors are relative,
-# |one − other| / (|one| + |other|): 0 for equal gradients, 1 for opposite ones.
-# **Predict** the curve of this error over h, on two logarithmic axes.
+# |one − other| / (|one| + |other|) with the lengths of whole gradients: 0 for equal
+# ones, 1 for opposite ones. **Predict** the curve over h, on two logarithmic axes.
 
 # %%
 many = run.rng.normal(size=(50, 3))  # scores of fifty queries, so that chance averages out
@@ -107,15 +109,17 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
           abs(right - 2) < 0.1 and abs(left + 1) < 0.15)
 
 # %% [markdown]
-# A V. In float32 its bottom lies six orders of magnitude higher, so gradients are
-# checked in float64, with h near the bottom.
+# A V, drawn below on the left. h² + ε/h is least near h = ε^(1/3) and is ε^(2/3) there.
+# In float32 ε is 1e−7 and not 1e−16, so the bottom lies six orders of magnitude higher:
+# gradients are checked in float64, with h near the bottom.
 #
 # ## 4. What each mistake looks like
 #
-# Several heads and the matrices around them make an attention layer: x W_Q are its
-# queries, x W_K its keys, x W_V its values, and W_O brings the heads together. Break
-# its backward on purpose, one line at a time, and check every gradient. **Predict:** if
-# da has the wrong sign, which gradients are still right?
+# Several heads and the matrices around them make an attention layer. From now on x is
+# its input, a row for each token: x W_Q are the queries, x W_K the keys, x W_V the
+# values, scores are products of queries and keys, and W_O brings the heads together.
+# Break its backward on purpose, one line at a time, and check every gradient; the chart
+# names the eight mistakes. **Predict:** if da has the wrong sign, which are right?
 
 # %%
 mistakes, tensors, chart, as_expected = twins.chart()
@@ -125,7 +129,7 @@ run.claim("each of eight mistakes shows in the gradients where it should, and in
 
 # %% [markdown]
 # What the backward pass has computed before it comes to the mistake is exact: dW_O and
-# dW_V never see da. An error of exactly 1 is a flipped sign.
+# dW_V never see da. An error of exactly 1 is a flipped sign, or a gradient of zeros.
 
 # %%
 run.compare([

@@ -6,9 +6,8 @@
 # **Question.** A token depends on the token three back and on nothing else. How does a
 # head find that out?
 #
-# **You see** the gradient point at lag 3 before any attention has moved; the attention
-# map settle there; the loss fall to what the chain itself leaves open. **Takes** 8
-# seconds.
+# **You see** the gradient point at lag 3 before any attention has moved; the map settle
+# there; the loss fall to what the chain itself leaves open. **Takes** 6 seconds.
 
 # %%
 import numpy as np
@@ -32,15 +31,18 @@ STEPS, HELD_OUT = (400, 500) if run.quick else (2000, 1000)
 #
 #     p = softmax(A x_{t−3} / 0.1)
 #
-# where x_{t−3} is the token three back as a *one-hot*, a vector of zeros with a 1 at
-# the token's number, and A is a random orthogonal matrix. This law is known, so we know
-# what no model can undercut: the *entropy rate*, the mean of −log p(next token) under
-# it, in *nats* (natural logarithms).
+# where x_{t−3} is the token three back as a *one-hot* (zeros, with a 1 at the token's
+# number) and A is a random orthogonal matrix. No model can undercut the *entropy rate*,
+# the mean of −log p(next token) under this law, in *nats* (natural logarithms).
 #
-# The model: one-hot tokens beside one-hot positions go in, scores of the next token
-# (*logits*) come out, and in between stands one attention head. A *query* at a place
-# reads the tokens up to that place, itself included, to predict the one after it. So
-# the token at lag 3 stands two places to the left of the query.
+# The model: x_t is now token t's one-hot beside that of its position, width D = 20. A
+# query at place t reads the places j ≤ t, itself included, to predict token t + 1:
+#
+#     score of j = x_t W_Q x_jᵀ / √D        logits = Σ_j s_j (x_j W_V)
+#
+# *Logits* are scores of the next token, before softmax; W_V holds a row of ten of them
+# for each thing that may be read. Lag 3 of the next token is two places left of t:
+# queries stand at places 2 to 9, eight rows, ten keys.
 
 # %%
 chain_rng, weights_rng, held_out_rng, stream_rng = run.rng.spawn(4)
@@ -57,10 +59,10 @@ entropy_rate = measure.entropy(law).mean()
 # %% [markdown]
 # ## 2. The first push
 #
-# At the very start the values are 0, and then da = s dy (v − y) = 0 as well: what the
-# head writes moves first. So hold attention uniform (W_Q = 0), let W_V alone learn for
-# a few steps, and look at −da, summed over sequences: where descent would push each
-# score. **Predict** the picture: a row for each query, a column for each key.
+# At the very start the values are 0, and then da = s dy (v − y) = 0 as well (v, y and
+# dy are now rows of ten logits, multiplied as such): what the head writes moves first.
+# So hold attention uniform (W_Q = 0), let W_V alone learn for a few steps, and look at
+# −da, summed over sequences: where descent would push each score. **Predict** it.
 
 # %%
 start = model.init(weights_rng)
@@ -82,16 +84,17 @@ run.claim("before attention has moved, descent raises lag 3 at least twice as ha
           others < 1 / 2)
 
 # %% [markdown]
-# Lag 3 stands out, a diagonal, although no attention has moved; faintly, so does lag 6,
-# through which the past reaches lag 3. Positions enter as one-hots, so this map *is* a
-# block of the gradient of W_Q, but for the scale 1/√D that scores are divided by (D,
-# the width, is tokens plus positions).
+# Lag 3 stands out (top left, below), although no attention has moved: W_V has learnt
+# what a token says of the next at lag 3, for at other lags it says little. So the token
+# at lag 3 writes what is wanted, the average does not, and −dy·(v − y) is positive
+# there. Positions enter as one-hots, so this map over √D *is* the position block of
+# −dW_Q. (Lag 6 shows faintly: it determines lag 3, two steps of the chain away.)
 #
 # ## 3. Train, and watch
 #
-# The loss is the cross-entropy, the mean of −log p(next token) under the model. Less
-# the entropy rate it is the *excess loss*: the mean Kullback-Leibler divergence
-# KL(chain || model), 0 if the two laws agree. (AdamW is a common variant of descent.)
+# The loss is the cross-entropy, the mean of −log p(next token) under the model; less
+# the entropy rate it is the *excess loss*, the mean Kullback-Leibler divergence
+# KL(chain || model). AdamW is a common variant of descent.
 
 # %%
 params = run.device.put(model.init(weights_rng), "float32")
@@ -119,8 +122,7 @@ run.page(run.draw.page(steps, history["map"], by_lag, excess, entropy_rate), "pl
 
 # %% [markdown]
 # In W_Q (lower right) positions talk to positions: the diagonal in its last block is
-# lag 3. Above it, every query token likes the late positions and dislikes the last two,
-# which lie at lag 3 of no query. *What* the head says, the matrix A, is in W_V.
+# lag 3. *What* the head says, the matrix A, is in W_V.
 
 # %%
 focused, near = (0.5, 0.3) if run.quick else (0.9, 0.05)
@@ -141,11 +143,10 @@ run.finish(settings, lag_attention=by_lag[-1, LAG - 1], excess_loss=excess[-1], 
 #
 # 1. What is the mean attention on lag 3 at the start, for queries that see 3 to 10
 #    tokens, and why is it not 1/10?
-# 2. Set the temperature from 0.1 to 1, and to 10 (in draw_chain: temperature=10.0).
-#    What happens to the push, and what to the loss that is left?
-# 3. Let the token depend on lags 3 and 5, each through a matrix of its own (draw_chain:
-#    blocks=[[3], [5]], importance=1.0). What does the first push look like, and where
-#    does the head end?
+# 2. Set section 1's 0.1 to 1 and to 10 (in draw_chain: temperature=10.0). What happens
+#    to the push, and what to the loss that is left?
+# 3. Let the token depend on lags 3 and 5 alike, each through a matrix of its own
+#    (blocks=[[3], [5]], importance=1.0). What is the first push, and the head's end?
 
 # %% [markdown]
 # ## Answers

@@ -20,14 +20,16 @@ run = lesson.start("06_two_heads_compete")
 # %% [markdown]
 # ## 1. What is to be learnt, and what a head can hold
 #
-# A table, *features* down (what can be written), positions across (where one may look):
+# Position p holds a random number x_p (mean 0, mean square 1), and G x is wanted. G is
+# a table, *features* down (what can be written), positions across (where one may look):
 #
 #     G = [[3, 0],        feature 1 stands at position 1 and matters three times as much
 #          [0, 1]]        feature 2 stands at position 2
 #
 # A head has one column V, what it writes, and one row s = softmax(a), where it looks.
-# Its table is V times s: looking at one position and writing one feature, it fills one
-# cell. Two heads add up, and the loss is what is *left over*:
+# It sees s·x and writes V (s·x): its table is V times s, one filled cell if it looks at
+# one position and writes one feature. Two heads add up; the mean loss is what's *left
+# over*:
 #
 #     Y = V₁ s₁ + V₂ s₂        R = G − Y        L = |R|² / 2
 #
@@ -76,11 +78,11 @@ run.claim("identical heads stay identical to the last bit",
           bool((together[:, 0] == together[:, 1]).all()))
 
 # %% [markdown]
-# No: the *leading rate*, at which the fastest change grows, is positive, so it is a
-# saddle (lesson 03). Let one head write a little of feature 2 and look a little at
-# position 2, and the other do the opposite: their sum hardly changes, and what does
-# change is for the better. But equal heads never do it, as u = −v never left the saddle
-# of lesson 03, to the last bit.
+# No: the *leading rate*, at which the fastest change grows, is positive as long as some
+# attention is left on position 2, so it is a saddle (lesson 03). Let one head write a
+# little of feature 2 and look a little at position 2, and the other do the opposite:
+# their sum hardly changes, and what does change is for the better. But equal heads
+# never do it, just as a walk on u = −v never left the saddle of lesson 03.
 #
 # Give one score of one head a difference ε, and they part, late:
 

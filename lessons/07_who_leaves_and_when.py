@@ -6,7 +6,7 @@
 # **Question.** Two heads differ by ε at the start. Which leaves the crowd, and when?
 #
 # **You see** the rate at which heads part fall while they wait; the wait grow with the
-# square of ln(1/ε); the head that will leave, named long before. **Takes** 12 seconds.
+# square of ln(1/ε); the head that will leave, named long before. **Takes** 10 seconds.
 
 # %%
 import numpy as np
@@ -27,8 +27,9 @@ solved = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
 #
 # Both heads sit on feature 1, a *crowd*, each with the share δ of its attention left on
 # position 2, where R still holds the whole of feature 2. Let head 1 write ν more of
-# feature 2 and score position 2 by α higher; head 2 the opposite. Their sum, and with
-# it R, is as before. To leading order in δ the two lines of lesson 06 say
+# feature 2, with a₂ − a₁ larger by α; head 2 the opposite. Their sum, and with it R, is
+# as before. To leading order in δ, α raises the attention on position 2 by δ α, and
+# there is 1 to be had; ν pushes a₂ by δ ν and a₁ by −δ ν:
 #
 #     dν/dt = δ α        dα/dt = 2 δ ν        a saddle, with rate √2 δ
 #
@@ -49,9 +50,9 @@ run.claim("from t = 100 on a difference grows at the rate √2 δ, within 10%", 
 # %% [markdown]
 # ## 2. The square of a logarithm
 #
-# A difference ε has become 1 when the rates have added up to ln(1/ε), give or take a
-# constant. The sum of 0.354/√t up to t is 0.354 · 2 √t = √(t/2). So √t grows like
-# ln(1/ε), and t like its square:
+# At a changing rate a difference grows like e to the sum of the rates, so ε has become
+# 1 when that sum is ln(1/ε), give or take a constant. The sum of 0.354/√t up to t is
+# 0.354 · 2 √t = √(t/2). So √t grows like ln(1/ε), and t like its square:
 #
 #     t ≈ 2 (ln(1/ε) + C)²
 #
@@ -83,8 +84,8 @@ run.page(run.draw.page(at, paths), "player")
 # ## 3. Who
 #
 # Start the heads at random, 1e-6 apart. At t = 50, when they still agree to five
-# digits, look at the direction that grows fastest, and at the part of the motion along
-# it. **Predict:** what does it point to? (To the head that will leave.)
+# digits, take the direction that grows fastest, with the sign of the motion so far.
+# **Predict:** in which head does it raise feature 2?
 
 # %%
 named = 0
@@ -110,13 +111,13 @@ run.finish({"decades": decades, "starts": len(draws)}, waits=waits, rate_error=e
 # ## Exercises
 #
 # 1. Which ε makes the heads wait until t = 10,000?
-# 2. Four heads instead of two: each writes 3/4 of feature 1. How does the wait change?
+# 2. Four heads share feature 1, each writes 0.75 of its 3. How does the wait change?
 # 3. With V at its best for s, V = G s / (2 |s|²), show that dδ/dt = −8 δ³.
 
 # %% [markdown]
 # ## Answers
 #
-# 1. √(10000/2) = 70.7 = ln(1/ε) + C; with C near 3, ε = e^(−67.7), near 1e-30.
+# 1. √(10000/2) = 70.7 = ln(1/ε) + C; with C = 2.55, ε = e^(−68.2), about 2e-30.
 # 2. Each is pulled to position 1 half as hard, so δ = 1/√(8 t) is √2 times as large,
 #    and so is the rate. The wait halves, in the limit of small ε.
 # 3. s = (1 − δ, δ), R₁₁ = 3δ², R₁₂ = −3δ, R₂₁ = −δ, R₂₂ = 1, V = (1.5, δ/2): Rᵀ V =

@@ -6,7 +6,7 @@
 # **Question.** Once a head has left the crowd, who does what, and in which order?
 #
 # **You see** three heads divide three features, one stage after the other; a head too
-# many, a head too few; a network that follows the same curve. **Takes** 12 seconds.
+# many, a head too few; a network that follows the same curve. **Takes** 9 seconds.
 
 # %%
 import numpy as np
@@ -26,18 +26,20 @@ END = 700.0 if run.quick else 3000.0
 #     G = Σ_k m_k e_k p_kᵀ        Y = Σ_j V_j s_jᵀ        R = G − Y        L = |R|² / 2
 #
 # e_k and p_k are feature k and its position as one-hots. Take m = (2.89, 1.7, 1) and 40
-# positions: at the start the loss is (2.89² + 1.7² + 1²)/2 = 6.12. From here on softmax
-# acts once and not twice, ds_j/dt = J(s_j) Rᵀ V_j, the *simplex form* of the paper's
-# figure: the same story, faster. Lesson 07's √2 δ is m_k √s_k in this form: the rate at
-# which a head leaves for feature k, s_k what is left of its attention there. All heads
-# go to feature 1 first. **Predict:** which feature is next?
+# positions: at the start the loss is (2.89² + 1.7² + 1²)/2 = 6.12. From here on descent
+# moves attention itself, ds_j/dt = J(s_j) Rᵀ V_j, the *simplex form* (through scores J
+# acts twice: the same story, slower). To leave for feature k, ν of which is written, a
+# head's pull is Rᵀ V = m_k ν, so its attention there grows by ds_k/dt = s_k m_k ν; and
+# by as much as s_k is raised, m_k times that is dν/dt. So it leaves at the rate m_k
+# √s_k (in lesson 07, √2 δ). All heads go to feature 1 first. **Predict:** which is
+# next?
 
 # %%
 flow = target([2.89, 1.7, 1.0], 40, "simplex")
 
 
 def follow(flow, start, end=END):
-    """The path on a logarithmic axis, and when each feature is half learnt, NaN if never."""
+    """The path, and when the loss in each feature has halved ("half learnt"), NaN if never."""
     times = np.concatenate([[0], np.geomspace(0.1, end, 400)])
     halves = [flow.half_event(start, k) for k in range(3)]
     path = ode.integrate(flow, (0, end), start, t_eval=times, events=halves, rtol=1e-8, atol=1e-12)
@@ -48,7 +50,7 @@ start = flow.start(3, 1e-6)  # head j's score of position j is 1e-6 higher
 path, half_times = follow(flow, start)
 V, s = flow.split(path.y)
 next_ones = []
-for before, after in zip(half_times, half_times[1:]):  # on each plateau, what grows fastest?
+for before, after in zip(half_times, half_times[1:]):  # between them: what grows fastest?
     middle = np.abs(path.t - np.sqrt(before * after)).argmin()
     _, motion = flow.leading_mode(path.y[middle])
     head, feature = np.unravel_index(motion[:, :3].argmax(), (3, 3))
@@ -69,8 +71,8 @@ run.claim("on each plateau the fastest direction names the next feature and the 
 # ## 2. Other orders, other numbers of heads
 #
 # **Predict:** importances reversed; four heads; two. And a network: lesson 02's model
-# under descent on Gaussian tokens with squared error, whose loss is the flow's if its
-# attention depends on positions alone.
+# under descent on Gaussian tokens with squared error. If its attention depends on
+# positions alone, that is lesson 06's loss: x x^T is the identity on average.
 
 # %%
 reverse = target([1.0, 1.7, 2.89], 40, "simplex")
@@ -99,10 +101,8 @@ run.claim("the network keeps the order, and its times within 15% (quick: 30%) of
           gap < (0.3 if run.quick else 0.15) and reached == sorted(reached))
 
 text = lambda times: ", ".join("never" if t is None or np.isnan(t) else f"{t:.4g}" for t in times)
-run.compare([
+run.compare([  # the paper, Incremental Learning of Sparse Attention Patterns, starts elsewhere: 07
     ("half times of features 1, 2, 3", "5, 50, 230", text(half_times)),
-    ("loss at the start", 6.12, float(flow.loss(start))),
-    ("next (feature, head) on plateaus 1, 2", None, ", ".join(map(str, next_ones))),
     ("two heads: loss for ever, m₃²/2", None, of_two),
     ("the network's half times", None, text(network["half_times"])),
     ("    and the flow's", None, text(network["flow_half_times"])),
@@ -114,7 +114,7 @@ run.finish({"end": END, **size}, half_times=half_times, reversed_order=reversed_
 # ## Exercises
 #
 # 1. All importances equal: what do the heads learn first, and how much loss is left?
-# 2. Each feature stands on two positions, head j starts tilted to position j. What now?
+# 2. Each feature stands on two positions, head j is tilted to j. What is not learnt?
 # 3. Start from flow.waterfall(3, 0.99): head j spread over positions 1 to j. What now?
 
 # %% [markdown]

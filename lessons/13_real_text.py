@@ -8,7 +8,7 @@
 #
 # **You see** for words of high, middle and low frequency how spread their attention is,
 # and what they look at; and the same words in random order, where there are no turns.
-# **Takes** 3 minutes.
+# **Takes** 2 minutes.
 
 # %%
 import os
@@ -25,11 +25,12 @@ small = dict(steps=1000, batch=48, length=16, width=16, lr=0.2) if run.quick els
 # %% [markdown]
 # ## 1. The head of lesson 11, with words for tokens
 #
-# By default the text is one that the lesson makes itself: 4,000 short sentences of 51
-# words, in which some words promise others. (Your own: below.) One head, one matrix W0
-# of embeddings that serves as query, key and value, a readout W1; each word is
-# predicted from those before it. As in lesson 11 a word w looks at word k as often as k
-# stands in a long text, times e to the score,
+# So that it runs anywhere, the lesson makes up a text of its own: 4,000 short sentences
+# of 51 words ("the boat was in the barn .") in which some words foretell others, as
+# names and things come again within a story. Real ones, as at the end of this page, are
+# a command. One head, one matrix W0 of embeddings that serves as query, key and value,
+# a readout W1; each word is predicted from those before it. As in lesson 11 a word w
+# looks at word k as often as k stands in a long text, times e to the score,
 #
 #     A_wk = count_k e^(Φ_wk) / Σ_l count_l e^(Φ_wl)
 #
@@ -39,10 +40,12 @@ small = dict(steps=1000, batch=48, length=16, width=16, lr=0.2) if run.quick els
 #
 # ## 2. What is a turn, and what is chance?
 #
-# A **turn** is attention that focuses, dilutes and focuses again: its entropy falls,
-# rises and falls. But every curve of training wiggles, as batches differ. So a fall or
-# a rise counts only if it is at least 0.2 of the curve's range, 5 times its noise (the
-# median change from one look to the next) and 0.1 nats.
+# Seven words are *followed*, of high, middle and low frequency, measured every 25
+# steps. A **turn** is attention that focuses, dilutes and focuses again: its entropy
+# falls, rises and falls. But every curve of training wiggles, as batches differ. So a
+# fall or a rise counts only if it is at least 0.2 of the curve's range, 5 times its
+# noise (the median change from one measurement to the next) and 0.1 nats; and only once
+# the words' frequencies are learnt, the first thing that is (exercise 2).
 #
 # And there is a **control**: the same words in random order, trained and judged alike.
 # Order is all that it lacks. **Predict** the two losses, and what attention does in the
@@ -62,8 +65,8 @@ run.page(run.draw.page(found), "player")
 # before.
 #
 # What the control does not show is how strongly batches throw about a network that
-# *has* learnt an order: a word with many quick turns is one of those. The cycle is the
-# deep, slow turn.
+# *has* learnt an order: a word with many quick turns may be one of those. What we take
+# for the cycle is the deep, slow turn.
 
 # %%
 entropy, corners = np.array(found["entropy"]), found["corners"] or []
@@ -71,7 +74,7 @@ turned = {word: len(turns) for word, turns in zip(found["word"], found["turns"])
 unseen = np.interp(corners, found["unseen_step"], found["unseen"])
 run.claim("some followed word focuses, dilutes and focuses again", bool(turned))
 run.claim("in random order none does", not any(control["turns"]))
-run.claim("dilution is not over-fitting: loss on unseen text falls from focus to focus",
+run.claim("the turn is no over-fitting: loss on unseen text is lower at its second focus",
           bool(turned) and unseen[0] > unseen[2])
 run.claim("order is worth something: loss on unseen text ends below that in random order",
           found["unseen"][-1] < control["unseen"][-1])

@@ -30,9 +30,10 @@ def stop_early(found, paper):
         )
         if n:
             ax.plot(best, one["best_excess"], "o", color=colour, ms=9)
+            verb = "stop" if best < step[-1] else "still falling"
             below = (8, -14) if one["best_excess"] > 0.4 else (-10, 12)
             ax.annotate(
-                f"stop at {best}: rung {one['best_rung']}",
+                f"{verb} at {best}: rung {one['best_rung']}",
                 (best, one["best_excess"]),
                 xytext=below,
                 textcoords="offset points",
