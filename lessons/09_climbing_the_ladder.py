@@ -8,9 +8,10 @@
 #
 # **You see** its distance to teachers that see one, two or all three blocks of the
 # past; where the heads look when they leave a stage; what each head writes at the end.
-# **Takes** 32 seconds; it goes on where it was interrupted, with `--resume`.
+# **Takes** 80 seconds; it goes on where it was interrupted, with `--resume`.
 
 # %%
+import dataclasses
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: passes run in threads
@@ -32,18 +33,18 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 #
 # So we know what a perfect network predicts. The same formula without A₂ and A₃, or
 # without A₃, is a *teacher* that sees the strongest block alone, or the two strongest
-# (and is as sure of itself as if there were no other: a fair guess from one block would
-# be softer). The three teachers are the *rungs* of a **ladder**. The distance to a rung
-# is KL(teacher || network), in nats: 0 if the network says just what that teacher says.
-# From the teachers to the full one it is 2.86, 0.73 and 0.
+# (and is as sure of itself as if there were no others: a fair guess is softer). The
+# three teachers are the *rungs* of a **ladder**. The distance to a rung is KL(teacher
+# || network), in nats: 0 if the network says just what that teacher says. From the
+# teachers to the full one it is 2.86, 0.73 and 0.
 #
 # ## 2. The network
 #
 # The minimal model of lesson 02 with three heads, whose W_Q starts within 1e-9 of 0 and
-# W_V at 0. So the heads start nearly alike, as in lessons 06 to 08. All else is
-# different: cross-entropy for squared error, AdamW for plain descent, one-hot tokens
-# for Gaussian ones. It learns from an endless stream of sequences, 20 predictions each.
-# **Predict:** to which rung is it nearest at first, and what do its heads do then?
+# W_V at 0. So the heads start nearly alike, as in lessons 06 to 08. All else differs:
+# cross-entropy for squared error, AdamW for plain descent, one-hot tokens for Gaussian
+# ones. It learns from an endless stream of sequences, 20 predictions each. **Predict:**
+# to which rung is it nearest at first, and what do its heads do then?
 
 # %%
 small = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query_scale=1e-2)
@@ -51,7 +52,11 @@ settings = small if run.quick else {}
 trial = trials.LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **settings)
 found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="training")
 run.figure(run.draw.ladder(trial, found, None if run.quick else 0.09), "ladder")
-run.page(run.draw.page(trial, found), "player")
+runs = {1.7: (trial, found)}  # on the page also for other importances m
+for m in () if run.quick else (1.3, 1.0):
+    other = dataclasses.replace(trial, importance=m)
+    runs[m] = other, other.run(map=run.map, checkpoint=run.checkpoint(f"m_{m}"), title=f"m = {m}")
+run.page(run.draw.page(runs), "player")
 
 # %% [markdown]
 # ## 3. How to read it
@@ -62,8 +67,8 @@ run.page(run.draw.page(trial, found), "player")
 # it is closer to the teacher of two blocks, where it only slows down; then another
 # leaves.
 #
-# A curve that rises is no fault. The network moves *away* from the teacher of one
-# block, because it knows more than that teacher.
+# A curve that rises is no fault: the network moves *away* from the teacher of one block
+# because it knows more than that teacher.
 #
 # At the end look at what the heads write (lower right: the cosine with each A_k). Head
 # 2 writes A₃, and where it still looks at block 1, with a quarter of its attention,
@@ -95,9 +100,9 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
            final_kl=kl[-1], own_block=found["own_block"], own_mass=found["own_block_mass"])
 
 # %% [markdown]
-# The paper (*Incremental Learning of Sparse Attention Patterns*) trains on a fixed set.
-# Its stages are shorter, and why is not known: [PAPERS.md](PAPERS.md) says what was
-# tried. Every variant is a command with a picture like this one:
+# The paper, *Incremental Learning of Sparse Attention Patterns*, trains on a fixed set;
+# its stages are shorter, and why is not known ([PAPERS.md](PAPERS.md)). Variants are
+# commands, each with a picture like this one:
 #
 #     python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5
 #
@@ -106,8 +111,7 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # 1. Why is the network near no rung at step 0, and how far is it from each?
 # 2. `python -m tinyattn.trials ladder --importance 1` makes all m_k equal. Near which
 #    rung does the network wait?
-# 3. `python -m tinyattn.trials ladder --reverse`: the farthest block matters most. What
-#    changes, what stays?
+# 3. With `ladder --reverse` the farthest block matters most. What changes, what stays?
 
 # %% [markdown]
 # ## Answers

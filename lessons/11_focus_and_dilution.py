@@ -48,7 +48,8 @@ pi = np.array([0.75, 0.19, 0.05, 0.01])
 flow = FocusDilution(pi, 0.5, 16)
 times = np.geomspace(1, END, 600)
 how = dict(method="rk45", rtol=RTOL, atol=1e-2 * RTOL)
-stages = flow.stages(flow.start(run.rng, 1e-3), END, t_eval=times, **how)
+start = flow.start(run.rng, 1e-3)
+stages = flow.stages(start, END, t_eval=times, **how)
 states = stages.path.y
 A, norms = flow.attention(states), flow.row_norms(states)
 spread = measure.entropy(np.log(A))
@@ -80,7 +81,8 @@ references = {"all tokens alike: ln 4": np.log(4),
 losses = flow.loss(states)
 figure = run.draw.stages(pi, times, A, moments, edges, losses, references, norms, spread)
 run.figure(figure, "stages")
-run.page(run.draw.page(pi, times, A, edges, losses, norms, spread), "player")
+others = {eps: flow.stages(eps * (start / 1e-3), END, t_eval=times, **how) for eps in (1e-2, 1e-4)}
+run.page(run.draw.page(flow, {1e-3: stages, **others}), "player")
 
 at = lambda t: int(np.abs(times - t).argmin())
 known = np.array([14.009, 86.217, 94.54, 297.36])

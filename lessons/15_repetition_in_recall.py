@@ -99,6 +99,7 @@ late = [snap[f"B {B:g}"] for B in IN_CONTEXT]
 own = [float(np.median(when(f"B {B:g}", "own_emerged"))) for B in IN_CONTEXT]
 run.figure(run.draw.repetition(solved, adapted, best, in_context, found["none"][0],
                                found["adaptive"][0], TOKENS), "repetition")
+run.page(run.draw.page(found), "player")
 
 least = 1.0 if run.quick else 1.3
 run.claim(f"across samples p = 0.2 brings the snap {least} times sooner or more", speedup >= least)

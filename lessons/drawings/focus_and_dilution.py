@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import player, plot
+from tinyattn import measure, player, plot
 
 
 def stages(pi, times, A, moments, edges, losses, references, norms, spread):
@@ -78,13 +78,25 @@ def stages(pi, times, A, moments, edges, losses, references, norms, spread):
     return fig
 
 
-def page(pi, times, A, edges, losses, norms, spread):
-    """The same as `stages`, to drag through."""
-    some = np.unique(np.linspace(0, len(times) - 1, 120).astype(int))
-    page = player.Page("Focus and dilution", "One head, four tokens, four stages.", unit="time")
-    names = [f"token {i} ({p:g})" for i, p in enumerate(pi)]
-    page.maps(times[some], A[some, None], tokens=names, names=["the head"])
-    page.curves(times, {"loss": losses}, label="loss, nats", log=True)
-    page.curves(times, dict(zip(names, norms.T)), label="length of embedding", log=True)
-    page.curves(times, dict(zip(names, spread.T)), label="spread of attention, nats", log=True)
-    return page.stages(edges, ["condensation", "focus", "dilution", "renewal"])
+def page(flow, runs):
+    """Paths of the flow from starts of size ε, {ε: Stages}, to drag through."""
+    page = player.Page(
+        "Focus and dilution", "One head, four tokens, four stages.", choice="start ε", unit="time"
+    )
+    names = [f"token {i} ({p:g})" for i, p in enumerate(flow.pi)]
+    for eps, stages in runs.items():
+        t, y, of = stages.path.t, stages.path.y, f"{eps:g}"
+        A = flow.attention(y)
+        some = np.unique(np.linspace(0, len(t) - 1, 120).astype(int))
+        page.maps(t[some], A[some, None], tokens=names, names=["the head"], of=of)
+        curves = {
+            "loss, nats": {"loss": flow.loss(y)},
+            "length of embedding": dict(zip(names, flow.row_norms(y).T)),
+            "spread of attention, nats": dict(zip(names, measure.entropy(np.log(A)).T)),
+        }
+        for label, panel in curves.items():
+            thin = {name: values[::3] for name, values in panel.items()}
+            page.curves(t[::3], thin, label=label, log=True, of=of)
+        ends = [stages.condensed_t, stages.focus_t, stages.renewal_t, t[-1]]
+        page.stages([t[0], *ends], ["condensation", "focus", "dilution", "renewal"], of=of)
+    return page

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyattn import plot
+from tinyattn import player, plot
 
 
 def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
@@ -64,3 +64,16 @@ def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
         title="Repeat while nothing moves, stop when it does",
     )
     return fig
+
+
+def page(runs):
+    """Accuracy of the first run of each kind of repetition {name: results}."""
+    text = "Accuracy without repetition, and on the task that the network is trained on."
+    page = player.Page("Repetition in recall", text, choice="repetition")
+    for name, (first, *_) in runs.items():
+        accuracy = {"without repetition": first["clean_accuracy"]}
+        if "own_accuracy" in first:
+            accuracy["on its own task"] = first["own_accuracy"]
+        page.curves(first["step"], accuracy, label="accuracy", of=name)
+        page.curves(first["step"], {"loss": first["clean_loss"]}, label="loss, nats", of=name)
+    return page
