@@ -35,8 +35,7 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 # without A₃, is a *teacher* that sees the strongest block alone, or the two strongest
 # (and is as sure of itself as if there were no others: a fair guess is softer). The
 # three teachers are the *rungs* of a **ladder**. The distance to a rung is KL(teacher
-# || network), in nats: 0 if the network says just what that teacher says. From the
-# teachers to the full one it is 2.86, 0.73 and 0.
+# || network), in nats (from the teachers to the full one 2.86, 0.73, 0).
 #
 # ## 2. The network
 #
