@@ -2,7 +2,8 @@ from pathlib import Path
 
 from setuptools import setup
 
-BOOK = ["jupytext==1.19.6", "nbclient==0.11.0", "ipykernel==7.4.0", "sphinx==9.0.4", "myst-nb==1.4.0", "furo==2025.12.19"]
+BOOK = ["jupytext==1.19.6", "nbclient==0.11.0", "ipykernel==7.4.0", "sphinx==9.0.4", "myst-nb==1.4.0",
+        "furo==2025.12.19", "sphinx-codeautolink==0.20.0"]  # fmt: skip
 
 setup(
     name="tinyattn",

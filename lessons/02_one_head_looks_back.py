@@ -23,9 +23,9 @@ STEPS, HELD_OUT = (400, 500) if run.quick else (2000, 1000)
 # %% [markdown]
 # ## 1. The chain and the model
 #
-# Two letters first. Say that b follows whatever had an a three places before it:
+# Two letters first. Say that b follows an a three places back: its *lag* is 3.
 #
-#     a ? ? b        the token at *lag* 3 decides; lags 1 and 2 do not
+#     a ? ? b        the token at lag 3 decides; lags 1 and 2 do not
 #
 # Our chain has ten tokens and is a little random. The next one is drawn from
 #

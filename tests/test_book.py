@@ -20,7 +20,8 @@ def book(tmp_path_factory):
     command += ["-D", "nb_execution_mode=off", str(ROOT / "lessons"), str(out / "html")]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stderr
-    return {path.stem: path.read_text(encoding="utf-8") for path in (out / "html").glob("*.html")}
+    paths = [*(out / "html").glob("*.html"), *(out / "html" / "_modules" / "tinyattn").rglob("*.html")]
+    return {path.relative_to(out / "html").with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 def test_every_lesson_is_a_page_with_its_answers_folded(book):
@@ -50,5 +51,33 @@ def test_nothing_leads_outside_and_no_link_leads_nowhere(book):
         assert outside <= {"https://github.com/pradyunsg/furo"}, f"{name}: {outside}"  # the theme's credit, a link to click
         loaded = re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(https?:[^"]*)"', page)
         assert not loaded, f"{name}: {loaded}"
-        for target in re.findall(r'href="([\w.]+)\.html(?:#[^"]*)?"', page):
-            assert target in book or target in ("genindex", "search", "py-modindex"), f"{name} links to {target}"
+        for target, place in re.findall(r'href="([\w./]*?)(?:\.html)?(?:#([^"]*))?"', page):
+            there = os.path.normpath(os.path.join(os.path.dirname(name), target)) if target else name
+            if there in ("genindex", "search", "py-modindex", "_modules/index") or there.startswith(("_static", "_modules/n")):
+                continue
+            assert there in book, f"{name} links to {target}"
+            assert not place or f'id="{place}"' in book[there], f"{name} links to {target}#{place}"
+
+
+def test_a_new_word_leads_to_the_glossary_and_back(book):
+    table = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8").split("## Words\n")[1].split("\n## ")[0]
+    rows = [[part.strip() for part in line.split("|")[1:3]] for line in table.splitlines() if line.startswith("| ")]
+    for terms, lesson in rows[1:]:
+        name = next(name for name in LESSONS if name.startswith(lesson))
+        for term in (term.split(" (")[0] for term in terms.split(", ")):
+            place = "term-" + re.sub(r"\W+", "-", term)
+            assert f'href="index.html#{place}"' in book[name], f"{name} does not lead to {term!r}"
+            assert f'id="{place}"' in book["index"]
+    assert 'href="01_one_head_by_hand.html">01</a>' in book["index"].replace('<span class="doc std std-doc">01</span>', "01")
+
+
+def test_lessons_lead_to_the_functions_they_use_and_equations_to_the_code_that_cites_them(book):
+    assert 'href="library.html#tinyattn.attention.attend_backward"' in book["01_one_head_by_hand"]
+    assert 'href="library.html#tinyattn.flows.emergence.TwoNumbers"' in book["04_plateau_then_snap"]
+    source = book["_modules/tinyattn/attention"]
+    numbers = dict(re.findall(r'<a class="equation" id="(eq-\d+)" href="#(by-eq-\d+)">', source))
+    assert len(numbers) >= 15 and all(f'id="{by}" href="#{eq}"' in source for eq, by in numbers.items())
+    line = next(line for line in source.splitlines() if 'id="by-eq-5"' in line)
+    assert "softmax_backward" in line  # (6) of attend: da
+    assert re.search(r"da_tj = s_tj \(ds_tj", re.sub("<[^>]*>", "", book["library"])), "derivations stand in the reference"
+    assert 'href="_modules/tinyattn/attention.html#eq-5">(6)</a>' in book["library"]

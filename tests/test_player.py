@@ -152,6 +152,14 @@ def test_a_reader_drags_through_a_run(tmp_path, start_browser):
     assert not find("#row-part").is_displayed()
     canvas.send_keys(Keys.ENTER)
     assert find("#row-part").is_displayed() and find("#row-title").text == "Query 4 through training"
+    from selenium.webdriver import ActionChains
+
+    box = find("#map-2").rect
+    there = lambda y, x: (round(((x + 0.5) / 25 - 0.5) * box["width"]), round(((y + 0.5) / 25 - 0.5) * box["height"]))
+    ActionChains(browser).move_to_element_with_offset(find("#map-2"), *there(5, 3)).perform()  # hover
+    assert find("#pair").text.startswith("Query 7, key 3.") and find("#row-title").text.startswith("Query 4")
+    ActionChains(browser).move_to_element_with_offset(find("#map-2"), *there(9, 8)).click().perform()
+    assert find("#pair").text.startswith("Query 11, key 8.") and find("#row-title").text.startswith("Query 11")
     find("#head-1").click()
     assert not find('#maps figure[data-head="1"]').is_displayed() and "head 2" not in find("#pair").text
     find("#play").click()

@@ -66,7 +66,11 @@ function buildMaps() {
     const canvas = make("canvas", { tabindex: "0", role: "img", id: `map-${head}` });
     canvas.style.aspectRatio = `${maps.S} / ${maps.T}`;
     canvas.addEventListener("pointermove", (event) => { [state.query, state.key] = place(canvas, event, maps.S, maps.T); show(); });
-    canvas.addEventListener("click", (event) => { [state.followed] = place(canvas, event, maps.S, maps.T); show(); });
+    canvas.addEventListener("click", (event) => { // a finger does not hover: it chooses the pair and follows its row at once
+      [state.query, state.key] = place(canvas, event, maps.S, maps.T);
+      state.followed = state.query;
+      show();
+    });
     canvas.addEventListener("keydown", (event) => moveInMap(event));
     all.append(make("figure", { "data-head": head }, canvas, make("figcaption", {}, make("b", {}, maps.names[head]), " rows: queries, columns: keys")));
   }

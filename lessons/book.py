@@ -1,0 +1,200 @@
+"""What the book adds to Sphinx: answers that fold, words that lead to the glossary, derivations in
+the reference, and numbers of equations that lead to the code that cites them, and back."""
+
+import ast
+import functools
+import inspect
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+README = HERE / "README.md"
+
+# ---- lessons as notebooks
+
+
+def read_lesson(text):
+    """A lesson as a notebook: answers folded; new words lead to the glossary."""
+    import jupytext
+
+    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    number = re.search(r'lesson\.start\("(\d\d)_', text)
+    terms = [term for term, lesson, _ in words() if number and lesson == number[1]]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## Answers"):
+            answers = cell.source.removeprefix("## Answers").strip()
+            cell.source = f"<details>\n<summary>Answers</summary>\n\n{answers}\n\n</details>"
+        elif cell.cell_type == "markdown":
+            for term in list(terms):
+                spelt = r"\s+".join(map(re.escape, term.split()))
+                first = re.compile(rf"\*({spelt}(?:s|es|ed)?)(\.?)\*", re.I)
+                cell.source, found = first.subn(rf"*{{term}}`\1 <{term}>`\2*", cell.source, count=1)
+                if found:
+                    terms.remove(term)
+        elif "run.compare(" in cell.source:
+            cell.metadata["tags"] = ["hide-input"]
+    return notebook
+
+
+# ---- the glossary
+
+
+@functools.cache
+def words():
+    """(term, lesson, in short) of README.md's table of words, without what is in brackets."""
+    table = README.read_text(encoding="utf-8").split("## Words\n")[1].split("\n## ")[0]
+    rows = [
+        [part.strip() for part in line.split("|")[1:4]]
+        for line in table.splitlines()
+        if line.startswith("| ")
+    ]
+    return [
+        (term.split(" (")[0], lesson, short)
+        for terms, lesson, short in rows[1:]
+        for term in terms.split(", ")
+    ]
+
+
+def glossary():
+    """The table of words as Sphinx's glossary: terms explained together stand together."""
+    pages = {path.stem[:2]: path.stem for path in HERE.glob("[0-9][0-9]_*.py")}
+    entries: dict[tuple[str, str], list[str]] = {}
+    for term, lesson, short in words():
+        entries.setdefault((lesson, short), []).append(term)
+    lines = ["```{glossary}"]
+    for (lesson, short), terms in entries.items():
+        lines += [*terms, f"  {short} ([{lesson}]({pages[lesson]}))", ""]
+    return "\n".join([*lines, "```"])
+
+
+def to_pages(app, docname, source):
+    """Links to a lesson lead to its page; the front page goes on with README.md."""
+    if docname == "index":
+        head, rest = (
+            README.read_text(encoding="utf-8").split("\n", 1)[1].split("\n| term | lesson |")
+        )
+        source[0] += head + "\n" + glossary() + "\n\n## Letters\n" + rest.split("\n## Letters\n")[1]
+    if docname in ("index", "PAPERS"):
+        text = source[0].replace("[template.py](template.py)", "template.py")
+        source[0] = re.sub(r"\]\((\d\d_\w+)\.py\)", r"](\1)", text)
+
+
+# ---- derivations and their equations
+#
+# A number in brackets at the start of a line of comments, or after a wide space, is where an
+# equation stands; any other in a comment cites the last one of that number. Equations are counted
+# in the order of the file, so that the reference and the source give one place the same name.
+
+DEFINED = re.compile(r"(?:(?<=#)|(?<=   ))( *)\((\d+)\)(?=  )")
+CITED = re.compile(r"\((\d+)\)")
+
+
+@functools.cache
+def derivations(module):
+    """{name of what stands below: (the derivation, how many equations stand above it)}."""
+    source = inspect.getsource(sys.modules[module])
+    lines, found, equations, i = source.splitlines(), {}, 0, 0
+    below = sorted(_named(ast.parse(source), module))
+    while i < len(lines):
+        end = i
+        while end < len(lines) and lines[end].lstrip().startswith("#"):
+            end += 1
+        here = sum(len(DEFINED.findall(line)) for line in lines[i:end])
+        name = next(
+            (name for start, name in below if start > end and not name.endswith("Cache")), None
+        )
+        if here and name:
+            found[name] = (
+                "\n".join(
+                    line.strip().removeprefix("#").removeprefix(" ") for line in lines[i:end]
+                ),
+                equations,
+            )
+        equations, i = equations + here, max(end, i + 1)
+    return found
+
+
+def _named(tree, path):
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.lineno, f"{path}.{node.name}"
+            yield from _named(node, f"{path}.{node.name}")
+
+
+def as_it_stands(app, what, name, thing, options, lines):
+    """A docstring letter by letter, as columns say which lines belong together; a derivation."""
+    if any(line.strip() for line in lines):
+        lines[:] = ["::", "", *(f"   {line}" for line in lines), ""]
+    module = getattr(getattr(thing, "fget", thing), "__module__", None)
+    if what != "module" and module in sys.modules and name in derivations(module):
+        text, before = derivations(module)[name]
+        lines += [
+            ".. code-block:: none",
+            f"   :class: derivation after-{before} {re.sub('[._]', '-', module)}",
+            "",
+        ]
+        lines += [*(f"   {line}" for line in text.splitlines()), ""]
+
+
+def link_equations(app, page, template, context, doctree):
+    """In the source an equation leads to the first code that cites it, and code to its equation."""
+    body = context.get("body", "")
+    if page.startswith("_modules/tinyattn"):
+        context["body"] = _link_source(body)
+    elif page == "library":
+        modules = {re.sub(r"[._]", "-", name): name for name in sys.modules}
+
+        def linked(match):
+            there = "_modules/" + modules[match[2]].replace(".", "/") + ".html"
+            number = iter(range(int(match[1]), 10**6))
+            link = lambda found: f'{found[1]}<a href="{there}#eq-{next(number)}">({found[2]})</a>'
+            lines = [DEFINED.sub(link, f"# {line}")[2:] for line in match[4].split("\n")]
+            return match[3] + "\n".join(lines)
+
+        block = (
+            r'(?<=class="derivation after-)(\d+) ([\w-]+)'
+            r"( [^>]*>.*?<pre><span></span>)(.*?)(?=</pre>)"
+        )
+        context["body"] = re.sub(block, linked, body, flags=re.S)
+
+
+def _link_source(body):
+    comment = re.compile(r'<span class="c1">(.*?)</span>')
+    spots, place, k = [], {}, 0  # (start, end, its own name, the name it leads to)
+    cited: dict[str, str] = {}
+    for found in comment.finditer(body):
+        whole = not body[body.rfind("\n", 0, found.start()) + 1 : found.start()].strip()
+        defined = (
+            [(match.end() - len(match[2]) - 2, match) for match in DEFINED.finditer(found[1])]
+            if whole
+            else []
+        )
+        for match in CITED.finditer(found[1]):
+            at, number = found.start(1) + match.start(), match[1]
+            if any(start == match.start() for start, _ in defined):
+                place[number] = f"eq-{k}"
+                spots.append((at, at + len(match[0]), place[number], None))
+                k += 1
+            elif number in place:
+                name = None
+                if not whole and place[number] not in cited:
+                    cited[place[number]] = name = f"by-{place[number]}"
+                spots.append((at, at + len(match[0]), name, place[number]))
+    for start, end, name, there in reversed(spots):
+        there = there or cited.get(name, name)
+        mark = f' id="{name}"' if name else ""
+        link = f'<a class="equation"{mark} href="#{there}">{body[start:end]}</a>'
+        body = body[:start] + link + body[end:]
+    return body
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", as_it_stands)
+    app.connect("source-read", to_pages)
+    app.connect("html-page-context", link_equations)
