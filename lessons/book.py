@@ -130,7 +130,7 @@ def _named(tree, path):
 def as_it_stands(app, what, name, thing, options, lines):
     """A docstring letter by letter, as columns say which lines belong together; a derivation."""
     if any(line.strip() for line in lines):
-        lines[:] = ["::", "", *(f"   {line}" for line in lines), ""]
+        lines[:] = [".. code-block:: none", "", *(f"   {line}" for line in lines), ""]
     module = getattr(getattr(thing, "fget", thing), "__module__", None)
     if what != "module" and module in sys.modules and name in derivations(module):
         text, before = derivations(module)[name]
@@ -140,6 +140,11 @@ def as_it_stands(app, what, name, thing, options, lines):
             "",
         ]
         lines += [*(f"   {line}" for line in text.splitlines()), ""]
+
+
+def without_fields(app, what, name, thing, skip, options):
+    """A cache's fields say no more than its signature."""
+    return True if type(thing).__name__ == "_tuplegetter" else None
 
 
 def link_equations(app, page, template, context, doctree):
@@ -197,4 +202,5 @@ def _link_source(body):
 def setup(app):
     app.connect("autodoc-process-docstring", as_it_stands)
     app.connect("source-read", to_pages)
+    app.connect("autodoc-skip-member", without_fields)
     app.connect("html-page-context", link_equations)

@@ -141,7 +141,10 @@ class Lesson:
             from IPython.display import display
 
             frame = html.escape(path.read_text(encoding="utf-8"))
-            shown_there = f'<iframe class="page" title="{name}" srcdoc="{frame}" width="100%" height="640"></iframe>'
+            fit = "this.height = this.contentDocument.documentElement.scrollHeight"  # as high as what it shows
+            shown_there = (
+                f'<iframe class="page" title="{name}" srcdoc="{frame}" width="100%" height="760" onload="{fit}"></iframe>'
+            )
             display({"text/html": shown_there}, raw=True)
 
     def compare(self, rows, before="paper"):

@@ -28,3 +28,11 @@ function slider(section, name, label, value, min, max, digits, then) {
   section.append(make("p", {}, make("label", { for: name }, `${label} `), range, " ", number));
   return { get: () => Number(number.value), set: (x) => { number.value = range.value = x.toFixed(digits); } };
 }
+
+// A point a step h along the slope k; and a step of the classical Runge-Kutta method for y' = f(y)
+const ahead = (y, k, h) => y.map((x, i) => x + h * k[i]);
+
+function rk4(f, y, h) {
+  const a = f(y), b = f(ahead(y, a, h / 2)), c = f(ahead(y, b, h / 2)), d = f(ahead(y, c, h));
+  return ahead(y, y.map((_, i) => (a[i] + 2 * b[i] + 2 * c[i] + d[i]) / 6), h);
+}

@@ -3,12 +3,6 @@ const main = find("main");
 find("h1").textContent = data.title;
 
 const speed = ([u, v]) => [(1 - u * v) * v, (1 - u * v) * u];
-const ahead = (y, d, h) => [y[0] + h * d[0], y[1] + h * d[1]];
-
-function rk4(y, h) {
-  const a = speed(y), b = speed(ahead(y, a, h / 2)), c = speed(ahead(y, b, h / 2)), d = speed(ahead(y, c, h));
-  return ahead(y, [0, 1].map((i) => (a[i] + 2 * b[i] + 2 * c[i] + d[i]) / 6), h);
-}
 
 function path(step, start, n) {
   const points = [start];
@@ -26,7 +20,7 @@ const svg = draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-lab
 svg.style.maxWidth = "36rem";
 svg.style.touchAction = "none";
 const said = make("p", { id: "said", role: "status" });
-const how = make("p", {}, "Drag the start in the plane, or use the sliders. Thick: the flow. Dots: descent.");
+const how = make("p", {}, "Drag the start (the ring) in the plane, or use the sliders. Thick: the flow. Dots: descent. Both seek the valley u v = 1.");
 main.append(make("div", {}, how, controls, said), svg);
 
 function drag(event) {
@@ -42,9 +36,14 @@ svg.addEventListener("pointermove", drag);
 function show() {
   const from = start.map((one) => one.get()), h = rate.get(), n = Math.max(1, Math.round(count.get()));
   const descent = path((y) => ahead(y, speed(y), h), from, n);
-  const flow = path((y) => rk4(y, 0.02), from, 2000), end = flow[flow.length - 1];
+  const flow = path((y) => rk4(speed, y, 0.02), from, 2000), end = flow[flow.length - 1];
   const bound = 2 / (end[0] ** 2 + end[1] ** 2);
   svg.replaceChildren();
+  for (const [x1, y1, x2, y2] of [[0, Y(0), SIDE, Y(0)], [X(0), 0, X(0), SIDE]]) svg.append(draw("line", { class: "axis", x1, y1, x2, y2 }));
+  svg.append(draw("text", { x: SIDE - 12, y: Y(0) + 16 }, "u"), draw("text", { x: X(0) - 16, y: 14 }, "v"));
+  for (const at of [-2, -1, 1, 2]) {
+    svg.append(draw("text", { x: X(at), y: Y(0) + 16, "text-anchor": "middle" }, at), draw("text", { x: X(0) - 6, y: Y(at) + 5, "text-anchor": "end" }, at));
+  }
   for (const side of [1, -1]) {
     const valley = Array.from({ length: 120 }, (_, i) => { const u = side * (0.36 + (2.3 * i) / 119); return `${X(u)},${Y(1 / u)}`; });
     svg.append(draw("polyline", { points: valley.join(" "), fill: "none", stroke: "currentColor" }));

@@ -17,7 +17,8 @@ const rate = slider(controls, "rate", "learning rate", 0.25, 0, 2, 2, show);
 const svg = draw("svg", { viewBox: "0 0 640 300", role: "img", "aria-label": "values, with attention as area; lines: output and what is wanted" });
 const table = make("table", {}, make("caption", {}, "descent subtracts da: a score rises where its push −da is positive"));
 const said = make("p", { id: "said", role: "status" });
-main.append(make("div", {}, controls, said, table), svg);
+const how = make("p", {}, "Drag a circle up or down, or use the sliders. A circle is a key: its height is the value, its area the attention.");
+main.append(make("div", {}, how, controls, said, table), svg);
 
 let dragged = null;
 const Y = (v) => 280 - ((v + 2) / 12) * 260;
@@ -42,7 +43,8 @@ function show() {
     const x = 120 + 170 * j, up = -now.da[j] * 30;
     const circle = draw("circle", { cx: x, cy: Y(v[j]), r: 4 + 45 * Math.sqrt(s), fill: data.colours[5], "fill-opacity": 0.7, "data-key": j });
     circle.style.cursor = "ns-resize";
-    svg.append(circle, draw("text", { x, y: Y(v[j]) + 4, "text-anchor": "middle", "pointer-events": "none" }, `s ${s.toFixed(3)}`));
+    circle.style.touchAction = "none";
+    svg.append(circle, draw("text", { x, y: Y(v[j]) + 4, "text-anchor": "middle", class: "on", "pointer-events": "none" }, `s ${s.toFixed(3)}`));
     const tip = Y(v[j]) - up, head = up > 0 ? 8 : -8;
     if (Math.abs(up) > 1) {
       svg.append(draw("line", { x1: x + 62, x2: x + 62, y1: Y(v[j]), y2: tip, stroke: data.colours[3], "stroke-width": 3 }));

@@ -18,18 +18,11 @@ function loss(y, T, d) {
   return (miss * miss + (1 - A) * y[0] * noise) / (2 * d);
 }
 
-const ahead = (y, k, h) => [y[0] + h * k[0], y[1] + h * k[1]];
-
 function walk(method, h, end, T, d) {
   const f = (y) => speed(y, T, d), points = [{ t: 0, y: [0, 0], loss: loss([0, 0], T, d) }];
   let y = [0, 0], crossing = null;
   for (let i = 1; i * h <= end * (1 + 1e-12); i++) {
-    const a = f(y);
-    if (method === "euler") y = ahead(y, a, h);
-    else {
-      const b = f(ahead(y, a, h / 2)), c = f(ahead(y, b, h / 2)), e = f(ahead(y, c, h));
-      y = ahead(y, [0, 1].map((k) => (a[k] + 2 * b[k] + 2 * c[k] + e[k]) / 6), h);
-    }
+    y = method === "euler" ? ahead(y, f(y), h) : rk4(f, y, h);
     const now = { t: i * h, y, loss: loss(y, T, d) }, before = points[points.length - 1];
     if (crossing === null && now.loss < 0.1) crossing = before.t + (h * (before.loss - 0.1)) / (before.loss - now.loss);
     points.push(now);
@@ -44,7 +37,8 @@ const rate = slider(controls, "rate", "learning rate, as a share of the plateau"
 const svg = draw("svg", { viewBox: "0 0 700 300", role: "img", "aria-label": "loss over time: the flow, descent, and the closed form of the snap" });
 const legend = make("div", { class: "legend" });
 const said = make("p", { id: "said", role: "status" });
-main.append(make("div", {}, controls, said), make("div", {}, svg, legend));
+const how = make("p", {}, "More tokens or larger ones, a longer plateau. Descent takes steps of the learning rate and is late by a few of them.");
+main.append(make("div", {}, how, controls, said), make("div", {}, svg, legend));
 
 function show() {
   const T = Math.max(2, Math.round(tokens.get())), d = Math.max(1, Math.round(size.get()));
