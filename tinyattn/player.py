@@ -138,7 +138,8 @@ BODY = """<h1></h1><p id="text"></p>
 <label>speed <select id="speed"><option value="1">1</option><option value="2" selected>2</option>
 <option value="5">5</option><option value="20">20</option></select></label>
 </div>
-<p class="keys">Space plays; arrow keys, Home and End move. In a map arrow keys move from pair to pair, Enter follows a row.</p>
+<p class="keys">Space plays; arrow keys, Home and End move.
+<span id="map-keys">In a map arrow keys move from pair to pair; Enter, or a click, follows a row.</span></p>
 <section id="map-part" aria-label="attention maps">
 <div class="heads" id="heads"></div>
 <div class="scale">0 <canvas id="scale" aria-hidden="true"></canvas> 1, attention</div>

@@ -81,7 +81,10 @@ def stages(pi, times, A, moments, edges, losses, references, norms, spread):
 def page(flow, runs):
     """Paths of the flow from starts of size ε, {ε: Stages}, to drag through."""
     page = player.Page(
-        "Focus and dilution", "One head, four tokens, four stages.", choice="start ε", unit="time"
+        "Focus and dilution",
+        "Where each of four tokens looks, through condensation, focus, dilution and renewal.",
+        choice="start ε",
+        unit="time",
     )
     names = [f"token {i} ({p:g})" for i, p in enumerate(flow.pi)]
     for eps, stages in runs.items():

@@ -76,7 +76,11 @@ def recall(runs, patterns, guess, steps):
 
 def page(runs):
     """Accuracy and the patterns behind it, of the first run of each network {name: results}."""
-    page = player.Page("Recall takes two layers", "Accuracy on new sequences.", choice="network")
+    page = player.Page(
+        "Recall takes two layers",
+        "Accuracy on new sequences, and the two patterns that it takes.",
+        choice="network",
+    )
     for name, (first, *_) in runs.items():
         behind = {
             "layer 1: value to key before it": "previous_token",

@@ -61,7 +61,10 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
 def page(times, paths):
     """Attention of two heads {ε: (n, 2)} on position 1."""
     page = player.Page(
-        "Who leaves, and when", "Two heads on feature 1.", choice="first difference", unit="time"
+        "Who leaves, and when",
+        "Two heads sit on feature 1 until their first difference has grown.",
+        choice="first difference",
+        unit="time",
     )
     for name, s in paths.items():
         heads = {f"head {j + 1}": s[:, j] for j in range(2)}

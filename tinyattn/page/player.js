@@ -57,7 +57,7 @@ function buildMaps() {
   const all = find("#maps"), heads = find("#heads");
   all.replaceChildren();
   heads.replaceChildren();
-  find("#map-part").hidden = !maps;
+  find("#map-part").hidden = find("#map-keys").hidden = !maps;
   if (!maps) return;
   for (let head = 0; head < maps.H; head++) {
     const box = make("input", { type: "checkbox", checked: "", id: `head-${head}` });
@@ -115,7 +115,8 @@ function showMaps() {
 }
 
 // ---- curves
-const WIDE = 640, HIGH = 220, PAD = { left: 46, right: 8, top: 18, bottom: 30 };
+const WIDE = innerWidth < 500 ? 350 : 640, HIGH = 220, // as wide as the window lets it be, so that its letters keep their size
+  PAD = { left: 46, right: 8, top: 18, bottom: 30 };
 
 function scale(low, high, from, to, log) {
   const f = log ? Math.log10 : (x) => x;
