@@ -8,7 +8,7 @@
 #
 # **You see** its distance to teachers that see one, two or all three blocks of the
 # past; where the heads look when they leave a stage; what each head writes at the end.
-# **Takes** 80 seconds; it goes on where it was interrupted, with `--resume`.
+# **Takes** 60 seconds; it goes on where it was interrupted, with `--resume`.
 
 # %%
 import dataclasses
@@ -51,10 +51,10 @@ settings = small if run.quick else {}
 trial = trials.LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **settings)
 found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="training")
 run.figure(run.draw.ladder(trial, found, None if run.quick else 0.09), "ladder")
-runs = {1.7: (trial, found)}  # on the page also for other importances m
-for m in () if run.quick else (1.3, 1.0):
-    other = dataclasses.replace(trial, importance=m)
-    runs[m] = other, other.run(map=run.map, checkpoint=run.checkpoint(f"m_{m}"), title=f"m = {m}")
+runs = {"1.7": (trial, found)}  # on the page also small chains with other importances m
+for m in () if run.quick else (1.7, 1.3, 1.0):
+    other = dataclasses.replace(trial, importance=m, **small)
+    runs[f"{m:g}, 30 tokens"] = other, other.run(map=run.map, title=f"m = {m:g}, 30 tokens")
 run.page(run.draw.page(runs), "player")
 
 # %% [markdown]

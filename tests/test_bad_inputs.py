@@ -452,7 +452,7 @@ def add_pictures():
     ax = plt.figure(figsize=(1, 1)).add_subplot()
     for function in (plot.plain, plot.printable):
         add(function, text=Text("a $ b"))
-    words = dict(title=Text("title"), first_query=2)
+    words = dict(title=Text("title"), first_query=1, tokens=["the", "cat", "sat"])
     add(plot.attention_map, ax=ax, s=abs(array(2, 3)), **words, visible=attention.causal(2, 3), cmap="magma_r", limits=(0.0,
         1.0),
         use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})
@@ -464,7 +464,7 @@ def add_pictures():
     add(plot.stages, ax=ax, edges=np.array([0.0, 1, 3]), names=["one", "two"], use=lambda _: len(ax.patches))
     add(plot.named, ax=ax, x=np.array([1.0, 2, 4]), y=np.array([1.0, 2, 4]), name=Text("name"), at=2.0, shift=(4.0, 4.0),
         use=drawn, fine={"NaN": "a gap in the curve"})
-    add(plot.maps_row, axes=[ax, ax], s=abs(array(2, 2, 3)), titles=["one", "two"], first_query=2,
+    add(plot.maps_row, axes=[ax, ax], s=abs(array(2, 2, 3)), titles=["one", "two"], first_query=1,
         visible=attention.causal(2, 3), use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})
     boxes = {"a": (0.25, 0.5), "b": (0.75, 0.5, "k")}
     add(plot.schematic, ax=ax, boxes=boxes, arrows=[("a", "b", "feeds", 0.25)], size=8.0, use=lambda _: len(ax.texts),

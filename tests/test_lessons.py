@@ -268,13 +268,20 @@ def test_maps_have_the_first_query_on_top_and_true_labels():
     import numpy as np
 
     from tinyattn import attention, plot
+    from tinyattn.errors import InputError
 
     fig, ax = plt.subplots()
     s = np.arange(12.0).reshape(3, 4) / 12
     image = plot.attention_map(ax, s, "title", first_query=1, visible=attention.causal(3, 4))
     assert ax.yaxis_inverted() and np.array_equal(image.get_array().data, s) and image.get_clim() == (0, 1)
     assert image.get_array().mask.tolist() == (~attention.causal(3, 4)).tolist()
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "2", "3"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "2", "3"] and ax.get_ylabel() == "query position"
+    for draw in (plot.attention_map, lambda ax, s, **how: plot.heads_map(ax, s[None], **how)):
+        draw(ax, s, first_query=1, tokens=["the", "$cat", "sat", "down"])
+        assert [label.get_text() for label in ax.get_yticklabels()] == [r"\$cat", "sat", "down"]
+        assert [label.get_text() for label in ax.get_xticklabels()][0] == "the" and ax.get_xlabel() == "key token"
+    with pytest.raises(InputError, match="tokens: expected 4, one for each position, got 3"):
+        plot.attention_map(ax, s, first_query=1, tokens=["a", "b", "c"])
     plot.slope(ax, [1, 10], 2.0, 2, "square")
     assert ax.lines[-1].get_ydata().tolist() == [2, 200]
     plt.close(fig)
@@ -386,6 +393,7 @@ def test_maps_that_cannot_be_drawn_are_one_clear_line():
         (lambda: plot.attention_map(ax, np.ones((2, 3, 4))), r"s: expected a map \(T, S\), got shape \(2, 3, 4\)"),
         (lambda: plot.attention_map(ax, holes), "s: expected finite numbers, got NaN"),
         (lambda: plot.attention_map(ax, s, visible=hidden[:2]), r"visible: expected booleans of shape \(3, 4\)"),
+        (lambda: plot.attention_map(ax, s, tokens="abcd"), "tokens: expected a list of texts, got"),
         (lambda: plot.attention_map(fig, s), "ax: expected axes of matplotlib"),
         (lambda: plot.heads_map(ax, np.ones((9, 3, 4))), "s: expected maps of at most 8 heads, a colour each, got 9"),
         (lambda: plot.heads_map(ax, s), r"s: expected a map \(H, T, S\), got shape \(3, 4\)"),

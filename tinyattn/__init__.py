@@ -18,6 +18,9 @@ Every derivation runs the same way: change the inputs by δ, see δy to first or
 of the loss δL = sum(dy * δy), and read off what multiplies each δ. Lines of a derivation carry
 numbers; the code cites them.
 
+What a function cannot use it refuses in one line, an errors.InputError that names the argument, what was
+expected and what came; a docstring says "Raises" where there is more to it than shapes and types.
+
 A head axis stands right before the axes it serves: scores (..., H, T, S), values (..., H, S, C).
 Axes of attention maps are [query, key]; each row sums to 1.
 """

@@ -46,6 +46,8 @@ def attend_forward(a, v, visible=None):
     `visible`, a boolean array that broadcasts to a, hides pairs where it is False. Every query must
     see a key: the host checks this; on a GPU a query without one gives NaN. The attention is
     `cache.s`.
+
+    Raises InputError for shapes that do not fit.
     """
     check_floats("a", a, axes=2)
     check_floats("v", v, axes=2)
@@ -86,7 +88,10 @@ class MultiheadCache(NamedTuple):
 
 
 def multihead_forward(q, k, v, visible=None):
-    """q (..., H, T, K), k (..., H or 1, S, K), v (..., H or 1, S, C) -> y (..., H, T, C)."""
+    """q (..., H, T, K), k (..., H or 1, S, K), v (..., H or 1, S, C) -> y (..., H, T, C).
+
+    Raises InputError for shapes that do not fit.
+    """
     for name, array in (("q", q), ("k", k), ("v", v)):
         check_floats(name, array, axes=3)
     if q.shape[-1] != k.shape[-1]:
@@ -140,6 +145,8 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
     """x (..., S, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out).
 
     Queries stand at positions first, first+1, ..., S-1 of x, so T = S - first.
+
+    Raises InputError for projections that do not fit x or each other.
     """
     check_floats("x", x, axes=2)
     check_count("first", first, 0, x.shape[-2] - 1)

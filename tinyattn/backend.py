@@ -41,6 +41,8 @@ def scatter_add(out: Any, index: Any, values: Any) -> None:
     On a GPU the order of additions is free, so last bits may differ from run to run. NumPy's add.at
     adds one row at a time; sorting the rows by place and adding runs of equal ones is ten times
     faster.
+
+    Raises InputError for an index that is no whole number or lies outside target.
     """
     xp = namespace(check_floats("out", out, axes=1))
     check_some("out", out)

@@ -44,12 +44,15 @@ class Checkpoint:
 
     @property
     def file(self) -> Path:
+        """The file that it is written to."""
         return Path(self.path)
 
     def write(self, made: dict[str, Any] | None = None, /, **tree: Any) -> None:
         """Save a nest of dicts of arrays (from any device) and of what JSON can hold, replacing the file.
 
         made: what made it besides the settings, a dict of strings and numbers. `read` compares it.
+
+        Raises InputError for a tree that holds what a file cannot.
         """
         for path, leaf in _flatten(tree):
             if hasattr(leaf, "dtype"):

@@ -167,7 +167,7 @@ def check_float_dict(name: str, value: Any) -> Any:
 
 
 def host_floats(name: str, values: Any, shape: tuple | None = None, finite: bool = False) -> np.ndarray:
-    """`values` as a new float64 array of NumPy, from anything that holds real numbers.
+    """`values` as a new float64 array of NumPy, of any shape (...), from anything that holds real numbers.
 
     Raises InputError unless it does and fits `shape`. With `finite`, NaN and infinity are refused.
     """

@@ -74,7 +74,7 @@ class Kink(Exception):
 def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float | None = None) -> np.ndarray:
     """Gradient of the scalar f at x, entry by entry: (f(x + h e_i) - f(x - h e_i)) / 2h, in the precision of x.
 
-    f sees copies of x. Returns an array of the shape of x. The error is of order h^2 + 1e-16/h, so
+    f sees copies of x (...). Returns an array (...), shaped like x. The error is of order h^2 + 1e-16/h, so
     h is 1e-5. In float32 it is h^2 + 1e-7/h, three digits at best, and you must give h.
     """
     check_function("f", f, "a function of x")
@@ -92,7 +92,10 @@ def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float 
 
 
 def check(case: Case, seed: int = 0, device: backend.Backend = CPU, tries: int = 50) -> list[Row]:
-    """Draw a point away from every kink and compare all gradients there. Returns a Row for each tensor."""
+    """Draw a point away from every kink and compare all gradients there. Returns a Row for each tensor.
+
+    Raises InputError where no point without a kink is found.
+    """
     check_count("seed", seed, 0)
     for rng in np.random.default_rng(seed).spawn(tries):
         with contextlib.suppress(Kink):
@@ -105,6 +108,8 @@ def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: 
 
     x is what forward takes after params, or a tuple of that. Weights are random unless you give
     params. Params and vectors x are widened to float64. A model inside others is also checked by x.
+
+    Raises InputError for what is no model.
     """
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("init", "forward", "backward")):
         raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
@@ -134,6 +139,8 @@ def check_pair(
     backward returns a dict of gradients by name, or a tuple of them in the order of wrt or of all
     inputs (what stands there for an input that is not in wrt is not looked at), or, if there is
     one, the gradient itself.
+
+    Raises InputError for inputs, outputs and gradients that do not fit.
     """
     check_function("forward", forward)
     check_function("backward", backward)

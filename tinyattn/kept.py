@@ -60,6 +60,8 @@ def plain(name: str, value: Any, gaps: bool = False) -> Any:
 
     NumPy numbers and arrays, paths and tuples become what JSON has. NaN and infinity, which it has
     not, are refused; with `gaps` they become null.
+
+    Raises InputError for what JSON cannot hold.
     """
     try:
         return json.loads(json.dumps(_as_json(value, gaps), allow_nan=False))

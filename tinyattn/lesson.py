@@ -70,15 +70,20 @@ class Lesson:
 
     @property
     def quick(self):
+        """Whether this is the quick run."""
         return self.options.quick
 
     @property
     def out(self):
+        """The folder of figures and results."""
         return self.options.out
 
     @functools.cached_property
     def draw(self):
-        """The module drawings/NAME.py of this lesson, NAME without its number: arrays in, a figure out."""
+        """The module drawings/NAME.py of this lesson, NAME without its number: arrays in, a figure out.
+
+        Raises InputError if there is no such module.
+        """
         name = re.sub(r"^\d+_", "", self.name)
         script = Path(getattr(sys.modules["__main__"], "__file__", None) or "notebook")
         book = Path(__file__).parent.parent / "lessons"  # of the checkout that the library is installed from
@@ -104,6 +109,8 @@ class Lesson:
         """The results of `sweep.sweep`, in the order of the points. On the CPU each core runs a point.
 
         What has finished is kept under --out, and a run that was interrupted goes on from there.
+
+        Raises InputError if a point failed, Interrupted after Ctrl-C.
         """
         pool: Any = processes()
         if self.device.xp is not np:
@@ -159,7 +166,10 @@ class Lesson:
         print()
 
     def claim(self, sentence, holds):
-        """Note a claim and whether it holds, a bool. `finish` reports all claims."""
+        """Note a claim and whether it holds, a bool. `finish` reports all claims.
+
+        Raises InputError for what is neither True nor False.
+        """
         if not isinstance(holds, (bool, np.bool_)):
             raise InputError(f"holds: expected True or False of {sentence!r}, got {shown(holds)}")
         self.claims[sentence] = bool(holds)
@@ -219,6 +229,8 @@ def start(
 
     An earlier run's results.json and the figures that it lists move into the output folder's
     subfolder `earlier`.
+
+    Raises InputError for --resume without a checkpoint.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters
@@ -238,7 +250,7 @@ def start(
         sys.excepthook = _one_line
     if options.no_show:
         matplotlib.use("Agg")
-    plt.rcParams.update(plot.STYLE)  # type: ignore[arg-type]
+    plot.use()
     check_count("--seed", options.seed, 0)
     device = backend.get(options.device)
     if resumable and options.resume and not any(options.out.glob("*.npz")):

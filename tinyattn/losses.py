@@ -109,6 +109,8 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
 
     A pass counts by its share of the rows. The losses of this file take it as an argument and
     multiply by it where a model's backward begins; what any other returns is multiplied here.
+
+    Raises InputError for a map whose return cannot be gone through.
     """
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
     check_count("size", size)

@@ -21,6 +21,8 @@ def kl(log_p: Any, log_q: Any) -> np.ndarray:
 
     With p the exact law, its mean is the excess loss of q: the cross-entropy of q less the entropy
     of p.
+
+    Raises InputError for shapes that differ.
     """
     log_p, log_q = _laws("log_p", log_p), _laws("log_q", log_q)
     if log_p.shape != log_q.shape:
@@ -69,6 +71,8 @@ def span_mass(s: Any, blocks: Sequence[Sequence[int]]) -> np.ndarray:
     """Attention of each head on each block of lags: s (B, H, T, S) -> (H, blocks), means over B and T.
 
     Lags count as in `lag_attention`. A query that cannot see so far back contributes 0 there.
+
+    Raises InputError for maps or blocks that do not fit.
     """
     s = _maps("s", s, 4)
     if s.ndim != 4:
@@ -90,6 +94,8 @@ def stage_steps(steps: Any, curves: Any) -> np.ndarray:
     It has left rung k when rungs above k are nearer. The boundary is put where the fewest looks lie
     on the wrong side, so that noise, which makes two rungs change places for a while, moves it
     little.
+
+    Raises InputError for steps that do not rise, curves that are not finite.
     """
     steps, curves = host_floats("steps", steps, (None,), finite=True), host_floats("curves", curves)
     if curves.ndim != 2 or curves.shape[:1] != steps.shape or curves.shape[1] < 2 or not np.isfinite(curves).all():
@@ -109,6 +115,8 @@ def effective_rank(singular_values: Any) -> np.ndarray:
     """The number of directions a matrix uses: singular values (..., r) -> exp(entropy of their squares).
 
     A matrix of zeros uses none.
+
+    Raises InputError for a single number.
     """
     values = host_floats("singular_values", singular_values, finite=True)
     if not values.ndim or not values.shape[-1]:
@@ -125,6 +133,8 @@ def turns(curve: Any, least: float) -> list[tuple[int, int, int]]:
 
     A triple holds the bottom of the first fall, the top of the rise and the bottom of the second
     fall, which may be the end so far; the bottom of one turn may begin the next.
+
+    Raises InputError for a curve that is not finite.
     """
     curve = host_floats("curve", curve, finite=True)
     if curve.ndim != 1 or not len(curve):
@@ -146,6 +156,8 @@ def plateau_length(t: Any, loss: Any, threshold: float) -> np.ndarray:
     """When a loss first falls below a threshold: t (n,), loss (n, ...) -> (...), NaN if never.
 
     A run that starts below it has length t[0].
+
+    Raises InputError for times that do not rise, losses that are not finite.
     """
     t, loss = host_floats("t", t, finite=True), host_floats("loss", loss)
     check_number("threshold", threshold)
@@ -173,7 +185,10 @@ class PowerLaw:
 
 
 def fit_power_law(y: Any, **x: Any) -> PowerLaw:
-    """Least squares of log y on the logarithms of the x_k, arrays of one shape: a PowerLaw."""
+    """Least squares of log y on the logarithms of the x_k, arrays of one shape: a PowerLaw.
+
+    Raises InputError for numbers that are not positive, or too few to tell the exponents apart.
+    """
     y, x = host_floats("y", y), {name: host_floats(name, values) for name, values in x.items()}
     if not x:
         raise InputError("x: expected at least one array beside y, got none")

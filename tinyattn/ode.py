@@ -47,6 +47,7 @@ class Solution:
 
     @property
     def success(self) -> bool:
+        """Whether the run, or each of them, came to its end."""
         return self.status >= 0
 
 

@@ -26,6 +26,8 @@ def sum_to(dx, shape):
     """The backward of broadcasting: sum dx over every axis along which an array of `shape` was copied.
 
     One number used in many places moves the loss through each of them, and the parts add up.
+
+    Raises InputError for a shape that does not broadcast to that of the array.
     """
     check_floats("dx", dx, axes=len(check_instance("shape", shape, tuple)))
     if any(n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])):
@@ -56,7 +58,7 @@ class LinearCache(NamedTuple):
 
 
 def linear_forward(x, W, b=None, axes=1):
-    """x (..., *I), W (*I, *O), b (*O) or None -> y (..., *O), contracting `axes` axes."""
+    """x (..., *I), W (*I, *O), b (*O) or None -> y (..., *O), contracting `axes` axes; InputError if they do not fit."""
     check_floats("x", x)
     check_floats("W", W)
     check_some("W", W)

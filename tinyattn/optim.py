@@ -51,6 +51,7 @@ class SGD:
         _settle(self, lr=dict(above=0), momentum=dict(least=0, below=1))
 
     def init(self, params: Params) -> State:
+        """The state before the first step: velocities, a dict as params, or nothing without momentum."""
         return {"velocity": _zeros(params)}
 
     def step(self, params: Params, grads: Params, state: State, scale: float = 1.0) -> tuple[Params, State]:
@@ -81,6 +82,7 @@ class AdamW:
         _settle(self, lr=dict(above=0), decay=dict(least=0), beta1=betas, beta2=betas, eps=dict(least=1e-16))
 
     def init(self, params: Params) -> State:
+        """The state before the first step: means of gradients and of their squares, dicts as params."""
         return {"t": 0, "m": _zeros(params), "u": _zeros(params)}
 
     def step(self, params: Params, grads: Params, state: State, scale: float = 1.0) -> tuple[Params, State]:

@@ -54,6 +54,8 @@ class Page:
 
         first_query: position of the first row. tokens: the S of the sequence, if it is one sequence.
         names:       of the heads.
+
+        Raises InputError for maps of another shape or outside [0, 1].
         """
         steps, s = _steps(steps), host_floats("s", s, finite=True)
         if s.ndim != 4 or not s.size or len(s) != len(steps):
@@ -72,7 +74,10 @@ class Page:
     def curves(
         self, x: Any, curves: dict[str, Any], *, label: str = "", log: bool = False, log_y: bool = False, of: str = ""
     ) -> "Page":
-        """A panel of up to eight curves {name: (n,)} over x (n,). log, log_y: logarithmic axes. NaN is a gap."""
+        """A panel of up to eight curves {name: (n,)} over x (n,). log, log_y: logarithmic axes. NaN is a gap.
+
+        Raises InputError for no curves or more than eight, or one without a finite number.
+        """
         x = _steps(x, "x")
         if not isinstance(curves, dict) or not 1 <= len(curves) <= len(plot.COLOURS):
             raise InputError(f"curves: expected 1 to {len(plot.COLOURS)} of them, {{name: (n,)}}, got {shown(curves)}")
@@ -101,7 +106,10 @@ class Page:
         return self
 
     def write(self, path: str | Path) -> Path:
-        """Write the page, whole or not at all; returns its path."""
+        """Write the page, whole or not at all; returns its path.
+
+        Raises InputError for a page without maps and curves.
+        """
         if not self._runs or not all(run["maps"] or run["panels"] for run in self._runs.values()):
             raise InputError("page: expected maps or curves of each run, got none")
         if len(self._runs) > 1 and not self.choice:

@@ -30,6 +30,11 @@ STYLE = {
 }
 
 
+def use() -> None:
+    """From here on every figure of matplotlib has this book's style: its colours, no box, titles on the left."""
+    matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
+
+
 def printable(text: str) -> str:
     """The text without control characters, as a terminal may show it."""
     check_instance("text", text, str)
@@ -49,10 +54,13 @@ def attention_map(
     visible: Any = None,
     cmap: str = "magma_r",
     limits: Sequence[float] = (0, 1),
+    tokens: Sequence[str] | None = None,
 ) -> Any:
     """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar.
 
-    Pairs where `visible` is False are grey. Raises InputError for NaN elsewhere.
+    The labels are positions in the sequence: keys from 0, queries from `first_query`. With `tokens`,
+    the S of the sequence, they are the tokens there. Pairs where `visible` is False are grey. Raises
+    InputError for NaN elsewhere.
     """
     _check_axes(ax)
     s = _map("s", s, 2)
@@ -67,12 +75,17 @@ def attention_map(
     drawn = s if visible is None else np.ma.masked_where(~visible, s)
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.88")
     image = ax.imshow(drawn, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest")
-    _positions(ax, s.shape, title, first_query)
+    _label(ax, s.shape, title, first_query, tokens)
     return image
 
 
-def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0) -> None:
-    """Draw maps s (H, T, S) of up to eight heads in one picture, a colour each; grey where alike."""
+def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0, tokens: Sequence[str] | None = None) -> None:
+    """Draw maps s (H, T, S) of up to eight heads in one picture, a colour each; grey where alike.
+
+    Labels as in `attention_map`.
+
+    Raises InputError for more than eight heads, or NaN.
+    """
     _check_axes(ax)
     s = _map("s", s, 3)
     H = len(s)
@@ -86,7 +99,7 @@ def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0) -> None:
     mixed = np.einsum("hts,hc->tsc", s, inks) / np.maximum(total, 1e-30)
     paper = 1 - np.sqrt(np.clip(most, 0, 1)) * ((1 - alike) * mixed + alike * 0.8)  # the root lifts faint ones
     ax.imshow(paper, aspect="equal", interpolation="nearest")
-    _positions(ax, paper.shape[:2], title, first_query)
+    _label(ax, paper.shape[:2], title, first_query, tokens)
 
 
 def _map(name, s, axes):
@@ -101,22 +114,32 @@ def _check_axes(ax):
         raise InputError(f"ax: expected axes of matplotlib, got {shown(ax)}")
 
 
-def _positions(ax, shape, title, first_query):
-    """The axes of a map: a few positions of queries and keys."""
+def _label(ax, shape, title, first_query, tokens):
+    """The axes of a map: a few positions of queries and keys, or all their tokens."""
     T, S = shape
     check_count("first_query", first_query, 0)
     check_instance("title", title, str)
-    keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
-    ax.set_xticks(keys, [str(key) for key in keys])
-    ax.set_yticks(queries, [str(query + first_query) for query in queries])
-    ax.set(title=title, xlabel="key position")
+    if tokens is None:
+        keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
+        names = [[str(key) for key in keys], [str(query + first_query) for query in queries]]
+    else:
+        tokens = [plain(token) for token in _texts("tokens", tokens)]
+        if len(tokens) != S or first_query + T > S:
+            raise InputError(f"tokens: expected {max(S, first_query + T)}, one for each position, got {len(tokens)}")
+        keys, queries, names = range(S), range(T), [tokens, tokens[first_query : first_query + T]]
+    ax.set_xticks(keys, names[0], rotation=0 if max(map(len, names[0])) < 4 else 90)
+    ax.set_yticks(queries, names[1])
+    of = "position" if tokens is None else "token"
+    ax.set(title=title, xlabel=f"key {of}", ylabel=f"query {of}")
     ax.spines[:].set_visible(False)
 
 
 def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: int = 0, visible: Any = None, **how: Any) -> Any:
     """Draw maps s (n, T, S) side by side on n axes, each with its title, on one scale; returns the last image.
 
-    The first has the label of the queries. how: `cmap` and `limits` of `attention_map`.
+    The first has the label of the queries. how: `cmap`, `limits` and `tokens` of `attention_map`.
+
+    Raises InputError if axes or titles are not one for each map.
     """
     s, titles = _map("s", s, 3), _texts("titles", titles)
     if not isinstance(axes, (list, tuple, np.ndarray)) or len(axes) != len(s):
@@ -125,7 +148,8 @@ def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: in
         raise InputError(f"titles: expected {len(s)}, one for each map, got {len(titles)}")
     for ax, one, title in zip(axes, s, titles):
         image = attention_map(ax, one, title, first_query, visible, **how)
-    axes[0].set_ylabel("query position")
+    for ax in axes[1:]:
+        ax.set_ylabel("")
     return image
 
 
@@ -133,6 +157,8 @@ def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
     """Bands from each edge to the next, grey and white in turn, and the names of the stages above them.
 
     Set the scale and the limits of the x axis before: names stand in the middle of what is seen.
+
+    Raises InputError for edges that do not rise, or another number of names.
     """
     _check_axes(ax)
     edges, names = host_floats("edges", edges, (None,), finite=True), _texts("names", names)
@@ -153,6 +179,8 @@ def named(ax: Any, x: Any, y: Any, name: str, at: float | None = None, shift: Se
 
     shift: where the name begins, in points from there; where it ends if the first is negative.
     style: of matplotlib's `plot`. Returns the line.
+
+    Raises InputError for shapes that differ.
     """
     _check_axes(ax)
     x, y = host_floats("x", x, (None,), finite=True), host_floats("y", y, (None,))
@@ -173,6 +201,8 @@ def schematic(ax: Any, boxes: dict[str, Any], arrows: Sequence[Any], size: float
     boxes:  {text: (x, y)} on a plane from (0, 0) to (1, 1), or {text: (x, y, colour)}.
     arrows: (from, to, text), or (from, to, text, bend), bend 0 for a straight one.
     size:   of the letters, in points.
+
+    Raises InputError for an arrow to no box.
     """
     _check_axes(ax)
     check_number("size", size, above=0)
@@ -234,7 +264,10 @@ def reference(ax: Any, value: float, text: str, below: bool = False) -> None:
 
 
 def slope(ax: Any, x: Any, y: float, power: float, text: str) -> None:
-    """A dotted line through (x[0], y) that rises as x**power, with a label at its end."""
+    """A dotted line through (x[0], y) that rises as x**power, with a label at its end.
+
+    Raises InputError for numbers that are not positive.
+    """
     _check_axes(ax)
     x = host_floats("x", x, (None,), finite=True)
     if not len(x) or (x <= 0).any():

@@ -161,7 +161,10 @@ class Failed(Exception):
 
 
 def fixed_steps(slope, method, t0, t1, y, h, n):
-    """Yield (t, t_new, y_new, inside) for n steps of h by "euler" or "rk4"; the last ends at t1."""
+    """Yield (t, t_new, y_new, inside) for n steps of h by "euler" or "rk4"; the last ends at t1.
+
+    Raises Failed where y is not finite.
+    """
     one_step = {"euler": _euler, "rk4": _rk4}[method]
     for i in range(n):
         t, t_new = t0 + i * h, t1 if i == n - 1 else t0 + (i + 1) * h

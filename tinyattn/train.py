@@ -44,7 +44,10 @@ class History:
         self._series: dict[str, list[tuple[int, np.ndarray]]] = {}
 
     def record(self, step: int, /, **values: Any) -> None:
-        """Append each value to the series of its name: a number or array, always of one shape."""
+        """Append each value to the series of its name: a number or array, always of one shape.
+
+        Raises InputError for what is neither a number nor an array of them.
+        """
         check_count("step", step, 0)
         for name, value in values.items():
             value = np.array(to_numpy(check_array(name, value)) if hasattr(value, "dtype") else value)
@@ -59,17 +62,20 @@ class History:
         return np.array([value for _, value in self._get(name)])
 
     def last(self, name: str) -> np.ndarray:
+        """The last value recorded under this name, a number or an array (...)."""
         return self._get(name)[-1][1].copy()
 
     def steps(self, name: str) -> np.ndarray:
+        """The steps (n,) at which values of this name were recorded."""
         return np.array([step for step, _ in self._get(name)])
 
     @property
     def names(self) -> list[str]:
+        """The names that were recorded."""
         return list(self._series)
 
     def tree(self, before: float = math.inf) -> dict[str, dict[str, np.ndarray]]:
-        """All series as a nest of arrays: what was recorded at steps before this one."""
+        """All series as a nest of arrays, values (n, ...) and steps (n,): what was recorded at steps before this one."""
         if before != math.inf:
             check_number("before", before)
         tree = {}
@@ -277,6 +283,8 @@ def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Ar
 
     Batches are full: the len % size rows left at the end of an epoch wait for the next shuffle.
     With size >= len a batch is all of the data.
+
+    Raises InputError for data without rows.
     """
     check_count("size", size)
     check_generator("rng", rng)

@@ -56,8 +56,8 @@ TWINS = [
 def broken(function, right, wrong):
     """Inside the with-block `function` runs with the piece `right` of its source replaced by `wrong`.
 
-    Every caller sees the twin, as the code of the function itself is exchanged. `right` must occur
-    exactly once.
+    Every caller sees the twin, as the code of the function itself is exchanged. Raises
+    InputError for what is no function, and unless `right` occurs exactly once.
     """
     if not inspect.isfunction(function):
         raise InputError(f"function: expected a function, got {shown(function)}")

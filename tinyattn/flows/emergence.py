@@ -86,7 +86,7 @@ class TwoNumbers:
 
     def attention(self, y: Array) -> Array:
         """A, the attention on all relevant places together, (...)."""
-        return self._attention(self.split(y)[1])
+        return self._attention(self.split(y)[-1])
 
     def _attention(self, Delta):
         return self.B / ((self.T - self.B) * namespace(Delta).exp(-Delta) + self.B)  # (1)
@@ -151,6 +151,7 @@ class TwoNumbers:
         return np.stack([self._c**0.5 * np.sinh(x), np.cosh(x) - 1], axis=-1)  # (11)
 
     def linearised_loss(self, t):
+        """The loss by the flow linearised at its start, at times t (n,), on the host."""
         x = self.rate * self._c**0.5
         return 0.5 * (1 - x * np.sinh(2 * host_floats("t", t) * self.rate / self._c**0.5))  # (11)
 
@@ -163,7 +164,7 @@ class TwoNumbers:
     #    (12)  w_inf = sqrt(d) A / [ A^2 + (1-A)^2/(T-B) ]
 
     def equilibrium(self, A):
-        """w_inf, to which w relaxes late, at attention A, in (0, 1]."""
+        """w_inf, to which w relaxes late, at attention A. Raises InputError for A outside (0, 1]."""
         A = host_floats("A", A)
         if not ((A > 0) & (A <= 1)).all():
             raise InputError(f"A: expected attention in (0, 1], got {shown(A)}")
@@ -238,8 +239,7 @@ class ThreeNumbers:
         """The loss on samples without repetition, (...)."""
         return self._loss(y, 0.0)
 
-    def attention(self, y: Array) -> Array:
-        return self._attention(self.split(y)[2])
+    attention = TwoNumbers.attention
 
     def _attention(self, Delta):
         return 1 / ((self.T - 1) * namespace(Delta).exp(-Delta) + 1)

@@ -71,14 +71,17 @@ class Factorization:
 
     @property
     def width(self):
+        """Numbers in a value, d."""
         return self.features.shape[1]
 
     @property
     def length(self):
+        """Positions, T."""
         return self.places.shape[1]
 
     @functools.cached_property
     def G(self):
+        """The target (d, T)."""
         return (self.importances[:, None] * self.features).T @ self.places
 
     def split(self, y):
@@ -177,6 +180,8 @@ class Factorization:
         one count as equal: heads that sit together have H - 1 such, and if they are identical the
         motion has no part in them. Every attention must be positive: at the corners of the simplex
         the Jacobian has too few eigenvectors.
+
+        Raises InputError for a state at which the flow is not finite.
         """
         check_number("within", within, least=0)
         J = to_numpy(self.jacobian(y))
@@ -215,7 +220,10 @@ class Factorization:
         return self._start(heads, self._step(np.arange(self.length) == position, mass), eps)
 
     def waterfall(self, heads, mass=0.99, eps=0.0):
-        """V = 0, head j with `mass` of its attention even over positions 0..j and the rest even; then tilted by eps."""
+        """V = 0, head j with `mass` of its attention even over positions 0..j and the rest even; then tilted by eps.
+
+        Raises InputError for as many heads as positions, or more.
+        """
         if check_count("heads", heads) >= self.length:
             raise InputError(f"heads: expected fewer than the {self.length} positions, got {heads}")
         first = np.arange(self.length) <= np.arange(heads)[:, None]
@@ -235,7 +243,10 @@ class Factorization:
 
 
 def target(importances: Any, length: int, geometry: str = "logits", blocks: Any = None) -> Factorization:
-    """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k."""
+    """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k.
+
+    Raises InputError for importances or blocks that do not fit.
+    """
     try:
         m = np.asarray(importances, dtype=float)
     except (TypeError, ValueError):

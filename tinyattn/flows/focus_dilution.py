@@ -81,6 +81,7 @@ class FocusDilution:
 
     @property
     def vocab(self):
+        """Tokens, d."""
         return self.pi.shape[0]
 
     @functools.cached_property
@@ -182,7 +183,10 @@ class FocusDilution:
         return float(np.linalg.norm(pi) * np.linalg.norm(pi - 1 / len(pi)))
 
     def condensed_point(self, u=None):
-        """The saddle (12) as a NumPy vector, embeddings along u (D,), by default the first axis."""
+        """The saddle (12) as a NumPy vector, embeddings along u (D,), by default the first axis.
+
+        Raises InputError for a direction of zeros, or where pi is uniform.
+        """
         u = np.eye(self.width)[0] if u is None else to_numpy(check_floats("u", u, (self.width,)))
         pi, u = to_numpy(self.pi), host_floats("u", u, finite=True)
         if not np.linalg.norm(u) > 0:

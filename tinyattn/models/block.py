@@ -127,7 +127,8 @@ class Block:
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, BlockCache]:
         """x (..., S, D), masks (..., T, D) as draw_drops makes them -> y (..., T, D), T = S - first_query.
 
-        Without masks, or where one is None, nothing is dropped. They have the precision of x.
+        Without masks, or where one is None, nothing is dropped. They have the precision of x. The
+        attention maps (..., H, T, S) are `cache.attention`.
         """
         self.layer.check(x)
         check_params(params, self.shapes)

@@ -72,7 +72,7 @@ class EmbeddingModel:
         return check_input(x, self.vocab, self.first_query)
 
     def forward(self, params: Params, x: Any) -> tuple[Any, EmbeddingModelCache]:
-        """Token ids x (B, S) -> logits (B, T, V), T = S - first_query."""
+        """Token ids x (B, S) -> logits (B, T, V), T = S - first_query; attention maps (B, 1, T, S) are `cache.attention`."""
         x = self.check(x)
         check_params(params, self.shapes)
         S, first = x.shape[1], self.first_query

@@ -74,6 +74,7 @@ class MinimalModel:
 
     @property
     def width(self):
+        """Numbers in an input, D: tokens and positions."""
         return self.vocab + self.positions
 
     def init(self, rng: np.random.Generator) -> Params:
@@ -91,7 +92,8 @@ class MinimalModel:
     def forward(self, params: Params, x: Any) -> tuple[Any, MinimalCache]:
         """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S - first_query.
 
-        Entry t is about the token after position first_query + t.
+        Entry t is about the token after position first_query + t. The attention maps (B, H, T, S) are
+        `cache.attention`.
         """
         x = self.check(x)
         check_params(params, self.shapes)

@@ -76,6 +76,7 @@ class MarkovChain(Task):
 
     @property
     def vocab(self):
+        """Tokens, V."""
         return self.matrices.shape[-1]
 
     @property
@@ -94,7 +95,10 @@ class MarkovChain(Task):
         return log_softmax(self.drive(x, blocks) / self.temperature)
 
     def drive(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
-        """sum_k A_k sum_i c_i x_{t-i} after each full context, for ids (n, S) or vectors (n, S, V)."""
+        """sum_k A_k sum_i c_i x_{t-i} after each full context, for ids (n, S) or vectors (n, S, V).
+
+        Raises InputError for sequences shorter than the order.
+        """
         if getattr(x, "ndim", 2) == 2:
             x = check_ids("x", x, self.vocab)
         else:
@@ -134,6 +138,8 @@ class MarkovChain(Task):
 
         With `exact` the sample is whitened and every x comes with -x, so its moments up to the
         third are exactly those of N(0, I). This takes an even n of at least 2 length V.
+
+        Raises InputError for an n that is odd, or too small, if it is to be exact.
         """
         check_generator("rng", rng)
         check_instance("exact", exact, bool)
@@ -199,6 +205,8 @@ def draw_chain(
     matrices:    "orthogonal": each A_k uniform among orthogonal matrices. "frobenius": Gaussian
                  matrices made orthogonal to each other, <A_k, A_l> = 0, with the norm sqrt(V) that
                  orthogonal matrices have.
+
+    Raises InputError for blocks, strides and importances that do not fit.
     """
     check_generator("rng", rng)
     check_count("vocab", vocab, 2)

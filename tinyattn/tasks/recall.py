@@ -83,6 +83,8 @@ class AssociativeRecall(Task):
         """The value behind the query of each row of x (n, 2 pairs + 1) or longer: ids (n,).
 
         Where the query stands as a key several times, all have the same value.
+
+        Raises InputError for rows of another length or without the query among the keys.
         """
         x = check_ids("x", x, self.vocab)
         if x.ndim != 2 or x.shape[1] < self.length:

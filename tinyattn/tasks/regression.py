@@ -51,6 +51,7 @@ class SingleLocation(Task):
 
     @property
     def width(self):
+        """Numbers in a token, d."""
         return len(self.W_star)
 
     @property
@@ -107,7 +108,10 @@ class SingleLocation(Task):
     #   and the scores follow through the softmax.
 
     def population(self, layer: Any, params: Params) -> tuple[Any, Params]:
-        """The exact loss and gradients of a ToyLayer on this task: loss (0-d), grads."""
+        """The exact loss and gradients of a ToyLayer on this task: loss (0-d), grads.
+
+        Raises InputError for what is no ToyLayer of this size.
+        """
         if not all(hasattr(layer, name) for name in ("length", "width", "scores")):
             raise InputError(f"layer: expected a models.ToyLayer, got {shown(layer)}")
         check_dict("params", params, ("a", "W"))
@@ -140,7 +144,10 @@ class SingleLocation(Task):
     #   So 2 N d + T numbers replace N T d, exactly in law.
 
     def stochastic(self, rng: np.random.Generator, a: np.ndarray, W: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients on n samples, one draw for each of R runs: a (R, T), W (R, d, d) -> da, dW."""
+        """Gradients on n samples, one draw for each of R runs: a (R, T), W (R, d, d) -> da, dW.
+
+        Raises InputError for types of a and W that differ.
+        """
         check_generator("rng", rng)
         check_count("n", n)
         check_floats("a", a, (None, self.length))

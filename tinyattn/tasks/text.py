@@ -53,6 +53,7 @@ class Corpus(Task):
 
     @functools.cached_property
     def counts(self):
+        """How often each word stands in the text, (vocab,)."""
         return np.bincount(self.ids, minlength=len(self.words))
 
     @functools.cached_property
@@ -61,16 +62,23 @@ class Corpus(Task):
 
     @property
     def vocab(self):
+        """Words that are told apart, the unknown one included."""
         return len(self.words)
 
     def id(self, word: str) -> int:
-        """The id of a word, which must be in the vocabulary."""
+        """The id of a word, which must be in the vocabulary.
+
+        Raises InputError for a word that is not kept.
+        """
         if not isinstance(word, str) or word not in self._number:
             raise InputError(f"word: expected one of the {self.vocab} in the vocabulary, got {word!r}")
         return self._number[word]
 
     def sample(self, rng: np.random.Generator, n: int, length: int) -> np.ndarray:
-        """n stretches of the text from places drawn at random: ids (n, length)."""
+        """n stretches of the text from places drawn at random: ids (n, length).
+
+        Raises InputError for a length beyond the text.
+        """
         check_generator("rng", rng)
         check_count("n", n)
         if check_count("length", length) > len(self.ids):
@@ -79,7 +87,10 @@ class Corpus(Task):
         return self.ids[starts[:, None] + np.arange(length)]
 
     def hold_out(self, share: float) -> tuple["Corpus", "Corpus"]:
-        """Split off the last `share` of the text: two corpora with the same vocabulary."""
+        """Split off the last `share` of the text: two corpora with the same vocabulary.
+
+        Raises InputError for a share that leaves nothing.
+        """
         check_number("share", share, above=0, below=1)
         at = round(len(self.ids) * (1 - share))
         if not 0 < at < len(self.ids):
@@ -103,6 +114,8 @@ def words(path: str | Path, form: str = "auto") -> list[str]:
     form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories",
           stories between lines <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last
           two are split into lower-case words and signs.
+
+    Raises InputError for what is no file of text in UTF-8.
     """
     check_choice("form", form, FORMATS)
     try:
@@ -140,7 +153,10 @@ def split(content: str, form: str = "auto") -> list[str]:
 
 
 def from_words(words: Sequence[str], vocab: int) -> Corpus:
-    """A Corpus of the vocab - 1 most frequent of these words (first come first among equals) and <unk>."""
+    """A Corpus of the vocab - 1 most frequent of these words (first come first among equals) and <unk>.
+
+    Raises InputError for an empty list.
+    """
     if isinstance(words, str) or not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
         raise InputError(f"words: expected a list of words, got {shown(words)}")
     counts = collections.Counter(words)

@@ -1,7 +1,8 @@
 """Run a trial from the shell: python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5
 
 Every setting of the trial is a flag. Writes results.json and the trial's picture into --out. Ctrl-C
-finishes the step and keeps the run; the same command with --resume goes on.
+finishes the step and keeps the run; the same command with --resume goes on. With --scheduler
+ADDRESS the runs go to a cluster of dask's that runs already, and what has finished is kept there.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from ..checkpoint import Checkpoint
 from ..errors import CommandLine, InputError, check_count
 from ..kept import check_writable, plain, write_whole
 from ..progress import Interrupted
+from ..sweep import sweep
 from ..train import Diverged
 from .ladder import LadderTrial
 from .location import LocationTrial
@@ -35,15 +37,19 @@ TRIALS = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTria
 TRIALS |= {"text": TextTrial}
 
 
+class Failed(RuntimeError):
+    """Some run of a cluster ended with an error."""
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 1 for a run that diverged, 2 for bad input, 130 after Ctrl-C."""
+    """Run the command line; return 0, or 1 for a run that diverged or failed, 2 for bad input, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = vars(_parser().parse_args(arguments))
     kind = TRIALS[options.pop("trial")]
-    frame = {name: options.pop(name) for name in ("seeds", "out", "resume")}
+    frame = {name: options.pop(name) for name in ("seeds", "out", "resume", "scheduler")}
     try:
         _run(kind, {name: value for name, value in options.items() if value is not None}, **frame)
-    except (InputError, Diverged) as error:
+    except (InputError, Diverged, Failed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt as error:
@@ -53,17 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(kind, settings, seeds, out, resume):
+def _run(kind, settings, seeds, out, resume, scheduler):
     trial = kind(**settings)
     check_count("--seeds", seeds)
     check_writable("--out", out)
-    pool = ThreadPoolExecutor(os.cpu_count()) if trial.backend().name == "cpu" else contextlib.nullcontext()
-    results = {}
-    with pool as threads:
-        for seed in range(trial.seed, trial.seed + seeds):
-            kept = Checkpoint(out / f"seed_{seed}.npz", resume=resume)
-            one = dataclasses.replace(trial, seed=seed)
-            results[seed] = one.run(checkpoint=kept, title=f"seed {seed}", map=threads.map if threads else map)
+    trials = {seed: dataclasses.replace(trial, seed=seed) for seed in range(trial.seed, trial.seed + seeds)}
+    results = _here(trials, out, resume) if scheduler is None else _there(trials, settings, out, resume, scheduler)
     settings = {**trial.settings, "device": trial.backend().name}  # where "auto" has led
     record = {"trial": kind.__name__, "settings": settings, "tinyattn": __version__, "seeds": results}
     text = json.dumps(plain("results", record)) + "\n"
@@ -77,9 +78,42 @@ def _run(kind, settings, seeds, out, resume):
     from .. import plot
     from . import figures
 
-    matplotlib.rcParams.update(plot.STYLE)
+    plot.use()
     figures.draw(trial, results).savefig(out / "figure.png")
     print(f"figure: {out / 'figure.png'}\nresults: {out / 'results.json'}")
+
+
+def _here(trials, out, resume):
+    """Results of one trial after the other, with a checkpoint for each."""
+    results = {}
+    cpu = next(iter(trials.values())).backend().name == "cpu"
+    with ThreadPoolExecutor(os.cpu_count()) if cpu else contextlib.nullcontext() as threads:
+        for seed, trial in trials.items():
+            kept = Checkpoint(out / f"seed_{seed}.npz", resume=resume)
+            results[seed] = trial.run(checkpoint=kept, title=f"seed {seed}", map=threads.map if threads else map)
+    return results
+
+
+def _there(trials, settings, out, resume, scheduler):
+    """Results of all trials from the workers of a running cluster; what has finished is kept in out/sweep."""
+    if resume:
+        raise InputError("--resume: expected none with --scheduler, which goes on by itself, got one")
+    try:
+        from dask.distributed import Client
+    except ImportError:
+        raise InputError('--scheduler: expected the package distributed, got none: pip install -e ".[cluster]"') from None
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--scheduler: expected the address of a running scheduler, got {scheduler!r}: {error}") from None
+    run = sys.modules[type(next(iter(trials.values()))).__module__].run
+    points = [{**settings, "seed": seed} for seed in trials]
+    with client:
+        outcomes = sweep(run, points, map=client.get_executor().map, folder=out / "sweep", title="runs")
+    failed = [f"seed {outcome.settings['seed']}: {outcome.error}" for outcome in outcomes if outcome.error]
+    if failed:
+        raise Failed("; ".join(failed))
+    return {outcome.settings["seed"]: outcome.result for outcome in outcomes}
 
 
 def _short(value):
@@ -102,6 +136,7 @@ def _parser():
         command.add_argument("--seeds", type=int, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
         command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the picture")
         command.add_argument("--resume", action="store_true", help="go on from the checkpoints in that folder")
+        command.add_argument("--scheduler", metavar="ADDRESS", help="run on the workers of a dask cluster, tcp://HOST:PORT")
         hints = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):
             flag = f"--{field.name.replace('_', '-')}"

@@ -62,8 +62,7 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
         for i, moment in enumerate(moments):
             ax = fig.add_subplot(grid[1, 3 * i : 3 * i + 3])
             plot.heads_map(ax, mine["maps"][moment], f"step {step[moment]}", first_query=trial.network.first_query)
-            if i == 0:
-                ax.set_ylabel("query position\n(the heads' colours;\ngrey: alike)")
+            ax.set_ylabel("" if i else "query position\n(the heads' colours;\ngrey: alike)")
     for k in range(h):
         ax = fig.add_subplot(grid[-1, k * 9 // h : (k + 1) * 9 // h])
         for j in range(H):

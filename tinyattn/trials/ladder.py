@@ -102,6 +102,7 @@ class LadderTrial(Trial):
 
     @functools.cached_property
     def chain(self):
+        """The chain, drawn by the seed."""
         weights = tuple(self.lag_weights) if isinstance(self.lag_weights, list) else self.lag_weights
         return markov.draw_chain(self.generators()[0], self.vocab, self.spans, stride=self.stride, importance=self.importance,
                                  reverse=self.reverse, lag_weights=weights)  # fmt: skip
@@ -113,6 +114,7 @@ class LadderTrial(Trial):
 
     @functools.cached_property
     def network(self):
+        """The model that is trained."""
         first = self.chain.order - 1
         if self.model == "full":
             return Transformer(self.vocab, self.length - 1, heads=self.heads, first_query=first)
@@ -121,6 +123,7 @@ class LadderTrial(Trial):
 
     @functools.cached_property
     def stepper(self):
+        """The optimiser."""
         return SGD(self.lr, momentum=0.9) if self.optimizer == "sgd" else AdamW(self.lr)
 
     def batches(self, device, for_data, for_drops):

@@ -66,19 +66,22 @@ class LocationTrial(Trial):
 
     @functools.cached_property
     def network(self) -> Transformer:
+        """The model that is trained."""
         return Transformer(self.width + 1, self.length, self.model_width, self.heads, self.hidden, first_query=self.length - 1,
                            depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
                            scale=1 / math.sqrt(self.model_width))  # fmt: skip
 
     @functools.cached_property
     def stepper(self):
+        """The optimiser."""
         return AdamW(self.lr, decay=0.0) if self.optimizer == "adam" else SGD(self.lr)
 
     def draw_task(self, rng: np.random.Generator) -> regression.SingleLocation:
+        """The task, drawn by rng."""
         return regression.draw_task(rng, self.length, self.width, self.places, self.p)
 
     def read(self, x: np.ndarray, target: np.ndarray, device: Backend) -> tuple[Any, Any]:
-        """What the network reads of marked samples, and its target, on the device."""
+        """What the network reads of marked samples x (n, T, d + 1), and its target (n, d), on the device."""
         x = x if self.marker else x * (np.arange(self.width + 1) < self.width)
         return device.put(x, "float32"), device.put(target[:, None], "float32")
 

@@ -91,16 +91,19 @@ class RecallTrial(Trial):
 
     @functools.cached_property
     def task(self) -> AssociativeRecall:
+        """The task, with its repetitions."""
         return AssociativeRecall(self.pairs, self.vocab, self.repeats, self.p)
 
     @functools.cached_property
     def network(self) -> Transformer:
+        """The model that is trained."""
         T, read = self.task.length, 2 * self.vocab if self.previous else self.vocab
         return Transformer(read, T, self.width, self.heads, hidden=0, first_query=T - 1, depth=self.depth, norm=False,
                            outputs=self.vocab, scale=self.scale)  # fmt: skip
 
     @functools.cached_property
     def optimizer(self):
+        """The optimiser."""
         return AdamW(self.lr, decay=0.0)
 
     def repetition(self, losses: Any) -> float:
@@ -181,7 +184,7 @@ class RecallProbe:
         return found
 
     def judge(self, params: Params, sequences: np.ndarray) -> tuple[float, float, Any]:
-        """Accuracy and loss on sequences, and the cache of the forward pass."""
+        """Accuracy and loss on sequences (n, length + 1), and the cache of the forward pass."""
         x, answers = self.trial.read(sequences, self.device)
         logits, cache = self.trial.network.forward(params, x)
         loss, _ = cross_entropy_forward(logits, answers)

@@ -74,16 +74,19 @@ class RegressionTrial(Trial):
 
     @functools.cached_property
     def chain(self):
+        """The chain, drawn by the seed."""
         blocks = [[lag] for lag in self.lags]
         rng = np.random.default_rng(self.seed)
         return markov.draw_chain(rng, self.vocab, blocks=blocks, importance=self.importance, matrices="frobenius")
 
     @functools.cached_property
     def stepper(self):
+        """The optimiser."""
         return SGD(self.lr)
 
     @functools.cached_property
     def network(self) -> MinimalModel:
+        """The model that is trained."""
         return MinimalModel(self.vocab, self.length, self.heads, self.length - 1, query_scale=0.0, value_scale=0.0)
 
     @functools.cached_property

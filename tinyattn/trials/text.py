@@ -86,10 +86,12 @@ class TextTrial(Trial):
 
     @functools.cached_property
     def content(self) -> list[str]:
+        """The text, word by word."""
         return words.stories(self.generators()[0], 4000) if self.text is None else words.words(self.text)
 
     @functools.cached_property
     def corpus(self) -> words.Corpus:
+        """The text as ids of the words kept."""
         return words.from_words(self.content, check_count("vocab", self.vocab, 2))
 
     @functools.cached_property
@@ -103,10 +105,12 @@ class TextTrial(Trial):
 
     @functools.cached_property
     def network(self) -> EmbeddingModel:
+        """The model that is trained."""
         return EmbeddingModel(self.corpus.vocab, self.width, first_query=0, scale=self.scale)
 
     @functools.cached_property
     def stepper(self):
+        """The optimiser."""
         return SGD(self.lr, self.momentum)
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
@@ -165,7 +169,7 @@ class TextTrial(Trial):
         return self.trained(loss, params, batches, self.stepper, look, checkpoint=checkpoint, title=title, clip=1.0)
 
     def look(self, counts: np.ndarray, params: Params) -> dict[str, Any]:
-        """In a long text word w looks at word k in proportion to count_k exp(Phi_wk): attention without noise of sampling."""
+        """In a long text word w looks at k in proportion to count_k exp(Phi_wk): attention (followed, vocab), no sampling."""
         W0, W_Q, W_K = (to_numpy(params[key]).astype(float) for key in ("W0", "W_Q", "W_K"))
         scores = W0[self.followed] @ W_Q @ (W0 @ W_K).T
         with np.errstate(divide="ignore"):

@@ -41,7 +41,10 @@ class Trial:
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Self:
-        """The trial with these settings, a dict as JSON holds it, and defaults for the rest."""
+        """The trial with these settings, a dict as JSON holds it, and defaults for the rest.
+
+        Raises InputError for settings that the trial does not have.
+        """
         known = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(settings, dict):
             raise InputError(f"settings: expected a dict, got {shown(settings)}")
@@ -81,9 +84,10 @@ class Trial:
         raise NotImplementedError
 
     def backend(self) -> backend.Backend:
+        """Where it computes."""
         return backend.get(self.device)
 
 
 def first_step(steps: np.ndarray, holds: np.ndarray) -> int | None:
-    """The first step at which it holds, or None."""
+    """The first of steps (n,) at which holds (n,) is true, or None."""
     return int(steps[holds.argmax()]) if holds.any() else None

@@ -1,0 +1,59 @@
+"""What stands in the place of use: every public function says what it takes, in which shapes, and what it refuses."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+
+import pytest
+
+import tinyattn
+
+SHAPE = r"\(\.\.\.|\([\w*+ -]+,[^)]*\)|0-d"  # (..., D), (B, T), (n,) or a number of no axes
+
+
+def public():
+    """{name: function} of every function, method and property of the library without a leading underscore."""
+    found = {}
+    for info in pkgutil.walk_packages(tinyattn.__path__, "tinyattn."):
+        if info.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(info.name)
+        for name, thing in vars(module).items():
+            if name.startswith("_") or getattr(thing, "__module__", None) != info.name:
+                continue
+            if inspect.isfunction(thing):
+                found[f"{info.name}.{name}"] = thing
+            for part, of in vars(thing).items() if inspect.isclass(thing) else ():
+                of = getattr(of, "fget", None) or getattr(of, "func", None) or getattr(of, "__func__", of)
+                if inspect.isfunction(of) and not part.startswith("_") and of.__module__ == info.name:
+                    found[f"{info.name}.{name}.{part}"] = of
+    return found
+
+
+FUNCTIONS = public()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_public_function_says_what_its_user_has_to_know(name):
+    function = FUNCTIONS[name]
+    said = inspect.getdoc(function)
+    assert said, f"{name}: add a docstring: what it returns, shapes, units, errors, and whose idea it is"
+    kinds = " ".join(str(kind) for kind in function.__annotations__.values())
+    if re.search(r"Array|ndarray", kinds):
+        assert re.search(SHAPE, said), f"{name}: add the shapes of its arrays to its docstring, such as (..., T, S)"
+    raised = {
+        node.exc.func.id
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function))))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+    }
+    if raised:
+        assert re.search("Raises|Error", said), f"{name}: add to its docstring when it raises {', '.join(sorted(raised))}"
+
+
+def test_models_tell_where_the_attention_is():
+    for name, function in FUNCTIONS.items():
+        if name.startswith("tinyattn.models.") and name.endswith(".forward") and "Toy" not in name:
+            assert "cache.attention" in inspect.getdoc(function), f"{name}: say that cache.attention holds the maps"
