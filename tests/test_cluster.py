@@ -2,6 +2,7 @@
 
 README's lines are those that run here."""
 
+import json
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from tinyattn import sweep, trials
 
 ROOT = Path(__file__).parent.parent
 RECALL = [dict(pairs=2, vocab=6, width=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)]
-LOCATION = [dict(length=6, width=4, hidden=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)]
+LOCATION = [dict(length=6, width=4, model_width=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)]
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +75,19 @@ def test_readmes_lines_run_on_the_cluster(cluster, tmp_path, monkeypatch):
 
 def test_the_command_line_sends_its_runs_there(cluster, tmp_path):
     words = "recall --pairs 2 --vocab 6 --width 16 --batch 16 --steps 20 --judged 32 --seeds 3".split()
-    run = lambda *more: subprocess.run([sys.executable, "-m", "tinyattn.trials", *words, *more], cwd=tmp_path, capture_output=True,
-                                       text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(*more):
+        command = [sys.executable, "-m", "tinyattn.trials", *words, *more]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+
     there = run("--scheduler", cluster.scheduler_address, "--out", "there")
     assert there.returncode == 0, there.stderr
     assert run("--out", "here").returncode == 0
-    first = lambda name: [line for line in (tmp_path / name / "results.json").read_text().split('"seeds"')[1:]]
-    assert first("there") == first("here") and len(list((tmp_path / "there" / "sweep").glob("*.json"))) == 3
+    seeds = [json.loads((tmp_path / name / "results.json").read_text())["seeds"] for name in ("there", "here")]
+    assert seeds[0] == seeds[1] and len(list((tmp_path / "there" / "sweep").glob("*.json"))) == 3
     gone = run("--scheduler", "tcp://127.0.0.1:9", "--out", "gone")
     assert gone.returncode == 2 and gone.stderr.startswith("error: --scheduler: expected the address of a running scheduler")
     assert gone.stderr.count("\n") == 1
-    assert (
-        "expected none with --scheduler" in run("--scheduler", cluster.scheduler_address, "--resume", "--out", "there").stderr
-    )
+    again = run("--scheduler", cluster.scheduler_address, "--resume", "--out", "there")
+    assert again.returncode == 2 and "--resume: expected none with --scheduler" in again.stderr

@@ -75,7 +75,8 @@ def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float 
     """Gradient of the scalar f at x, entry by entry: (f(x + h e_i) - f(x - h e_i)) / 2h, in the precision of x.
 
     f sees copies of x (...). Returns an array (...), shaped like x. The error is of order h^2 + 1e-16/h, so
-    h is 1e-5. In float32 it is h^2 + 1e-7/h, three digits at best, and you must give h.
+    h is 1e-5. In float32 it is h^2 + 1e-7/h, three digits at best, and you must give h; InputError
+    without it, and for arrays that are not NumPy's.
     """
     check_function("f", f, "a function of x")
     if not isinstance(check_floats("x", x), np.ndarray):

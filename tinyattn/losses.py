@@ -38,6 +38,8 @@ def pair_loss(model: Any, error: tuple[Callable[..., Any], Callable[..., Any]]) 
 
     error: a pair, forward(out, target) -> number, cache and backward(dnumber, cache) -> dout:
            CROSS_ENTROPY for targets that are ids, SQUARED_ERROR for vectors, or one of your own.
+
+    The loss raises InputError for a batch that is no pair.
     """
     value_and_grads = _of_model(model, error)
 
