@@ -4,8 +4,11 @@ the reference, and numbers of equations that lead to the code that cites them, a
 import ast
 import functools
 import inspect
+import os
 import re
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -40,6 +43,39 @@ def read_lesson(text):
         elif "run.compare(" in cell.source:
             cell.metadata["tags"] = ["hide-input"]
     return notebook
+
+
+def run_side_by_side(app, env, docnames):
+    """Run the lessons that are to be read and are not kept yet, one on each core, and keep them.
+
+    What fails here is left to MyST-NB, which runs it again and says where.
+    """
+    if app.config.nb_execution_mode != "cache":
+        return
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+    from jupyter_cache.executors.utils import single_nb_execution
+
+    cache, missing = get_cache(env.mystnb_config.execution_cache_path), {}
+    for path in (HERE / f"{name}.py" for name in docnames):
+        if path.exists():
+            notebook = read_lesson(path.read_text(encoding="utf-8"))
+            try:
+                cache.match_cache_notebook(notebook)
+            except KeyError:
+                missing[path] = notebook
+
+    def execute(notebook):
+        with tempfile.TemporaryDirectory() as folder:
+            return single_nb_execution(notebook, folder, app.config.nb_execution_timeout, False)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, result in zip(missing, pool.map(execute, missing.values())):
+            if result.err is None:
+                bundle = CacheBundleIn(
+                    result.nb, str(path), data={"execution_seconds": result.time}
+                )
+                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
 # ---- the glossary
@@ -202,5 +238,6 @@ def _link_source(body):
 def setup(app):
     app.connect("autodoc-process-docstring", as_it_stands)
     app.connect("source-read", to_pages)
+    app.connect("env-before-read-docs", run_side_by_side)
     app.connect("autodoc-skip-member", without_fields)
     app.connect("html-page-context", link_equations)
