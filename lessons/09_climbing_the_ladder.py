@@ -69,9 +69,9 @@ run.page(run.draw.page(runs), "player")
 # A curve that rises is no fault: the network moves *away* from the teacher of one block
 # because it knows more than that teacher.
 #
-# At the end look at what the heads write (lower right: the cosine with each A_k). Head
-# 2 writes A₃, and where it still looks at block 1, with a quarter of its attention,
-# that is wrong; head 3, which sits there, takes it back: it writes −0.12 of A₃.
+# At the end look at what the heads write (lower right: the cosine with each A_k). The
+# head of block 3 still gives block 1 a quarter of its attention, and there what it
+# writes is wrong; the head of block 1 takes it back: it writes about −0.1 of A₃.
 
 # %%
 at, kl, left = np.array(found["step"]), np.array(found["kl"]), found["stage_steps"]

@@ -94,7 +94,9 @@ def opening(path):
 
 def gallery(kept):
     """Question, pictures and numbers of every lesson, as Markdown."""
-    parts = [f"Full runs on {kept['machine']}; `run_all.py` refreshes what stands here.\n"]
+    parts = [
+        f"Full runs on {kept['machine']}; `run_all.py` refreshes what stands here (times are those of one run; machines differ by a factor of two).\n"
+    ]
     for path in LESSONS:
         title, question = opening(path)
         stem, found = path.stem[:2], kept["lessons"].get(path.stem)
