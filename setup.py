@@ -22,6 +22,15 @@ setup(
         "gpu-cuda13": ["cupy-cuda13x[ctk]"],
         "cluster": ["distributed==2026.8.0"],
         "book": BOOK,
-        "test": ["pytest==9.2.0", "scipy", "mypy==2.4.1", "ruff==0.17.6", "selenium==4.51.0", "distributed==2026.8.0", *BOOK],
+        "test": [
+            "pytest==9.2.0",
+            "scipy",
+            "mypy==2.4.1",
+            "ruff==0.17.6",
+            "selenium==4.51.0",
+            "pytest-xdist==3.8.0",
+            "distributed==2026.8.0",
+            *BOOK,
+        ],
     },
 )

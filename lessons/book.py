@@ -4,6 +4,7 @@ the reference, and numbers of equations that lead to the code that cites them, a
 import ast
 import functools
 import inspect
+import logging
 import os
 import re
 import sys
@@ -65,9 +66,12 @@ def run_side_by_side(app, env, docnames):
             except KeyError:
                 missing[path] = notebook
 
+    logging.getLogger("traitlets").setLevel(logging.WARNING)  # else a line for each lesson
+
     def execute(notebook):
         with tempfile.TemporaryDirectory() as folder:
-            return single_nb_execution(notebook, folder, app.config.nb_execution_timeout, False)
+            longest = app.config.nb_execution_timeout
+            return single_nb_execution(notebook, folder, longest, False)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, result in zip(missing, pool.map(execute, missing.values())):

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib
@@ -51,39 +50,6 @@ def test_a_lesson_runs_quickly_and_its_claims_hold(lesson, quick_runs):
 def test_all_lessons_were_run(quick_runs):
     done, _ = quick_runs
     assert done.returncode == 0 and done.stderr == "" and f"{len(LESSONS)} of {len(LESSONS)} lessons" in done.stdout
-
-
-RUN_NOTEBOOK = """
-import sys, jupytext, nbclient
-notebook = jupytext.read(sys.argv[1])
-nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
-outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-print(sum("image/png" in output.get("data", {}) for output in outputs), "pictures")
-print(*(output["text"] for output in outputs if output.get("name") == "stderr"))
-"""
-
-
-@pytest.fixture(scope="module")
-def notebooks(tmp_path_factory):
-    """All lessons as notebooks, quick, as jupytext and nbclient run them, one on each core."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYATTN_QUICK": "1", "TINYATTN_DEVICE": ""}
-    env.pop("MPLBACKEND", None)
-
-    def execute(path):
-        folder = tmp_path_factory.mktemp("notebook")
-        return subprocess.run([sys.executable, "-c", RUN_NOTEBOOK, str(path)], cwd=folder, env=env, capture_output=True,
-                              text=True, encoding="utf-8")  # fmt: skip
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(LESSONS, pool.map(execute, LESSONS)))
-
-
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_a_lesson_runs_as_a_notebook_and_shows_its_pictures(lesson, notebooks):
-    done = notebooks[lesson]
-    assert done.returncode == 0, done.stderr
-    pictures, *in_red = done.stdout.split("\n", 1)
-    assert int(pictures.split()[0]) >= 1 and not in_red[0].strip(), in_red
 
 
 # Those of the others that train do it in trials, whose own tests run them on the stand-in.

@@ -1,10 +1,13 @@
 """The shape of the project: what depends on what, what is shipped, and what README promises."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import tinyattn
 
@@ -84,9 +87,50 @@ def test_readme_and_lessons_agree():
         assert (ROOT / path).exists(), f"README points to {path}, which is not there"
 
 
-def test_the_gradient_check_in_readme_runs():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code, shown = re.search(r"```python\n(import numpy.*?)```.*?```text\n(.*?)```", readme, re.S).groups()
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```(.*?)(?=\n## |```sh|```python)", README, re.S)  # code, and the text that follows
+
+
+@pytest.mark.parametrize("code, after", BLOCKS, ids=[str(i) for i in range(len(BLOCKS))])
+def test_a_block_of_readme_runs(code, after, tmp_path):
+    """As it stands, in an empty folder; those for dask run in test_cluster."""
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12, "at most 12 lines"
+    if "dask" in code:
+        return
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    assert [line.split()[:2] for line in shown.splitlines()] == [line.split()[:2] for line in done.stdout.splitlines()]
+    shown = re.search(r"```text\n(.*?)```", after, re.S)
+    if shown:  # the last digits are the machine's
+        assert [line.split()[:2] for line in shown[1].splitlines()] == [line.split()[:2] for line in done.stdout.splitlines()]
+    if "savefig" in code:
+        assert list(tmp_path.glob("*.png"))
+
+
+def test_readme_lists_every_file_of_the_library():
+    for path in sorted((ROOT / "tinyattn").rglob("*.py")):
+        folder = path.parent.relative_to(ROOT).as_posix()
+        if not path.stem.startswith("_") and f"{folder}/__init__.py" not in README:
+            assert f"{folder}/{path.name}" in README, f"README.md: add {folder}/{path.name} to the table of the library"
+
+
+def test_every_pair_has_its_derivation_above_it():
+    """A comment with numbered equations between the pair before and this one; and code that cites each of them."""
+    for name in ("ops", "attention"):
+        lines = (ROOT / "tinyattn" / f"{name}.py").read_text(encoding="utf-8").splitlines()
+        begins = {line.split("(")[0].removeprefix("def "): i for i, line in enumerate(lines) if line.startswith("def ")}
+        for pair in (found.removesuffix("_backward") for found in begins if found.endswith("_backward")):
+            start, end = begins[f"{pair}_forward"], begins[f"{pair}_backward"]
+            before = max((i for found, i in begins.items() if found.endswith("_backward") and i < start), default=0)
+            comments = "\n".join(line for line in lines[before:start] if line.startswith("#"))
+            told = f"tinyattn/{name}.py: add the derivation of {pair} as a comment above {pair}_forward"
+            equations = set(re.findall(r"\((\d+)\)  ", comments))
+            assert equations, f"{told}, its equations numbered (1), (2), ..."
+            stop = min((i for i in begins.values() if i > end), default=len(lines))
+            code = [line for line in lines[start:stop] if "# " in line and not line.startswith("#")]
+            cited = set(re.findall(r"\((\d+)\)", "\n".join(line.split("# ")[-1] for line in code)))
+            assert cited, f"tinyattn/{name}.py: let the lines of {pair}_forward and {pair}_backward cite {sorted(equations)}"
+            assert cited <= equations, (
+                f"tinyattn/{name}.py: {pair} cites {sorted(cited - equations)}, which its derivation lacks"
+            )

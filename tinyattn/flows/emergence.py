@@ -222,9 +222,8 @@ class ThreeNumbers:
 
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 3)."""
-        w, v, Delta = self.split(y)
+        (w, v, Delta), (g, h) = self.split(y), self._moments(self.p)
         A = self._attention(Delta)
-        g, h = self._moments(self.p)
         miss_w, miss_v, others = g * (A * w - (self.d - 1) ** 0.5), h * (A * v - 1), self.d * (self.T - 1)
         dw = -(A * miss_w + (1 - A) ** 2 * w / others)  # (3)
         dv = -(A * miss_v + (1 - A) ** 2 * v / others)  # (4)
@@ -239,7 +238,9 @@ class ThreeNumbers:
         """The loss on samples without repetition, (...)."""
         return self._loss(y, 0.0)
 
-    attention = TwoNumbers.attention
+    def attention(self, y: Array) -> Array:
+        """A, the attention on the relevant place, (...)."""
+        return self._attention(self.split(y)[-1])
 
     def _attention(self, Delta):
         return 1 / ((self.T - 1) * namespace(Delta).exp(-Delta) + 1)
@@ -279,9 +280,8 @@ class ThreeNumbers:
         return (1 - p) / self.d, p + (1 - p) / self.d  # (1)
 
     def _loss(self, y, p):
-        w, v, Delta = self.split(y)
+        (w, v, Delta), (g, h) = self.split(y), self._moments(p)
         A = self._attention(Delta)
-        g, h = self._moments(p)
         noise = (1 - A) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
         return (h * (A * v - 1) ** 2 + g * (A * w - (self.d - 1) ** 0.5) ** 2 + noise) / 2  # (2)
 
