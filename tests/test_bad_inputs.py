@@ -46,7 +46,7 @@ from tinyattn.errors import InputError
 from tinyattn.flows import emergence, factorization, focus_dilution
 from tinyattn.tasks import markov, recall, regression, text
 
-SECONDS = 5  # a call that takes longer hangs
+SECONDS = 20  # a call that takes longer hangs; a busy machine answers in a few
 FOLDER = tempfile.TemporaryDirectory()
 HERE = Path(FOLDER.name)
 LEFT_OUT = {  # the start of a dotted name: why nothing is tried
