@@ -7,7 +7,7 @@
 # yours is right?
 #
 # **You see** three scores worked out digit by digit, on paper and on screen; how a
-# gradient is checked; and what each mistake in one looks like. **Takes** 2 seconds.
+# gradient is checked; and what each mistake in one looks like. **Takes** 4 seconds.
 
 # %%
 import math

@@ -7,7 +7,7 @@
 # head find that out?
 #
 # **You see** the gradient point at lag 3 before any attention has moved; the map settle
-# there; the loss fall to what the chain itself leaves open. **Takes** 6 seconds.
+# there; the loss fall to what the chain itself leaves open. **Takes** 15 seconds.
 
 # %%
 import numpy as np

@@ -6,7 +6,7 @@
 # **Question.** What does gradient descent follow, and why does it wait?
 #
 # **You see** one hill walked down in two ways, a place where nothing moves and nothing
-# is solved, and how long a step may be. **Takes** 1 second.
+# is solved, and how long a step may be. **Takes** 3 seconds.
 
 # %%
 import numpy as np

@@ -7,7 +7,7 @@
 # learns within a few hundred. Why, and when?
 #
 # **You see** the plateau as a race of two numbers, its end in closed form, and a real
-# layer under SGD following the curve. **Takes** 20 seconds.
+# layer under SGD following the curve. **Takes** 30 seconds.
 
 # %%
 import itertools
@@ -137,8 +137,8 @@ settings = dict(tokens=TOKENS, width=WIDTH, seeds=SEEDS, batch=32, lr=1.0)
 run.finish(settings, plateau=length, closed_form=closed_form, gap=gap, crossings=crossings)
 
 # %% [markdown]
-# They do: the mean of all runs stays within a few hundredths of the starting loss.
-# (The reference figures are our own, computed once by other code.)
+# They do: the mean of all runs stays within a few hundredths of the starting loss. (The
+# reference figures are our own, computed once by other code.)
 #
 # ## Exercises
 #

@@ -7,7 +7,7 @@
 # their size d, and on repetition?
 #
 # **You see** √d T for the plateau; a gain of B from a token that stands at B places, or
-# only of √B, by how it is scored. **Takes** 4 seconds.
+# only of √B, by how it is scored. **Takes** 8 seconds.
 
 # %%
 import numpy as np

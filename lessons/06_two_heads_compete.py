@@ -7,7 +7,7 @@
 # all first learn the same thing?
 #
 # **You see** two heads and two features, worked on paper; both heads on the same
-# feature; and what parts them: not noise they share. **Takes** 5 seconds.
+# feature; and what parts them: not noise they share. **Takes** 10 seconds.
 
 # %%
 import numpy as np

@@ -6,7 +6,7 @@
 # **Question.** Two heads differ by ε at the start. Which leaves the crowd, and when?
 #
 # **You see** the rate at which heads part fall while they wait; the wait grow with the
-# square of ln(1/ε); the head that will leave, named long before. **Takes** 10 seconds.
+# square of ln(1/ε); the head that will leave, named long before. **Takes** 20 seconds.
 
 # %%
 import numpy as np

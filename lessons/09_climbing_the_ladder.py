@@ -8,7 +8,7 @@
 #
 # **You see** its distance to teachers that see one, two or all three blocks of the
 # past; where the heads look when they leave a stage; what each head writes at the end.
-# **Takes** 60 seconds; it goes on where it was interrupted, with `--resume`.
+# **Takes** 2 minutes; it goes on where it was interrupted, with `--resume`.
 
 # %%
 import dataclasses

@@ -6,7 +6,7 @@
 # **Question.** In one head, attention focuses, blurs and focuses again, and the loss
 # falls in steps. What drives the cycle?
 #
-# **You see** four stages on one axis of time, each with its cause. **Takes** 12
+# **You see** four stages on one axis of time, each with its cause. **Takes** 40
 # seconds.
 
 # %%

@@ -8,7 +8,7 @@
 #
 # **You see** each saddle left when foretold, and by the matrices in which its fastest
 # direction lies; and two quantities that cannot change, which tell a wrong run.
-# **Takes** 25 seconds.
+# **Takes** 40 seconds.
 
 # %%
 import os

@@ -8,7 +8,7 @@
 #
 # **You see** for words of high, middle and low frequency how spread their attention is,
 # and what they look at; and the same words in random order, where there are no turns.
-# **Takes** 2 minutes.
+# **Takes** 4 minutes.
 
 # %%
 import os

@@ -7,7 +7,7 @@
 # so that the second can answer 2?
 #
 # **You see** why one layer cannot; how two can, as a picture and in attention; and the
-# skill come in one snap. **Takes** 52 seconds; it goes on where it was interrupted.
+# skill come in one snap. **Takes** 2 minutes; it goes on where it was interrupted.
 
 # %%
 import os

@@ -8,7 +8,7 @@
 # lesson 14?
 #
 # **You see** repetition across samples bring it sooner; repetition in context bring
-# another skill first; and repetition that adapts. **Takes** 2 minutes; it goes on where
+# another skill first; and repetition that adapts. **Takes** 4 minutes; it goes on where
 # it was interrupted.
 
 # %%

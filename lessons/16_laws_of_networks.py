@@ -7,7 +7,7 @@
 # them in transformers?
 #
 # **You see** power laws of transformers: of tokens and their size, under Adam and under
-# SGD; of pairs and tokens in recall. **Takes** 2 minutes; it goes on where it stopped.
+# SGD; of pairs and tokens in recall. **Takes** 4 minutes; it goes on where it stopped.
 
 # %%
 import os
