@@ -22,7 +22,7 @@ from tinyattn import lesson, trials
 from tinyattn.tasks.recall import AssociativeRecall
 
 run = lesson.start("15_repetition_in_recall")
-PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 1400) if run.quick else (8, 32, 3, 3000)
+PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 900) if run.quick else (8, 32, 3, 3000)
 ACROSS, IN_CONTEXT = ([0.2], [2.0]) if run.quick else ([0.1, 0.2, 0.4, 0.6], [1.5, 2.0, 4.0])
 
 # %% [markdown]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tinyattn import sweep, trials
+from tinyattn.trials.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 RECALL = [dict(pairs=2, vocab=6, width=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)]
@@ -73,7 +74,7 @@ def test_readmes_lines_run_on_the_cluster(cluster, tmp_path, monkeypatch):
     names["client"].close()
 
 
-def test_the_command_line_sends_its_runs_there(cluster, tmp_path):
+def test_the_command_line_sends_its_runs_there(cluster, tmp_path, monkeypatch, capsys):
     words = "recall --pairs 2 --vocab 6 --width 16 --batch 16 --steps 20 --judged 32 --seeds 3".split()
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
@@ -86,8 +87,11 @@ def test_the_command_line_sends_its_runs_there(cluster, tmp_path):
     assert run("--out", "here").returncode == 0
     seeds = [json.loads((tmp_path / name / "results.json").read_text())["seeds"] for name in ("there", "here")]
     assert seeds[0] == seeds[1] and len(list((tmp_path / "there" / "sweep").glob("*.json"))) == 3
-    gone = run("--scheduler", "tcp://127.0.0.1:9", "--out", "gone")
-    assert gone.returncode == 2 and gone.stderr.startswith("error: --scheduler: expected the address of a running scheduler")
-    assert gone.stderr.count("\n") == 1
-    again = run("--scheduler", cluster.scheduler_address, "--resume", "--out", "there")
-    assert again.returncode == 2 and "--resume: expected none with --scheduler" in again.stderr
+    monkeypatch.chdir(tmp_path)
+    for more, said in (
+        (["--scheduler", "tcp://127.0.0.1:9"], "--scheduler: expected the address of a running scheduler"),
+        (["--scheduler", cluster.scheduler_address, "--resume"], "--resume: expected none with --scheduler"),
+    ):
+        assert main([*words, *more]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {said}")

@@ -65,7 +65,7 @@ def test_the_field_is_the_gradient_in_its_geometry(device, rng, geometry):
     np.testing.assert_allclose(flow.feature_loss(y), np.square(entries) / 2, rtol=1e-10)
 
 
-@pytest.mark.parametrize("heads", [2, 3, 4, 5])
+@pytest.mark.parametrize("heads", [2, 3, 5])
 def test_identical_heads_stay_identical_and_share_the_strongest_feature(heads):
     flow = target(M, 40, "simplex")
     solution = ode.integrate(flow, (0, 1e4), flow.start(heads, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[1e4])

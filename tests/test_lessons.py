@@ -166,18 +166,6 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path, flags, message):
     assert [path.name for path in tmp_path.iterdir() if path.name != "out"] == ["taken"]
 
 
-def test_a_long_lesson_continues_from_its_checkpoint(tmp_path):
-    lesson = next(path for path in LESSONS if path.stem.startswith("09"))
-    record = lambda: json.loads((tmp_path / "parts" / "results.json").read_text(encoding="utf-8"))
-    assert run(lesson, "--quick", "--out", "parts", folder=tmp_path).returncode == 0
-    whole = record()
-    done = run(lesson, "--quick", "--out", "parts", "--resume", folder=tmp_path)
-    assert done.returncode == 0 and "goes on from step 700" in done.stdout
-    assert all(record()[name] == whole[name] for name in ("final_kl", "kl_argmin_steps", "own_mass"))
-    done = run(lesson, "--quick", "--out", "parts", "--seed", 1, "--resume", folder=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("error: resume: expected seed = 0, as in")
-
-
 def script(folder, body, name="tiny"):
     path = folder / f"{name}.py"
     path.write_text(f'from tinyattn import lesson\nrun = lesson.start("{name}")\n{body}')

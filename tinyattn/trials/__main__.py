@@ -103,7 +103,7 @@ def _there(trials, settings, out, resume, scheduler):
     except ImportError:
         raise InputError('--scheduler: expected the package distributed, got none: pip install -e ".[cluster]"') from None
     try:
-        client = Client(scheduler, timeout=10)
+        client = Client(scheduler, timeout=5)
     except (OSError, ValueError) as error:
         raise InputError(f"--scheduler: expected the address of a running scheduler, got {scheduler!r}: {error}") from None
     run = sys.modules[type(next(iter(trials.values()))).__module__].run
