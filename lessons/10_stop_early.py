@@ -14,7 +14,7 @@
 # %%
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: passes run in threads
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: runs stand side by side
 
 import numpy as np
 
@@ -51,11 +51,11 @@ else:
     settings = dict(held_out=1000, every=15, query_scale="xavier", value_scale="xavier")
     settings["spans"] = [4, 4, 4]  # blocks of four tokens; "xavier": the usual random start
     sets = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1650]]  # 0: a stream
-found = {}
-for draw, (sequences, batch, steps) in enumerate(sets):  # one chain, one start, other sequences
-    size = dict(sequences=sequences, batch=batch, steps=steps, draw=draw, chunk=100)
-    trial = trials.LadderTrial(**settings, **size, seed=run.options.seed, device=run.device.name)
-    found[sequences] = trial.run(map=run.map, title=f"{sequences or 'endless'} sequences")
+names, shared = ("sequences", "batch", "steps"), dict(chunk=100, seed=run.options.seed)
+points = [{**settings, **shared, **dict(zip(names, numbers)), "draw": draw}  # "draw": one chain
+          for draw, numbers in enumerate(sets)]  # and one start for all, other sequences for each
+results = run.sweep(trials.ladder.run, points, "sets of sequences")
+found = {point["sequences"]: result for point, result in zip(points, results)}
 
 paper = {} if run.quick else {600: (70, 1.33), 2000: (260, 0.81), 9000: (760, 0.09)}
 run.figure(run.draw.stop_early(found, paper), "stop_early")

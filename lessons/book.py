@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,7 +48,8 @@ def read_lesson(text):
 def run_side_by_side(app, env, docnames):
     """Run the lessons that are to be read and are not kept yet, one on each core, and keep them.
 
-    What fails here is left to MyST-NB, which runs it again and says where.
+    They run where the command was given, as scripts do: they write to out/ and take from it what
+    sweeps have kept there. What fails is left to MyST-NB, which runs it again and says where.
     """
     if app.config.nb_execution_mode != "cache":
         return
@@ -68,13 +68,13 @@ def run_side_by_side(app, env, docnames):
 
     logging.getLogger("traitlets").setLevel(logging.WARNING)  # else a line for each lesson
 
-    def execute(notebook):
-        with tempfile.TemporaryDirectory() as folder:
-            longest = app.config.nb_execution_timeout
-            return single_nb_execution(notebook, folder, longest, False)
-
+    here, longest = Path.cwd(), app.config.nb_execution_timeout
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for path, result in zip(missing, pool.map(execute, missing.values())):
+        runs = [
+            pool.submit(single_nb_execution, one, here, longest, False) for one in missing.values()
+        ]
+        for path, done in zip(missing, runs):
+            result = done.result()
             if result.err is None:
                 bundle = CacheBundleIn(
                     result.nb, str(path), data={"execution_seconds": result.time}

@@ -14,6 +14,7 @@ import strict_cupy
 
 
 def pytest_configure(config):
+    config.option.loadscopereorder = False  # side by side, files in the order of their names: the longest is among the first
     config.addinivalue_line("markers", "gpu: needs a GPU; TINYATTN_REQUIRE_GPU=1 turns its skipping into failure")
 
 

@@ -322,7 +322,9 @@ def add_trials():
     add(trials.LadderTrial, use=ran, **common, **small)
     small = dict(lags=(1,), importance=1.5, length=3, vocab=2, heads=1, tilt=0.125, whole=True)
     add(trials.RegressionTrial, use=ran, **{**common, "batch": 12}, **small)
-    small = dict(text=None, vocab=20, follow=("the",), width=2, scale=0.125, length=4, momentum=0.5, chunk=2, judged=4)
+    text = HERE / "boats.txt"
+    text.write_text("the boat , a kite . " * 100)
+    small = dict(text=str(text), vocab=6, follow=("the",), width=2, scale=0.125, length=4, momentum=0.5, chunk=2, judged=4)
     add(trials.TextTrial, use=lambda trial: trial.backend().name, **{**common, "steps": 4}, **small)
     for module, settings in [(trials.recall, {"batch": 2}), (trials.location, {"batch": 2}), (trials.ladder, {"batch": 2}),
                              (trials.regression, {"batch": 144})]:

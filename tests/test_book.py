@@ -1,6 +1,7 @@
-"""The book builds without a warning with every lesson run quickly, as a notebook; what is in it, and that every link leads
-somewhere."""
+"""Every lesson runs quickly, as a script, and then as a notebook in the book, which builds without a warning; what is in it,
+and that every link leads somewhere."""
 
+import json
 import os
 import re
 import subprocess
@@ -14,14 +15,44 @@ LESSONS = sorted(path.stem for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py"
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """The book, its lessons quick: {name: page}."""
-    out = tmp_path_factory.mktemp("book")
+def quick_runs(tmp_path_factory):
+    """All lessons with --quick, as run_all.py runs them: (what it said, the folder of their results)."""
+    folder = tmp_path_factory.mktemp("lessons")
+    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    command = [sys.executable, str(ROOT / "lessons" / "run_all.py"), "--quick"]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8")
+    return done, folder / "out"
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_runs_quickly_and_its_claims_hold(lesson, quick_runs):
+    done, out = quick_runs
+    line = next(line for line in done.stdout.splitlines() if line.startswith(lesson))
+    assert line.endswith("every claim holds"), line
+    results = json.loads((out / lesson / "results.json").read_text(encoding="utf-8"))
+    assert results["claims"] and all(results["claims"].values())
+    assert 1 <= len(results["rows"]) <= 6, "at most six rows of figures: the headline"
+    assert len(results["settings"]) > 3 and all(results["settings"].get(name, 1) for name in ("lr", "steps", "batch"))
+    assert results["seed"] == 0 and results["settings"]["quick"] and {"tinyattn", "numpy"} <= set(results["versions"])
+    assert {file.suffix for file in (out / lesson).iterdir() if file.is_file()} - {".npz", ".html"} == {".json", ".png"}
+    said = (out / "logs" / f"{lesson}.txt").read_text(encoding="utf-8")
+    assert re.search(r"\|\s+here\n", said), "the table is missing"
+
+
+def test_all_lessons_were_run(quick_runs):
+    done, _ = quick_runs
+    assert done.returncode == 0 and done.stderr == "" and f"{len(LESSONS)} of {len(LESSONS)} lessons" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def book(quick_runs):
+    """The book, its lessons quick and built where the scripts ran, whose sweeps it takes: {name: page}."""
+    out = quick_runs[1] / "book"
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYATTN_QUICK": "1", "TINYATTN_DEVICE": ""}
     env.pop("MPLBACKEND", None)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(out / "kept")]
     command += [str(ROOT / "lessons"), str(out / "html")]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=quick_runs[1].parent, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # -W: a warning is an error; kernels say a word of their own
     paths = [*(out / "html").glob("*.html"), *(out / "html" / "_modules" / "tinyattn").rglob("*.html")]
     return {path.relative_to(out / "html").with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in paths}

@@ -204,21 +204,7 @@ def test_a_wrong_command_is_one_line(tmp_path, words, message):
 
 
 def test_a_command_that_is_interrupted_goes_on(tmp_path):
-    words = [
-        "ladder",
-        "--vocab",
-        "6",
-        "--spans",
-        "1,1",
-        "--generated",
-        "6",
-        "--held-out",
-        "40",
-        "--batch",
-        "20",
-        "--steps",
-        "3000",
-    ]
+    words = "ladder --vocab 6 --spans 1,1 --generated 6 --held-out 40 --batch 20 --steps 3000".split()
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-m", "tinyattn.trials", *words], cwd=tmp_path, env=env, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
