@@ -89,7 +89,7 @@ run.page(run.draw.page(at, paths), "player")
 
 # %%
 named = 0
-draws = run.rng.spawn(5 if run.quick else 20)
+draws = run.rng.spawn(3 if run.quick else 20)
 for rng in draws:
     y0 = flow.near_uniform(rng, 2, 1e-6)
     found = ode.integrate(flow, (0, 3000), y0, events=solved, t_eval=[50.0], **precise)

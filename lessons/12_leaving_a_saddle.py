@@ -21,7 +21,7 @@ from tinyattn import lesson, ode
 from tinyattn.flows.focus_dilution import FocusDilution
 
 run = lesson.start("12_leaving_a_saddle")
-END, STEPS = (400.0, [0.2, 0.1]) if run.quick else (1000.0, [0.1, 0.05])
+END, STEPS = (400.0, [0.4, 0.2]) if run.quick else (1000.0, [0.1, 0.05])
 
 # %% [markdown]
 # ## 1. The linear flow

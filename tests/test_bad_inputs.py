@@ -319,7 +319,8 @@ def add_trials():
     small = dict(model="minimal", heads=2, query_scale=0.125, value_scale=0.125, vocab=4, spans=(1, 1), stride=1,
         lag_weights=(0.5,), importance=2.0, reverse=True, generated=3, sequences=4, draw=1, optimizer="sgd", chunk=2,
         held_out=4, maps=True)
-    add(trials.LadderTrial, use=ran, **common, **small)
+    brief = lambda trial: trial.run() if trial.steps < 9 else trial.settings  # by default 6000
+    add(trials.LadderTrial, use=brief, **common, **small)
     small = dict(lags=(1,), importance=1.5, length=3, vocab=2, heads=1, tilt=0.125, whole=True)
     add(trials.RegressionTrial, use=ran, **{**common, "batch": 12}, **small)
     text = HERE / "boats.txt"
