@@ -2,7 +2,7 @@
 
 Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys
 and values with a head axis), `self_attention` (an input and four projections). A head axis of 1
-means shared by all heads.
+means shared by all heads. Scaled dot products are those of Vaswani et al. (2017).
 """
 
 import math

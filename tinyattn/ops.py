@@ -2,7 +2,7 @@
 
 `op_forward(inputs) -> y, cache` and `op_backward(dy, cache) -> d(inputs)` are pure: nothing is
 mutated, nothing kept between calls. The cache holds just what backward reads. Leading axes, written
-..., are free everywhere.
+..., are free everywhere. Layer norm is that of Ba, Kiros and Hinton (2016).
 """
 
 import math

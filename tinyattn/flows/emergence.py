@@ -78,7 +78,7 @@ class TwoNumbers:
         return namespace(y).stack([dw, dDelta], axis=-1)
 
     def loss(self, y: Array) -> Array:
-        """The population loss, (...). It starts at 1/2 (1/2 + 0 noise) whatever the settings."""
+        """The population loss, half a squared error, (...). It starts at 1/2 whatever the settings."""
         w, A, miss, noise = self._parts(y)
         return (miss * miss + (1 - A) * w * noise) / (2 * self.d)  # (2)
 
@@ -151,7 +151,7 @@ class TwoNumbers:
         return np.stack([self._c**0.5 * np.sinh(x), np.cosh(x) - 1], axis=-1)  # (11)
 
     def linearised_loss(self, t):
-        """The loss by the flow linearised at its start, at times t (n,), on the host."""
+        """The loss, half a squared error, by the flow linearised at its start, at times t (n,), on the host."""
         x = self.rate * self._c**0.5
         return 0.5 * (1 - x * np.sinh(2 * host_floats("t", t) * self.rate / self._c**0.5))  # (11)
 
@@ -231,11 +231,11 @@ class ThreeNumbers:
         return namespace(y).stack([dw, dv, self.mobility * A * (1 - A) * dA], axis=-1)  # (6)
 
     def loss(self, y: Array) -> Array:
-        """The population loss with repetition, (...)."""
+        """The population loss with repetition, half a squared error, (...)."""
         return self._loss(y, self.p)
 
     def test_loss(self, y: Array) -> Array:
-        """The loss on samples without repetition, (...)."""
+        """The loss on samples without repetition, half a squared error, (...)."""
         return self._loss(y, 0.0)
 
     def attention(self, y: Array) -> Array:

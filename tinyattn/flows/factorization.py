@@ -108,12 +108,12 @@ class Factorization:
         return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
 
     def loss(self, y: Array) -> Array:
-        """L = |R|^2 / 2, (...)."""
+        """L = |R|^2 / 2, half a squared error, (...)."""
         R = self.residual(y)
         return (R * R).sum(axis=(-2, -1)) / 2  # (1)
 
     def feature_loss(self, y):
-        """The loss of each feature in its own entry of the target, (m_k - e_k^T Y p_k)^2 / 2: (..., h)."""
+        """Each feature's half squared error in its own entry of the target, (m_k - e_k^T Y p_k)^2 / 2: (..., h)."""
         miss = ((self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1) * self.features).sum(axis=-1)
         return miss * miss / 2
 

@@ -1,4 +1,4 @@
-"""A gradient flow near a slow point: rates, directions, and when it is left."""
+"""A gradient flow near a slow point, as in "Focus and Dilution" (arXiv 2605.01199): rates, directions, when it is left."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A block of the transformer: attention and an MLP, each inside a residual sum."""
+"""A block of the transformer: attention and an MLP, each inside a residual sum, as in Vaswani et al. (2017)."""
 
 import functools
 from dataclasses import dataclass

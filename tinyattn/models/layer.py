@@ -1,4 +1,4 @@
-"""Multi-head self-attention as a model of its own: the plainest layer there is, on which a block is built."""
+"""Multi-head self-attention as a model of its own: the layer of Vaswani et al. (2017), on which a block is built."""
 
 from dataclasses import dataclass
 from typing import Any

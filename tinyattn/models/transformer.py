@@ -1,4 +1,4 @@
-"""The transformer: an embedding, blocks one after the other, a readout."""
+"""The transformer of Vaswani et al. (2017), decoder only: an embedding, blocks one after the other, a readout."""
 
 import functools
 import math

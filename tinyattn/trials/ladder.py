@@ -1,4 +1,4 @@
-"""The complexity ladder: how near a network is to teachers that see only the strongest k blocks."""
+"""The complexity ladder (arXiv 2602.19143): how near a network is to teachers that see only the strongest k blocks."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""Single-location regression by a transformer with sinusoidal positions: when attention finds the place."""
+"""Single-location regression (arXiv 2505.17863) by a transformer with sinusoidal positions: when attention finds the place."""
 
 import functools
 import math

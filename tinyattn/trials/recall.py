@@ -1,4 +1,4 @@
-"""Associative recall by a transformer without MLP and norms: whether and when the skill comes."""
+"""Associative recall (arXiv 2505.17863) by a transformer without MLP and norms: whether and when the skill comes."""
 
 import functools
 from dataclasses import dataclass, fields, replace

@@ -1,4 +1,4 @@
-"""The regression variant of the chain: does a network follow the flow in which heads share out features?"""
+"""The regression variant of the chain (arXiv 2602.19143): does a network follow the flow in which heads share out features?"""
 
 import functools
 import itertools

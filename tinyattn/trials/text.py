@@ -1,4 +1,4 @@
-"""Focus and dilution on words: a text and the same words in random order, and the turns of attention in each."""
+"""Focus and dilution on words (arXiv 2605.01199): attention's turns in a text and in the same words shuffled."""
 
 import dataclasses
 import functools
