@@ -1,14 +1,20 @@
 """Run a trial from the shell: python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5
 
 Every setting of the trial is a flag. Writes results.json and the trial's picture into --out. Ctrl-C
-finishes the step and keeps the run; the same command with --resume goes on. With --scheduler
-ADDRESS the runs go to a cluster of dask's that runs already, and what has finished is kept there.
+finishes the step and keeps the run; the same command with --resume goes on.
+
+    ladder --over query_scale=xavier,1e-3,1e-9     a run for each value, in one picture
+    location --over length=16,32 --over width=8,16 --seeds 3     all combinations, and their power law
+
+Runs of --over stand side by side, one on each core, and are kept as they finish: the same command
+goes on. With --scheduler ADDRESS runs go to a cluster of dask's that runs already.
 """
 
 import argparse
 import contextlib
 import dataclasses
 import inspect
+import itertools
 import json
 import os
 import shlex
@@ -25,7 +31,7 @@ from ..checkpoint import Checkpoint
 from ..errors import CommandLine, InputError, check_count
 from ..kept import check_writable, plain, write_whole
 from ..progress import Interrupted
-from ..sweep import sweep
+from ..sweep import processes, sweep
 from ..train import Diverged
 from .ladder import LadderTrial
 from .location import LocationTrial
@@ -46,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = vars(_parser().parse_args(arguments))
     kind = TRIALS[options.pop("trial")]
-    frame = {name: options.pop(name) for name in ("seeds", "out", "resume", "scheduler")}
+    frame = {name: options.pop(name) for name in ("seeds", "out", "resume", "scheduler", "over")}
     try:
         _run(kind, {name: value for name, value in options.items() if value is not None}, **frame)
     except (InputError, Diverged, Failed) as error:
@@ -59,19 +65,30 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(kind, settings, seeds, out, resume, scheduler):
+def _run(kind, settings, seeds, out, resume, scheduler, over):
     trial = kind(**settings)
     check_count("--seeds", seeds)
+    over = _values(kind, over or [])
+    points = [dict(zip(over, values)) for values in itertools.product(*over.values())]
+    runs = [(point, dataclasses.replace(trial, **point, seed=trial.seed + i)) for point in points for i in range(seeds)]
     check_writable("--out", out)
-    trials = {seed: dataclasses.replace(trial, seed=seed) for seed in range(trial.seed, trial.seed + seeds)}
-    results = _here(trials, out, resume) if scheduler is None else _there(trials, settings, out, resume, scheduler)
+    if scheduler is None and not over:
+        results = _here([trial for _, trial in runs], out, resume)
+    else:
+        results = _side_by_side(runs, settings, out, resume, scheduler)
     settings = {**trial.settings, "device": trial.backend().name}  # where "auto" has led
-    record = {"trial": kind.__name__, "settings": settings, "tinyattn": __version__, "seeds": results}
+    record = {"trial": kind.__name__, "settings": settings, "tinyattn": __version__}
+    if over:
+        record |= {"over": over, "runs": [{**point, "seed": one.seed, "result": found}
+                                          for (point, one), found in zip(runs, results)]}  # fmt: skip
+    else:
+        record["seeds"] = {one.seed: found for (_, one), found in zip(runs, results)}
     text = json.dumps(plain("results", record)) + "\n"
     write_whole(out / "results.json", lambda file: file.write(text.encode()))
-    for seed, result in results.items():
-        numbers = {name: value for name, value in result.items() if not isinstance(value, list) or len(value) < 9}
-        print(f"seed {seed}: {', '.join(f'{name} = {_short(value)}' for name, value in numbers.items())}")
+    for (point, one), result in zip(runs, results):
+        name = ", ".join([*(f"{key} = {_short(value)}" for key, value in point.items()), f"seed {one.seed}"])
+        numbers = {key: value for key, value in result.items() if not isinstance(value, list) or len(value) < 9}
+        print(f"{name}: {', '.join(f'{key} = {_short(value)}' for key, value in numbers.items())}")
     import matplotlib
 
     matplotlib.use("Agg")
@@ -79,41 +96,70 @@ def _run(kind, settings, seeds, out, resume, scheduler):
     from . import figures
 
     plot.use()
-    figures.draw(trial, results).savefig(out / "figure.png")
+    if over:
+        law = figures.law(over, runs, results)
+        print(f"law: {law}" if law else "law: none")
+        picture = figures.draw_over(trial, over, runs, results)
+    else:
+        picture = figures.draw(trial, record["seeds"])
+    picture.savefig(out / "figure.png")
     print(f"figure: {out / 'figure.png'}\nresults: {out / 'results.json'}")
+
+
+def _values(kind, over):
+    """{setting: the values to run} of words NAME=VALUE,VALUE (of a setting that is a list: VALUE/VALUE)."""
+    hints, found = typing.get_type_hints(kind), {}
+    for word in over:
+        name, equals, values = word.partition("=")
+        name = name.replace("-", "_")
+        if not equals or name not in hints or name in ("seed", "device") or name in found:
+            raise InputError(f"--over: expected NAME=VALUE,VALUE with another setting of the trial each time, got {word!r}")
+        read = _reader(hints[name])
+        try:
+            found[name] = [read(value) for value in values.split("/" if read.__name__ == LISTS else ",")]
+        except ValueError as error:
+            raise InputError(f"--over: expected values of {name}, got {str(error)!r} in {word!r}") from None
+    return found
 
 
 def _here(trials, out, resume):
     """Results of one trial after the other, with a checkpoint for each."""
-    results = {}
-    cpu = next(iter(trials.values())).backend().name == "cpu"
+    results = []
+    cpu = trials[0].backend().name == "cpu"
     with ThreadPoolExecutor(os.cpu_count()) if cpu else contextlib.nullcontext() as threads:
-        for seed, trial in trials.items():
-            kept = Checkpoint(out / f"seed_{seed}.npz", resume=resume)
-            results[seed] = trial.run(checkpoint=kept, title=f"seed {seed}", map=threads.map if threads else map)
+        for trial in trials:
+            kept = Checkpoint(out / f"seed_{trial.seed}.npz", resume=resume)
+            results.append(trial.run(checkpoint=kept, title=f"seed {trial.seed}", map=threads.map if threads else map))
     return results
 
 
-def _there(trials, settings, out, resume, scheduler):
-    """Results of all trials from the workers of a running cluster; what has finished is kept in out/sweep."""
+def _side_by_side(runs, settings, out, resume, scheduler):
+    """Results of all runs, kept in out/sweep as they finish: on the cores here, or from the workers of a running cluster."""
     if resume:
-        raise InputError("--resume: expected none with --scheduler, which goes on by itself, got one")
+        raise InputError("--resume: expected none with --scheduler or --over, which go on by themselves, got one")
+    run = sys.modules[type(runs[0][1]).__module__].run
+    points = [{**settings, **point, "seed": trial.seed} for point, trial in runs]
+    with contextlib.ExitStack() as stack:
+        if scheduler is not None:
+            side_by_side = stack.enter_context(_client(scheduler)).get_executor().map
+        else:
+            side_by_side = stack.enter_context(processes()) if runs[0][1].backend().name == "cpu" else map
+        outcomes = sweep(run, points, map=side_by_side, folder=out / "sweep", title="runs")
+    failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
+    if failed:
+        raise Failed("; ".join(failed))
+    return [outcome.result for outcome in outcomes]
+
+
+def _client(scheduler):
     try:
         from dask.distributed import Client
     except ImportError:
         raise InputError('--scheduler: expected the package distributed, got none: pip install -e ".[cluster]"') from None
     try:
-        client = Client(scheduler, timeout=5)
+        return Client(scheduler, timeout=5)
     except (OSError, ValueError) as error:
         raise InputError(f"--scheduler: expected the address of a running scheduler, got {scheduler!r}: {error}") from None
-    run = sys.modules[type(next(iter(trials.values()))).__module__].run
-    points = [{**settings, "seed": seed} for seed in trials]
-    with client:
-        outcomes = sweep(run, points, map=client.get_executor().map, folder=out / "sweep", title="runs")
-    failed = [f"seed {outcome.settings['seed']}: {outcome.error}" for outcome in outcomes if outcome.error]
-    if failed:
-        raise Failed("; ".join(failed))
-    return {outcome.settings["seed"]: outcome.result for outcome in outcomes}
 
 
 def _short(value):
@@ -136,6 +182,9 @@ def _parser():
         command.add_argument("--seeds", type=int, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
         command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the picture")
         command.add_argument("--resume", action="store_true", help="go on from the checkpoints in that folder")
+        command.add_argument(
+            "--over", action="append", metavar="NAME=VALUES", help="a run for each of these values of a setting"
+        )
         command.add_argument("--scheduler", metavar="ADDRESS", help="run on the workers of a dask cluster, tcp://HOST:PORT")
         hints = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):
@@ -146,6 +195,9 @@ def _parser():
                 shown = "chosen by the others" if field.default is None else field.default
                 command.add_argument(flag, dest=field.name, type=_reader(hints[field.name]), help=f"default: {shown}")
     return parser
+
+
+LISTS = "numbers with commas between them"
 
 
 def _reader(hint):
@@ -164,7 +216,7 @@ def _reader(hint):
                     return kind(word)
         raise ValueError(word)
 
-    read.__name__ = "numbers with commas between them" if lists else "value"
+    read.__name__ = LISTS if lists else "value"
     return read
 
 

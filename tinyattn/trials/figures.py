@@ -1,11 +1,11 @@
-"""The standard picture of each trial: (trial, {seed: results of run()}) -> a matplotlib figure."""
+"""The standard picture of each trial, of some seeds or over values of its settings: results of run() -> a matplotlib figure."""
 
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import plot
+from .. import measure, plot
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial
@@ -23,6 +23,68 @@ def draw(trial: Any, results: dict[int, dict[str, Any]]) -> Any:
         TextTrial: text,
     }
     return kinds[type(trial)](trial, results)
+
+
+CURVES = {  # of a trial, what is drawn over the steps where settings are varied
+    LadderTrial: ("kl", "KL(full teacher || network), nats", "Distance to the teacher that sees all"),
+    RecallTrial: ("clean_accuracy", "clean accuracy", "When the skill comes"),
+    LocationTrial: ("test_loss", "test loss", "When the place is found"),
+    RegressionTrial: ("loss", "largest loss of a feature / its start", "When the last feature is learnt"),
+    TextTrial: ("unseen", "loss, nats", "Loss on text kept out of training"),
+}
+
+
+def law(over: dict[str, list], runs: list, results: list) -> Any:
+    """The measure.PowerLaw of the step at which each run's skill came, over the settings varied, or None if there is none.
+
+    over: {setting: values}; runs: pairs (point, trial), results: theirs. Runs that did not come to
+    an end are left out.
+    """
+    steps = np.array([result.get("emerged") or np.nan for result in results], dtype=float)
+    came = np.isfinite(steps)
+    x = {name: [point[name] for point, _ in runs] for name in over}
+    numeric = all(isinstance(value, (int, float)) and value > 0 for values in x.values() for value in values)
+    varied = {name: np.array(values, dtype=float)[came] for name, values in x.items()} if numeric else {}
+    if not varied or came.sum() < len(varied) + 2 or any(len(np.unique(values)) < 2 for values in varied.values()):
+        return None
+    return measure.fit_power_law(steps[came], **varied)
+
+
+def draw_over(trial: Any, over: dict[str, list], runs: list, results: list) -> Any:
+    """One curve for each run, in the colour of its values; beside them, where there is a power law, the steps and the law."""
+    found = law(over, runs, results)
+    fig, axes = plt.subplots(1, 2 if found else 1, figsize=(13 if found else 9, 4.8), squeeze=False)
+    ax = axes[0, 0]
+    name, label, title = CURVES[type(trial)]
+    points = list(dict.fromkeys(_words(point) for point, _ in runs))
+    shade = plt.get_cmap("viridis")(np.linspace(0, 0.92, max(len(points), 2)))
+    colours = dict(zip(points, plot.COLOURS if len(points) <= len(plot.COLOURS) else shade))
+    seen = set()
+    for (point, _), result in zip(runs, results):
+        y, step, words = np.array(result[name]), result.get(f"{name}_step", result["step"]), _words(point)
+        if name == "kl":
+            y = y[:, -1]
+        elif y.ndim > 1:
+            y = y.max(axis=1)
+        ax.plot(step, y, color=colours[words], lw=1.6, label=None if words in seen or len(points) > 9 else words)
+        seen.add(words)
+    ax.set(xlabel="training step", ylabel=label, ylim=(0, None), title=title)
+    ax.legend(fontsize=8) if len(points) <= 9 else None
+    if found:
+        ax = axes[0, 1]
+        came = [(point, result["emerged"]) for (point, _), result in zip(runs, results) if result["emerged"]]
+        foretold = [found.C * np.prod([point[key] ** power for key, power in found.exponents.items()]) for point, _ in came]
+        steps = [step for _, step in came]
+        ax.loglog(foretold, steps, "o", color=plot.BLUE, ms=5)
+        ends = np.array([min(foretold), max(foretold)])
+        ax.loglog(ends, ends, ":", color="0.35")
+        powers = " ".join(f"{key}$^{{{power:.2f}}}$" for key, power in found.exponents.items())
+        ax.set(xlabel=f"{found.C:.3g} {powers}", ylabel="step at which the skill came", title=f"The law, R² = {found.r2:.3f}")
+    return fig
+
+
+def _words(point):
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in point.items())
 
 
 def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
