@@ -19,8 +19,8 @@ import numpy as np
 __version__ = "stand-in"
 
 FUNCTIONS = """
-    arange broadcast_to concatenate cos einsum exp eye full isfinite isnan log maximum ones sin sqrt stack take_along_axis tanh
-    tri where zeros zeros_like
+    arange broadcast_to concatenate cos cosh einsum exp expm1 eye full isfinite isnan log log1p maximum minimum ones sin sinh
+    sqrt stack take_along_axis tanh tri where zeros zeros_like
 """.split()
 METHODS = "all any max mean min reshape sum swapaxes take".split()
 
@@ -185,3 +185,9 @@ class _Device:
 
 
 cuda = types.SimpleNamespace(Device=_Device, get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None))
+
+
+def __getattr__(name):
+    if name.startswith("__") or not hasattr(np, name):
+        raise AttributeError(f"module 'cupy' has no attribute {name!r}")
+    raise AttributeError(f"{name}: the library has not needed it; add it to FUNCTIONS in tests/strict_cupy.py if CuPy has it")

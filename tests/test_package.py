@@ -48,8 +48,9 @@ def test_dependencies_point_one_way():
 
 def test_no_file_of_the_library_is_long():
     lines = {path.name: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "tinyattn").rglob("*.py")}
-    long = [name for name, n in lines.items() if n > 320]
-    assert not long, f"{', '.join(long)}: expected at most 320 lines; split it along its own seam"
+    room = {"ops.py": 400}  # for an operation of one's own or two
+    long = [name for name, n in lines.items() if n > room.get(name, 320)]
+    assert not long, f"{', '.join(long)}: expected at most 320 lines, of ops.py 400; split it along its own seam"
 
 
 def test_every_module_is_an_attribute_and_dir_lists_them_in_reading_order():

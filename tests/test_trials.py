@@ -195,12 +195,41 @@ def test_the_command_runs_every_trial_and_writes_what_it_found(tmp_path, words, 
         ("regression --lags 12", "error: lags: expected a whole number in 1..11, got 12"),
         ("regression --heads 4", "error: heads: expected at most 3, one for each lag, got 4"),
         ("regression --batch 100", "error: batch: expected an even number of at least 2 length vocab = 144, got 100"),
+        (
+            "location --over width",
+            "error: --over: expected NAME=VALUE,VALUE with another setting of the trial each time, got 'width'",
+        ),
+        ("location --over seed=1,2", "error: --over: expected NAME=VALUE,VALUE"),
+        ("location --over width=4 --over width=8", "error: --over: expected NAME=VALUE,VALUE"),
+        ("location --over width=4,x", "error: --over: expected values of width, got 'x' in 'width=4,x'"),
+        ("location --over width=4,0", "error: width: expected a whole number in 1..10000000, got 0"),
+        ("location --over width=4,8 --resume", "error: --resume: expected none with --scheduler or --over"),
         ("chess", "error: argument "),
     ],
 )
 def test_a_wrong_command_is_one_line(tmp_path, words, message):
     done = command(*words.split(), folder=tmp_path)
     assert done.returncode == 2 and done.stderr.startswith(message) and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_command_runs_every_value_and_fits_the_law(tmp_path):
+    words = "location --over length=6,8 --over width=3,5 --model-width 16 --lr 3e-3 --steps 2000 --judged 64".split()
+    done = command(*words, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out" / "location"
+    record = json.loads((out / "results.json").read_text())
+    assert record["over"] == {"length": [6, 8], "width": [3, 5]} and len(record["runs"]) == 4
+    last = record["runs"][-1]
+    assert (last["length"], last["width"], last["seed"]) == (8, 5, 0)
+    assert last["result"] == trials.location.run({**record["settings"], "length": 8, "width": 5})
+    assert "length = 8, width = 5, seed 0: " in done.stdout and "law: PowerLaw(C=" in done.stdout
+    kept = {path: path.stat().st_mtime_ns for path in (out / "sweep").glob("*.json")}
+    assert len(kept) == 4 and command(*words, folder=tmp_path).stdout == done.stdout
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what had finished ran again"
+    lists = command("ladder", *"--vocab 6 --generated 4 --held-out 20 --batch 8 --steps 4 --every 2".split(),
+                    "--over", "spans=1,1/2,2", folder=tmp_path)  # fmt: skip
+    assert "spans = [2, 2], seed 0: " in lists.stdout and "law: none" in lists.stdout, lists.stderr
+    assert (tmp_path / "out" / "ladder" / "figure.png").stat().st_size > 10_000
 
 
 def test_a_command_that_is_interrupted_goes_on(tmp_path):
