@@ -57,7 +57,13 @@ def test_a_public_function_says_what_its_user_has_to_know(name):
 
 
 OF_OTHERS = ("flows", "models", "tasks", "trials", "attention", "ops", "optim", "steps")
-FRAMES = ("trials.trial", "trials.figures", "tasks.task", "models.params")  # carry what others came up with
+FRAMES = (
+    "trials.trial",
+    "trials.figures",
+    "trials.pieces_figures",
+    "tasks.task",
+    "models.params",
+)  # carry what others came up with
 
 
 @pytest.mark.parametrize("name", sorted({function.__module__.removeprefix("tinyattn.") for function in FUNCTIONS.values()}))

@@ -1,4 +1,4 @@
-"""What every lesson shares: its flags, its table "paper | here", results.json, and the claim checked at the end.
+"""What every lesson shares: its flags, its table "paper | here", results.json, and the claims checked at the end.
 
     run = lesson.start("02_one_head_looks_back")
     ...
@@ -9,8 +9,7 @@
 
 `run.draw` is the module of the lesson's figures, drawings/one_head_looks_back.py beside it.
 
-Exit status: 0, or 1 if a claim does not hold, or 2 with one line, without a traceback, if the input
-cannot be used.
+Exit status: 0, or 1 if a claim does not hold, or 2 with one line if the input cannot be used.
 """
 
 import argparse
@@ -134,8 +133,13 @@ class Lesson:
         return Checkpoint(self.out / f"{name}.npz", 100, self.options.resume, {**settings, "lesson": script})
 
     def figure(self, figure, name):
-        """Write the figure to NAME.png in the output folder."""
+        """Write the figure to NAME.png in the output folder; a notebook shows that picture there and then."""
         figure.savefig(self.out / f"{name}.png")
+        if in_notebook():
+            from IPython.display import Image, display
+
+            plt.close(figure)  # else it is drawn once more at the end of the cell
+            display(Image(filename=self.out / f"{name}.png"))
         if f"{name}.png" not in self.figures:  # a cell may be run twice
             self.figures.append(f"{name}.png")
         print(f"figure: {self.out / name}.png")
@@ -149,10 +153,8 @@ class Lesson:
 
             frame = html.escape(path.read_text(encoding="utf-8"))
             fit = "this.height = this.contentDocument.documentElement.scrollHeight"  # as high as what it shows
-            shown_there = (
-                f'<iframe class="page" title="{name}" srcdoc="{frame}" width="100%" height="760" onload="{fit}"></iframe>'
-            )
-            display({"text/html": shown_there}, raw=True)
+            size = f'width="100%" height="760" onload="{fit}"'
+            display({"text/html": f'<iframe class="page" title="{name}" srcdoc="{frame}" {size}></iframe>'}, raw=True)
 
     def compare(self, rows, before="paper"):
         """Print rows (what, theirs, ours) as a table headed `before` and "here". None prints as a dash."""
@@ -227,8 +229,7 @@ def start(
     seed:      the default of --seed.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
-    An earlier run's results.json and the figures that it lists move into the output folder's
-    subfolder `earlier`.
+    An earlier run's results.json and figures move into the output folder's subfolder `earlier`.
 
     Raises InputError for --resume without a checkpoint.
     """
