@@ -59,8 +59,9 @@ class Transformer:
     first_query:      the first query of the last block sits at this position, from 0.
     depth:            number of blocks. Parameters of block i are named as in `Block`, with ".i"
                       added.
-    position_kind:    "learned", "sinusoidal" (fixed, of length 1; Vaswani and others, 2017) or
-                      "none".
+    position_kind:    "learned", "sinusoidal" (fixed; Vaswani and others, 2017) or "none".
+    position_size:    length of every sinusoidal position; sines and cosines as such have sqrt(width /
+                      2).
     outputs:          how many numbers are read out, by default as many as vocab.
     scale:            standard deviation of W_E and W_P at the start.
     """
@@ -75,12 +76,14 @@ class Transformer:
     norm: bool = True
     position_kind: str = "learned"
     outputs: int | None = None
+    position_size: float = 1.0
     scale: float = math.sqrt(0.5)  # a token and its position then have variance 1 together
     activation: str = "relu"
 
     def __post_init__(self):
         keep_counts(self, "vocab", "positions", "width", "depth", *(() if self.outputs is None else ("outputs",)))
-        check_number("scale", self.scale, above=0, most=1e100)
+        for name in ("scale", "position_size"):
+            check_number(name, getattr(self, name), above=0, most=1e100)
         if self.blocks[-1].first_query >= self.positions:  # which the block has checked to be a count
             raise InputError(f"first_query: expected less than positions = {self.positions}, got {self.first_query}")
         check_choice("position_kind", self.position_kind, POSITIONS)
@@ -168,11 +171,11 @@ class Transformer:
         return params["W_E"] @ (W_V.swapaxes(0, 1) @ W_O) @ params["W_U"]
 
     def _sines(self, xp, dtype):
-        """Positions as sines and cosines of falling frequency, vectors of length 1: (positions, D)."""
+        """Positions as sines and cosines of falling frequency, vectors of length position_size: (positions, D)."""
         D, place = self.width, xp.arange(self.positions, dtype=dtype)[:, None]
         angle = place * xp.exp(xp.arange(0, D, 2, dtype=dtype) * (-math.log(10000) / D))
         sines = xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(self.positions, -1)[:, :D]
-        return sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5
+        return self.position_size * (sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5)
 
     @property
     def shapes(self) -> dict[str, tuple]:

@@ -26,6 +26,7 @@ from ..ops import log_softmax
 from ..optim import SGD, AdamW
 from ..tasks import markov
 from ..train import minibatches
+from .rungs import law_of_window, learn
 from .trial import Trial
 
 LOOKED_AT = 250  # sequences in one pass of a look
@@ -51,6 +52,8 @@ class LadderTrial(Trial):
     steps:     by default 1200, of SGD 6000.
     chunk:     sequences in one pass of a step, see `losses.chunked`.
     held_out:  sequences at which each look looks. maps: results hold the mean attention maps.
+    learned:   compare with learned rungs too: the same network on windows of the last k blocks, for
+               all k but the last, see `rungs`.
     """
 
     every: int = 20
@@ -73,6 +76,7 @@ class LadderTrial(Trial):
     chunk: int = 128
     held_out: int = 500
     maps: bool = False
+    learned: bool = False
 
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "heads", "generated", "chunk", "held_out")
 
@@ -87,12 +91,14 @@ class LadderTrial(Trial):
         self.choose(**({"dropout": 0.1} if full else {"query_scale": 1e-9, "value_scale": 0.0}))
         super().__post_init__()
         keep_counts(self, "sequences", "draw", least=0)
-        for name in ("reverse", "maps"):
+        for name in ("reverse", "maps", "learned"):
             check_instance(name, getattr(self, name), bool)
         if full:
             check_number("dropout", self.dropout, least=0, below=1)
         if len(self.chain.blocks) < 2:
             raise InputError(f"spans: expected two blocks or more, for a ladder, got {shown(self.spans)}")
+        if self.learned and strongest_first(self.chain) != list(range(len(self.chain.blocks))):
+            raise InputError("learned: expected False where the nearest blocks are not the strongest, got True")
         self.network, self.stepper  # noqa: B018  their own checks
 
     def generators(self):
@@ -120,6 +126,11 @@ class LadderTrial(Trial):
             return Transformer(self.vocab, self.length - 1, heads=self.heads, first_query=first)
         scales = (None if scale == XAVIER else scale for scale in (self.query_scale, self.value_scale))
         return MinimalModel(self.vocab, self.length - 1, self.heads, first, *scales)
+
+    def window_network(self, reach: int) -> Any:
+        """The same model for windows of so many tokens, whose last one is the only query, from Xavier's start."""
+        kind = Transformer if self.model == "full" else MinimalModel
+        return kind(self.vocab, reach, heads=self.heads, first_query=reach - 1)
 
     @functools.cached_property
     def stepper(self):
@@ -152,27 +163,33 @@ class LadderTrial(Trial):
         stage_steps (h-1,)              when each rung but the last is left, None if never
         best_step, best_excess, best_rung  where the excess loss is least, and the rung nearest
         there
+        learned_kl_argmin_steps, learned_kl_there, learned_stage_steps   as above, of the learned
+        rungs (h-1,) and the exact last one; learned_loss, learned_gap (h-1,): their loss on the
+        sequences looked at, and KL(law given the window || rung) at the first token, both in nats
         first_block, own_block (H,)     the block from 1 that a head looks at most when the network is
                                         nearest to rung 1, and at the end; own_block_mass: its share
         """
         device = self.backend()
         _, for_start, for_looks, for_data, for_drops = self.generators()
         looked_at = self.chain.sample(for_looks, self.held_out, self.length)
-        probe = LadderProbe(self.network, self.chain, looked_at, device, self.maps)
+        of_rungs, laws = self._rungs(looked_at, device, map, title) if self.learned else ({}, ())
+        probe = LadderProbe(self.network, self.chain, looked_at, device, self.maps, laws)
         params = device.put(self.network.init(for_start), "float32")
         loss = chunked(next_token_loss(self.network), min(self.chunk, self.batch), map)
         batches = self.batches(device, for_data, for_drops)
         history = self.trained(loss, params, batches, self.stepper, probe, clip=1.0, checkpoint=checkpoint, title=title)
         steps, kl, mass, excess = history.steps("kl"), history["kl"], history["span_mass"], history["excess"]
         nearest, best = kl.argmin(axis=0), int(excess.argmin())
+        if self.learned:
+            ladder = np.concatenate([history["learned_kl"], kl[:, -1:]], axis=1)
+            of_rungs |= {f"learned_{name}": value for name, value in passed(steps, ladder).items()}
         return {
             "step": steps.tolist(),
             **{name: history[name].tolist() for name in history.names if name != "loss"},
             "order": probe.order,
-            "kl_argmin_steps": steps[nearest].tolist(),
-            "kl_there": kl[nearest].tolist(),
+            **passed(steps, kl),
+            **of_rungs,
             "rungs_in_order": bool((np.diff(nearest) > 0).all()),
-            "stage_steps": [None if math.isnan(step) else step for step in measure.stage_steps(steps, kl).tolist()],
             "best_step": int(steps[best]),
             "best_excess": float(excess[best]),
             "best_rung": int(kl[best].argmin()) + 1,
@@ -181,6 +198,34 @@ class LadderTrial(Trial):
             "own_block_mass": mass[-1].max(axis=1).tolist(),
         }
 
+    def _rungs(self, looked_at, device, map, title):
+        """What is known of the learned rungs, and their log-laws (h-1, n, T, V) on the sequences looked at."""
+        children = np.random.default_rng(self.seed).spawn(5 + self.draw)[0].spawn(len(self.chain.blocks))
+        laws, found, true = [], {"learned_loss": [], "learned_gap": []}, looked_at[:, self.chain.order :, None]
+        for k, rng in enumerate(children[1:], 1):
+            reach = max(max(block) for block in self.chain.blocks[:k])
+            learned = learn(self, reach, rng, device, map, title and f"{title}, rung {k}")(looked_at)
+            given = law_of_window(self.chain, looked_at, reach, rng)
+            found["learned_loss"].append(-float(np.take_along_axis(learned, true, axis=-1).mean()))
+            found["learned_gap"].append(float(measure.kl(np.log(given), learned[:, 0]).mean()))
+            laws.append(learned)
+        return found, np.stack(laws)
+
+
+def strongest_first(chain: markov.MarkovChain) -> list[int]:
+    """The numbers of a chain's blocks from 0, the strongest first."""
+    return np.argsort(-np.linalg.norm(chain.matrices, axis=(1, 2)).round(9), kind="stable").tolist()
+
+
+def passed(steps: np.ndarray, kl: np.ndarray) -> dict[str, Any]:
+    """Where a network passes rungs, from its distances (looks, h) at steps (looks,): see LadderTrial.run."""
+    nearest, left = kl.argmin(axis=0), measure.stage_steps(steps, kl).tolist()
+    return {
+        "kl_argmin_steps": steps[nearest].tolist(),
+        "kl_there": kl[nearest].tolist(),
+        "stage_steps": [None if math.isnan(step) else step for step in left],
+    }
+
 
 class LadderProbe:
     """A callback for `train`: measures of a network on sequences held out.
@@ -188,14 +233,15 @@ class LadderProbe:
     model:     anything with forward, first_query and token_maps. chain: the MarkovChain the
                sequences come from.
     sequences: token ids (n, S+1) on the host, of which S are read.
-    maps:      also record the mean attention map of each head.
+    maps:      also record the mean attention map of each head. laws: log-probabilities (m, n, T, V) on
+               the sequences, of other rungs.
 
     Rung k, of 1..h, is the exact law given the k strongest blocks only, `order` their numbers from
     0, strongest first; the distance to it is KL(rung k || network), in nats, averaged over
     sequences and positions.
     """
 
-    def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False):
+    def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False, laws: Any = ()):
         for name, thing, parts in (
             ("model", model, ("forward", "first_query", "token_maps")),
             ("chain", chain, ("log_law", "blocks")),
@@ -219,20 +265,21 @@ class LadderProbe:
             raise InputError(
                 f"model: expected its first query at {chain.order - 1} or later, as laws are, got {model.first_query}"
             )
-        self.order = np.argsort(-np.linalg.norm(chain.matrices, axis=(1, 2)).round(9), kind="stable").tolist()
+        self.order = strongest_first(chain)
         rungs = [self.order[:k] for k in range(1, len(self.order) + 1)]
-        laws = np.stack([chain.log_law(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs])
-        self.entropies = measure.entropy(laws).mean(axis=(1, 2))
-        self.p = np.exp(laws)
+        exact = [chain.log_law(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs]
         seen = sequences[:, model.first_query + 1 :, None]
-        self.teacher_loss = -float(np.take_along_axis(laws[-1], seen, axis=-1).mean())
+        self.teacher_loss = -float(np.take_along_axis(exact[-1], seen, axis=-1).mean())
+        every = np.stack([*exact, *laws])
+        self.entropies = measure.entropy(every).mean(axis=(1, 2))
+        self.p = np.exp(every)
         targets = chain.matrices.swapaxes(1, 2)
         self.targets = targets / np.linalg.norm(targets, axis=(1, 2), keepdims=True)
 
     def __call__(self, step: int, params: Params) -> dict[str, Any]:
         """A dict of
 
-        kl        (h,)    distance to each rung
+        kl        (h,)    distance to each rung; learned_kl (m,): to each of the other rungs, if given
         excess    ()      cross-entropy on the tokens that came, less the full teacher's
         span_mass (H, h)  attention of each head on each block
         alignment (H, h)  cosine between what a head writes for a token and the matrix A_k
@@ -254,11 +301,13 @@ class LadderProbe:
         written = to_numpy(model.token_maps(params))
         size = np.maximum(np.linalg.norm(written, axis=(1, 2)), 1e-30)[:, None]
         found = {
-            "kl": -self.entropies - overlap,
+            "kl": (-self.entropies - overlap)[: len(self.order)],
             "excess": loss - self.teacher_loss,
             "span_mass": mass,
             "alignment": np.einsum("huv,kuv->hk", written, self.targets) / size,
         }
+        if len(self.p) > len(self.order):
+            found["learned_kl"] = (-self.entropies - overlap)[len(self.order) :]
         return {**found, "maps": maps} if self.maps else found
 
 

@@ -25,7 +25,7 @@ class LocationTrial(Trial):
     length, width, places, p: of the task, see `SingleLocation`.
     anywhere: the relevant token stands at a random place, else at the first.
     marker:   one more input feature is 1 at the relevant token.
-    depth, heads, model_width, hidden: of the network, see `Transformer`.
+    depth, heads, model_width, hidden, position_size: of the network, see `Transformer`.
     optimizer, lr: "adam" or "sgd", and its learning rate.
     judged:    samples at which each look looks.
     threshold: the run ends when the test loss is below this share of what an output of zeros loses.
@@ -45,6 +45,7 @@ class LocationTrial(Trial):
     heads: int = 1
     model_width: int = 64
     hidden: int = 0
+    position_size: float = 1.0
     optimizer: str = "adam"
     judged: int = 256
     threshold: float = 0.2
@@ -68,7 +69,7 @@ class LocationTrial(Trial):
     def network(self) -> Transformer:
         """The model that is trained."""
         return Transformer(self.width + 1, self.length, self.model_width, self.heads, self.hidden, first_query=self.length - 1,
-                           depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
+                           depth=self.depth, norm=False, position_kind="sinusoidal", position_size=self.position_size, outputs=self.width,
                            scale=1 / math.sqrt(self.model_width))  # fmt: skip
 
     @functools.cached_property
