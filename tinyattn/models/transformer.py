@@ -76,9 +76,9 @@ class Transformer:
     norm: bool = True
     position_kind: str = "learned"
     outputs: int | None = None
-    position_size: float = 1.0
     scale: float = math.sqrt(0.5)  # a token and its position then have variance 1 together
     activation: str = "relu"
+    position_size: float = 1.0
 
     def __post_init__(self):
         keep_counts(self, "vocab", "positions", "width", "depth", *(() if self.outputs is None else ("outputs",)))

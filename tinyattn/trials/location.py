@@ -69,8 +69,8 @@ class LocationTrial(Trial):
     def network(self) -> Transformer:
         """The model that is trained."""
         return Transformer(self.width + 1, self.length, self.model_width, self.heads, self.hidden, first_query=self.length - 1,
-                           depth=self.depth, norm=False, position_kind="sinusoidal", position_size=self.position_size, outputs=self.width,
-                           scale=1 / math.sqrt(self.model_width))  # fmt: skip
+                           depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
+                           scale=1 / math.sqrt(self.model_width), position_size=self.position_size)  # fmt: skip
 
     @functools.cached_property
     def stepper(self):

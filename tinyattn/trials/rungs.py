@@ -1,7 +1,7 @@
 """Learned rungs of the ladder (arXiv 2602.19143): networks that see a window of the last k blocks, and nothing before it.
 
-An exact rung is as sure of itself as if the other blocks did not exist; a network that cannot see them has to allow for them. So
-its law is softer, and it is the law that a growing network passes.
+An exact rung is as sure of itself as if the other blocks did not exist; a network that cannot see them
+has to allow for them. So its law is softer, and it is the law that a growing network passes.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Backend, to_numpy
-from ..errors import InputError, check_count, check_ids, check_shape, shown
+from ..errors import InputError, check_count, check_shape, shown
 from ..losses import chunked, next_token_loss
 from ..ops import log_softmax
 from ..train import train
@@ -25,7 +25,6 @@ def windows(sequences: Any, reach: int, order: int) -> np.ndarray:
 
     Raises InputError for sequences of no more than `order` tokens, or reach > order.
     """
-    sequences = check_ids("sequences", sequences)
     check_shape("sequences", sequences, (None, None))
     check_count("reach", reach, 1, check_count("order", order))
     if sequences.shape[1] <= order:
