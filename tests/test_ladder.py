@@ -3,8 +3,9 @@ import pytest
 
 from tinyattn import measure, models, ops
 from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError
 from tinyattn.tasks import markov
-from tinyattn.trials import LadderProbe
+from tinyattn.trials import LadderProbe, LadderTrial, rungs
 
 
 @pytest.fixture
@@ -91,3 +92,40 @@ def test_stage_steps_find_the_boundaries_in_noise(rng):
     assert np.isnan(measure.stage_steps(steps, np.stack([0 * steps, 1 + 0 * steps], axis=1))).tolist() == [True]
     with pytest.raises(ValueError, match="curves: expected finite numbers"):
         measure.stage_steps(steps, curves[:5])
+
+
+def test_windows_are_what_stands_before_each_token():
+    x = np.arange(14).reshape(2, 7)
+    np.testing.assert_array_equal(
+        rungs.windows(x, 2, 4), [[2, 3, 4], [3, 4, 5], [4, 5, 6], [9, 10, 11], [10, 11, 12], [11, 12, 13]]
+    )
+    with pytest.raises(InputError, match="reach: expected a whole number in 1..4, got 5"):
+        rungs.windows(x, 5, 4)
+    with pytest.raises(InputError, match="sequences: expected more than order = 7 tokens"):
+        rungs.windows(x, 2, 7)
+
+
+def test_the_law_of_a_window_is_an_average_over_what_stood_before(rng):
+    chain = markov.draw_chain(rng, vocab=3, spans=(1, 1, 1))
+    x = chain.sample(rng, 6, 5)
+    older = np.stack(np.meshgrid(*[np.arange(3)] * 2), axis=-1).reshape(-1, 2)  # the nine pairs
+    for row, found in zip(x, rungs.law_of_window(chain, x, 1, rng)):
+        every = np.concatenate([older, np.full((9, 1), row[2])], axis=1)
+        np.testing.assert_allclose(found, np.exp(chain.log_law(every)[:, 0]).mean(axis=0), atol=0.06)
+    np.testing.assert_allclose(rungs.law_of_window(chain, x, 3, rng), np.exp(chain.log_law(x[:, :3])[:, 0]))
+
+
+def test_learned_rungs_come_near_what_their_windows_tell():
+    small = dict(vocab=5, spans=(1, 1, 1), generated=8, held_out=200, batch=64, learned=True)
+    trial = LadderTrial(**small, steps=600, every=100)
+    found = trial.run()
+    looked_at = trial.chain.sample(trial.generators()[2], 200, trial.length)
+    assert found["learned_loss"][0] > found["learned_loss"][1] > measure.entropy(trial.chain.log_law(looked_at)).mean()
+    assert min(found["learned_gap"]) > 0, "no law of a window loses less than its entropy"
+    assert np.shape(found["learned_kl"]) == (len(found["step"]), 2)
+    there, exact = (np.array(found[name])[:2, :2] for name in ("learned_kl_there", "kl_there"))
+    assert (np.diag(there) < np.diag(exact)).all(), "learned rungs are passed closer by"
+    with pytest.raises(InputError, match="learned: expected False where the nearest blocks are not the strongest, got True"):
+        LadderTrial(**small, reverse=True)
+    full = LadderTrial(model="full", **small, sequences=20, steps=2, every=1).run()
+    assert np.shape(full["learned_kl"]) == (3, 2) and len(full["learned_stage_steps"]) == 2

@@ -104,6 +104,9 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
             own = seed == trial.seed
             ax.plot(result["step"], np.array(result["kl"])[:, k], color=RUNGS[k % len(RUNGS)], lw=2.2 if own else 0.8,
                     label=f"to the teacher of {rung(mine['order'], k)}" if own else None)  # fmt: skip
+    for k, of_rung in enumerate(np.array(mine["learned_kl"]).T if "learned_kl" in mine else ()):
+        label = f"to a network that sees {rung(mine['order'], k)}"
+        ax.plot(step, of_rung, color=RUNGS[k % len(RUNGS)], ls=":", lw=2, label=label)
     for i, (start, end) in enumerate(zip(edges[:-1], edges[1:])):
         ax.axvspan(start, end, color="0.94" if i % 2 == 0 else "1", zorder=0)
         nearest = kl[np.abs(step - (start + end) / 2).argmin()].argmin()
