@@ -8,7 +8,7 @@
 #
 # **You see** its distance to teachers that see one, two or all three blocks of the
 # past; where the heads look when they leave a stage; what each head writes at the end.
-# **Takes** 2 minutes; it goes on where it was interrupted, with `--resume`.
+# **Takes** 4 minutes; it goes on where it was interrupted, with `--resume`.
 
 # %%
 import dataclasses
@@ -32,10 +32,9 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 #     p = softmax( (A₁ (x_{t−1} + x_{t−2}) + A₂ (x_{t−3} + x_{t−4}) + A₃ (...)) / 0.1 )
 #
 # So we know what a perfect network predicts. The same formula without A₂ and A₃, or
-# without A₃, is a *teacher* that sees the strongest block alone, or the two strongest
-# (and is as sure of itself as if there were no others: a fair guess is softer). The
-# three teachers are the *rungs* of a **ladder**. The distance to a rung is KL(teacher
-# || network), in nats (from the teachers to the full one 2.86, 0.73, 0).
+# without A₃, is a *teacher* that sees the strongest block alone, or the two strongest.
+# The three teachers are the *rungs* of a **ladder**. The distance to a rung is
+# KL(teacher || network), in nats (from the teachers to the full one 2.86, 0.73, 0).
 #
 # ## 2. The network
 #
@@ -47,13 +46,13 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 
 # %%
 small = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query_scale=1e-2)
-settings = small if run.quick else {}
+settings = small if run.quick else dict(learned=True)  # learned rungs too: the dotted curves
 trial = trials.LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **settings)
 found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="training")
 run.figure(run.draw.ladder(trial, found, None if run.quick else 0.09), "ladder")
 runs = {"1.7": (trial, found)}  # on the page also small chains with other importances m
 for m in () if run.quick else (1.7, 1.3, 1.0):
-    other = dataclasses.replace(trial, importance=m, **small)
+    other = dataclasses.replace(trial, importance=m, learned=False, **small)
     runs[f"{m:g}, 30 tokens"] = other, other.run(map=run.map, title=f"m = {m:g}, 30 tokens")
 run.page(run.draw.page(runs), "player")
 
@@ -61,13 +60,15 @@ run.page(run.draw.page(runs), "player")
 # ## 3. How to read it
 #
 # Each stage of lesson 08 is a rung. While all heads sit on the strongest block the
-# network is closer to the teacher of this block alone than to the others (closer, not
-# close: the other blocks leak in). It rests there for 300 steps. One head leaves, and
-# it is closer to the teacher of two blocks, where it only slows down; then another
-# leaves.
+# network is nearest to the teacher of this block alone, and rests there for 300 steps.
+# One head leaves, and it is nearest to the teacher of two blocks, where it only slows
+# down; then another leaves. A curve that rises is no fault: the network moves *away*
+# from the teacher of one block because it knows more than that teacher.
 #
-# A curve that rises is no fault: the network moves *away* from the teacher of one block
-# because it knows more than that teacher.
+# Nearest is not close, for an exact teacher is as sure of itself as if there were no
+# other blocks. The dotted curves (full run) lead to **learned rungs**: the same network
+# trained on windows of the last two tokens alone, or four. These allow for what they do
+# not see, as does a network before it looks there; it passes much closer to them.
 #
 # At the end look at what the heads write (lower right: the cosine with each A_k). The
 # head of block 3 still gives block 1 a quarter of its attention, and there what it
@@ -77,6 +78,7 @@ run.page(run.draw.page(runs), "player")
 at, kl, left = np.array(found["step"]), np.array(found["kl"]), found["stage_steps"]
 looks = 2 * left[0] / 3, (left[0] + 2 * left[1]) / 3  # a step on each of the first two rungs
 middles = [float(kl[np.abs(at - step).argmin(), -1]) for step in looks]
+passing = np.min(found.get("learned_kl", [[np.nan]]), axis=0)
 run.claim("its least distances to rungs 1, 2, 3 come in that order", found["rungs_in_order"])
 run.claim("at its least distance to rung 1, every head looks most at block 1",
           set(found["first_block"]) == {1})
@@ -92,6 +94,7 @@ run.compare([  # left: another rung is closer; the distances on them, at two thi
     ("rungs 1 and 2 are left at steps", paper[0], text(left, "g")),
     ("distance to the full teacher on them", paper[1], text(middles)),
     ("distances to the three teachers at the end", paper[2], text(kl[-1])),
+    ("least distances to learned rungs 1 and 2", None, text(passing)),
     ("block each head looks at most, at the end", None, text(found["own_block"], "g")),
     ("    its share of the attention there", None, text(found["own_block_mass"])),
 ])
@@ -100,10 +103,7 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 
 # %% [markdown]
 # The paper, *Incremental Learning of Sparse Attention Patterns*, trains on a fixed set;
-# its stages are shorter, and why is not known ([PAPERS.md](PAPERS.md)). Variants are
-# commands, each with a picture like this one:
-#
-#     python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5
+# its stages are shorter, and why is not known ([PAPERS.md](PAPERS.md)).
 #
 # ## Exercises
 #
