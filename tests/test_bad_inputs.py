@@ -72,10 +72,6 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.main": "a command line",
     "trials.trial": "tried through each trial",
     "trials.figures": "drawn from a trial's results",
-    "trials.pieces.main": "a command line",
-    "trials.pieces.dilution": "takes seconds; its settings are those of FocusDilution",
-    "trials.pieces.symmetric": "takes a FocusDilution",
-    "trials.pieces_figures": "drawn from what pieces returns",
     "trials.ladder.passed": "inside the trial's run",
     "trials.ladder.strongest_first": "takes a MarkovChain",
     "trials.rungs.learn": "inside the trial's run",
@@ -340,7 +336,6 @@ def add_trials():
         add(module.run, call=lambda settings, run=module.run: run({**settings, "steps": 1} if isinstance(settings, dict) else
             settings), settings=settings, fine={"missing": "has a default", "{}": "defaults"}, also=("steps",))
     add(trials.rungs.windows, sequences=np.arange(12).reshape(2, 6), reach=2, order=3, fine={"sequences": "any array"})
-    add(trials.pieces.emergence, T=8, d=4, p=0.25, seeds=1)
     add(trials.AdaptiveRepetition, start=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
     add(trials.AdaptiveRepetition().p, losses=np.array([2.0, 2.0, 1.0]))
 

@@ -60,7 +60,7 @@ OF_OTHERS = ("flows", "models", "tasks", "trials", "attention", "ops", "optim", 
 FRAMES = (
     "trials.trial",
     "trials.figures",
-    "trials.pieces_figures",
+   
     "tasks.task",
     "models.params",
 )  # carry what others came up with

@@ -6,7 +6,6 @@ from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
 from tinyattn.tasks import regression
-from tinyattn.trials import pieces
 
 FLOWS = [
     TwoNumbers(T=20, d=7, B=3), TwoNumbers(T=20, d=7, B=3, per_place=True),
@@ -287,18 +286,3 @@ def test_across_samples_one_line_holds_for_all_p():
     x = np.sqrt(d) * 4096 / np.sqrt(p**2 * d + (1 - p) ** 2)
     law = measure.fit_power_law(plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6), x=x)
     assert (law.C, law.exponents["x"]) == pytest.approx((1.37, 0.991), rel=0.01) and law.r2 > 0.99
-
-
-def test_the_pieces_of_the_paper():
-    found = pieces.emergence()
-    assert found["snap"] == pytest.approx(5319.27, rel=1e-4)
-    assert found["sharpest"] == pytest.approx(found["snap"], rel=0.01), "the loss is sharpest at the snap"
-    least, largest = found["curvature"][[0, -1]].T
-    assert largest.max() < found["curvature"][:, 1].max() / 2 and least[0] < 0 < least[1], "a saddle, then a valley"
-    late = found["time"] > found["settled"]
-    np.testing.assert_allclose(found["w"][late], found["equilibrium"][late], rtol=0.01)
-    assert found["w"][0] == 0 and found["settled"] > found["snap"]
-    repeated, rest = found["halves"]
-    assert repeated < 0.5 * rest, "the repeated direction is learnt first"
-    drawn = found["drawn_loss"]
-    assert (drawn[:, 100] > 0.95 * drawn[:, 0]).all() and (drawn[:, -1] < 0.01 * drawn[:, 0]).all(), "a plateau, then a snap"

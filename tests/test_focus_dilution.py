@@ -5,7 +5,6 @@ from tinyattn import gradcheck, losses, measure, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.focus_dilution import FocusDilution
-from tinyattn.trials import pieces
 
 PI = np.array([0.75, 0.19, 0.05, 0.01])
 TABLE = {  # rho, eps, seed: condensed, 1 - cosine, norm of W_Q over its start, focus at 0.9 and 0.99, norm of row 1: peak,
@@ -208,38 +207,3 @@ def test_where_alike_tokens_part_by_themselves(pi_0, rho, rate):
     h = 1e-5
     J = (flow(0.0, y + h * change) - flow(0.0, y - h * change)) / (2 * h) @ change.T
     assert float(np.linalg.eigvalsh((J + J.T) / 2)[-1]) == pytest.approx(rate, rel=0.05, abs=1e-5)
-
-
-def test_the_pieces_of_the_paper():
-    found = pieces.dilution()
-    rate, straight = found["line"]
-    assert straight > 0.999 and rate == pytest.approx(found["foretold"], rel=0.01), "embeddings move at twice the rate of focus"
-    assert found["slopes"] == pytest.approx([1, 2], abs=0.1)
-    without, with_it = (found["circulating"][name] for name in ("without", "with"))
-    assert with_it["condensed"] == pytest.approx(without["condensed"], rel=1e-6), "the first saddle knows frequencies only"
-    later = without["focus"] - without["condensed"], with_it["focus"] - with_it["condensed"]
-    assert later[1] / later[0] == pytest.approx(without["rate"] / with_it["rate"], rel=0.03)
-
-
-def test_a_circulation_keeps_the_law_and_the_gradient(device, rng):
-    circulation = 0.02 * np.outer(np.array([1.0, -1, 0]) / [0.5, 0.3, 0.2], [0.0, 1, -1])
-    flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 5, circulation)
-    np.testing.assert_allclose(flow.pi @ flow.P, flow.pi, atol=1e-12)
-    np.testing.assert_allclose(flow.P.sum(axis=1), 1)
-    y = rng.normal(size=flow.start(rng, 1.0).shape)
-    slope = -gradcheck.central_differences(lambda y: float(flow.loss(y)), y)
-    there = FocusDilution(device.put(flow.pi), 0.4, 5, device.put(circulation))
-    np.testing.assert_allclose(to_numpy(there(0.0, device.put(y))), slope, rtol=1e-7, atol=1e-9)
-    leading = np.linalg.eigvalsh(flow.jacobian(flow.condensed_point()))[-1]
-    assert leading == pytest.approx(flow.focus_rate, rel=1e-6)
-    for wrong in (np.eye(3), 20 * circulation):
-        with pytest.raises(InputError, match="circulation: expected rows, and columns weighted by pi, that sum to 0"):
-            FocusDilution(flow.pi, 0.4, 5, wrong)
-
-
-def test_the_symmetric_states_are_a_manifold_that_the_flow_keeps(rng):
-    flow = FocusDilution(np.array([0.7, 0.1, 0.1, 0.1]), 0.5, 3)
-    S = pieces.symmetric(flow)
-    np.testing.assert_allclose(S.T @ S, np.eye(S.shape[1]), atol=1e-12)
-    motion = flow(0.0, S @ (S.T @ rng.normal(size=len(S))))
-    np.testing.assert_allclose(S @ (S.T @ motion), motion, atol=1e-12)

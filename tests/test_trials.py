@@ -12,7 +12,6 @@ import pytest
 from tinyattn import trials
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
-from tinyattn.trials import pieces
 
 TINY = dict(pairs=2, vocab=4, width=16, batch=32, judged=64, every=20)
 
@@ -267,13 +266,3 @@ def test_words_turn_in_a_text_and_not_in_random_order():
     assert top > first + 0.1 and top > last + 0.1 and found["corners"][0] >= found["condensed"]
     assert found["unseen"][-1] < found["shuffled"]["unseen"][-1] == pytest.approx(found["word_entropy"], abs=0.05)
     assert set(found["attended"]) <= set(found["word"]) | {w for row in found["top"] for w in row} | {*found["attended"]}
-
-
-def test_a_piece_is_drawn_from_the_shell(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert pieces.main(["emergence", "--tokens", "1"]) == 2
-    assert capsys.readouterr().err == "error: T: expected a whole number >= 2, got 1\n"
-    assert pieces.main("emergence --tokens 64 --width 16".split()) == 0
-    out = tmp_path / "out" / "emergence"
-    assert json.loads((out / "results.json").read_text())["T"] == 64 and "sharpest: " in capsys.readouterr().out
-    assert (out / "figure.png").stat().st_size > 10_000

@@ -65,15 +65,11 @@ from .linearization import Linearization
 
 @dataclass(frozen=True, eq=False)
 class FocusDilution:
-    """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D.
-
-    circulation: None, or (d, d), added to the transition matrix; rows, and columns weighted by pi, sum to 0.
-    """
+    """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D."""
 
     pi: Any
     rho: float
     width: int
-    circulation: Any = None
 
     def __post_init__(self):
         object.__setattr__(self, "pi", check_floats("pi", self.pi, (None,)).copy())  # P is made of it once
@@ -82,11 +78,6 @@ class FocusDilution:
             raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
         check_number("rho", self.rho, least=0, below=1)
         keep_counts(self, "width")
-        if self.circulation is not None:
-            extra = to_numpy(check_floats("circulation", self.circulation, (len(pi), len(pi))))
-            if not max(np.abs(extra.sum(axis=1)).max(), np.abs(pi @ extra).max()) < 1e-6 or (to_numpy(self.P) <= 0).any():
-                wanted = "rows, and columns weighted by pi, that sum to 0 and leave every probability positive"
-                raise InputError(f"circulation: expected {wanted}, got {shown(extra)}")
 
     @property
     def vocab(self):
@@ -97,8 +88,7 @@ class FocusDilution:
     def P(self):
         """The transition matrix (d, d); rows sum to 1."""
         xp = namespace(self.pi)
-        P = self.rho * xp.eye(self.vocab, dtype=self.pi.dtype) + (1 - self.rho) * self.pi
-        return P if self.circulation is None else P + self.circulation
+        return self.rho * xp.eye(self.vocab, dtype=self.pi.dtype) + (1 - self.rho) * self.pi
 
     def start(self, rng, eps):
         """All weights N(0, eps^2), drawn in the order W0, W1, W_Q, W_K: a NumPy vector."""
@@ -176,16 +166,15 @@ class FocusDilution:
     #   unit vector u
     #   (D),
     #     (12) W0 = n pi u^T,  W1 = u c^T / (n |pi|^2),  n^2 = |c| / |pi|^3
-    #   There dF = diag(pi) (1 pi^T - P), hence with M = pi c^T / |pi|^2 and under the law pi,
-    #   where E[pi] = |pi|^2 and E[P c] = E[c],
-    #          -dPhi_ik = 1 / |pi|^2 [pi_i ((P c)_i - E c)] [pi_k (pi_k - E pi)]
+    #   There dF = rho diag(pi) (1 pi^T - I), hence with M = pi c^T / |pi|^2 and under the law
+    #   pi, where E[pi] = |pi|^2,
+    #          -dPhi_ik = rho / |pi|^2 [pi_i (c_i - E c)] [pi_k (pi_k - E pi)]
     #   W_Q = W_K = 0 still has no gradient, but G = W0^T dPhi W0 = -r u u^T makes dW_Q/dt = r
     #   u u^T W_K and the same for W_K:
-    #     (13) r = n^2 pi^T (-dPhi) pi = |c| Cov(pi, P c) Var(pi) / |pi|^5
-    #   where P c is rho c and a constant, without a circulation. Attention turns to the
-    #   frequent tokens only if the chain persists (rho) and the tokens differ (Cov, Var). From
-    #   a start ten times smaller, condensation comes ln(10) / mu later, focus ln(10) (1/mu +
-    #   1/r).
+    #     (13) r = n^2 pi^T (-dPhi) pi = rho |c| Cov(pi, log pi) Var(pi) / |pi|^5
+    #   Attention turns to the frequent tokens only if the chain persists (rho) and the tokens
+    #   differ (Cov, Var). From a start ten times smaller, condensation comes ln(10) / mu
+    #   later, focus ln(10) (1/mu + 1/r).
 
     @property
     def origin_rate(self):
@@ -215,8 +204,8 @@ class FocusDilution:
         """r, the rate of W_Q and W_K at the condensed point, (13)."""
         pi = to_numpy(self.pi)
         c, mean = np.log(pi) - np.log(pi).mean(), pi @ pi
-        cov, var = pi @ ((pi - mean) * (to_numpy(self.P) @ c)), pi @ (pi - mean) ** 2
-        return float(np.linalg.norm(c) * cov * var / mean**2.5)
+        cov, var = pi @ ((pi - mean) * c), pi @ (pi - mean) ** 2
+        return float(self.rho * np.linalg.norm(c) * cov * var / mean**2.5)
 
     def jacobian(self, y, h=1e-5):
         """The Jacobian (n, n) at one state (n,), symmetric, by central differences of the field."""

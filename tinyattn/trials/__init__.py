@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors; when the program runs, NumPy is loaded after the command has set its threads
-    from . import ladder, location, pieces, recall, regression, rungs, text
+    from . import ladder, location, recall, regression, rungs, text
     from .ladder import LadderProbe, LadderTrial
     from .location import LocationTrial
     from .recall import AdaptiveRepetition, RecallTrial
@@ -31,7 +31,7 @@ _HOMES = {
     "TextTrial": "text",
 }
 __all__ = ["AdaptiveRepetition", "LadderProbe", "LadderTrial", "LocationTrial", "RecallTrial", "RegressionTrial", "TextTrial"]
-__all__ += ["ladder", "location", "pieces", "recall", "regression", "rungs", "text"]
+__all__ += ["ladder", "location", "recall", "regression", "rungs", "text"]
 
 
 def __getattr__(name):
