@@ -377,7 +377,8 @@ def add_flows():
     add(factors.concentrated, heads=2, position=1, mass=0.5, eps=0.5)
     add(factors.waterfall, heads=2, mass=0.5, eps=0.5)
     kind = focus_dilution.FocusDilution
-    add(kind, use=lambda f: f(0.0, array(2 * len(f.pi) * f.width + 2 * f.width**2)), pi=focus.pi, rho=0.5, width=2)
+    add(kind, use=lambda f: f(0.0, array(2 * len(f.pi) * f.width + 2 * f.width**2)), pi=focus.pi, rho=0.5, width=2,
+        transition=focus.P)
     add(focus.start, rng=rng(), eps=0.5)
     add(focus.condensed_point, u=array(2))
     add(focus.slow_points, t=np.arange(4.0), y=array(4, 20), fine={"NaN": "indices"})
@@ -414,7 +415,8 @@ def add_tasks():
     W_star = np.eye(3)[[1, 2, 0]]
     task = regression.SingleLocation(W_star, 4, 2, 0.25)
     add(regression.SingleLocation, use=lambda task: task.sample(rng(), 2), W_star=W_star, length=4, places=2, p=0.25)
-    add(regression.draw_task, use=lambda task: task.sample(rng(), 2), rng=rng(), length=4, width=3, places=2, p=0.25)
+    add(regression.draw_task, use=lambda task: task.sample(rng(), 2), rng=rng(), length=4, width=3, places=2, p=0.25,
+        matrix="gaussian")
     add(task.relevant, rng=rng(), shape=(2, 2), dtype="float64")
     add(task.sample, rng=rng(), n=2)
     add(task.sample_marked, rng=rng(), n=2, anywhere=True)
