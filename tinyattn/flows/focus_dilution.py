@@ -284,7 +284,7 @@ class FocusDilution:
             shortest = ode.event(swing, terminal=True, direction=+1)
             fall = ode.integrate(self, (top_t, end), path.y_events[3][0], t_eval=[], events=shortest, **how)
             dilution_t = fall.first_times[0]
-            least = float(self.row_norms(fall.y_events[0][0])[token])
+            least = float(self.row_norms(fall.y_events[0][0])[token]) if len(fall.y_events[0]) else math.nan
         return Stages(condensed_t, cosine, frozen_ratio, focus_t, top_t, peak, dilution_t, least, renewal_t, path)
 
 
