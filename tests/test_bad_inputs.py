@@ -43,7 +43,7 @@ from tinyattn import (
     trials,
 )
 from tinyattn.errors import InputError
-from tinyattn.flows import emergence, factorization, focus_dilution
+from tinyattn.flows import emergence, factorization, focus_dilution, redistribution, snap
 from tinyattn.tasks import markov, recall, regression, text
 
 SECONDS = 20  # a call that takes longer hangs; a busy machine answers in a few
@@ -72,6 +72,9 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.main": "a command line",
     "trials.trial": "tried through each trial",
     "trials.figures": "drawn from a trial's results",
+    "flows.figures": "drawn from the results of a command",
+    "flows.snap.Snap.": "inside its run",
+    "flows.redistribution.Dilution.": "inside its run",
     "trials.recall.RecallTrial.": "inside its run",
     "trials.location.LocationTrial.": "inside its run",
     "trials.ladder.LadderTrial.": "inside its run",
@@ -384,6 +387,14 @@ def add_flows():
     add(focus.slow_points, t=np.arange(4.0), y=array(4, 20), fine={"NaN": "indices"})
     how = dict(t_eval=[1.0], token=1, grown=0.5, focused=0.5, renewed=0.5, method="euler", step=0.5, progress=Text("run"))
     add(focus.stages, y0=weights, end=1.0, **how, also=("step", "t_eval"), fine={"out": "NaN for a stage that did not come"})
+    add(redistribution.contrast, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
+    add(redistribution.token_weights, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
+    add(redistribution.contrast_push, flow=focus)
+    add(redistribution.made_alike, flow=focus, y=weights)
+    add(redistribution.readout_gradient, flow=focus, y=weights)
+    add(redistribution.transition_from, weights=abs(array(3, 3)) + 0.5, pi=np.array([0.5, 0.25, 0.25]))
+    add(redistribution.Dilution, use=lambda piece: piece.flow(0.25).P, frequent=0.5, rho=0.5, width=2, eps=2**-10, seed=3)
+    add(snap.Snap, use=lambda piece: piece.drawn()["numbers"], T=16, d=4, p=0.5, seeds=1, seed=3, lr=2.0, batch=8)
     near = focus.linearise(weights)
     add(near.leading_mode, within=0.125)
     add(near.displacement, s=array(2) + 2)

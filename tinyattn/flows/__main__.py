@@ -75,7 +75,9 @@ def _parser():
         command = commands.add_parser(name, description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
         command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the figure")
         for field in dataclasses.fields(kind):
-            command.add_argument(f"--{field.name}", type=type(field.default), default=field.default, help=f"default: {field.default}")
+            command.add_argument(
+                f"--{field.name}", type=type(field.default), default=field.default, help=f"default: {field.default}"
+            )
     return parser
 
 

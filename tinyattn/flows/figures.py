@@ -14,57 +14,71 @@ from .snap import Snap
 def emergence(piece: Snap, found: dict[str, Any]) -> Any:
     """The figure of a Snap's results: landscape, equilibrium, curvature, drawn starts, what is learnt first."""
     fig = plt.figure(figsize=(13.5, 8.4))
-    grid = fig.add_gridspec(2, 6, height_ratios=(1.15, 1))
+    halves: Any = fig.subfigures(2, 1, height_ratios=(1.15, 1))
+    above, below = halves
+    landscape, equilibrium, curvature = above.subplots(1, 3)
+    drawn, repeated = below.subplots(1, 2)
     path, numbers = found["path"], found["numbers"]
     fig.suptitle(
         f"The toy layer with {piece.T} tokens of size {piece.d}, one of them relevant; w: what to write, Δ: where to look",
         x=0.01, ha="left",
     )  # fmt: skip
-    _landscape(fig, fig.add_subplot(grid[0, :2]), piece, path)
-    _equilibrium(fig.add_subplot(grid[0, 2:4]), path)
-    _curvature(fig.add_subplot(grid[0, 4:]), path, numbers)
-    _drawn(fig.add_subplot(grid[1, :3]), piece, found["drawn"])
-    _repeated(fig.add_subplot(grid[1, 3:]), piece, found["repeated"], numbers)
+    _landscape(above, landscape, piece, path)
+    _equilibrium(equilibrium, path)
+    _curvature(curvature, path, numbers)
+    _drawn(drawn, piece, found["drawn"])
+    _repeated(repeated, piece, found["repeated"], numbers)
     return fig
 
 
 def _landscape(fig, ax, piece, path):
     flow = TwoNumbers(piece.T, piece.d)
     w = np.linspace(-0.05, 1.45, 260) * np.sqrt(piece.d)
-    delta = np.linspace(-0.5, path["delta"][-1] + 0.8, 260)
+    delta = np.linspace(-1, path["delta"][-1] + 0.8, 260)
     loss = flow.loss(np.stack(np.broadcast_arrays(w[None, :], delta[:, None]), axis=-1))
-    levels = np.concatenate([np.arange(0, 0.5, 0.05), [0.5, 0.55, 0.7, 1.0]])
-    image = ax.contourf(w, delta, loss, levels=levels, cmap="magma_r", extend="max", vmin=0, vmax=1)
+    levels = np.linspace(0, 0.55, 12)
+    image = ax.contourf(w, delta, loss, levels=levels, cmap="magma_r", extend="max", vmin=0, vmax=0.7)
     ax.contour(w, delta, loss, levels=levels, colors="k", linewidths=0.3, alpha=0.4)
-    fig.colorbar(image, ax=ax, label="loss", ticks=[0, 0.25, 0.5, 1], aspect=30, pad=0.02)
-    ax.plot(path["w"], path["delta"], color=plot.SKY, lw=2.5)
-    ax.plot(0, 0, "o", color=plot.SKY, ms=7)
+    fig.colorbar(image, ax=ax, label="loss", ticks=levels[::2], aspect=30, pad=0.02)
     valley = np.linspace(0.5, delta[-1], 200)
     ax.plot(flow.equilibrium(flow.attention(np.stack([0 * valley, valley], axis=-1))), valley, color="k", ls="--", lw=1.2)
-    i = np.searchsorted(path["time"], 0.5 * path["time"][-1])
-    ax.annotate("start", (0, 0), xytext=(8, -2), textcoords="offset points", color=plot.BLUE, fontsize=9)
-    ax.annotate("half the time\nis spent by here", (path["w"][i // 2], path["delta"][i // 2]), xytext=(36, 6), color=plot.BLUE,
-                textcoords="offset points", fontsize=9, arrowprops={"arrowstyle": "-", "color": plot.BLUE})  # fmt: skip
+    ax.plot(path["w"], path["delta"], color="w", lw=4.5)
+    ax.plot(path["w"], path["delta"], color=plot.BLUE, lw=2.5)
+    snap = np.interp(0.25, path["loss"][::-1], path["time"][::-1])
+    for share, name in ((0, "start"), (0.5, "half of the wait is over"), (0.9, "nine tenths are over"), (1, "the snap")):
+        down = -13 if share == 0 else -4
+        i = np.searchsorted(path["time"], share * snap)
+        ax.plot(path["w"][i], path["delta"][i], "o", color=plot.BLUE, mec="w", ms=8)
+        ax.annotate(name, (path["w"][i], path["delta"][i]), xytext=(11, down), textcoords="offset points", fontsize=9,
+                    color="k" if share == 1 else "w")  # fmt: skip
     ax.set(xlim=(w[0], w[-1]), ylim=(delta[0], delta[-1]), xlabel="w", ylabel="Δ",
            title="The path crosses a plain, then falls\ninto a valley (dashed: the best w for each Δ)")  # fmt: skip
 
 
 def _equilibrium(ax, path):
-    time = path["time"]
-    plot.named(ax, time, path["w"], "w", time[-1] * 0.34, (-14, 6), color=plot.ORANGE, lw=2.2)
-    plot.named(ax, time, path["equilibrium"], "its equilibrium\nat this attention", time[-1] * 0.08, (4, 4), color="k", lw=1.6,
-               ls="--")  # fmt: skip
-    ax.set(xlim=(0, time[-1]), ylim=(0, 1.15 * path["equilibrium"].max()), xlabel="time (learning rate times steps)", ylabel="w",
-           title="On the plateau w is far below its equilibrium;\nafter the snap it sits on it")  # fmt: skip
+    time, later = path["time"], path["time"] > 0
+    end = time[-1]
+    plot.named(ax, time[later], path["w"][later], "w", 0.3 * end, (0, 8), color=plot.ORANGE, lw=2.2)
+    plot.named(
+        ax, time, path["equilibrium"], "its equilibrium at\nthe present attention", 0.03 * end, (0, 22), color="k", ls="--"
+    )
+    ax.set(
+        xlim=(0, end),
+        yscale="log",
+        ylim=(0.05, 3 * path["equilibrium"].max()),
+        xlabel="time (learning rate times steps)",
+        ylabel="w (logarithmic)",
+        title="On the plateau w is far below its equilibrium;\nafter the snap it sits on it",
+    )
 
 
 def _curvature(ax, path, numbers):
     time, snap = path["time"], numbers["half_loss_t"]
     peak = abs(path["eigenvalues"]).max()
-    plot.named(ax, time, path["eigenvalues"][:, 1], "largest eigenvalue", snap + 0.03 * peak, (14, 22), color=plot.VERMILION, lw=2)
-    plot.named(ax, time, path["eigenvalues"][:, 0], "least eigenvalue", snap, (14, -12), color=plot.PURPLE, lw=2)
+    plot.named(ax, time, path["eigenvalues"][:, 1], "largest eigenvalue", 1.1 * snap, (4, 6), color=plot.VERMILION, lw=2)
+    plot.named(ax, time, path["eigenvalues"][:, 0], "least eigenvalue", 1.1 * snap, (4, -14), color=plot.PURPLE, lw=2)
     plot.named(ax, time, path["loss"] * peak / 0.5, "loss (scaled)", 0.3 * snap, (0, -14), color="0.55", lw=1.4)
-    inset = ax.inset_axes((0.06, 0.05, 0.44, 0.36))
+    inset = ax.inset_axes((0.05, 0.06, 0.4, 0.36))
     inset.axvline(snap, color="0.55", lw=1, ls=":")
     for k, colour in ((1, plot.VERMILION), (0, plot.PURPLE)):
         inset.plot(time, path["eigenvalues"][:, k], color=colour, lw=2)
@@ -83,7 +97,7 @@ def _drawn(ax, piece, drawn):
     for i in range(piece.seeds):
         colour = colours[i % len(colours)]
         ax.plot(drawn["time"], drawn["descent"][i], color=colour, lw=2, label="gradient descent" if i == 0 else None)
-        ax.plot(drawn["time"], drawn["sgd"][i], color=colour, lw=1, ls="--", label="SGD" if i == 0 else None)
+        ax.plot(drawn["time"], drawn["sgd"][i], color="k", lw=1, ls="--", label="SGD" if i == 0 else None)
         ax.axvline(drawn["foretold_t"][i], color=colour, lw=1, ls=":", label="foretold from the start" if i == 0 else None)
     shortest = TwoNumbers(piece.T, piece.d).snap_time
     ax.axvline(shortest, color="0.6", lw=1, label="closed form for W = 0")
@@ -95,26 +109,34 @@ def _drawn(ax, piece, drawn):
 
 def _repeated(ax, piece, repeated, numbers):
     time = repeated["time"]
-    plot.named(ax, time, repeated["v"], "v: the repeated token", numbers["v_half_t"], (-8, 24), color=plot.GREEN, lw=2.2)
-    plot.named(ax, time, repeated["w"], "w: all others", numbers["w_half_t"], (6, -34), color=plot.ORANGE, lw=2.2)
-    plot.named(ax, time, repeated["attention"], "attention", numbers["w_half_t"], (34, 10), color=plot.PURPLE, lw=1.4)
-    plot.named(ax, time, repeated["test_loss"], "test loss", 0.25 * numbers["w_half_t"], (0, 6), color="0.4", lw=1.4)
-    plot.named(ax, time, repeated["loss"], "training loss", 0.1 * numbers["w_half_t"], (0, -14), color="0.4", lw=1.4, ls="--")
+    plot.named(
+        ax, time, repeated["v"], "v: the repeated token", time[repeated["v"].argmax()], (8, -8), color=plot.GREEN, lw=2.2
+    )
+    plot.named(ax, time, repeated["w"], "w: all others", time[-1], (-6, 8), color=plot.ORANGE, lw=2.2)
+    plot.named(ax, time, repeated["attention"], "attention", time[-1], (-6, -14), color=plot.PURPLE, lw=1.4)
+    ax.plot(time, repeated["loss"], color="0.4", lw=1.4, ls="--")
+    plot.named(ax, time, repeated["test_loss"], "test loss (training loss: dashed)", time[-1] / 2, (0, 6), color="0.4", lw=1.4)
     for name, colour in (("v_half_t", plot.GREEN), ("w_half_t", plot.ORANGE)):
         ax.plot(numbers[name], 0.5, "o", color=colour, ms=6)
-        ax.annotate(f"{numbers[name]:.0f}", (numbers[name], 0.5), xytext=(-6, 4), ha="right", textcoords="offset points", fontsize=9)
-    ax.set(xlim=(0, time[-1]), ylim=(0, None), xlabel="time", ylabel="share of what is needed; loss",
-           title=f"One token in {piece.p:.0%} of the samples: its direction is learnt first\n(dots: half of what is needed)")  # fmt: skip
+        ax.annotate(
+            f"{numbers[name]:.0f}", (numbers[name], 0.5), xytext=(-7, 4), ha="right", textcoords="offset points", fontsize=9
+        )
+    ax.set(
+        xlim=(0, time[-1]),
+        ylim=(0, None),
+        xlabel="time",
+        ylabel="share of what is needed; loss",
+        title=f"A token that is relevant in {piece.p:.0%} of all samples: its direction v is learnt first,\n"
+        "and overshoots until attention comes (dots: half of what is needed)",
+    )
 
 
 def dilution(piece: Dilution, found: dict[str, Any]) -> Any:
     """The figure of a Dilution's results: the contrast, the token weights, the modes of an asymmetry, other chains."""
     fig, ((line, apart), (modes, others)) = plt.subplots(2, 2, figsize=(12.5, 9))
     numbers = found["numbers"]
-    fig.suptitle(
-        f"One head on a Markov chain whose token 0 has frequency {piece.frequent:g}; ρ = {piece.rho:g}, {piece.width} numbers in an "
-        f"embedding", x=0.01, ha="left",
-    )  # fmt: skip
+    setting = f"ρ = {piece.rho:g}, {piece.width} numbers in an embedding"
+    fig.suptitle(f"One head on a Markov chain whose token 0 has frequency {piece.frequent:g}; {setting}", x=0.01, ha="left")
     _contrast(line, piece, found["redistribution"], numbers)
     _apart(apart, found["redistribution"]["eps"])
     _modes(modes, found["renewal"], numbers)
@@ -127,16 +149,17 @@ def _contrast(ax, piece, found, numbers):
     for name, colour, eps in (("eps", plot.BLUE, piece.eps), ("eps/10", plot.GREEN, piece.eps / 10)):
         one, number = found[name], numbers[f"contrast_{name}"]
         first, end = one["stretch"]
-        ax.semilogy(one["time"], one["contrast"].clip(1e-9), color=colour, lw=2.2, label=f"start {eps:g}")
+        ax.semilogy(one["time"], one["contrast"].clip(1e-9), color=colour, lw=2.2,
+                    label=f"start {eps:g}: rate {number['rate']:.4f}, foretold {number['foretold']:.4f}")  # fmt: skip
         middle = (first + end) // 2
         t = one["time"][np.abs(one["time"] - one["time"][middle]) < 32]
         ax.plot(t, one["contrast"][middle] * np.exp(number["foretold"] * (t - one["time"][middle])), "k--", lw=1.2,
                 label="slope foretold at the slow point" if name == "eps" else None)  # fmt: skip
         ax.axvspan(one["time"][first], one["time"][end], color="0.93", lw=0, zorder=0)
-        ax.annotate(f"measured {number['rate']:.4f}\nforetold {number['foretold']:.4f}", (one["time"][middle], 3e-5), fontsize=9,
-                    ha="center", color=colour)  # fmt: skip
+        ax.semilogy(one["time"], one["by_attention"].clip(1e-9), color=plot.ORANGE, lw=1.6, ls=":",
+                    label="k f / 2r from the attention weights" if name == "eps" else None)  # fmt: skip
         last = max(last, one["time"][np.argmax(one["contrast"] > 0.999 * one["contrast"][-1])])
-    ax.set(ylim=(1e-5, 8), xlim=(10, last + 10), xlabel="time", ylabel="contrast (1−π₀) γ₀ − (d−1) π₀ γ_low",
+    ax.set(ylim=(1e-5, 500), xlim=(10, last + 10), xlabel="time", ylabel="contrast (1−π₀) γ₀ − (d−1) π₀ γ_low",
            title="While attention turns, the contrast of the embeddings grows exponentially,\n"
            "at twice the rate of the attention weights (grey: where the rate is measured)")  # fmt: skip
     ax.legend(loc="upper left")
@@ -145,25 +168,32 @@ def _contrast(ax, piece, found, numbers):
 def _apart(ax, one):
     time = one["time"]
     end = time[np.argmax(one["contrast"] > 0.9999 * one["contrast"][-1])]
-    plot.named(ax, time, one["weights"][:, 0], "γ₀: embedding of the frequent token", 0.25 * end, (0, 6), color=plot.BLUE, lw=2.2)
-    plot.named(ax, time, one["weights"][:, 1], "γ_low: of each rare one", 0.25 * end, (0, 6), color=plot.ORANGE, lw=2.2)
-    plot.named(ax, time, one["frequent"], "attention of the frequent token to itself", 0.25 * end, (0, 6), color=plot.BLUE, lw=1.4, ls="--")
-    plot.named(ax, time, one["low"], "of a rare token to the frequent one", 0.25 * end, (0, -13), color=plot.ORANGE, lw=1.4, ls="--")
+    plot.named(ax, time, one["weights"][:, 0], "γ₀: the frequent token's embedding", 0.2 * end, (0, 6), color=plot.BLUE, lw=2.2)
+    plot.named(ax, time, one["weights"][:, 1], "γ_low: each rare one's", 0.2 * end, (0, 6), color=plot.ORANGE, lw=2.2)
+    for row, name, colour, up in (("frequent", "attention of the frequent token to itself", plot.BLUE, 6),
+                                  ("low", "of a rare token to the frequent one", plot.ORANGE, -14)):  # fmt: skip
+        plot.named(ax, time, one[row], name, 0.17 * end, (0, up), color=colour, lw=1.4, ls="--")
     ax.axhline(0, color="0.8", lw=1, zorder=0)
-    ax.set(xlim=(0, end + 12), xlabel="time", ylabel="size along the common direction; attention",
-           title="The embeddings move in opposite directions; once γ_low is below 0,\nrare tokens look away: focus is diluted")  # fmt: skip
+    ax.set(
+        xlim=(0, end + 12),
+        xlabel="time",
+        ylabel="size along the common direction; attention",
+        title="The embeddings move in opposite directions; once γ_low is below 0,\nrare tokens look away: focus is diluted",
+    )
 
 
 def _modes(ax, renewal, numbers):
     delta = np.array(renewal["delta"])
-    for name, colour, what, shift in (
-        ("leading", plot.VERMILION, "leading mode: parts the rare tokens", (8, -4)),
-        ("alike", plot.PURPLE, "leading mode that keeps the rare tokens alike", (8, -10)),
+    for name, colour, what in (
+        ("leading", plot.VERMILION, "leading mode: parts the rare tokens"),
+        ("alike", plot.PURPLE, "leading mode that keeps the rare tokens alike"),
     ):
         ax.loglog(delta, renewal[name], "o-", color=colour, lw=1.6, ms=7, label=f"{what}: slope {numbers[f'{name}_slope']:.3f}")
         rising = np.sort(delta)
         plot.slope(ax, rising, min(renewal[name]) * 0.8, 1 if name == "leading" else 2, f"δ{'' if name == 'leading' else '²'}")
     ax.loglog(delta, renewal["foretold"], "k+", ms=12, label="largest singular value of dL/dM")
+    ax.minorticks_off()
+    ax.set_xticks(delta, [f"{one:g}" for one in delta])
     ax.set(xlim=(None, delta.max() * 1.25), ylim=(min(renewal["alike"]) / 2, 30 * max(renewal["leading"])),
            xlabel="asymmetry δ of the rare tokens, q(1+δ), q, q(1−δ)", ylabel="rate (1/time)",
            title="An asymmetry δ opens new directions at a rate of order δ;\nstaying alike, of order δ²")  # fmt: skip
@@ -171,18 +201,19 @@ def _modes(ax, renewal, numbers):
 
 
 def _chains(ax, chains, numbers):
-    named = {"fresh": (plot.BLUE, "P = ρ I + (1−ρ) 1 πᵀ"), "by chance": (plot.GREEN, "transitions by chance, ρ"),
+    named = {"fresh": (plot.BLUE, "P = ρ I + (1−ρ) 1 πᵀ"), "by chance": (plot.GREEN, "other transitions, drawn"),
              "no repeats": (plot.VERMILION, "repeats avoided")}  # fmt: skip
     for name, (colour, what) in named.items():
         number = numbers[f"chain, {name}"]
         ax.plot(chains[name]["time"], chains[name]["attention"], color=colour, lw=2.2, label=f"{what}: r = {number['r']:.4f}")
         if np.isfinite(number["focus_t"]):
             ax.plot(number["focus_t"], 0.9, "o", color=colour, ms=6)
-            ax.annotate(f"{number['focus_t']:.1f}", (number["focus_t"], 0.9), xytext=(-6, 4), ha="right", textcoords="offset points",
-                        color=colour, fontsize=9)  # fmt: skip
+            left = name != "fresh"
+            ax.annotate(f"{number['focus_t']:.1f}", (number["focus_t"], 0.9), xytext=(-7, 3) if left else (8, -8), color=colour,
+                        ha="right" if left else "left", textcoords="offset points", fontsize=9)  # fmt: skip
     condensed = numbers["chain, fresh"]["condensed_t"]
     ax.axvline(condensed, color="0.5", lw=1, ls=":")
-    ax.annotate(f"condensation, in all three: {condensed:.2f}", (condensed, 0.06), xytext=(5, 0), textcoords="offset points",
+    ax.annotate(f"condensation, in all three: {condensed:.2f}", (condensed, 0.5), xytext=(5, 0), textcoords="offset points",
                 fontsize=9, color="0.35")  # fmt: skip
     ax.set(xlim=(0, 200), ylim=(0, 1.03), xlabel="time", ylabel="attention of token 0 to itself",
            title="Three chains of the same π = (0.75, 0.19, 0.05, 0.01): the same condensation;\n"

@@ -17,7 +17,7 @@ from ..errors import InputError, check_count, check_instance, check_number, host
 from ..measure import fit_power_law
 from .focus_dilution import FocusDilution
 
-TIGHT = dict(method="rk45", rtol=1e-8, atol=1e-12)
+TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-8, atol=1e-12)
 PI = (0.75, 0.19, 0.05, 0.01)  # of the paper's main run
 STRETCH = 1 / 300, 1 / 30  # of its end: above what is left of the start, below where the embeddings themselves have moved
 
@@ -236,10 +236,15 @@ class Dilution:
             times = np.linspace(0, 200, 401)
             stages = flow.stages(y0, 200, t_eval=times, method="rk45", rtol=1e-6, atol=1e-10)
             A = flow.attention(stages.path.y)[:, 0, 0]
-            found["numbers"][f"chain, {name}"] = {"r": flow.focus_rate, "condensed_t": stages.condensed_t, "cosine": stages.cosine,
-                                                  "focus_t": stages.focus_t,
-                                                  "delay_times_r": (stages.focus_t - stages.condensed_t) * flow.focus_rate,
-                                                  "attention_least": A.min(), "attention_most": A.max()}  # fmt: skip
+            found["numbers"][f"chain, {name}"] = {
+                "r": flow.focus_rate,
+                "condensed_t": stages.condensed_t,
+                "cosine": stages.cosine,
+                "focus_t": stages.focus_t,
+                "delay_times_r": (stages.focus_t - stages.condensed_t) * flow.focus_rate,
+                "attention_least": A.min(),
+                "attention_most": A.max(),
+            }
             found[name] = {"time": times, "attention": A, "P": flow.P}
         return found
 

@@ -17,7 +17,7 @@ from ..models import ToyLayer
 from ..tasks.regression import draw_task
 from .emergence import ThreeNumbers, TwoNumbers
 
-TIGHT = dict(method="rk45", rtol=1e-9, atol=1e-12)
+TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
 
 # A start that is drawn
 #
@@ -25,8 +25,9 @@ TIGHT = dict(method="rk45", rtol=1e-9, atol=1e-12)
 #   From attention even over the places and W(0) that is not 0, w begins at
 #     (1)  w0 = <W*, W(0)> / |W*|
 #   which for entries N(0, 1/d) is of size 1/sqrt(d). What of W(0) stands across W* is noise
-#   that no score can use: it adds |W(0)|^2/T to |y - y*|^2, a share 1/T of it. On the plateau
-#   (9) of `flows.emergence` holds, dw/dt = lambda exp(Delta) and dDelta/dt = w dw/dt, so
+#   that no score can use: it adds |W(0)|^2/(dT), about 1/T, to |y - y*|^2, about 1. On the
+#   plateau (9) of `flows.emergence` holds with lambda = |W*|/(dT): dw/dt = lambda exp(Delta) and
+#   dDelta/dt = w dw/dt, so
 #     (2)  Delta = (w^2 - w0^2) / 2
 #     (3)  lambda t = integral_w0^inf exp((w0^2 - u^2)/2) du
 #                   = sqrt(pi/2) exp(w0^2/2) erfc(w0/sqrt(2)) = sqrt(pi/2) - w0 + ...
@@ -57,7 +58,7 @@ class Snap:
         check_count("d", self.d, 4, 512)
         check_count("seed", self.seed, 0)
         check_number("p", self.p, above=0, below=1)
-        check_number("lr", self.lr, above=0, most=self.d)  # the sharpest curvature is about 2.7/d
+        check_number("lr", self.lr, least=0.1, most=self.d)  # the sharpest curvature is about 2.7/d
 
     def run(self) -> dict[str, Any]:
         """Everything: {"numbers": headline figures, and a dict of curves by part}. Times are learning rate times steps."""
@@ -109,20 +110,28 @@ class Snap:
         """
         flow = TwoNumbers(self.T, self.d)
         half = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
-        steps = math.ceil(1.4 * flow.snap_time / self.lr)
-        found: dict[str, Any] = {key: [] for key in ("lean", "descent", "sgd", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")}
+        found: dict[str, Any] = {
+            key: [] for key in ("lean", "descent", "sgd", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
+        }
+        draws = []
         for seed in range(self.seed, self.seed + self.seeds):
             rng = np.random.default_rng(seed)
             task = draw_task(rng, self.T, self.d, matrix="gaussian")
             W, size = rng.normal(size=(self.d, self.d)) / math.sqrt(self.d), np.linalg.norm(task.W_star)
+            draws.append((task, W, rng))
             lean = float((W * task.W_star).sum() / size)  # (1)
-            mills = math.exp(lean**2 / 2) * math.erfc(lean / math.sqrt(2))
             late = ode.integrate(flow, (0, 1e3 * flow.snap_time), np.array([lean, 0.0]), t_eval=[], events=half, **TIGHT)
-            curves = self._descend(task, W, steps, None), self._descend(task, W, steps, rng)
-            snaps = [np.flatnonzero(curve < curve[0] / 2)[:1] * 8.0 * self.lr for curve in curves]
-            row = lean, *curves, *(float(t[0]) if len(t) else math.nan for t in snaps), float(late.first_times[0])
-            for key, value in zip(found, (*row, flow.snap_time * mills * math.sqrt(self.d) / size)):  # (3)
-                found[key].append(value)
+            mills = math.exp(lean**2 / 2) * math.erfc(lean / math.sqrt(2))
+            found["lean"].append(lean)
+            found["foretold_t"].append(float(late.first_times[0]))
+            found["closed_t"].append(flow.snap_time * mills * math.sqrt(self.d) / size)  # (3)
+        steps = math.ceil((1.2 * max(found["foretold_t"]) + 10 * self.d) / self.lr)
+        for task, W, rng in draws:
+            for name, source in (("descent", None), ("sgd", rng)):
+                curve = self._descend(task, W, steps, source)
+                low = np.flatnonzero(curve < curve[0] / 2)
+                found[name].append(curve)
+                found[f"{'sgd_' if source else ''}snap_t"].append(8.0 * self.lr * low[0] if len(low) else math.nan)
         found["time"] = 8.0 * self.lr * np.arange(len(found["descent"][0]))
         off = [abs(found[name][i] / found["foretold_t"][i] - 1) for name in ("snap_t", "sgd_snap_t") for i in range(self.seeds)]
         names = ("lean", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
@@ -145,8 +154,9 @@ class Snap:
     def repeated(self) -> dict[str, Any]:
         """Fig. 10: three numbers with repetition p: the repeated direction v, the rest w, each over its end.
 
-        time, w, v, attention, loss, test_loss (looks,); numbers: when v, w and the training loss are
-        half way. The ends are those of full attention, v = 1 and w = sqrt(d-1).
+        time, w, v, attention, loss, test_loss (looks,); numbers: when w, v, the training loss, and what
+        the layer writes, attention times w or v, are first half way. The ends are those of full
+        attention, v = 1 and w = sqrt(d-1); v passes its own, as attention is still low.
         """
         flow = ThreeNumbers(self.T, self.d, self.p)
         ends = math.sqrt(self.d - 1), 1.0
@@ -155,10 +165,17 @@ class Snap:
             ode.event(lambda t, y: y[0] - ends[0] / 2),
             ode.event(lambda t, y: y[1] - ends[1] / 2),
             ode.event(lambda t, y: flow.loss(y) - start / 2),
+            ode.event(lambda t, y: flow.attention(y) * y[0] - ends[0] / 2),
+            ode.event(lambda t, y: flow.attention(y) * y[1] - ends[1] / 2),
         ]
         times = np.linspace(0, 3 * flow.snap_time + 20 * self.d / (1 - self.p), 2001)
         path = ode.integrate(flow, (0, times[-1]), flow.start(), t_eval=times, events=halves, **TIGHT)
         w, v, _ = flow.split(path.y)
-        numbers = dict(zip(("w_half_t", "v_half_t", "repeated_half_loss_t"), map(float, path.first_times)))
+        numbers = dict(
+            zip(
+                ("w_half_t", "v_half_t", "repeated_half_loss_t", "w_written_half_t", "v_written_half_t"),
+                map(float, path.first_times),
+            )
+        )
         return {"numbers": numbers, "time": times, "w": w / ends[0], "v": v, "attention": flow.attention(path.y),
                 "loss": flow.loss(path.y), "test_loss": flow.test_loss(path.y)}  # fmt: skip
