@@ -50,7 +50,7 @@ def test_the_loss_is_sharpest_at_the_snap_and_w_keeps_to_its_equilibrium_only_th
 
 
 def test_drawn_weights_keep_plateau_and_snap_and_their_lean_foretells_it():
-    piece = Snap(T=128, d=32, seeds=6, lr=1.0)
+    piece = Snap(T=128, d=32, seeds=5, lr=2.0)
     found = piece.drawn()
     flow = TwoNumbers(piece.T, piece.d)
     for i, snap in enumerate(found["snap_t"]):
@@ -182,11 +182,9 @@ def test_the_commands_write_what_they_say(tmp_path, words, number):
     "words, message",
     [
         ("emergence --T 4", "error: T: expected a whole number in 16..4096, got 4"),
-        ("emergence --lr 0", "error: lr: expected a finite number >= 0.1"),
         ("emergence --d x", "error: argument --d: invalid int value: 'x'"),
         ("dilution --frequent 0.1", "error: frequent: expected a finite number >= 0.5 and <= 0.9, got 0.1"),
         ("dilution --out /dev/null/x", "error: --out: expected a folder that can be written, got /dev/null/x"),
-        ("dilution --eps nan", "error: eps: expected a finite number"),
         ("chess", "error: argument "),
     ],
 )

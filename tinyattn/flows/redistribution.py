@@ -200,6 +200,8 @@ class Dilution:
 
         delta, leading, alike, foretold (runs,): of the leading mode, of the leading one among states
         with rare tokens alike, and the largest singular value of dM, (6); numbers: slopes on logarithms.
+
+        Raises InputError for fewer than three asymmetries, equal ones, or ones outside [1e-3, 0.5].
         """
         deltas = host_floats("deltas", deltas, (None,), finite=True)
         if len(deltas) < 3 or (deltas < 1e-3).any() or (deltas > 0.5).any() or len(set(deltas)) < len(deltas):

@@ -21,8 +21,8 @@ TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
 
 # A start that is drawn
 #
-#   The loss of the toy layer with one relevant place sees W* through |W*| and <W*, W> alone.
-#   From attention even over the places and W(0) that is not 0, w begins at
+#   With one relevant place and no repetition the loss of the toy layer depends on W through
+#   <W*, W> and |W|^2 alone. From attention even over the places and W(0) that is not 0, w begins at
 #     (1)  w0 = <W*, W(0)> / |W*|
 #   which for entries N(0, 1/d) is of size 1/sqrt(d). What of W(0) stands across W* is noise
 #   that no score can use: it adds |W(0)|^2/(dT), about 1/T, to |y - y*|^2, about 1. On the
