@@ -394,7 +394,7 @@ def add_flows():
     add(redistribution.readout_gradient, flow=focus, y=weights)
     add(redistribution.transition_from, weights=abs(array(3, 3)) + 0.5, pi=np.array([0.5, 0.25, 0.25]))
     add(redistribution.Dilution, use=lambda piece: piece.flow(0.25).P, frequent=0.5, rho=0.5, width=2, eps=2**-10, seed=3)
-    add(snap.Snap, use=lambda piece: piece.drawn()["numbers"], T=16, d=4, p=0.5, seeds=1, seed=3, lr=2.0, batch=8)
+    add(snap.Snap, use=lambda piece: piece.drawn()["numbers"], T=64, d=8, p=0.5, seeds=1, seed=3, lr=2.0, batch=8)
     near = focus.linearise(weights)
     add(near.leading_mode, within=0.125)
     add(near.displacement, s=array(2) + 2)

@@ -57,7 +57,7 @@ def test_drawn_weights_keep_plateau_and_snap_and_their_lean_foretells_it():
         plateau = found["descent"][i][found["time"] < 0.8 * snap]
         assert 0.47 < plateau.min() <= plateau.max() < 0.56 and found["descent"][i][-1] < 0.02
         assert 0.5 * flow.snap_time < snap < 2 * flow.snap_time
-    assert found["snap_t"] == pytest.approx(found["foretold_t"], rel=0.1)
+    assert found["snap_t"] == pytest.approx(found["foretold_t"], rel=0.01), "three numbers are exact"
     assert found["sgd_snap_t"] == pytest.approx(found["snap_t"], rel=0.06)
     assert np.corrcoef(found["lean"], found["snap_t"])[0, 1] < -0.95, "the more W leans towards W*, the sooner"
     assert np.corrcoef(found["closed_t"], found["snap_t"])[0, 1] > 0.95
@@ -71,16 +71,18 @@ def test_the_repeated_direction_is_learnt_first(p):
     assert numbers["v_written_half_t"] < numbers["repeated_half_loss_t"] < numbers["w_written_half_t"]
 
 
-def test_the_contrast_grows_exponentially_at_twice_the_rate_of_attention():
-    flow, found = Dilution().flow(), Dilution().redistribution()
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_contrast_grows_exponentially_at_twice_the_rate_of_attention(seed):
+    flow, found = Dilution(seed=seed).flow(), Dilution(seed=seed).redistribution()
     numbers = found["numbers"]
     for name in ("eps", "eps/10"):
         one = numbers[f"contrast_{name}"]
         assert one["r2"] > 0.999 and one["rate"] == pytest.approx(one["foretold"], rel=0.02)
-        assert one["foretold"] == pytest.approx(2 * flow.focus_rate, rel=1e-3)
-        assert one["contrast_over_k_f_2r_amid_the_stretch"] == pytest.approx(1, abs=0.02)
+        assert one["foretold"] == pytest.approx(2 * flow.focus_rate, rel=5e-3)
+        assert one["grown_over_by_attention_amid"] == pytest.approx(1, abs=0.02)
         weights = found[name]["weights"][slice(*found[name]["stretch"])]
-        assert (np.diff(weights[:, 0]) > 0).all() and (np.diff(weights[:, 1:], axis=0) < 0).all(), "in opposite directions"
+        assert (np.diff(weights[:, 1:], axis=0) < 0).all() and weights[-1, 0] > weights[0, 0], "in opposite directions"
+        assert abs(one["left_by_the_start"]) < 3 * {"eps": 1e-3, "eps/10": 1e-4}[name], "of the order of the start"
     assert found["eps"]["low"][-1] < 0.4 and found["eps"]["frequent"][-1] > 0.99
 
 
@@ -181,7 +183,7 @@ def test_the_commands_write_what_they_say(tmp_path, words, number):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("emergence --T 4", "error: T: expected a whole number in 16..4096, got 4"),
+        ("emergence --T 4", "error: T: expected a whole number in 64..4096, got 4"),
         ("emergence --d x", "error: argument --d: invalid int value: 'x'"),
         ("dilution --frequent 0.1", "error: frequent: expected a finite number >= 0.5 and <= 0.9, got 0.1"),
         ("dilution --out /dev/null/x", "error: --out: expected a folder that can be written, got /dev/null/x"),

@@ -145,23 +145,29 @@ def dilution(piece: Dilution, found: dict[str, Any]) -> Any:
 
 
 def _contrast(ax, piece, found, numbers):
-    last = 0.0
     for name, colour, eps in (("eps", plot.BLUE, piece.eps), ("eps/10", plot.GREEN, piece.eps / 10)):
         one, number = found[name], numbers[f"contrast_{name}"]
-        first, end = one["stretch"]
-        ax.semilogy(one["time"], one["contrast"].clip(1e-9), color=colour, lw=2.2,
-                    label=f"start {eps:g}: rate {number['rate']:.4f}, foretold {number['foretold']:.4f}")  # fmt: skip
+        time, grown, (first, end) = one["time"], one["grown"], one["stretch"]
+        label = f"start {eps:g}: rate {number['rate']:.4f}, foretold {number['foretold']:.4f}"
+        ax.semilogy(time, grown.clip(1e-9), color=colour, lw=2.4, label=label)
+        ax.semilogy(time, one["contrast"].clip(1e-9), color=colour, lw=0.8)
         middle = (first + end) // 2
-        t = one["time"][np.abs(one["time"] - one["time"][middle]) < 32]
-        ax.plot(t, one["contrast"][middle] * np.exp(number["foretold"] * (t - one["time"][middle])), "k--", lw=1.2,
-                label="slope foretold at the slow point" if name == "eps" else None)  # fmt: skip
-        ax.axvspan(one["time"][first], one["time"][end], color="0.93", lw=0, zorder=0)
-        ax.semilogy(one["time"], one["by_attention"].clip(1e-9), color=plot.ORANGE, lw=1.6, ls=":",
-                    label="k f / 2r from the attention weights" if name == "eps" else None)  # fmt: skip
-        last = max(last, one["time"][np.argmax(one["contrast"] > 0.999 * one["contrast"][-1])])
-    ax.set(ylim=(1e-5, 500), xlim=(10, last + 10), xlabel="time", ylabel="contrast (1−π₀) γ₀ − (d−1) π₀ γ_low",
-           title="While attention turns, the contrast of the embeddings grows exponentially,\n"
-           "at twice the rate of the attention weights (grey: where the rate is measured)")  # fmt: skip
+        t = time[np.abs(time - time[middle]) < 1.6 * (time[end] - time[first])]
+        first_one = name == "eps"
+        ax.semilogy(t, grown[middle] * np.exp(number["foretold"] * (t - time[middle])), "k--", lw=1.2,
+                    label="slope foretold at the slow point" if first_one else None)  # fmt: skip
+        ax.semilogy(time, one["by_attention"].clip(1e-9), color=plot.ORANGE, lw=1.6, ls=":",
+                    label="k f / 2r, from the attention weights alone" if first_one else None)  # fmt: skip
+        ax.axvspan(time[first], time[end], color="0.93", lw=0, zorder=0)
+    last = found["eps/10"]["time"][np.argmax(found["eps/10"]["contrast"] > 0.999 * found["eps/10"]["contrast"][-1])]
+    ax.set(
+        ylim=(1e-5, 500),
+        xlim=(10, last + 10),
+        xlabel="time",
+        ylabel="contrast (1−π₀) γ₀ − (d−1) π₀ γ_low",
+        title="While attention turns, the contrast of the embeddings grows\nexponentially, "
+        "at twice the rate of the attention weights (thin: with the start's rest)",
+    )
     ax.legend(loc="upper left")
 
 

@@ -19,7 +19,7 @@ from .focus_dilution import FocusDilution
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-8, atol=1e-12)
 PI = (0.75, 0.19, 0.05, 0.01)  # of the paper's main run
-STRETCH = 1 / 300, 1 / 30  # of its end: above what is left of the start, below where the embeddings themselves have moved
+STRETCH = 1 / 1000, 1 / 100  # of its end, where the contrast's rate is measured: before the embeddings themselves have moved
 
 # How the embeddings are moved apart
 #
@@ -38,11 +38,12 @@ STRETCH = 1 / 300, 1 / 30  # of its end: above what is left of the start, below 
 #   dF), and with pi^T dF c = -Cov the readout's term gives
 #     (4)  -dM c / (n |pi|^2) = f n / |pi|^2 b Cov + (a multiple of pi, which w does not see)
 #   Together
-#     (5)  dC/dt = k f,   k = n / |pi|^2 w.(a Var + 2 b Cov),     hence   C = k f / 2r,
+#     (5)  dC/dt = k f,   k = n / |pi|^2 w.(a Var + 2 b Cov),     hence   C = C_0 + k f / 2r,
 #   which grows like exp(2 r t): a straight line of its logarithm, with twice the slope of the
-#   attention weights'. For a law with one frequent token w.a and w.b are positive: g_0 rises and
-#   the others fall, in opposite directions. Once g_low has fallen below 0, what grows with f turns
-#   the rare tokens away from the frequent one, and attention is diluted.
+#   attention weights'. C_0, of order eps, is what the start has left; with rate 0 it stays. For
+#   a law with one frequent token w.a and w.b are positive: g_0 rises and the others fall, in
+#   opposite directions. Once g_low has fallen below 0, what grows with f turns the rare tokens
+#   away from the frequent one, and attention is diluted.
 
 
 def contrast(flow: FocusDilution, y: Any) -> np.ndarray:
@@ -159,9 +160,10 @@ class Dilution:
     def redistribution(self) -> dict[str, Any]:
         """P3.6 to 3.8: the contrast from two starts, eps and eps/10, and its rate foretold at the slow point.
 
-        For each start, by "eps" and "eps/10": time (looks,), weights (looks, d), contrast, by_attention, k f/2r,
-        frequent, low, attention of the frequent and of a rare token to the frequent one (looks,),
-        stretch, first and last look of the straight stretch; numbers: slope, R2, foretold rate.
+        For each start, by "eps" and "eps/10": time (looks,), weights (looks, d), contrast, C, grown, C less
+        C_0 as it is at the slow point, by_attention, k f/2r, frequent, low, attention of the frequent and
+        of a rare token to the frequent one (looks,), stretch, first and last look of the straight
+        stretch; numbers: the slope of log(grown) and its R2 there, foretold, and that of log(contrast).
         """
         flow = self.flow()
         k, r = contrast_push(flow), flow.focus_rate
@@ -173,12 +175,14 @@ class Dilution:
             y = ode.integrate(flow, (0, times[-1]), self.start(flow, eps), t_eval=times, **TIGHT).y
             slow = next(i for i in flow.slow_points(times, y) if times[i] > condensed)
             weights, C = token_weights(flow, y), contrast(flow, y)
-            first, last = (slow + int(np.argmax(C[slow:] > share * C[-1])) for share in STRETCH)
-            t, log = times[first:last], np.log(C[first:last])
-            slope, height = np.polyfit(t, log, 1)
             W0, _, W_Q, W_K = flow.split(y)
             u = np.linalg.svd(W0, full_matrices=False)[2][:, :1]
             f = ((u @ W_Q) * (u @ W_K)).sum(axis=(-2, -1))
+            left = C[slow] - k * f[slow] / (2 * r)  # (5)
+            grown, by_attention = C - left, k * f / (2 * r)
+            first, last = (slow + int(np.argmax(grown[slow:] > share * C[-1])) for share in STRETCH)
+            t, log = times[first:last], np.log(grown[first:last])
+            slope, height = np.polyfit(t, log, 1)
             rate = 2 * flow.linearise(y[slow]).rate
             numbers[f"contrast_{name}"] = {
                 "stretch_t": [t[0], t[-1]],
@@ -187,16 +191,17 @@ class Dilution:
                 "slow_point_t": times[slow],
                 "foretold": rate,
                 "rate_over_foretold": slope / rate,
-                "rate_at_the_ends_of_the_stretch": [np.gradient(log, t)[i] for i in (0, -1)],
-                "contrast_over_k_f_2r_amid_the_stretch": C[(first + last) // 2] / (k * f[(first + last) // 2] / (2 * r)),
+                "left_by_the_start": left,
+                "rate_with_what_the_start_left": np.polyfit(t, np.log(C[first:last].clip(1e-300)), 1)[0],
+                "grown_over_by_attention_amid": grown[(first + last) // 2] / by_attention[(first + last) // 2],
             }
             A = flow.attention(y)
-            found[name] = {"time": times, "weights": weights, "contrast": C, "by_attention": k * f / (2 * r),
+            found[name] = {"time": times, "weights": weights, "contrast": C, "grown": grown, "by_attention": by_attention,
                            "frequent": A[:, 0, 0], "low": A[:, 1, 0], "stretch": [first, last]}  # fmt: skip
         return found
 
     def renewal(self, deltas: Any = (0.1, 0.05, 0.025, 0.0125)) -> dict[str, Any]:
-        """T3.9: where the flow rests (t = 200), rates of the Jacobian against the asymmetry.
+        """T3.9: where the flow rests (t = 200 or later), rates of the Jacobian against the asymmetry.
 
         delta, leading, alike, foretold (runs,): of the leading mode, of the leading one among states
         with rare tokens alike, and the largest singular value of dM, (6); numbers: slopes on logarithms.
@@ -209,7 +214,8 @@ class Dilution:
         found: dict[str, Any] = {"delta": deltas.tolist(), "leading": [], "alike": [], "foretold": []}
         for delta in deltas:
             flow = self.flow(delta)
-            y = ode.integrate(flow, (0, 200), self.start(flow, self.eps), t_eval=[200.0], **TIGHT).y[-1]
+            rest = max(200.0, 2 * math.log(1 / self.eps) * (1 / flow.origin_rate + 1 / flow.focus_rate))
+            y = ode.integrate(flow, (0, rest), self.start(flow, self.eps), t_eval=[rest], **TIGHT).y[-1]
             J = flow.jacobian(y)
             found["leading"].append(np.linalg.eigvalsh(J)[-1])
             found["alike"].append(np.linalg.eigvalsh(made_alike(flow, made_alike(flow, J).T))[-1])

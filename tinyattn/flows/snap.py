@@ -5,6 +5,7 @@ eigenvalues of the Hessian; the toy layer from drawn weights; which direction is
 one is repeated across samples. The flows and the Hessian stand in `flows.emergence`.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from .. import ode
 from ..errors import check_count, check_number, keep_counts
+from ..measure import plateau_length
 from ..models import ToyLayer
 from ..tasks.regression import draw_task
 from .emergence import ThreeNumbers, TwoNumbers
@@ -22,17 +24,47 @@ TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
 # A start that is drawn
 #
 #   With one relevant place and no repetition the loss of the toy layer depends on W through
-#   <W*, W> and |W|^2 alone. From attention even over the places and W(0) that is not 0, w begins at
-#     (1)  w0 = <W*, W(0)> / |W*|
-#   which for entries N(0, 1/d) is of size 1/sqrt(d). What of W(0) stands across W* is noise
-#   that no score can use: it adds |W(0)|^2/(dT), about 1/T, to |y - y*|^2, about 1. On the
-#   plateau (9) of `flows.emergence` holds with lambda = |W*|/(dT): dw/dt = lambda exp(Delta) and
-#   dDelta/dt = w dw/dt, so
-#     (2)  Delta = (w^2 - w0^2) / 2
-#     (3)  lambda t = integral_w0^inf exp((w0^2 - u^2)/2) du
+#     (1)  w = <W*, W> / N,  N = |W*|,    and    z, the size of what of W stands across W*
+#          L = [ (A w - N)^2 + A^2 z^2 + (1-A)^2 (w^2 + z^2) / (T-1) ] / 2d
+#   alone. The gradient of W is a number times W less a number times W*, so what stands across
+#   keeps its direction, and three numbers are exact, each place with a logit of its own:
+#     (2)  dw/dt = -[ A (A w - N) + (1-A)^2 w / (T-1) ] / d
+#     (3)  dz/dt = -[ A^2 + (1-A)^2 / (T-1) ] z / d
+#     (4)  dDelta/dt = T/(T-1) A (1-A) [ w (N - A w) - A z^2 + (1-A) (w^2 + z^2) / (T-1) ] / d
+#   From entries N(0, 1/d) w starts at w0, of size 1/sqrt(d), and z near sqrt(d). On the plateau
+#   A is small, z counts for nothing, and (9) of `flows.emergence` holds with lambda = N/(dT):
+#   dw/dt = lambda exp(Delta) and dDelta/dt = w dw/dt, so
+#     (5)  Delta = (w^2 - w0^2) / 2
+#     (6)  lambda t = integral_w0^inf exp((w0^2 - u^2)/2) du
 #                   = sqrt(pi/2) exp(w0^2/2) erfc(w0/sqrt(2)) = sqrt(pi/2) - w0 + ...
-#   A start that leans towards W* snaps earlier by the share sqrt(2/pi) w0, one that leans
-#   away later, and nothing else changes.
+#   A start that leans towards W* snaps earlier by the share sqrt(2/pi) w0, one that leans away
+#   later. At the snap A z^2 in (4) holds attention back until z has decayed, for a time of order
+#   d: short where T is large.
+
+
+def _numbers_of_a_drawn_start(T, d, N):
+    """The field (2) to (4) of (w, z, Delta), and its loss (1)."""
+
+    def attention(y):
+        return 1 / ((T - 1) * math.exp(-y[2]) + 1)
+
+    def field(t, y):
+        w, z, A = float(y[0]), float(y[1]), attention(y)
+        noise = (1 - A) / (T - 1)
+        dw = -(A * (A * w - N) + (1 - A) * noise * w) / d  # (2)
+        dz = -(A * A + (1 - A) * noise) * z / d  # (3)
+        pull = w * (N - A * w) - A * z * z + noise * (w * w + z * z)
+        return np.array([dw, dz, T / (T - 1) * A * (1 - A) * pull / d])  # (4)
+
+    def loss(y):
+        w, z, A = float(y[0]), float(y[1]), attention(y)
+        return ((A * w - N) ** 2 + A * A * z * z + (1 - A) ** 2 * (w * w + z * z) / (T - 1)) / (2 * d)  # (1)
+
+    return field, loss
+
+
+def _above(loss, level, t, y):
+    return loss(y) - level
 
 
 @dataclass(frozen=True)
@@ -54,8 +86,8 @@ class Snap:
 
     def __post_init__(self):
         keep_counts(self, "seeds", "batch")
-        check_count("T", self.T, 16, 4096)
-        check_count("d", self.d, 4, 512)
+        check_count("T", self.T, 64, 4096)
+        check_count("d", self.d, 8, min(self.T, 512))
         check_count("seed", self.seed, 0)
         check_number("p", self.p, above=0, below=1)
         check_number("lr", self.lr, least=0.1, most=self.d)  # the sharpest curvature is about 2.7/d
@@ -104,12 +136,11 @@ class Snap:
     def drawn(self) -> dict[str, Any]:
         """Fig. 9: the toy layer, W and W* with entries N(0, 1/d), by descent on the population, by SGD, and foretold.
 
-        Lists over the seeds: lean, w0 of (1); descent and sgd, the population loss, every 8 steps;
-        snap_t, sgd_snap_t, when it is half of its start, NaN if not by the end; foretold_t, by two numbers
-        from (w0, 0), and closed_t, by (3).
+        Lists over the seeds: lean, w0; descent and sgd, the population loss, every 8 steps; snap_t,
+        sgd_snap_t, when it is half of its start, NaN if not by the end; foretold_t, by the flow of three
+        numbers (2) to (4), and closed_t, by (6).
         """
         flow = TwoNumbers(self.T, self.d)
-        half = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
         found: dict[str, Any] = {
             key: [] for key in ("lean", "descent", "sgd", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
         }
@@ -119,19 +150,23 @@ class Snap:
             task = draw_task(rng, self.T, self.d, matrix="gaussian")
             W, size = rng.normal(size=(self.d, self.d)) / math.sqrt(self.d), np.linalg.norm(task.W_star)
             draws.append((task, W, rng))
-            lean = float((W * task.W_star).sum() / size)  # (1)
-            late = ode.integrate(flow, (0, 1e3 * flow.snap_time), np.array([lean, 0.0]), t_eval=[], events=half, **TIGHT)
+            lean = float((W * task.W_star).sum() / size)
+            across = math.sqrt((W * W).sum() - lean**2)
+            field, loss = _numbers_of_a_drawn_start(self.T, self.d, size)
+            start = np.array([lean, across, 0.0])
+            half = ode.event(functools.partial(_above, loss, loss(start) / 2), terminal=True)
+            late = ode.integrate(field, (0, 1e3 * flow.snap_time), start, t_eval=[], events=half, **TIGHT)
             mills = math.exp(lean**2 / 2) * math.erfc(lean / math.sqrt(2))
             found["lean"].append(lean)
             found["foretold_t"].append(float(late.first_times[0]))
-            found["closed_t"].append(flow.snap_time * mills * math.sqrt(self.d) / size)  # (3)
+            found["closed_t"].append(flow.snap_time * mills * math.sqrt(self.d) / size)  # (6)
         steps = math.ceil((1.2 * max(found["foretold_t"]) + 10 * self.d) / self.lr)
         for task, W, rng in draws:
             for name, source in (("descent", None), ("sgd", rng)):
                 curve = self._descend(task, W, steps, source)
-                low = np.flatnonzero(curve < curve[0] / 2)
                 found[name].append(curve)
-                found[f"{'sgd_' if source else ''}snap_t"].append(8.0 * self.lr * low[0] if len(low) else math.nan)
+                times = 8.0 * self.lr * np.arange(len(curve))
+                found[f"{'sgd_' if source else ''}snap_t"].append(float(plateau_length(times, curve, curve[0] / 2)))
         found["time"] = 8.0 * self.lr * np.arange(len(found["descent"][0]))
         off = [abs(found[name][i] / found["foretold_t"][i] - 1) for name in ("snap_t", "sgd_snap_t") for i in range(self.seeds)]
         names = ("lean", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
