@@ -165,8 +165,8 @@ def _contrast(ax, piece, found, numbers):
         xlim=(10, last + 10),
         xlabel="time",
         ylabel="contrast (1−π₀) γ₀ − (d−1) π₀ γ_low",
-        title="While attention turns, the contrast of the embeddings grows\nexponentially, "
-        "at twice the rate of the attention weights (thin: with the start's rest)",
+        title="The contrast of the embeddings grows exponentially, at twice the rate of attention's\n"
+        "weights (thin: with what the start has left; grey: where the rate is measured)",
     )
     ax.legend(loc="upper left")
 
