@@ -43,7 +43,7 @@ from tinyattn import (
     trials,
 )
 from tinyattn.errors import InputError
-from tinyattn.flows import emergence, factorization, focus_dilution
+from tinyattn.flows import emergence, factorization, focus_dilution, redistribution, snap
 from tinyattn.tasks import markov, recall, regression, text
 
 SECONDS = 20  # a call that takes longer hangs; a busy machine answers in a few
@@ -76,6 +76,9 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "trials.ladder.strongest_first": "takes a MarkovChain",
     "trials.rungs.learn": "inside the trial's run",
     "trials.rungs.law_of_window": "inside the trial's run",
+    "flows.figures": "drawn from the results of a command",
+    "flows.snap.Snap.": "inside its run",
+    "flows.redistribution.Dilution.": "inside its run",
     "trials.recall.RecallTrial.": "inside its run",
     "trials.location.LocationTrial.": "inside its run",
     "trials.ladder.LadderTrial.": "inside its run",
@@ -382,12 +385,21 @@ def add_flows():
     add(factors.concentrated, heads=2, position=1, mass=0.5, eps=0.5)
     add(factors.waterfall, heads=2, mass=0.5, eps=0.5)
     kind = focus_dilution.FocusDilution
-    add(kind, use=lambda f: f(0.0, array(2 * len(f.pi) * f.width + 2 * f.width**2)), pi=focus.pi, rho=0.5, width=2)
+    add(kind, use=lambda f: f(0.0, array(2 * len(f.pi) * f.width + 2 * f.width**2)), pi=focus.pi, rho=0.5, width=2,
+        transition=focus.P)
     add(focus.start, rng=rng(), eps=0.5)
     add(focus.condensed_point, u=array(2))
     add(focus.slow_points, t=np.arange(4.0), y=array(4, 20), fine={"NaN": "indices"})
     how = dict(t_eval=[1.0], token=1, grown=0.5, focused=0.5, renewed=0.5, method="euler", step=0.5, progress=Text("run"))
     add(focus.stages, y0=weights, end=1.0, **how, also=("step", "t_eval"), fine={"out": "NaN for a stage that did not come"})
+    add(redistribution.contrast, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
+    add(redistribution.token_weights, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
+    add(redistribution.contrast_push, flow=focus)
+    add(redistribution.made_alike, flow=focus, y=weights)
+    add(redistribution.readout_gradient, flow=focus, y=weights)
+    add(redistribution.transition_from, weights=abs(array(3, 3)) + 0.5, pi=np.array([0.5, 0.25, 0.25]))
+    add(redistribution.Dilution, use=lambda piece: piece.flow(0.25).P, frequent=0.5, rho=0.5, width=2, eps=2**-10, seed=3)
+    add(snap.Snap, use=lambda piece: piece.drawn()["numbers"], T=64, d=8, p=0.5, seeds=1, seed=3, lr=2.0, batch=8)
     near = focus.linearise(weights)
     add(near.leading_mode, within=0.125)
     add(near.displacement, s=array(2) + 2)
@@ -419,7 +431,8 @@ def add_tasks():
     W_star = np.eye(3)[[1, 2, 0]]
     task = regression.SingleLocation(W_star, 4, 2, 0.25)
     add(regression.SingleLocation, use=lambda task: task.sample(rng(), 2), W_star=W_star, length=4, places=2, p=0.25)
-    add(regression.draw_task, use=lambda task: task.sample(rng(), 2), rng=rng(), length=4, width=3, places=2, p=0.25)
+    add(regression.draw_task, use=lambda task: task.sample(rng(), 2), rng=rng(), length=4, width=3, places=2, p=0.25,
+        matrix="gaussian")
     add(task.relevant, rng=rng(), shape=(2, 2), dtype="float64")
     add(task.sample, rng=rng(), n=2)
     add(task.sample_marked, rng=rng(), n=2, anywhere=True)

@@ -60,7 +60,6 @@ OF_OTHERS = ("flows", "models", "tasks", "trials", "attention", "ops", "optim", 
 FRAMES = (
     "trials.trial",
     "trials.figures",
-   
     "tasks.task",
     "models.params",
 )  # carry what others came up with

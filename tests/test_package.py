@@ -19,8 +19,9 @@ RANKS = [
     {"ops", "events", "steps", "checkpoint"},
     {"attention", "ode"},
     {"models", "optim", "sweep"},
-    {"cases", "losses", "tasks", "flows", "measure"},
+    {"cases", "losses", "tasks", "measure"},
     {"gradcheck", "train", "plot"},
+    {"flows"},
     {"twins", "trials", "player"},
     {"lesson"},
 ]

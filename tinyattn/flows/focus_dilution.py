@@ -1,7 +1,8 @@
 """One head on a Markov chain of embeddings: the population flow of "Focus and Dilution" (arXiv 2605.01199).
 
-The chain has the stationary law pi and the transition matrix P = rho I + (1 - rho) 1 pi^T: the last
-token comes again with probability rho, else a fresh one is drawn. One layer, one head, no
+The chain has the stationary law pi and the transition matrix P = rho I + (1 - rho) Q: the last
+token comes again with probability rho, else one by Q, a fresh one unless it is given: Q = 1 pi^T.
+One layer, one head, no
 positions, no value matrix: what the last token i of a long sequence sees is every class k as often
 as it stands there, pi_k, weighted by its score.
 
@@ -65,11 +66,15 @@ from .linearization import Linearization
 
 @dataclass(frozen=True, eq=False)
 class FocusDilution:
-    """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D."""
+    """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D.
+
+    transition: Q (d, d), whose rows sum to 1 and which keeps pi, pi Q = pi; without it 1 pi^T.
+    """
 
     pi: Any
     rho: float
     width: int
+    transition: Any = None
 
     def __post_init__(self):
         object.__setattr__(self, "pi", check_floats("pi", self.pi, (None,)).copy())  # P is made of it once
@@ -78,6 +83,11 @@ class FocusDilution:
             raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
         check_number("rho", self.rho, least=0, below=1)
         keep_counts(self, "width")
+        if self.transition is not None:
+            object.__setattr__(self, "transition", check_floats("transition", self.transition, (len(pi), len(pi))).copy())
+            Q = to_numpy(self.transition)
+            if not ((Q >= 0).all() and np.abs(Q.sum(axis=1) - 1).max() < 1e-6 and np.abs(pi @ Q - pi).max() < 1e-6):
+                raise InputError(f"transition: expected rows of probabilities that sum to 1 and keep pi, got {shown(Q)}")
 
     @property
     def vocab(self):
@@ -88,7 +98,8 @@ class FocusDilution:
     def P(self):
         """The transition matrix (d, d); rows sum to 1."""
         xp = namespace(self.pi)
-        return self.rho * xp.eye(self.vocab, dtype=self.pi.dtype) + (1 - self.rho) * self.pi
+        Q = self.pi if self.transition is None else self.transition
+        return self.rho * xp.eye(self.vocab, dtype=self.pi.dtype) + (1 - self.rho) * Q
 
     def start(self, rng, eps):
         """All weights N(0, eps^2), drawn in the order W0, W1, W_Q, W_K: a NumPy vector."""
@@ -125,7 +136,7 @@ class FocusDilution:
     def entropy_rate(self):
         """The least loss there is: the entropy of the next token given the last, in nats."""
         pi, P = to_numpy(self.pi), to_numpy(self.P)
-        return float(-(pi[:, None] * P * np.log(P)).sum())
+        return float(-(pi[:, None] * P * np.log(np.where(P > 0, P, 1))).sum())
 
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y."""
@@ -166,15 +177,16 @@ class FocusDilution:
     #   unit vector u
     #   (D),
     #     (12) W0 = n pi u^T,  W1 = u c^T / (n |pi|^2),  n^2 = |c| / |pi|^3
-    #   There dF = rho diag(pi) (1 pi^T - I), hence with M = pi c^T / |pi|^2 and under the law
-    #   pi, where E[pi] = |pi|^2,
-    #          -dPhi_ik = rho / |pi|^2 [pi_i (c_i - E c)] [pi_k (pi_k - E pi)]
+    #   There dF = diag(pi) (1 pi^T - P), hence with M = pi c^T / |pi|^2 and under the law pi,
+    #   where E[pi] = |pi|^2 and E[P c] = E[c],
+    #          -dPhi_ik = 1 / |pi|^2 [pi_i ((P c)_i - E c)] [pi_k (pi_k - E pi)]
     #   W_Q = W_K = 0 still has no gradient, but G = W0^T dPhi W0 = -r u u^T makes dW_Q/dt = r
     #   u u^T W_K and the same for W_K:
-    #     (13) r = n^2 pi^T (-dPhi) pi = rho |c| Cov(pi, log pi) Var(pi) / |pi|^5
-    #   Attention turns to the frequent tokens only if the chain persists (rho) and the tokens
-    #   differ (Cov, Var). From a start ten times smaller, condensation comes ln(10) / mu
-    #   later, focus ln(10) (1/mu + 1/r).
+    #     (13) r = n^2 pi^T (-dPhi) pi = |c| Cov(pi, P log pi) Var(pi) / |pi|^5
+    #   With Q = 1 pi^T the first is rho Cov(pi, log pi): attention turns to the frequent tokens
+    #   only if the chain persists and the tokens differ. With another Q it may be negative:
+    #   then W_Q = -W_K grows, at the rate -r, and attention turns to the rare ones. From a start
+    #   ten times smaller, condensation comes ln(10) / mu later, focus ln(10) (1/mu + 1/r).
 
     @property
     def origin_rate(self):
@@ -201,11 +213,11 @@ class FocusDilution:
 
     @property
     def focus_rate(self):
-        """r, the rate of W_Q and W_K at the condensed point, (13)."""
+        """r, the rate of W_Q and W_K at the condensed point, (13); negative if they turn away from the frequent."""
         pi = to_numpy(self.pi)
         c, mean = np.log(pi) - np.log(pi).mean(), pi @ pi
-        cov, var = pi @ ((pi - mean) * c), pi @ (pi - mean) ** 2
-        return float(self.rho * np.linalg.norm(c) * cov * var / mean**2.5)
+        cov, var = pi @ ((pi - mean) * (to_numpy(self.P) @ c)), pi @ (pi - mean) ** 2
+        return float(np.linalg.norm(c) * cov * var / mean**2.5)
 
     def jacobian(self, y, h=1e-5):
         """The Jacobian (n, n) at one state (n,), symmetric, by central differences of the field."""
@@ -272,7 +284,7 @@ class FocusDilution:
             shortest = ode.event(swing, terminal=True, direction=+1)
             fall = ode.integrate(self, (top_t, end), path.y_events[3][0], t_eval=[], events=shortest, **how)
             dilution_t = fall.first_times[0]
-            least = float(self.row_norms(fall.y_events[0][0])[token])
+            least = float(self.row_norms(fall.y_events[0][0])[token]) if len(fall.y_events[0]) else math.nan
         return Stages(condensed_t, cosine, frozen_ratio, focus_t, top_t, peak, dilution_t, least, renewal_t, path)
 
 

@@ -1,0 +1,216 @@
+"""What surrounds the snap of "The Emergence of Sparse Attention" (arXiv 2505.17863): its Figs. 6, 8, 9 and 10 in one run.
+
+The landscape of the loss with the path on it; the weight against its equilibrium; the extreme
+eigenvalues of the Hessian; the toy layer from drawn weights; which direction is learnt first when
+one is repeated across samples. The flows and the Hessian stand in `flows.emergence`.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import ode
+from ..errors import check_count, check_number, keep_counts
+from ..measure import plateau_length
+from ..models import ToyLayer
+from ..tasks.regression import draw_task
+from .emergence import ThreeNumbers, TwoNumbers
+
+TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
+
+# A start that is drawn
+#
+#   With one relevant place and no repetition the loss of the toy layer depends on W through
+#     (1)  w = <W*, W> / N,  N = |W*|,    and    z, the size of what of W stands across W*
+#          L = [ (A w - N)^2 + A^2 z^2 + (1-A)^2 (w^2 + z^2) / (T-1) ] / 2d
+#   alone. The gradient of W is a number times W less a number times W*, so what stands across
+#   keeps its direction, and three numbers are exact, each place with a logit of its own:
+#     (2)  dw/dt = -[ A (A w - N) + (1-A)^2 w / (T-1) ] / d
+#     (3)  dz/dt = -[ A^2 + (1-A)^2 / (T-1) ] z / d
+#     (4)  dDelta/dt = T/(T-1) A (1-A) [ w (N - A w) - A z^2 + (1-A) (w^2 + z^2) / (T-1) ] / d
+#   From entries N(0, 1/d) w starts at w0, of size 1/sqrt(d), and z near sqrt(d). On the plateau
+#   A is small, z counts for nothing, and (9) of `flows.emergence` holds with lambda = N/(dT):
+#   dw/dt = lambda exp(Delta) and dDelta/dt = w dw/dt, so
+#     (5)  Delta = (w^2 - w0^2) / 2
+#     (6)  lambda t = integral_w0^inf exp((w0^2 - u^2)/2) du
+#                   = sqrt(pi/2) exp(w0^2/2) erfc(w0/sqrt(2)) = sqrt(pi/2) - w0 + ...
+#   A start that leans towards W* snaps earlier by the share sqrt(2/pi) w0, one that leans away
+#   later. At the snap A z^2 in (4) holds attention back until z has decayed, for a time of order
+#   d: short where T is large.
+
+
+def _numbers_of_a_drawn_start(T, d, N):
+    """The field (2) to (4) of (w, z, Delta), and its loss (1)."""
+
+    def attention(y):
+        return 1 / ((T - 1) * math.exp(-y[2]) + 1)
+
+    def field(t, y):
+        w, z, A = float(y[0]), float(y[1]), attention(y)
+        noise = (1 - A) / (T - 1)
+        dw = -(A * (A * w - N) + (1 - A) * noise * w) / d  # (2)
+        dz = -(A * A + (1 - A) * noise) * z / d  # (3)
+        pull = w * (N - A * w) - A * z * z + noise * (w * w + z * z)
+        return np.array([dw, dz, T / (T - 1) * A * (1 - A) * pull / d])  # (4)
+
+    def loss(y):
+        w, z, A = float(y[0]), float(y[1]), attention(y)
+        return ((A * w - N) ** 2 + A * A * z * z + (1 - A) ** 2 * (w * w + z * z) / (T - 1)) / (2 * d)  # (1)
+
+    return field, loss
+
+
+def _above(loss, level, t, y):
+    return loss(y) - level
+
+
+@dataclass(frozen=True)
+class Snap:
+    """One relevant place among T tokens of size d, and what is measured around its snap.
+
+    p:           share of samples whose relevant token is one fixed vector, for the last part.
+    seeds:       drawn starts, from `seed` on.
+    lr, batch:   of gradient descent on the population and of SGD, from each of them.
+    """
+
+    T: int = 512
+    d: int = 64
+    p: float = 0.3
+    seeds: int = 4
+    seed: int = 0
+    lr: float = 2.0
+    batch: int = 32
+
+    def __post_init__(self):
+        keep_counts(self, "seeds", "batch")
+        check_count("T", self.T, 64, 4096)
+        check_count("d", self.d, 8, min(self.T, 512))
+        check_count("seed", self.seed, 0)
+        check_number("p", self.p, above=0, below=1)
+        check_number("lr", self.lr, least=0.1, most=self.d)  # the sharpest curvature is about 2.7/d
+
+    def run(self) -> dict[str, Any]:
+        """Everything: {"numbers": headline figures, and a dict of curves by part}. Times are learning rate times steps."""
+        found = {"path": self.path(), "drawn": self.drawn(), "repeated": self.repeated()}
+        numbers = {key: value for part in found.values() for key, value in part.pop("numbers").items()}
+        return {"numbers": numbers, **found}
+
+    def path(self) -> dict[str, Any]:
+        """Figs. 6 and 8: the path of two numbers from 0, its equilibrium and its Hessian.
+
+        time, w, delta, loss, equilibrium (looks,); eigenvalues (looks, 2), least first; numbers: when
+        the loss is half of its start, when the largest eigenvalue peaks, and how high, when the least
+        is lowest, how near w is to its equilibrium then and later.
+        """
+        flow = TwoNumbers(self.T, self.d)
+        half = ode.event(lambda t, y: flow.loss(y) - 0.25)
+        end = 2.5 * flow.snap_time + 20 * self.d  # small tokens snap late in units of the closed form
+        snap = ode.integrate(flow, (0, end), flow.start(), t_eval=[], events=half, **TIGHT).first_times[0]
+        near = snap + np.linspace(-1, 1, 4001) * min(10 * self.d, snap / 2)  # the snap takes a few times d
+        times = np.unique(np.concatenate([np.linspace(0, 2 * snap, 1001), near]))
+        y = ode.integrate(flow, (0, times[-1]), flow.start(), t_eval=times, **TIGHT).y
+        eigenvalues = np.linalg.eigvalsh(flow.hessian(y))
+        top, bottom = eigenvalues[:, 1].argmax(), eigenvalues[:, 0].argmin()
+        equilibrium = flow.equilibrium(flow.attention(y))
+        gap = np.abs(y[:, 0] / equilibrium - 1)
+        settled = times[np.flatnonzero(gap > 0.01)[-1]]
+        numbers = {
+            "half_loss_t": snap,
+            "sharpest_t": times[top],
+            "sharpest_over_half_loss": times[top] / snap,
+            "largest_eigenvalue": eigenvalues[top, 1],
+            "largest_eigenvalue_at_start": eigenvalues[0, 1],
+            "largest_eigenvalue_at_end": eigenvalues[-1, 1],
+            "lowest_t": times[bottom],
+            "least_eigenvalue": eigenvalues[bottom, 0],
+            "least_eigenvalue_at_start": eigenvalues[0, 0],
+            "w_over_equilibrium_at_half_loss": 1 / (equilibrium / y[:, 0].clip(1e-300))[np.searchsorted(times, snap)],
+            "equilibrium_within_1_percent_t": settled,
+        }
+        return {"numbers": numbers, "time": times, "w": y[:, 0], "delta": y[:, 1], "loss": flow.loss(y),
+                "equilibrium": equilibrium, "eigenvalues": eigenvalues}  # fmt: skip
+
+    def drawn(self) -> dict[str, Any]:
+        """Fig. 9: the toy layer, W and W* with entries N(0, 1/d), by descent on the population, by SGD, and foretold.
+
+        Lists over the seeds: lean, w0; descent and sgd, the population loss, every 8 steps; snap_t,
+        sgd_snap_t, when it is half of its start, NaN if not by the end; foretold_t, by the flow of three
+        numbers (2) to (4), and closed_t, by (6).
+        """
+        flow = TwoNumbers(self.T, self.d)
+        found: dict[str, Any] = {
+            key: [] for key in ("lean", "descent", "sgd", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
+        }
+        draws = []
+        for seed in range(self.seed, self.seed + self.seeds):
+            rng = np.random.default_rng(seed)
+            task = draw_task(rng, self.T, self.d, matrix="gaussian")
+            W, size = rng.normal(size=(self.d, self.d)) / math.sqrt(self.d), np.linalg.norm(task.W_star)
+            draws.append((task, W, rng))
+            lean = float((W * task.W_star).sum() / size)
+            across = math.sqrt((W * W).sum() - lean**2)
+            field, loss = _numbers_of_a_drawn_start(self.T, self.d, size)
+            start = np.array([lean, across, 0.0])
+            half = ode.event(functools.partial(_above, loss, loss(start) / 2), terminal=True)
+            late = ode.integrate(field, (0, 1e3 * flow.snap_time), start, t_eval=[], events=half, **TIGHT)
+            mills = math.exp(lean**2 / 2) * math.erfc(lean / math.sqrt(2))
+            found["lean"].append(lean)
+            found["foretold_t"].append(float(late.first_times[0]))
+            found["closed_t"].append(flow.snap_time * mills * math.sqrt(self.d) / size)  # (6)
+        steps = math.ceil((1.2 * max(found["foretold_t"]) + 10 * self.d) / self.lr)
+        for task, W, rng in draws:
+            for name, source in (("descent", None), ("sgd", rng)):
+                curve = self._descend(task, W, steps, source)
+                found[name].append(curve)
+                times = 8.0 * self.lr * np.arange(len(curve))
+                found[f"{'sgd_' if source else ''}snap_t"].append(float(plateau_length(times, curve, curve[0] / 2)))
+        found["time"] = 8.0 * self.lr * np.arange(len(found["descent"][0]))
+        off = [abs(found[name][i] / found["foretold_t"][i] - 1) for name in ("snap_t", "sgd_snap_t") for i in range(self.seeds)]
+        names = ("lean", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
+        numbers = {f"drawn_{name}": found[name] for name in names} | {"drawn_worst_miss": max(off)}
+        return {"numbers": numbers, **found}
+
+    def _descend(self, task, W, steps, rng):
+        """The population loss every 8 steps of descent on the population, or, with rng, of SGD."""
+        layer, losses = ToyLayer(self.T, self.d), []
+        a = np.zeros(self.T)
+        for step in range(steps):
+            if rng is None or step % 8 == 0:
+                loss, grads = task.population(layer, {"a": a, "W": W})
+                losses += [loss] if step % 8 == 0 else []
+            da, dW = (grads["a"], grads["W"]) if rng is None else (
+                part[0] for part in task.stochastic(rng, a[None], W[None], self.batch))  # fmt: skip
+            a, W = a - self.lr * da, W - self.lr * dW
+        return np.array(losses, float)
+
+    def repeated(self) -> dict[str, Any]:
+        """Fig. 10: three numbers with repetition p: the repeated direction v, the rest w, each over its end.
+
+        time, w, v, attention, loss, test_loss (looks,); numbers: when w, v, the training loss, and what
+        the layer writes, attention times w or v, are first half way. The ends are those of full
+        attention, v = 1 and w = sqrt(d-1); v passes its own, as attention is still low.
+        """
+        flow = ThreeNumbers(self.T, self.d, self.p)
+        ends = math.sqrt(self.d - 1), 1.0
+        start = float(flow.loss(flow.start()))
+        halves = [
+            ode.event(lambda t, y: y[0] - ends[0] / 2),
+            ode.event(lambda t, y: y[1] - ends[1] / 2),
+            ode.event(lambda t, y: flow.loss(y) - start / 2),
+            ode.event(lambda t, y: flow.attention(y) * y[0] - ends[0] / 2),
+            ode.event(lambda t, y: flow.attention(y) * y[1] - ends[1] / 2),
+        ]
+        times = np.linspace(0, 3 * flow.snap_time + 20 * self.d / (1 - self.p), 2001)
+        path = ode.integrate(flow, (0, times[-1]), flow.start(), t_eval=times, events=halves, **TIGHT)
+        w, v, _ = flow.split(path.y)
+        numbers = dict(
+            zip(
+                ("w_half_t", "v_half_t", "repeated_half_loss_t", "w_written_half_t", "v_written_half_t"),
+                map(float, path.first_times),
+            )
+        )
+        return {"numbers": numbers, "time": times, "w": w / ends[0], "v": v, "attention": flow.attention(path.y),
+                "loss": flow.loss(path.y), "test_loss": flow.test_loss(path.y)}  # fmt: skip
