@@ -11,8 +11,12 @@ def laws(location, recall):
 
     steps may hold NaN. A law is a measure.PowerLaw of the two sizes, or None.
     """
-    fig, axes = plt.subplots(1, len(location) + 1, figsize=(14.5, 4.7))
-    titles = {"adam": "Find the marked token, Adam", "sgd": "The same, SGD"}
+    fig, axes = plt.subplots(1, len(location) + 1, figsize=(4.8 * len(location) + 4.8, 4.7))
+    titles = {
+        "adam": "Find the marked token, Adam",
+        "adam, long positions": "Positions √32 times as long",
+        "sgd": "The first again, under SGD",
+    }
     for ax, (name, (T, d, steps, law)) in zip(axes, location.items()):
         _lines(ax, T, d, steps, law, "tokens T", "d", titles[name])
         ax.set_ylabel("step of the snap")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_choice, check_instance, check_number
+from ..errors import InputError, check_choice, check_instance, check_number, shown
 from ..losses import SQUARED_ERROR, pair_loss
 from ..models import Transformer
 from ..ops import squared_error_forward
@@ -16,6 +16,8 @@ from ..optim import SGD, AdamW
 from ..tasks import regression
 from ..tasks.task import endless
 from .trial import Trial, first_step
+
+LECUN = "lecun"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class LocationTrial(Trial):
     anywhere: the relevant token stands at a random place, else at the first.
     marker:   one more input feature is 1 at the relevant token.
     depth, heads, model_width, hidden, position_size: of the network, see `Transformer`.
+    scale:     standard deviation of the embedding at the start, 1/sqrt(model_width) by default, or
+               "lecun": 1/sqrt(width + 1), LeCun's for its inputs (1998).
     optimizer, lr: "adam" or "sgd", and its learning rate.
     judged:    samples at which each look looks.
     threshold: the run ends when the test loss is below this share of what an output of zeros loses.
@@ -46,6 +50,7 @@ class LocationTrial(Trial):
     model_width: int = 64
     hidden: int = 0
     position_size: float = 1.0
+    scale: float | str | None = None
     optimizer: str = "adam"
     judged: int = 256
     threshold: float = 0.2
@@ -57,6 +62,9 @@ class LocationTrial(Trial):
     def __post_init__(self):
         super().__post_init__()
         check_choice("optimizer", self.optimizer, ("adam", "sgd"))
+        self.choose(scale=1 / math.sqrt(self.model_width))
+        if isinstance(self.scale, str) and self.scale != LECUN:
+            raise InputError(f'scale: expected a number > 0 or "{LECUN}", got {shown(self.scale)}')
         for name in ("anywhere", "marker"):
             check_instance(name, getattr(self, name), bool)
         check_number("threshold", self.threshold, least=0)
@@ -68,9 +76,10 @@ class LocationTrial(Trial):
     @functools.cached_property
     def network(self) -> Transformer:
         """The model that is trained."""
+        scale: Any = 1 / math.sqrt(self.width + 1) if self.scale == LECUN else self.scale
         return Transformer(self.width + 1, self.length, self.model_width, self.heads, self.hidden, first_query=self.length - 1,
                            depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
-                           scale=1 / math.sqrt(self.model_width), position_size=self.position_size)  # fmt: skip
+                           scale=scale, position_size=self.position_size)  # fmt: skip
 
     @functools.cached_property
     def stepper(self):
