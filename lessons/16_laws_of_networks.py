@@ -119,7 +119,7 @@ run.finish(dict(sizes=sizes, seeds=seeds, how=how, grid=grid), recall=of_recall.
 # ## Answers
 #
 # 1. Drawn, fixed, fixed without the mark: 200, 160, 240 steps at T = 32, d = 16.
-# 2. At the start the right token's signal is 1/T of what attention brings. SGD's step is
-#    as small; Adam divides by the gradient's size, noise included.
+# 2. At the start the right token's signal is 1/T of what attention brings. SGD's step
+#    is as small; Adam divides by the gradient's size, noise included.
 # 3. Guessing among the values is right in 1/4 of cases with 4 pairs and in 3% with 32:
 #    at 4 the threshold is passed before anything is learnt about pairs.
