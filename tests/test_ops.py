@@ -21,6 +21,8 @@ def test_numbers_by_hand():
     assert y.tolist() == [[0.5, 0.25, 0.25]]
     assert ops.softmax_backward(np.array([[4.0, 8.0, 16.0]]), cache).tolist() == [[-2, 0, 2]]
     assert ops.cross_entropy_forward(np.zeros((2, 4)), np.array([1, 3]))[0] == np.log(4)
+    s = 1 / (1 + np.exp(-2.0))
+    np.testing.assert_allclose(ops.silu_forward(np.array([-2.0, 0.0, 2.0, -800.0]))[0], [-2 * (1 - s), 0, 2 * s, 0], atol=1e-15)
     loss, cache = ops.squared_error_forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 4.0]]))
     assert loss == (4 + 9) / 4 and ops.squared_error_backward(2.0, cache).tolist() == [[0, 2], [3, 0]]
 

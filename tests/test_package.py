@@ -43,7 +43,9 @@ def test_dependencies_point_one_way():
         if path.stem != "__init__":
             here = path.relative_to(ROOT / "tinyattn").parts[0].removesuffix(".py")
             for name in imports(path):
-                assert name in RANK and here in RANK, f"put {name} and {here} in RANKS, where they belong"
+                assert name in RANK and here in RANK, (
+                    f"tests/test_package.py: put {' and '.join({name, here} - RANK.keys())} in RANKS, where it belongs"
+                )
                 assert RANK[name] < RANK[here], f"{path.name} imports {name}, which does not stand below it"
 
 
@@ -65,6 +67,8 @@ def test_every_module_is_an_attribute_and_dir_lists_them_in_reading_order():
     names, error = done.stdout.splitlines()
     assert names.split() == tinyattn.__all__ and error == "module 'tinyattn' has no attribute 'nothing'"
     files = {path.stem for path in (ROOT / "tinyattn").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    missing = files - {"__init__"} - set(tinyattn.__all__)
+    assert not missing, f"tinyattn/__init__.py: add {', '.join(missing)} to __all__"
     assert set(tinyattn.__all__) == files - {"__init__"}
 
 
@@ -115,6 +119,16 @@ def test_readme_lists_every_file_of_the_library():
         folder = path.parent.relative_to(ROOT).as_posix()
         if not path.stem.startswith("_") and f"{folder}/__init__.py" not in README:
             assert f"{folder}/{path.name}" in README, f"README.md: add {folder}/{path.name} to the table of the library"
+
+
+def test_every_operation_is_named_in_readme_and_its_values_are_tested():
+    from tinyattn import ops
+
+    row = next(line for line in README.splitlines() if line.startswith("| [ops.py]")).lower().replace(" ", "").replace("-", "")
+    tests = (ROOT / "tests" / "test_ops.py").read_text(encoding="utf-8")
+    for name in (name.removesuffix("_forward") for name in vars(ops) if name.endswith("_forward")):
+        assert name.replace("_", "") in row, f"README.md: add {name} to the row of ops.py"
+        assert f"{name}_forward(" in tests, f"tests/test_ops.py: add a test of what values of {name}_forward are known to be"
 
 
 def test_every_pair_has_its_derivation_above_it():

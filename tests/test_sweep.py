@@ -15,6 +15,7 @@ import pytest
 from tinyattn import sweep, trials
 from tinyattn.errors import InputError
 from tinyattn.kept import fingerprint
+from tinyattn.progress import Interrupted
 
 ROOT = Path(__file__).parent.parent
 
@@ -275,7 +276,7 @@ def test_bad_input_is_one_clear_line(tmp_path):
         with pytest.raises(InputError, match=message):
             call()
     assert sweep.sweep(trials.recall.run, [dict(pears=3)])[0].error.startswith(
-        "InputError: settings: expected some of steps, every,"
+        "InputError: settings: expected only names among steps, every,"
     )
     assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith("InputError: result: expected what JSON can hold")
     with pytest.raises(InputError, match="n: expected a whole number >= 1, got 0"), sweep.processes(0):
@@ -395,3 +396,15 @@ def test_every_error_is_one_line(error, said):
         raise error
 
     assert [outcome.error for outcome in sweep.sweep(fails, [{}, {}])] == [said, said]
+
+
+def test_ctrl_c_tells_what_is_kept(tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    points = [{"pairs": 2}]
+    with pytest.raises(Interrupted, match=f"^interrupted in runs; what has finished is kept in {tmp_path}$"):
+        sweep.sweep(trials.recall.run, points, map=interrupted, folder=tmp_path, title="runs")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        sweep.sweep(trials.recall.run, points, map=interrupted, title="runs")
+    assert not isinstance(caught.value, Interrupted)

@@ -53,11 +53,11 @@ def test_single_location_is_learnt_by_one_head(rng):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: trials.recall.run({"layers": 2}), "settings: expected some of steps, .*, got layers"),
+        (lambda: trials.recall.run({"layers": 2}), "settings: expected only names among steps, .*, got layers"),
         (lambda: trials.location.run({"optimizer": "lion"}), 'optimizer: expected "adam" or "sgd", got \'lion\''),
         (lambda: trials.location.run({"marker": False}), "marker: expected True where"),
         (lambda: trials.AdaptiveRepetition(most=1.5), "most: expected .* <= 1, got 1.5"),
-        (lambda: trials.RecallTrial(adaptive={"down": 1.0}), "adaptive: expected some of start, .*, got .'down'"),
+        (lambda: trials.RecallTrial(adaptive={"down": 1.0}), "adaptive: expected only names among start, .*, got .'down'"),
         (lambda: trials.LadderTrial(spans=(4,)), "spans: expected two blocks or more, for a ladder, got"),
         (lambda: trials.LadderTrial(model="full", query_scale=0.1), "query_scale: expected none with the full model, got 0.1"),
         (lambda: trials.LadderTrial(dropout=0.1), "dropout: expected none with the minimal model, got 0.1"),

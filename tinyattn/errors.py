@@ -18,7 +18,10 @@ class InputError(ValueError):
 
 
 class CommandLine(argparse.ArgumentParser):
-    """A parser of flags whose errors are one line too; argparse would print its usage before it."""
+    """A parser of whole flags, whose errors are one line too; argparse would take beginnings, and print its usage."""
+
+    def __init__(self, **how):
+        super().__init__(**how, allow_abbrev=False)
 
     def error(self, message):
         self.exit(2, f"error: {message}\n")

@@ -151,11 +151,11 @@ def check_pair(
     floats = [key for key, value in held.items() if is_array(value) and value.dtype.kind == "f"]
     if wrt is not None and not isinstance(wrt, (tuple, list)):
         raise InputError(f"wrt: expected a list of names, got {shown(wrt)}")
+    if not floats:
+        raise InputError(f"inputs: expected at least one array of floats, got {shown(dict(inputs))}")
     wrt = tuple(floats if wrt is None else wrt)
     if not wrt or not set(wrt) <= set(floats):
-        raise InputError(
-            f"wrt: expected some of the arrays of floats, {', '.join(floats) or 'of which there is none'}, got {wrt}"
-        )
+        raise InputError(f"wrt: expected some of the arrays of floats, {', '.join(floats)}, got {wrt}")
     for key in wrt:
         check_some(key, held[key])
 

@@ -114,11 +114,8 @@ class Lesson:
         pool: Any = processes()
         if self.device.xp is not np:
             pool, points = contextlib.nullcontext(map), [{**point, "device": self.device.name} for point in points]
-        try:
-            with pool as side_by_side:
-                outcomes = sweep(trial, points, map=side_by_side, folder=self.out / "sweep", title=title)
-        except KeyboardInterrupt:
-            raise Interrupted(f"interrupted in {title}; what has finished is kept in {self.out / 'sweep'}") from None
+        with pool as side_by_side:
+            outcomes = sweep(trial, points, map=side_by_side, folder=self.out / "sweep", title=title)
         failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
         if failed:
             raise InputError(f"{title}: expected {len(points)} results, got {len(failed)} failures: {'; '.join(failed)}")

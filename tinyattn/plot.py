@@ -59,12 +59,15 @@ def attention_map(
     """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar.
 
     The labels are positions in the sequence: keys from 0, queries from `first_query`. With `tokens`,
-    the S of the sequence, they are the tokens there. Pairs where `visible` is False are grey. Raises
-    InputError for NaN elsewhere.
+    the S of the sequence, they are the tokens there. Pairs where `visible` is False are grey; without
+    it keys after their query are, if no query looks there. Raises InputError for NaN elsewhere.
     """
     _check_axes(ax)
     s = _map("s", s, 2)
-    if visible is not None:
+    if visible is None:
+        later = np.arange(s.shape[1]) > check_count("first_query", first_query, 0) + np.arange(s.shape[0])[:, None]
+        visible = ~later if not s[later].any() else None
+    else:
         if check_array("visible", visible).shape != s.shape or visible.dtype.kind != "b":
             raise InputError(f"visible: expected booleans of shape {s.shape}, as s, got {visible.dtype} {visible.shape}")
     low, high = host_floats("limits", limits, (2,), finite=True)

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from .errors import InputError, check_count, check_function, check_instance, shown
 from .kept import check_writable, fingerprint, library, plain, write_whole
-from .progress import progress_bar
+from .progress import Interrupted, progress_bar
 
 
 class NoResult:
@@ -91,6 +91,7 @@ def sweep(
         if not isinstance(settings, dict):
             raise InputError(f"points: expected dicts of settings, got {shown(settings)}")
     paths: list[Path | None] = [None] * len(points)
+    kept_in = folder
     if folder is not None:
         if not isinstance(folder, (str, Path)):
             raise InputError(f"folder: expected a path, got {shown(folder)}")
@@ -100,7 +101,7 @@ def sweep(
         paths = [_path(folder, made, settings) for settings in points]
     found = [_kept(path, settings) for path, settings in zip(paths, points)]
     missing = [i for i, outcome in enumerate(found) if outcome is None]
-    with progress_bar(len(points), title) as bar:
+    with _telling_what_is_kept(kept_in, title), progress_bar(len(points), title) as bar:
         bar.update(len(points) - len(missing))
         run, lost = functools.partial(_attempt, trial), None
         given = [points[i] for i in missing], [paths[i] for i in missing]
@@ -123,6 +124,16 @@ def sweep(
                 _keep(paths[i], trial, outcome)  # again, where the process that ran it could not write here
             bar.update()
     return [outcome for outcome in found if outcome is not None]
+
+
+@contextlib.contextmanager
+def _telling_what_is_kept(folder, title):
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder is None:
+            raise
+        raise Interrupted(f"interrupted in {title or 'a sweep'}; what has finished is kept in {folder}") from None
 
 
 def _lost(error):

@@ -43,6 +43,10 @@ class History:
     def __init__(self):
         self._series: dict[str, list[tuple[int, np.ndarray]]] = {}
 
+    def __repr__(self):
+        told = [f"{name}: {len(series)} to step {series[-1][0]}" for name, series in self._series.items()]
+        return f"History({', '.join(told)})"
+
     def record(self, step: int, /, **values: Any) -> None:
         """Append each value to the series of its name: a number or array, always of one shape.
 

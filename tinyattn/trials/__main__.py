@@ -30,7 +30,6 @@ from .. import __version__
 from ..checkpoint import Checkpoint
 from ..errors import CommandLine, InputError, check_count
 from ..kept import check_writable, plain, write_whole
-from ..progress import Interrupted
 from ..sweep import processes, sweep
 from ..train import Diverged
 from .ladder import LadderTrial
@@ -59,7 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt as error:
-        words = [*arguments, *(["--resume"] if isinstance(error, Interrupted) and "--resume" not in arguments else [])]
+        flag = getattr(error, "flag", "")
+        words = [*arguments, *([flag] if flag and flag not in arguments else [])]
         print(f"{error or 'interrupted'}; to go on: python -m tinyattn.trials {shlex.join(words)}", file=sys.stderr)
         return 130
     return 0

@@ -83,7 +83,7 @@ class RecallTrial(Trial):
         if isinstance(self.adaptive, dict):
             known = [field.name for field in fields(AdaptiveRepetition)]
             if not self.adaptive.keys() <= set(known):
-                raise InputError(f"adaptive: expected some of {', '.join(known)}, got {shown(self.adaptive)}")
+                raise InputError(f"adaptive: expected only names among {', '.join(known)}, got {shown(self.adaptive)}")
             object.__setattr__(self, "adaptive", AdaptiveRepetition(**self.adaptive))
         elif self.adaptive is not None and not isinstance(self.adaptive, AdaptiveRepetition):
             raise InputError(f"adaptive: expected None or a dict of AdaptiveRepetition's settings, got {shown(self.adaptive)}")
