@@ -23,8 +23,8 @@ def stop_early(found, paper):
             step[shown],
             excess[shown],
             f"{n} sequences" if n else "a stream",
-            step[shown][-1 if n else len(step[shown]) // 2],
-            (5, -3) if n else (-20, -16),
+            step[shown][-1 if n else len(step[shown]) // 4],
+            (5, -3) if n else (-4, -16),
             color=colour,
             lw=2,
         )
