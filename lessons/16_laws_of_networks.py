@@ -65,7 +65,7 @@ for name, settings in how.items():
 # %% [markdown]
 # Under Adam. Under SGD it counts nearly as in the exact law. How much d counts depends
 # on the positions: sines and cosines as such have length √32 here, ours were scaled to
-# 1. Long ones (second panel) drown the token and its mark: d^0.7 becomes d^1.3.
+# 1. Long ones (second panel) drown the token and its mark: d^0.7 becomes d^1.1.
 #
 # ## 2. Recall
 #
