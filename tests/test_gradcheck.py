@@ -268,7 +268,7 @@ def test_a_careless_pair_and_a_careless_function_are_checked_all_the_same(rng):
         (dict(forward=3), "forward: expected a function, got 3"),
         (dict(backward=None), "backward: expected a function, got None"),
         (dict(inputs=[np.ones(3)]), "inputs: expected a dict of arrays by name"),
-        (dict(inputs={"ids": np.arange(3)}), "wrt: expected some of the arrays of floats, of which there is none"),
+        (dict(inputs={"ids": np.arange(3)}), "inputs: expected at least one array of floats"),
         (dict(wrt=["y"]), "wrt: expected some of the arrays of floats, x, got"),
         (dict(forward=lambda x: x), "forward: expected a return of two, out and cache"),
         (dict(forward=lambda x: ([1.0], x)), r"forward: expected an array or a number for out, got \[1.0\]"),
