@@ -15,7 +15,7 @@ from tinyattn import lesson, ode, trials
 from tinyattn.flows.factorization import target
 
 run = lesson.start("08_heads_cooperate")
-END = 700.0 if run.quick else 3000.0
+END, RTOL = (700.0, 1e-6) if run.quick else (3000.0, 1e-8)
 
 # %% [markdown]
 # ## 1. Three heads, three features
@@ -42,7 +42,7 @@ def follow(flow, start, end=END):
     """The path, and when the loss in each feature has halved ("half learnt"), NaN if never."""
     times = np.concatenate([[0], np.geomspace(0.1, end, 400)])
     halves = [flow.half_event(start, k) for k in range(3)]
-    path = ode.integrate(flow, (0, end), start, t_eval=times, events=halves, rtol=1e-8, atol=1e-12)
+    path = ode.integrate(flow, (0, end), start, t_eval=times, events=halves, rtol=RTOL, atol=1e-12)
     return path, np.array(path.first_times)
 
 
