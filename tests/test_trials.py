@@ -1,10 +1,12 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from tinyattn import trials
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
+from tinyattn.trials.__main__ import TRIALS, _parser, _values
 
 TINY = dict(pairs=2, vocab=4, width=16, batch=32, judged=64, every=20)
 
@@ -266,3 +269,25 @@ def test_words_turn_in_a_text_and_not_in_random_order():
     assert top > first + 0.1 and top > last + 0.1 and found["corners"][0] >= found["condensed"]
     assert found["unseen"][-1] < found["shuffled"]["unseen"][-1] == pytest.approx(found["word_entropy"], abs=0.05)
     assert set(found["attended"]) <= set(found["word"]) | {w for row in found["top"] for w in row} | {*found["attended"]}
+
+
+def test_commands_of_the_ledger_are_commands():
+    """Every trial that PAPERS.md names as a command is one, with settings that it has; every lesson and test is there."""
+    root = Path(__file__).parent.parent
+    ledger = (root / "lessons" / "PAPERS.md").read_text(encoding="utf-8")
+    words = [command.split() for command in re.findall(r"`([^`]+)`", ledger)]
+    commands = [command for command in words if command[0] in TRIALS]
+    assert len(commands) > 10
+    for command in commands:
+        options = vars(_parser().parse_args([word.replace("PATH", str(root / "README.md")) for word in command]))
+        kind, over = TRIALS[options.pop("trial")], options.pop("over")
+        given = {name: value for name, value in options.items() if value is not None and name in kind.__dataclass_fields__}
+        given.pop("follow", None)
+        for name, values in _values(kind, over or []).items():
+            for value in values:
+                kind(**{**given, name: value})
+        kind(**given)
+    for lesson in re.findall(r"\b(\d\d_\w+)", ledger):
+        assert (root / "lessons" / f"{lesson}.py").exists(), lesson
+    for test in re.findall(r"tests/\w+\.py", ledger):
+        assert (root / test).exists(), test
