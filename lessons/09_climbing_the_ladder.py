@@ -78,7 +78,7 @@ run.page(run.draw.page(runs), "player")
 at, kl, left = np.array(found["step"]), np.array(found["kl"]), found["stage_steps"]
 looks = 2 * left[0] / 3, (left[0] + 2 * left[1]) / 3  # a step on each of the first two rungs
 middles = [float(kl[np.abs(at - step).argmin(), -1]) for step in looks]
-passing = np.min(found.get("learned_kl", [[np.nan]]), axis=0)
+passing = np.min(found["learned_kl"], axis=0).tolist() if "learned_kl" in found else None
 run.claim("its least distances to rungs 1, 2, 3 come in that order", found["rungs_in_order"])
 run.claim("at its least distance to rung 1, every head looks most at block 1",
           set(found["first_block"]) == {1})
@@ -94,7 +94,7 @@ run.compare([  # left: another rung is closer; the distances on them, at two thi
     ("rungs 1 and 2 are left at steps", paper[0], text(left, "g")),
     ("distance to the full teacher on them", paper[1], text(middles)),
     ("distances to the three teachers at the end", paper[2], text(kl[-1])),
-    ("least distances to learned rungs 1 and 2", None, text(passing)),
+    ("least distances to learned rungs 1 and 2", None, passing and text(passing)),
     ("block each head looks at most, at the end", None, text(found["own_block"], "g")),
     ("    its share of the attention there", None, text(found["own_block_mass"])),
 ])

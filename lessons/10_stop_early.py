@@ -52,8 +52,8 @@ else:
     settings["spans"] = [4, 4, 4]  # blocks of four tokens; "xavier": the usual random start
     sets = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1650]]  # 0: a stream
 names, shared = ("sequences", "batch", "steps"), dict(chunk=100, seed=run.options.seed)
-points = [{**settings, **shared, **dict(zip(names, numbers)), "draw": draw}  # "draw": one chain
-          for draw, numbers in enumerate(sets)]  # and one start for all, other sequences for each
+points = [{**settings, **shared, **dict(zip(names, numbers)), "draw": draw}
+          for draw, numbers in enumerate(sets)]  # one chain and start; each draws its sequences
 results = run.sweep(trials.ladder.run, points, "sets of sequences")
 found = {point["sequences"]: result for point, result in zip(points, results)}
 

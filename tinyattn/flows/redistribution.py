@@ -15,6 +15,7 @@ from .. import ode
 from ..backend import to_numpy
 from ..errors import InputError, check_count, check_instance, check_number, host_floats, keep_counts, shown
 from ..measure import fit_power_law
+from ..ops import log_softmax
 from .focus_dilution import FocusDilution
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-8, atol=1e-12)
@@ -261,6 +262,4 @@ def readout_gradient(flow: FocusDilution, y: np.ndarray) -> np.ndarray:
     """dM = A^T dF at one state y (n,): NumPy (d, d), through which alone new directions grow, (6)."""
     W0, W1, *_ = map(to_numpy, check_instance("flow", flow, FocusDilution).split(y))
     A = to_numpy(flow.attention(y))
-    F = A @ W0 @ W1
-    q = np.exp(F - F.max(axis=-1, keepdims=True))
-    return A.swapaxes(-1, -2) @ (to_numpy(flow.pi)[:, None] * (q / q.sum(axis=-1, keepdims=True) - to_numpy(flow.P)))
+    return A.swapaxes(-1, -2) @ (to_numpy(flow.pi)[:, None] * (np.exp(log_softmax(A @ W0 @ W1)) - to_numpy(flow.P)))

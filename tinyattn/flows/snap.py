@@ -127,7 +127,7 @@ class Snap:
             "lowest_t": times[bottom],
             "least_eigenvalue": eigenvalues[bottom, 0],
             "least_eigenvalue_at_start": eigenvalues[0, 0],
-            "w_over_equilibrium_at_half_loss": 1 / (equilibrium / y[:, 0].clip(1e-300))[np.searchsorted(times, snap)],
+            "w_over_equilibrium_at_half_loss": (y[:, 0] / equilibrium)[np.searchsorted(times, snap)],
             "equilibrium_within_1_percent_t": settled,
         }
         return {"numbers": numbers, "time": times, "w": y[:, 0], "delta": y[:, 1], "loss": flow.loss(y),

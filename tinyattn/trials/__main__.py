@@ -99,7 +99,7 @@ def _run(kind, settings, seeds, out, resume, scheduler, over):
     if over:
         law = figures.law(over, runs, results)
         print(f"law: {law}" if law else "law: none")
-        picture = figures.draw_over(trial, over, runs, results)
+        picture = figures.draw_over(trial, law, runs, results)
     else:
         picture = figures.draw(trial, record["seeds"])
     picture.savefig(out / "figure.png")

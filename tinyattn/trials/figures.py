@@ -50,9 +50,8 @@ def law(over: dict[str, list], runs: list, results: list) -> Any:
     return measure.fit_power_law(steps[came], **varied)
 
 
-def draw_over(trial: Any, over: dict[str, list], runs: list, results: list) -> Any:
-    """One curve for each run, in the colour of its values; beside them, where there is a power law, the steps and the law."""
-    found = law(over, runs, results)
+def draw_over(trial: Any, found: Any, runs: list, results: list) -> Any:
+    """One curve for each run, in the colour of its values; beside them, if a `law` was found, the steps and the law."""
     fig, axes = plt.subplots(1, 2 if found else 1, figsize=(13 if found else 9, 4.8), squeeze=False)
     ax = axes[0, 0]
     name, label, title = CURVES[type(trial)]

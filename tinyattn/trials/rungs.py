@@ -69,8 +69,6 @@ def law_of_window(chain: Any, sequences: np.ndarray, reach: int, rng: np.random.
     """(1) for the first `order` tokens of sequences (n, L), over 1000 draws of older tokens: probabilities (n, V)."""
     context = np.asarray(sequences)[:, : chain.order]
     total = np.zeros((len(context), chain.vocab))
-    if reach == chain.order:
-        return np.exp(chain.log_law(context)[:, 0])
     for _ in range(DRAWS):
         older = rng.integers(chain.vocab, size=(len(context), chain.order - reach))
         total += np.exp(chain.log_law(np.concatenate([older, context[:, chain.order - reach :]], axis=1))[:, 0])  # (1)
