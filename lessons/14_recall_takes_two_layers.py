@@ -72,6 +72,7 @@ run.page(run.draw.page(found), "player")
 # %%
 ends = {name: [result["clean_accuracy"][-1] for result in each] for name, each in found.items()}
 snaps = {name: [result["emerged"] for result in each] for name, each in found.items()}
+copies, selects = two[0]["previous_token"][-1][0], two[0]["matching"][-1][1]
 least, most = (0.9, 0.5) if run.quick else (0.99, 0.2)
 run.claim(f"two layers reach {least} for all seeds but at most one",
           sum(end >= least for end in ends["two layers"]) >= SEEDS - 1)
@@ -80,7 +81,7 @@ run.claim(f"one layer stays below {most}",
 run.claim("one layer that is told the token before succeeds, for all seeds but at most one",
           sum(result["emerged"] is not None for result in told) >= SEEDS - 1)
 run.claim("at the end (first seed) each pattern holds more than half of its head's attention",
-          min(two[0]["previous_token"][-1], two[0]["matching"][-1]) > 0.5)
+          min(copies, selects) > 0.5)
 
 text = lambda values: ", ".join("never" if value is None else f"{value:.3g}" for value in values)
 run.compare([
@@ -88,8 +89,8 @@ run.compare([
     ("    step of the snap (accuracy above 1/2)", None, text(snaps["two layers"])),
     ("one layer: accuracy at the end", f"{1 / PAIRS:g}", text(ends["one layer"])),
     ("told the token before: step of the snap", None, text(list(snaps.values())[2])),
-    ("layer 1 on the key before, at the end", 1, two[0]["previous_token"][-1]),
-    ("layer 2 on the value behind its key", 1, two[0]["matching"][-1]),
+    ("layer 1 on the key before, at the end", 1, copies),
+    ("layer 2 on the value behind its key", 1, selects),
 ], before="on paper")
 run.finish({**task, "seeds": seeds}, accuracy=ends, snap=snaps)
 

@@ -22,7 +22,7 @@ TINY = dict(pairs=2, vocab=4, width=16, batch=32, judged=64, every=20)
 def test_recall_is_learnt_by_two_layers_and_not_by_one():
     two, one = (trials.recall.run({**TINY, "depth": depth, "scale": 0.7, "lr": 3e-3, "steps": 1500}) for depth in (2, 1))
     assert two["solved"] is not None and two["weak"] <= two["emerged"] <= two["solved"] <= two["step"][-1]
-    assert two["matching"][-1] > 0.7 and len(two["matching"]) == len(two["step"]) == len(two["clean_accuracy"])
+    assert two["matching"][-1][-1] > 0.7 and len(two["matching"]) == len(two["step"]) == len(two["clean_accuracy"])
     assert one["solved"] is None and max(one["clean_accuracy"]) < 0.9 and "previous_token" not in one
     with_previous = trials.recall.run({**TINY, "depth": 1, "previous": True, "scale": 0.7, "lr": 3e-3, "steps": 1500})
     assert with_previous["solved"] is not None, "one layer whose input carries the token before"

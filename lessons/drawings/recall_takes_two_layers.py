@@ -58,12 +58,12 @@ def recall(runs, patterns, guess, steps):
         title="One layer fails; two learn it in one snap",
     )
     step = np.array(patterns["step"])
-    for key, colour, name in (
-        ("previous_token", plot.ORANGE, "layer 1: value → key before it"),
-        ("matching", plot.PURPLE, "layer 2: query → value behind its key"),
-        ("clean_accuracy", plot.BLUE, "accuracy"),
+    for y, colour, name in (
+        (np.array(patterns["previous_token"])[:, 0], plot.ORANGE, "layer 1: value → key before it"),
+        (np.array(patterns["matching"])[:, -1], plot.PURPLE, "layer 2: query → value behind its key"),
+        (patterns["clean_accuracy"], plot.BLUE, "accuracy"),
     ):
-        behind.plot(step, patterns[key], color=colour, lw=2, label=name)
+        behind.plot(step, y, color=colour, lw=2, label=name)
     behind.set(
         ylim=(0, 1.05),
         xlabel="training step",
@@ -83,10 +83,10 @@ def page(runs):
     )
     for name, (first, *_) in runs.items():
         behind = {
-            "layer 1: value to key before it": "previous_token",
-            "last layer: query to value": "matching",
+            "layer 1: value to key before it": ("previous_token", 0),
+            "last layer: query to value": ("matching", -1),
         }
-        curves = {what: first[key] for what, key in behind.items() if key in first}
+        curves = {what: [layers[i] for layers in first[key]] for what, (key, i) in behind.items() if key in first}
         page.curves(
             first["step"],
             {"accuracy": first["clean_accuracy"]} | curves,

@@ -145,6 +145,7 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
     return fig
 
 
+STYLES = "-", "--", "-.", ":"  # of layers, the first first
 RUNGS = plot.VERMILION, plot.PURPLE, plot.SKY, plot.BLACK
 
 
@@ -154,7 +155,7 @@ def rung(order: list[int], k: int) -> str:
 
 
 def recall(trial: RecallTrial, results: dict[int, dict[str, Any]]) -> Any:
-    """Clean accuracy of every run, and the two patterns of attention behind it."""
+    """Clean accuracy of every run, and the two patterns of attention behind it, in each layer."""
     fig, (skill, patterns) = plt.subplots(1, 2, figsize=(11, 4.2))
     for seed, result in results.items():
         skill.plot(result["step"], result["clean_accuracy"], color=plot.BLUE, lw=2.2 if seed == trial.seed else 0.8)
@@ -162,11 +163,12 @@ def recall(trial: RecallTrial, results: dict[int, dict[str, Any]]) -> Any:
     skill.set(ylim=(0, 1.02), xlabel="training step", ylabel="clean accuracy", title="When the skill comes")
     mine = results[trial.seed]
     for name, colour, what in (
-        ("previous_token", plot.ORANGE, "layer 1: value looks at the key before it"),
-        ("matching", plot.PURPLE, "last layer: query looks at the value behind its key"),
+        ("previous_token", plot.ORANGE, "values look at the key before them"),
+        ("matching", plot.PURPLE, "the query looks at the value behind its key"),
     ):
-        if name in mine:
-            patterns.plot(mine["step"], mine[name], color=colour, lw=2, label=what)
+        for layer, of_layer in enumerate(np.array(mine[name]).T if name in mine else ()):
+            style = STYLES[layer % len(STYLES)]
+            patterns.plot(mine["step"], of_layer, style, color=colour, lw=2, label=f"layer {layer + 1}: {what}")
     patterns.set(
         ylim=(0, 1.02), xlabel="training step", ylabel="attention", title=f"The patterns behind it (seed {trial.seed})"
     )

@@ -1,4 +1,4 @@
-"""Associative recall (arXiv 2505.17863) by a transformer without MLP and norms: whether and when the skill comes."""
+"""Associative recall (arXiv 2505.17863) by a transformer without norms: whether and when the skill comes."""
 
 import functools
 from dataclasses import dataclass, fields, replace
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_instance, check_number, host_floats, shown
+from ..errors import InputError, check_instance, check_number, host_floats, keep_counts, shown
 from ..losses import CROSS_ENTROPY, pair_loss
 from ..models import Transformer
 from ..ops import cross_entropy_forward
@@ -55,7 +55,8 @@ class RecallTrial(Trial):
     pairs, vocab, repeats, p: of the task, see `AssociativeRecall`.
     adaptive: an AdaptiveRepetition, or a dict of its settings, which then chooses p.
     previous: the input carries the token before each one as well.
-    depth, heads, width, scale: of the network, see `Transformer`. lr: of Adam.
+    depth, heads, width, hidden, scale: of the network, see `Transformer`; no MLP by default. lr: of
+              Adam.
     judged:   sequences at which each look looks. stop: the clean accuracy at which the run ends.
     """
 
@@ -70,6 +71,7 @@ class RecallTrial(Trial):
     depth: int = 2
     heads: int = 1
     width: int = 64
+    hidden: int = 0
     scale: float = 0.2
     judged: int = 512
     stop: float = 0.99
@@ -78,6 +80,7 @@ class RecallTrial(Trial):
 
     def __post_init__(self):
         super().__post_init__()
+        keep_counts(self, "hidden", least=0)
         check_instance("previous", self.previous, bool)
         check_number("stop", self.stop, least=0)
         if isinstance(self.adaptive, dict):
@@ -98,7 +101,7 @@ class RecallTrial(Trial):
     def network(self) -> Transformer:
         """The model that is trained."""
         T, read = self.task.length, 2 * self.vocab if self.previous else self.vocab
-        return Transformer(read, T, self.width, self.heads, hidden=0, first_query=T - 1, depth=self.depth, norm=False,
+        return Transformer(read, T, self.width, self.heads, self.hidden, first_query=T - 1, depth=self.depth, norm=False,
                            outputs=self.vocab, scale=self.scale)  # fmt: skip
 
     @functools.cached_property
@@ -124,11 +127,12 @@ class RecallTrial(Trial):
         step, clean_accuracy, clean_loss
         own_accuracy, own_loss    on the task trained on, where that is not the clean one
         p                         of the batches before the look
-        previous_token            attention of values on the key before them, in the first layer
-        matching, matching_key    of the query on the value behind its key in the last, and on that key
+        previous_token            attention of values on the key before them, in each layer but the last
+        matching, matching_key    of the query on the value behind its key in each layer, and on that
+                                  key; mean over heads
 
         and weak, emerged, solved: the step at which clean accuracy first exceeded 5, 50 and 95%,
-        None if never; own_emerged for 50% on the task trained on.
+        None if never; own_weak, own_emerged and own_solved on the task trained on.
         """
         device = self.backend()
         for_init, for_judging, for_batches = np.random.default_rng(self.seed).spawn(3)
@@ -148,13 +152,15 @@ class RecallTrial(Trial):
             "step": steps.tolist(),
             "p": [self.repetition(losses[:i]) for i in range(len(losses))],
             **{name: history[name].tolist() for name in history.names if name != "loss"},
-            "weak": first_step(steps, accuracy > 0.05),
-            "emerged": first_step(steps, accuracy > 0.5),
-            "solved": first_step(steps, accuracy > 0.95),
+            **thresholds("", steps, accuracy),
         }
-        if "own_accuracy" in found:
-            found["own_emerged"] = first_step(steps, history["own_accuracy"] > 0.5)
-        return found
+        return found | thresholds("own_", steps, history["own_accuracy"]) if "own_accuracy" in found else found
+
+
+def thresholds(whose: str, steps: np.ndarray, accuracy: np.ndarray) -> dict[str, int | None]:
+    """The first of steps (n,) at which accuracy (n,) exceeds 5, 50 and 95%, None if never."""
+    names = {"weak": 0.05, "emerged": 0.5, "solved": 0.95}
+    return {whose + name: first_step(steps, accuracy > least) for name, least in names.items()}
 
 
 class RecallProbe:
@@ -167,18 +173,19 @@ class RecallProbe:
     def __call__(self, step: int, params: Params) -> dict[str, Any]:
         trial, T, sequences = self.trial, self.trial.task.length, self.clean
         accuracy, loss, cache = self.judge(params, sequences)
-        first, last = (to_numpy(cache.attentions[i]) for i in (0, -1))
+        maps = to_numpy(tuple(cache.attentions))
         places = np.arange(len(sequences))
         at = (sequences[:, 0 : T - 1 : 2] == sequences[:, T - 1 : T]).argmax(axis=1)
-        of_query = last[places, :, -1]  # (sequences, heads, keys)
+        of_query = np.stack([s[:, :, -1].mean(axis=1) for s in maps])  # (layers, sequences, keys)
         found = {
             "clean_accuracy": accuracy,
             "clean_loss": loss,
-            "matching": float(of_query[places, :, 2 * at + 1].sum(axis=1).mean()) / trial.heads,
-            "matching_key": float(of_query[places, :, 2 * at].sum(axis=1).mean()) / trial.heads,
+            "matching": of_query[:, places, 2 * at + 1].mean(axis=1),
+            "matching_key": of_query[:, places, 2 * at].mean(axis=1),
         }
         if trial.depth > 1:
-            found["previous_token"] = float(first[:, :, 1:T:2, 0 : T - 1 : 2].diagonal(axis1=2, axis2=3).mean())
+            pairs = [s[:, :, 1:T:2, 0 : T - 1 : 2].diagonal(axis1=2, axis2=3) for s in maps[:-1]]
+            found["previous_token"] = np.array([on_key.mean() for on_key in pairs])
         if trial.task != trial.task.clean:
             found["own_accuracy"], found["own_loss"], _ = self.judge(params, self.own)
         return found
