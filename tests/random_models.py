@@ -55,6 +55,14 @@ def minimal(rng, tokens):
     return model, lambda rng: (tokens(rng, model.vocab, length),)
 
 
+def stack(rng):
+    positions = size(rng)
+    first = size(rng, positions) - 1
+    model = models.MinimalStack(size(rng), positions, size(rng), first, depth=size(rng, 3), residual=rng.random() < 0.5)
+    length = size(rng, positions, first + 1)
+    return model, lambda rng: (ids(rng, model.vocab, length),)
+
+
 def attention_layer(rng):
     heads = size(rng, 3)
     model = models.AttentionLayer(heads * size(rng, 3), heads, size(rng) - 1, masked=rng.random() < 0.5)
@@ -111,6 +119,7 @@ def transformer(rng, tokens):
 MODELS = {
     "MinimalModel on ids": lambda rng: minimal(rng, ids),
     "MinimalModel on vectors": lambda rng: minimal(rng, vectors),
+    "MinimalStack": stack,
     "AttentionLayer": attention_layer,
     "Block": block,
     "EmbeddingModel": embedding,

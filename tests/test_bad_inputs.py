@@ -72,8 +72,9 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.main": "a command line",
     "trials.trial": "tried through each trial",
     "trials.figures": "drawn from a trial's results",
-    "trials.ladder.passed": "inside the trial's run",
-    "trials.ladder.strongest_first": "takes a MarkovChain",
+    "trials.rungs.passed": "inside the trial's run",
+    "trials.rungs.strongest_first": "takes a MarkovChain",
+    "trials.recall.thresholds": "inside the trial's run",
     "trials.rungs.learn": "inside the trial's run",
     "trials.rungs.law_of_window": "inside the trial's run",
     "flows.figures": "drawn from the results of a command",
@@ -199,9 +200,10 @@ def add_models():
     layer, block = dict(width=4, heads=2, first_query=1, masked=True), dict(width=4, heads=2, hidden=3, norm=True,
         activation="silu", first_query=1)
     full = dict(vocab=5, positions=4, width=4, heads=2, hidden=3, first_query=1, depth=2, norm=True, position_kind="learned",
-                outputs=3, scale=0.5)
+                outputs=3, scale=0.5, position_size=0.7, dropped="residuals", bias=True)
     for kind, settings, x in (
         (models.MinimalModel, minimal, IDS),
+        (models.MinimalStack, {**minimal, "depth": 2, "residual": True}, IDS),
         (models.EmbeddingModel, embedding, IDS),
         (models.AttentionLayer, layer, array(2, 3, 4)),
         (models.Block, block, array(2, 3, 4)),
@@ -229,6 +231,11 @@ def add_models():
     names = ("drop_1.1", "drop_2.1", "drop_1.2", "drop_2.2")
     dropped = lambda **d: model.forward(params, IDS, *d.values())
     add(model.forward, "dropout", call=dropped, **dict(zip(names, drops)))
+    theirs = models.Transformer(5, 4, width=6, heads=2, hidden=3, dropped="all")
+    of_theirs = like(theirs.init(rng()))
+    all_dropped = lambda **d: theirs.forward(of_theirs, IDS, *d.values())
+    add(theirs.forward, "all dropped", call=all_dropped,
+        **dict(zip(("drop_e", "drop_s.1", "drop_1.1", "drop_2.1"), theirs.draw_drops(rng(), *IDS.shape, 0.5))))
     toy = models.ToyLayer(**toy)
     add(toy.scores, a=array(1))
     add(toy.scores_backward, da=array(1, 3))

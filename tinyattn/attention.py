@@ -18,7 +18,7 @@ from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, sof
 #
 #     (1)  a_tj = -inf where the pair (t, j) is hidden
 #     (2)  s_tj = softmax of row t of a
-#     (3)  y_t  = sum_j s_tj v_j
+#     (3)  y_t  = sum_j s_tj v_j            under dropout m_tj s_tj v_j: m is 0 or 1/(1 - p)
 #   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j
 #   s_tj δv_j, so
 #     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
@@ -32,20 +32,22 @@ from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, sof
 #   Descent raises the score of a key whose value would serve better (lower the loss more)
 #   than the average that is read now, and in proportion to the attention already paid to
 #   it: no attention, no learning. A hidden pair has s = 0, so its gradient vanishes here
-#   without a line of code.
+#   without a line of code. Under dropout (4) and (5) have a factor m_tj, and that line m_tj v_j
+#   for v_j.
 
 
 class AttendCache(NamedTuple):
     s: Array
     v: Array
+    drop: Array | None = None
 
 
-def attend_forward(a, v, visible=None):
+def attend_forward(a, v, visible=None, drop=None):
     """Scores a (..., T, S), values v (..., S, C) -> y (..., T, C); leading axes broadcast against each other.
 
     `visible`, a boolean array that broadcasts to a, hides pairs where it is False. Every query must
-    see a key: the host checks this; on a GPU a query without one gives NaN. The attention is
-    `cache.s`.
+    see a key: the host checks this; on a GPU a query without one gives NaN. `drop`, shaped like a,
+    multiplies the attention on its way to the values. The attention before that is `cache.s`.
 
     Raises InputError for shapes that do not fit.
     """
@@ -58,16 +60,19 @@ def attend_forward(a, v, visible=None):
         check_visible(visible, a.shape)
         a = namespace(a).where(visible, a, -math.inf)  # (1)
     s, _ = softmax_forward(a)  # (2)
-    return s @ v, AttendCache(s, v)  # (3)
+    if drop is not None:
+        check_floats("drop", drop, a.shape)
+    return (s if drop is None else s * drop) @ v, AttendCache(s, v, drop)  # (3)
 
 
 def attend_backward(dy, cache):
     """dy (..., T, C) -> da and dv, shaped like a and v."""
-    s, v = check_instance("cache", cache, AttendCache)
+    s, v, drop = check_instance("cache", cache, AttendCache)
     check_floats("dy", dy, (*np.broadcast_shapes(s.shape[:-2], v.shape[:-2]), s.shape[-2], v.shape[-1]))
-    dv = sum_to(s.swapaxes(-1, -2) @ dy, v.shape)  # (4)
+    read = s if drop is None else s * drop
+    dv = sum_to(read.swapaxes(-1, -2) @ dy, v.shape)  # (4)
     ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)  # (5)
-    da = softmax_backward(ds, SoftmaxCache(s))  # (6)
+    da = softmax_backward(ds if drop is None else ds * drop, SoftmaxCache(s))  # (6)
     return da, dv
 
 
@@ -87,8 +92,10 @@ class MultiheadCache(NamedTuple):
     attend: AttendCache
 
 
-def multihead_forward(q, k, v, visible=None):
+def multihead_forward(q, k, v, visible=None, drop=None):
     """q (..., H, T, K), k (..., H or 1, S, K), v (..., H or 1, S, C) -> y (..., H, T, C).
+
+    visible, drop: see `attend_forward`.
 
     Raises InputError for shapes that do not fit.
     """
@@ -102,7 +109,7 @@ def multihead_forward(q, k, v, visible=None):
             raise InputError(f"{name}: expected a head axis of {heads} or 1, got shape {tuple(array.shape)}")
     _check_leading("k", k, q)
     a = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])  # (1)
-    y, attend = attend_forward(a, v, visible)  # (2)
+    y, attend = attend_forward(a, v, visible, drop)  # (2)
     return y, MultiheadCache(q, k, attend)
 
 
@@ -141,10 +148,11 @@ class SelfAttentionCache(NamedTuple):
         return self.multihead.attend.s
 
 
-def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
+def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=None):
     """x (..., S, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out).
 
-    Queries stand at positions first, first+1, ..., S-1 of x, so T = S - first.
+    Queries stand at positions first, first+1, ..., S-1 of x, so T = S - first. visible, drop: see
+    `attend_forward`.
 
     Raises InputError for projections that do not fit x or each other.
     """
@@ -160,7 +168,7 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0):
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
-    r, multihead = multihead_forward(heads_first(q), heads_first(k), heads_first(v), visible)  # (4)
+    r, multihead = multihead_forward(heads_first(q), heads_first(k), heads_first(v), visible, drop)  # (4)
     y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
     return y, SelfAttentionCache(q_cache, k_cache, v_cache, multihead, o_cache, first)
 

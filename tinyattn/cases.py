@@ -38,6 +38,7 @@ def cases() -> list[Case]:
     full = models.Transformer(vocab=4, positions=6, width=6, heads=2, hidden=5, first_query=2)
     deep = models.Transformer(4, 5, width=6, heads=2, hidden=0, first_query=4, depth=2, norm=False)
     plain = models.Transformer(4, 5, width=6, heads=1, hidden=5, depth=2, norm=False, position_kind="sinusoidal", outputs=3)
+    theirs = models.Transformer(4, 5, width=6, heads=2, hidden=5, first_query=2, depth=2, dropped="all", bias=False)
     toy = {n: models.ToyLayer(length=7, width=4, shared=n) for n in (0, 2)}
     attend = attention.attend_forward, attention.attend_backward
     self_attention = attention.self_attention_forward, attention.self_attention_backward
@@ -54,6 +55,7 @@ def cases() -> list[Case]:
         _op_case("squared_error", ops.squared_error_forward, ops.squared_error_backward, {"y": (3, 4, 5)}, target=target),
         _op_case("attend", *attend, scores),
         _op_case("attend, masked", *attend, scores, visible=attention.causal(3, 5)),
+        _op_case("attend, dropped", *attend, scores, drop=np.arange(30).reshape(2, 3, 5) % 3 / 1.5),
         _op_case("attend, one row for all", *attend, {"a": (1, 5), "v": (3, 5, 4)}),
         _op_case("multihead", attention.multihead_forward, attention.multihead_backward, qkv),
         _op_case("multihead, shared k, v", attention.multihead_forward, attention.multihead_backward, shared),
@@ -62,11 +64,15 @@ def cases() -> list[Case]:
         _op_case("self_attention, large", *self_attention, large),
         *(model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
         model_case("MinimalModel on vectors", minimal[3], lambda rng: rng.normal(size=(2, 5, 4))),
+        *(model_case(f"MinimalStack, residual = {b}", models.MinimalStack(4, 5, 3, 1, residual=b, depth=2 + b),
+                     lambda rng: rng.integers(4, size=(2, 5))) for b in (False, True)),
         *(model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
         model_case("EmbeddingModel", models.EmbeddingModel(4, 5, first_query=2), lambda rng: rng.integers(4, size=(3, 6))),
         model_case("Block", block, lambda rng: rng.normal(size=(2, 5, 6))),
         model_case("Transformer", full, lambda rng: rng.integers(4, size=(3, 5))),
         model_case("Transformer, dropout", full, lambda rng: (rng.integers(4, size=(3, 5)), *full.draw_drops(rng, 3, 5, 0.4))),
+        model_case("Transformer, all dropped", theirs,
+                   lambda rng: (rng.integers(4, size=(3, 5)), *theirs.draw_drops(rng, 3, 5, 0.4))),
         model_case("Transformer, two layers", deep, lambda rng: rng.integers(4, size=(3, 5))),
         model_case("Transformer on vectors", plain, lambda rng: rng.normal(size=(3, 5, 4))),
         *(model_case(f"ToyLayer, shared = {n}", toy[n], lambda rng: rng.normal(size=(3, 7, 4))) for n in (0, 2)),

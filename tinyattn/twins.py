@@ -39,7 +39,7 @@ TWINS = [
     twin("da not transposed in dk", attention.multihead_backward,
           "da.swapaxes(-1, -2) @ q", "da @ q", SELF, "x", "W_K"),
     twin("s not transposed in dv", attention.attend_backward,
-          "s.swapaxes(-1, -2) @ dy", "s @ dy", SELF, "x", "W_V"),
+          "read.swapaxes(-1, -2) @ dy", "read @ dy", SELF, "x", "W_V"),
     twin("wrong sign in da", attention.attend_backward,
           "da = softmax", "da = -softmax", SELF, "x", "W_Q", "W_K"),
     # dx is right all the same: on its way from y to x every path passes through two linear maps, and two signs cancel.

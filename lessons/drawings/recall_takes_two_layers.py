@@ -58,9 +58,10 @@ def recall(runs, patterns, guess, steps):
         title="One layer fails; two learn it in one snap",
     )
     step = np.array(patterns["step"])
+    copies, selects = (np.array(patterns[name]) for name in ("previous_token", "matching"))
     for y, colour, name in (
-        (np.array(patterns["previous_token"])[:, 0], plot.ORANGE, "layer 1: value → key before it"),
-        (np.array(patterns["matching"])[:, -1], plot.PURPLE, "layer 2: query → value behind its key"),
+        (copies[:, 0], plot.ORANGE, "layer 1: value → key before it"),
+        (selects[:, -1], plot.PURPLE, "layer 2: query → value behind its key"),
         (patterns["clean_accuracy"], plot.BLUE, "accuracy"),
     ):
         behind.plot(step, y, color=colour, lw=2, label=name)
@@ -86,7 +87,11 @@ def page(runs):
             "layer 1: value to key before it": ("previous_token", 0),
             "last layer: query to value": ("matching", -1),
         }
-        curves = {what: [layers[i] for layers in first[key]] for what, (key, i) in behind.items() if key in first}
+        curves = {
+            what: np.array(first[key])[:, layer]
+            for what, (key, layer) in behind.items()
+            if key in first
+        }
         page.curves(
             first["step"],
             {"accuracy": first["clean_accuracy"]} | curves,

@@ -16,6 +16,7 @@ from .embedding import EmbeddingModel
 from .layer import AttentionLayer
 from .minimal import MinimalModel
 from .params import check_params, pack, unpack, xavier_bound
+from .stack import MinimalStack
 from .toy import ToyLayer
 from .transformer import Transformer
 
@@ -24,6 +25,7 @@ __all__ = [
     "Block",
     "EmbeddingModel",
     "MinimalModel",
+    "MinimalStack",
     "ToyLayer",
     "Transformer",
     "check_params",

@@ -31,6 +31,7 @@ from ..ops import (
 from .layer import AttentionLayer
 from .params import check_drops, check_params, xavier_bound
 
+DROPPED = ("residuals", "all")
 ACTIVATIONS = {"relu": (relu_forward, relu_backward), "silu": (silu_forward, silu_backward)}
 
 # A block: attention, then an MLP, each inside a residual sum with a layer norm after it
@@ -41,7 +42,8 @@ ACTIVATIONS = {"relu": (relu_forward, relu_backward), "silu": (silu_forward, sil
 #     (4)  m = u W_2 + c_2
 #     (5)  y = layernorm(r + drop_2 * m)
 #   drop_1 and drop_2 are given with the input: 0 for what is dropped, 1/(1 - p) for the rest, so
-#   that the mean is kept. Without norm, (2) and (5) are the sums alone; without an MLP, y = r.
+#   that the mean is kept; drop_s does the same inside (1), see `attend_forward`. Without norm, (2)
+#   and (5) are the sums alone; without an MLP, y = r.
 #   Backward. Where a value branches its gradients add up: r goes into the sum (5) and into (3),
 #     (6)  dr = dn_2 + d(r through 3)       with n_2 = r + drop_2 * m, so dm = drop_2 * dn_2
 #   and x goes into the sum (2), where there is a query, and into (1),
@@ -72,6 +74,7 @@ class Block:
     norm:         False leaves the layer norms out.
     activation:   of the MLP, "relu" or "silu".
     first_query:  the first query sits at this position, from 0; each sees itself and all before.
+    dropped:      what dropout drops: what enters the "residuals", or "all": attention weights too.
     """
 
     width: int
@@ -80,12 +83,14 @@ class Block:
     norm: bool = True
     activation: str = "relu"
     first_query: int = 0
+    dropped: str = "residuals"
 
     def __post_init__(self):
         keep_counts(self, "width", "heads")
         keep_counts(self, "hidden", "first_query", least=0)
         check_instance("norm", self.norm, bool)
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
+        check_choice("dropped", self.dropped, DROPPED)
         self.layer  # noqa: B018  its own checks
 
     @functools.cached_property
@@ -112,35 +117,41 @@ class Block:
         return params
 
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
-        """A mask (B, T, D) for every entry of `drops`; each number is dropped with probability p."""
+        """The masks that forward takes; each number is dropped with probability p.
+
+        drop_1 and, with an MLP, drop_2 (B, T, D), one for each residual sum; before them, if all is
+        dropped, drop_s (B, H, T, S) for the attention.
+        """
         check_generator("rng", rng)
         check_count("B", B)
         check_count("S", S, self.first_query + 1)
         check_number("p", p, least=0, below=1)
-        return tuple((rng.random((B, S - self.first_query, self.width)) >= p) / (1 - p) for _ in self.drops)
+        return tuple((rng.random(shape) >= p) / (1 - p) for shape in self._masks((B,), S).values())
 
-    @property
-    def drops(self) -> tuple[str, ...]:
-        """The names of the masks that forward takes: one for each residual sum."""
-        return ("drop_1", "drop_2") if self.hidden else ("drop_1",)
+    def _masks(self, leading: tuple[int, ...], S: int) -> dict[str, tuple]:
+        """The masks by name, and their shapes for inputs (*leading, S, D)."""
+        T = S - self.first_query
+        of_attention = {"drop_s": (*leading, self.heads, T, S)} if self.dropped == "all" else {}
+        return of_attention | dict.fromkeys(("drop_1", "drop_2") if self.hidden else ("drop_1",), (*leading, T, self.width))
 
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, BlockCache]:
-        """x (..., S, D), masks (..., T, D) as draw_drops makes them -> y (..., T, D), T = S - first_query.
+        """x (..., S, D), masks as draw_drops makes them -> y (..., T, D), T = S - first_query.
 
         Without masks, or where one is None, nothing is dropped. They have the precision of x. The
         attention maps (..., H, T, S) are `cache.attention`.
         """
         self.layer.check(x)
         check_params(params, self.shapes)
-        check_drops(drops, dict.fromkeys(self.drops, (*x.shape[:-2], x.shape[-2] - self.first_query, self.width)), x.dtype)
+        check_drops(drops, self._masks(x.shape[:-2], x.shape[-2]), x.dtype)
         return self._forward(params, x, drops)
 
     def _forward(self, params: Params, x: Any, drops: tuple) -> tuple[Any, BlockCache]:
         """`forward`, on what has been checked."""
-        drops = tuple(1.0 if drop is None else drop for drop in (*drops, None, None)[:2])
+        masks = {name: drop for name, drop in zip(self._masks((), x.shape[-2]), drops) if drop is not None}
+        drops = masks.get("drop_1", 1.0), masks.get("drop_2", 1.0)
         activate, _ = ACTIVATIONS[self.activation]
         norm_1 = norm_2 = linear_1 = activation = linear_2 = None
-        o, layer = self.layer._forward(params, x)  # (1)
+        o, layer = self.layer._forward(params, x, masks.get("drop_s"))  # (1)
         r = x[..., self.first_query :, :] + drops[0] * o
         if self.norm:
             r, norm_1 = layernorm_forward(r, params["g_1"], params["b_1"])  # (2)

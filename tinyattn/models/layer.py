@@ -53,11 +53,11 @@ class AttentionLayer:
         check_params(params, self.shapes)
         return self._forward(params, x)
 
-    def _forward(self, params: Params, x: Any) -> tuple[Any, SelfAttentionCache]:
+    def _forward(self, params: Params, x: Any, drop: Any = None) -> tuple[Any, SelfAttentionCache]:
         """`forward`, on what has been checked."""
         S, first = x.shape[-2], self.first_query
         visible = causal(S - first, S, namespace(x)) if self.masked else None
-        return self_attention_forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first)
+        return self_attention_forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop)
 
     def backward(self, dy: Any, cache: SelfAttentionCache) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""

@@ -27,15 +27,19 @@ POSITIONS = ("learned", "sinusoidal", "none")
 # The transformer of "Incremental Learning of Sparse Attention Patterns", and by its settings that
 # of "The Emergence of Sparse Attention"
 #
-#     (1)  e = W_E[x] + W_P                 tokens and positions; a vector x is multiplied, x W_E
+#     (1)  e = drop_e * (W_E[x] + W_P)      tokens and positions; a vector x is multiplied, x W_E
 #     (2)  z = block(...block(e)...)        every block but the last has a query at every position
 #     (3)  logits = z W_U + c_U
-#   Backward is the list read upwards, and
+#   drop_e is 1 unless all is dropped, see `Block`. Backward is the list read upwards, and
 #     (4)  dW_P at a position is the sum of de over sequences; beyond the sequence it is 0
+
+
+SCALES = ("orthonormal", "fan_in")
 
 
 class TransformerCache(NamedTuple):
     tokens: LinearCache | EmbeddingCache
+    drop: Any  # drop_e, or None
     blocks: tuple[BlockCache, ...]
     readout: LinearCache
 
@@ -55,15 +59,20 @@ class Transformer:
     """An embedding, blocks of attention and MLP one after the other, a linear readout.
 
     vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
-    width, heads, hidden, norm, activation: of every block, see `Block`.
+    width, heads, hidden, norm, activation, dropped: of every block, see `Block`; if "all" is dropped,
+                      what enters the first block too.
     first_query:      the first query of the last block sits at this position, from 0.
     depth:            number of blocks. Parameters of block i are named as in `Block`, with ".i"
                       added.
     position_kind:    "learned", "sinusoidal" (fixed; Vaswani and others, 2017) or "none".
-    position_size:    length of every sinusoidal position; sines and cosines as such have sqrt(width /
-                      2).
+    position_size:    length of every sinusoidal position, 1 by default; sines and cosines as such
+                      have sqrt(width / 2). Of learned ones the root of the mean square length at the
+                      start, by default that of a token.
     outputs:          how many numbers are read out, by default as many as vocab.
-    scale:            standard deviation of W_E and W_P at the start.
+    scale:            standard deviation of W_E at the start; "orthonormal": its rows are so; "fan_in":
+                      it and all other matrices are uniform within 1/sqrt(numbers summed), as PyTorch
+                      draws linear maps.
+    bias:             False: the readout is W_U alone.
     """
 
     vocab: int
@@ -76,14 +85,21 @@ class Transformer:
     norm: bool = True
     position_kind: str = "learned"
     outputs: int | None = None
-    scale: float = math.sqrt(0.5)  # a token and its position then have variance 1 together
+    scale: float | str = math.sqrt(0.5)  # a token and its position then have variance 1 together
     activation: str = "relu"
-    position_size: float = 1.0
+    position_size: float | None = None
+    dropped: str = "residuals"
+    bias: bool = True
 
     def __post_init__(self):
         keep_counts(self, "vocab", "positions", "width", "depth", *(() if self.outputs is None else ("outputs",)))
-        for name in ("scale", "position_size"):
-            check_number(name, getattr(self, name), above=0, most=1e100)
+        if not isinstance(self.scale, str):
+            check_number("scale", self.scale, above=0, most=1e100)
+        elif check_choice("scale", self.scale, SCALES) == "orthonormal" and self.vocab > self.width:
+            raise InputError(f"scale: expected another where vocab exceeds width = {self.width}, got {self.scale!r}")
+        if self.position_size is not None:
+            check_number("position_size", self.position_size, above=0, most=1e100)
+        check_instance("bias", self.bias, bool)
         if self.blocks[-1].first_query >= self.positions:  # which the block has checked to be a count
             raise InputError(f"first_query: expected less than positions = {self.positions}, got {self.first_query}")
         check_choice("position_kind", self.position_kind, POSITIONS)
@@ -93,23 +109,40 @@ class Transformer:
     @functools.cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks, the first first."""
-        block = lambda first: Block(self.width, self.heads, self.hidden, self.norm, self.activation, first)
+        block = lambda first: Block(self.width, self.heads, self.hidden, self.norm, self.activation, first, self.dropped)
         return (*(block(0) for _ in range(self.depth - 1)), block(self.first_query))
 
     def init(self, rng: np.random.Generator) -> Params:
-        """W_E (V, D) and W_P (positions, D), N(0, scale^2); the blocks'; W_U (D, outputs), c_U (outputs,)."""
+        """W_E (V, D) and W_P (positions, D), normal; the blocks'; W_U (D, outputs), with a bias c_U (outputs,)."""
         check_generator("rng", rng)
-        params = {key: self.scale * rng.normal(size=shape) for key, shape in self.shapes.items() if key in ("W_E", "W_P")}
+        V, D = self.shapes["W_E"]
+        W_E = rng.normal(size=(V, D))
+        if self.scale == "orthonormal":
+            W_E = np.linalg.qr(W_E.T)[0].T
+        deviation = 1 / math.sqrt(D) if isinstance(self.scale, str) else self.scale
+        params = {"W_E": W_E if isinstance(self.scale, str) else self.scale * W_E}
+        if self.position_kind == "learned":
+            deviation = deviation if self.position_size is None else self.position_size / math.sqrt(D)
+            params["W_P"] = deviation * rng.normal(size=(self.positions, D))
         for i, block in enumerate(self.blocks, 1):
             params |= numbered(block.init(rng), i)
         shape = self.shapes["W_U"]
         bound = xavier_bound(*shape)
-        return {**params, "W_U": rng.uniform(-bound, bound, shape), "c_U": np.zeros(shape[1:])}
+        params["W_U"] = rng.uniform(-bound, bound, shape)
+        if self.bias:
+            params["c_U"] = np.zeros(shape[1:])
+        for key, shape in self.shapes.items() if self.scale == "fan_in" else ():
+            if key.startswith("W") and key != "W_P":
+                bound = 1 / math.sqrt(math.prod(shape[:-1]) if key.startswith("W_O") else shape[0])
+                params[key] = rng.uniform(-bound, bound, shape)
+        return params
 
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
-        """Dropout masks of all blocks for B sequences of S tokens, see `Block.draw_drops`."""
+        """Dropout masks of all blocks for B sequences of S tokens, see `Block.draw_drops`; drop_e (B, S, D) before them."""
         check_count("S", S, self.first_query + 1, self.positions)
-        return tuple(mask for block in self.blocks for mask in block.draw_drops(rng, B, S, p))
+        of_blocks = tuple(mask for block in self.blocks for mask in block.draw_drops(rng, B, S, p))
+        drop_e = () if self.dropped != "all" else ((rng.random((B, S, self.width)) >= p) / (1 - p),)
+        return (*drop_e, *of_blocks)
 
     def check(self, x: Any) -> Any:
         """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
@@ -125,33 +158,34 @@ class Transformer:
         x = self.check(x)
         check_params(params, self.shapes)
         B, S = x.shape[:2]
-        masks = {
-            f"{name}.{i}": (B, S - block.first_query, self.width)
-            for i, block in enumerate(self.blocks, 1)
-            for name in block.drops
-        }
+        masks = {"drop_e": (B, S, self.width)} if self.dropped == "all" else {}
+        for i, block in enumerate(self.blocks, 1):
+            masks |= numbered(block._masks((B,), S), i)
         check_drops(drops, masks, params["W_E"].dtype)
         e, tokens = linear_forward(x, params["W_E"]) if x.ndim == 3 else embedding_forward(x, params["W_E"])  # (1)
         if self.position_kind != "none":
             e = e + (params["W_P"] if self.position_kind == "learned" else self._sines(namespace(x), e.dtype))[:S]
-        z, caches = e, []
+        drop, drops = (drops[0], drops[1:]) if "drop_e" in masks and drops else (None, drops)
+        z, caches = e if drop is None else drop * e, []
         for i, block in enumerate(self.blocks, 1):
             of_block = {key: params[f"{key}.{i}"] for key in block.shapes}
-            mine, drops = drops[: len(block.drops)], drops[len(block.drops) :]
+            n = len(block._masks((B,), S))
+            mine, drops = drops[:n], drops[n:]
             z, cache = block._forward(of_block, z, mine)  # (2)
             caches.append(cache)
-        logits, readout = linear_forward(z, params["W_U"], params["c_U"])  # (3)
-        return logits, TransformerCache(tokens, tuple(caches), readout)
+        logits, readout = linear_forward(z, params["W_U"], params.get("c_U"))  # (3)
+        return logits, TransformerCache(tokens, drop, tuple(caches), readout)
 
     def backward(self, dlogits: Any, cache: TransformerCache) -> Params:
         """dlogits (B, T, outputs) -> gradients of all parameters."""
         check_instance("cache", cache, TransformerCache)
         check_floats("dlogits", dlogits, (*cache.readout.x.shape[:-1], self.outputs or self.vocab))
-        g = {}
-        dz, g["W_U"], g["c_U"] = linear_backward(dlogits, cache.readout)  # (3)
+        dz, dW_U, dc_U = linear_backward(dlogits, cache.readout)  # (3)
+        g = {"W_U": dW_U, "c_U": dc_U} if self.bias else {"W_U": dW_U}
         for i in range(self.depth, 0, -1):
             dz, of_block = self.blocks[i - 1].backward_through(dz, cache.blocks[i - 1])  # (2)
             g |= numbered(of_block, i)
+        dz = dz if cache.drop is None else cache.drop * dz  # (1)
         if isinstance(cache.tokens, LinearCache):
             _, g["W_E"], _ = linear_backward(dz, cache.tokens)  # (1)
         else:
@@ -171,11 +205,11 @@ class Transformer:
         return params["W_E"] @ (W_V.swapaxes(0, 1) @ W_O) @ params["W_U"]
 
     def _sines(self, xp, dtype):
-        """Positions as sines and cosines of falling frequency, vectors of length position_size: (positions, D)."""
+        """Positions as sines and cosines of falling frequency, vectors of position_size: (positions, D)."""
         D, place = self.width, xp.arange(self.positions, dtype=dtype)[:, None]
         angle = place * xp.exp(xp.arange(0, D, 2, dtype=dtype) * (-math.log(10000) / D))
         sines = xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(self.positions, -1)[:, :D]
-        return self.position_size * (sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5)
+        return (self.position_size or 1.0) * (sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5)
 
     @property
     def shapes(self) -> dict[str, tuple]:
@@ -186,4 +220,4 @@ class Transformer:
             shapes["W_P"] = (self.positions, D)
         for i, block in enumerate(self.blocks, 1):
             shapes |= numbered(block.shapes, i)
-        return {**shapes, "W_U": (D, outputs), "c_U": (outputs,)}
+        return {**shapes, "W_U": (D, outputs), **({"c_U": (outputs,)} if self.bias else {})}

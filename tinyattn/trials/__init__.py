@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors; when the program runs, NumPy is loaded after the command has set its threads
     from . import ladder, location, recall, regression, rungs, text
-    from .ladder import LadderProbe, LadderTrial
+    from .ladder import LadderTrial
     from .location import LocationTrial
     from .recall import AdaptiveRepetition, RecallTrial
     from .regression import RegressionTrial
+    from .rungs import LadderProbe
     from .text import TextTrial
 
 _HOMES = {
     "AdaptiveRepetition": "recall",
-    "LadderProbe": "ladder",
+    "LadderProbe": "rungs",
     "LadderTrial": "ladder",
     "LocationTrial": "location",
     "RecallTrial": "recall",

@@ -1,7 +1,6 @@
 """The complexity ladder (arXiv 2602.19143): how near a network is to teachers that see only the strongest k blocks."""
 
 import functools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,28 +8,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import measure
-from ..backend import Backend, Params, to_numpy
-from ..errors import (
-    InputError,
-    check_choice,
-    check_ids,
-    check_instance,
-    check_number,
-    check_shape,
-    keep_counts,
-    shown,
-)
+from ..errors import InputError, check_choice, check_instance, check_number, keep_counts, shown
 from ..losses import chunked, next_token_loss
-from ..models import MinimalModel, Transformer
-from ..ops import log_softmax
+from ..models import MinimalModel, MinimalStack, Transformer
 from ..optim import SGD, AdamW
 from ..tasks import markov
 from ..train import minibatches
-from .rungs import law_of_window, learn
+from .rungs import LadderProbe, law_of_window, learn, passed, strongest_first
 from .trial import Trial
 
-LOOKED_AT = 250  # sequences in one pass of a look
 XAVIER = "xavier"
+OF_FULL = ("dropped", "scale", "position_size", "bias")  # settings of the full model that are those of Transformer
 
 
 @dataclass(frozen=True)
@@ -38,10 +26,12 @@ class LadderTrial(Trial):
     """Train the minimal model or the full transformer on the chain; look at its distance to every rung.
 
     model:     "minimal", or "full": a transformer of width 255 with dropout.
-    heads:     of its attention.
+    heads:     of its attention. depth: layers.
     query_scale, value_scale: weights of the minimal model start uniform in +- this, "xavier" for
-               Xavier's bound; by default 1e-9 and 0.
-    dropout:   of the full model; by default 0.1.
+               Xavier's bound; by default 1e-9 and 0, with several layers "xavier" both.
+    residual:  of the minimal model with several layers, see `MinimalStack`; by default False.
+    dropout:   of the full model; by default 0.1. dropped, scale, position_size, bias: of the full
+               model, see `Transformer`.
     vocab, spans, stride, lag_weights, importance, reverse: of the chain, see `draw_chain`; spans
                are (2, 2, 2) by default, (4, 4, 4) for the full model; importance 1.7, 2 for SGD.
     generated: tokens of a sequence that follow its first context. sequences: train on a set of so
@@ -60,9 +50,15 @@ class LadderTrial(Trial):
     batch: int = 512
     model: str = "minimal"
     heads: int = 3
+    depth: int = 1
     query_scale: float | str | None = None
     value_scale: float | str | None = None
+    residual: bool | None = None
     dropout: float | None = None
+    dropped: str | None = None
+    scale: float | str | None = None
+    position_size: float | None = None
+    bias: bool | None = None
     vocab: int = 50
     spans: Sequence[int] | None = None
     stride: int | None = None
@@ -78,17 +74,20 @@ class LadderTrial(Trial):
     maps: bool = False
     learned: bool = False
 
-    counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "heads", "generated", "chunk", "held_out")
+    counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "heads", "depth", "generated", "chunk", "held_out")
 
     def __post_init__(self):
         full = check_choice("model", self.model, ("minimal", "full")) == "full"
         sgd = check_choice("optimizer", self.optimizer, ("adamw", "sgd")) == "sgd"
-        for name in ("query_scale", "value_scale") if full else ("dropout",):
+        for name in ("query_scale", "value_scale", "residual") if full else ("dropout", *OF_FULL):
             if getattr(self, name) is not None:
                 raise InputError(f"{name}: expected none with the {self.model} model, got {shown(getattr(self, name))}")
         self.choose(steps=6000 if sgd else 1200, spans=(4, 4, 4) if full else (2, 2, 2), importance=2.0 if sgd else 1.7,
                     sequences=9000 if full else 0, lr=(0.2 if full else 20.0) if sgd else 0.003 if full else 0.08)  # fmt: skip
-        self.choose(**({"dropout": 0.1} if full else {"query_scale": 1e-9, "value_scale": 0.0}))
+        self.choose(**{"dropout": 0.1} if full else {"residual": False})
+        if not full:
+            small = self.depth == 1
+            self.choose(query_scale=1e-9 if small else XAVIER, value_scale=0.0 if small else XAVIER)
         super().__post_init__()
         keep_counts(self, "sequences", "draw", least=0)
         for name in ("reverse", "maps", "learned"):
@@ -121,16 +120,20 @@ class LadderTrial(Trial):
     @functools.cached_property
     def network(self):
         """The model that is trained."""
-        first = self.chain.order - 1
-        if self.model == "full":
-            return Transformer(self.vocab, self.length - 1, heads=self.heads, first_query=first)
-        scales = (None if scale == XAVIER else scale for scale in (self.query_scale, self.value_scale))
-        return MinimalModel(self.vocab, self.length - 1, self.heads, first, *scales)
+        return self._network(self.length - 1, self.chain.order - 1, self.query_scale, self.value_scale)
 
     def window_network(self, reach: int) -> Any:
         """The same model for windows of so many tokens, whose last one is the only query, from Xavier's start."""
-        kind = Transformer if self.model == "full" else MinimalModel
-        return kind(self.vocab, reach, heads=self.heads, first_query=reach - 1)
+        return self._network(reach, reach - 1, XAVIER, XAVIER)
+
+    def _network(self, positions, first, *scales):
+        if self.model == "full":
+            given = {name: getattr(self, name) for name in OF_FULL if getattr(self, name) is not None}
+            return Transformer(self.vocab, positions, heads=self.heads, first_query=first, depth=self.depth, **given)
+        scales = [None if scale == XAVIER else scale for scale in scales]
+        if self.depth == 1:
+            return MinimalModel(self.vocab, positions, self.heads, first, *scales)
+        return MinimalStack(self.vocab, positions, self.heads, first, *scales, self.depth, self.residual)
 
     @functools.cached_property
     def stepper(self):
@@ -211,105 +214,6 @@ class LadderTrial(Trial):
             found["learned_gap"].append(float(measure.kl(np.log(given), learned[:, 0]).mean()))
             laws.append(learned)
         return found, np.stack(laws)
-
-
-def strongest_first(chain: markov.MarkovChain) -> list[int]:
-    """The numbers of a chain's blocks from 0, the strongest first."""
-    return np.argsort(-np.linalg.norm(chain.matrices, axis=(1, 2)).round(9), kind="stable").tolist()
-
-
-def passed(steps: np.ndarray, kl: np.ndarray) -> dict[str, Any]:
-    """Where a network passes rungs, from its distances (looks, h) at steps (looks,): see LadderTrial.run."""
-    nearest, left = kl.argmin(axis=0), measure.stage_steps(steps, kl).tolist()
-    return {
-        "kl_argmin_steps": steps[nearest].tolist(),
-        "kl_there": kl[nearest].tolist(),
-        "stage_steps": [None if math.isnan(step) else step for step in left],
-    }
-
-
-class LadderProbe:
-    """A callback for `train`: measures of a network on sequences held out.
-
-    model:     anything with forward, first_query and token_maps. chain: the MarkovChain the
-               sequences come from.
-    sequences: token ids (n, S+1) on the host, of which S are read.
-    maps:      also record the mean attention map of each head. laws: log-probabilities (m, n, T, V) on
-               the sequences, of other rungs.
-
-    Rung k, of 1..h, is the exact law given the k strongest blocks only, `order` their numbers from
-    0, strongest first; the distance to it is KL(rung k || network), in nats, averaged over
-    sequences and positions.
-    """
-
-    def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False, laws: Any = ()):
-        for name, thing, parts in (
-            ("model", model, ("forward", "first_query", "token_maps")),
-            ("chain", chain, ("log_law", "blocks")),
-        ):
-            if isinstance(thing, type) or not all(hasattr(thing, part) for part in parts):
-                raise InputError(f"{name}: expected one with {', '.join(parts)}, got {shown(thing)}")
-        sequences = check_ids("sequences", sequences, chain.vocab)
-        check_shape("sequences", sequences, (None, None))
-        if len(sequences) < 1 or sequences.shape[1] <= model.first_query + 1:
-            raise InputError(f"sequences: expected some of more than {model.first_query + 1} tokens, got {sequences.shape}")
-        most = getattr(model, "positions", math.inf) + 1
-        if sequences.shape[1] > most:
-            raise InputError(
-                f"sequences: expected at most {most} tokens, for the model to read all but one, got {sequences.shape}"
-            )
-        check_instance("device", device, Backend)
-        check_instance("maps", maps, bool)
-        self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
-        first = model.first_query - (chain.order - 1)  # where the network's first query stands among the chain's laws
-        if first < 0:
-            raise InputError(
-                f"model: expected its first query at {chain.order - 1} or later, as laws are, got {model.first_query}"
-            )
-        self.order = strongest_first(chain)
-        rungs = [self.order[:k] for k in range(1, len(self.order) + 1)]
-        exact = [chain.log_law(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs]
-        seen = sequences[:, model.first_query + 1 :, None]
-        self.teacher_loss = -float(np.take_along_axis(exact[-1], seen, axis=-1).mean())
-        every = np.stack([*exact, *laws])
-        self.entropies = measure.entropy(every).mean(axis=(1, 2))
-        self.p = np.exp(every)
-        targets = chain.matrices.swapaxes(1, 2)
-        self.targets = targets / np.linalg.norm(targets, axis=(1, 2), keepdims=True)
-
-    def __call__(self, step: int, params: Params) -> dict[str, Any]:
-        """A dict of
-
-        kl        (h,)    distance to each rung; learned_kl (m,): to each of the other rungs, if given
-        excess    ()      cross-entropy on the tokens that came, less the full teacher's
-        span_mass (H, h)  attention of each head on each block
-        alignment (H, h)  cosine between what a head writes for a token and the matrix A_k
-        maps      (H, T, S), if asked for
-
-        Heads are those of the last layer.
-        """
-        model, x = self.model, self.sequences
-        n, loss = len(x), 0.0
-        overlap, mass, maps = np.zeros(len(self.p)), np.zeros(()), np.zeros(())
-        for rows in (slice(i, i + LOOKED_AT) for i in range(0, n, LOOKED_AT)):
-            logits, cache = model.forward(params, self.device.put(x[rows, :-1]))
-            log_q, s = to_numpy((log_softmax(logits), cache.attention))
-            share = len(s) / n
-            overlap = overlap + np.einsum("kntv,ntv->k", self.p[:, rows], log_q) / (n * log_q.shape[1])
-            loss -= share * float(np.take_along_axis(log_q, x[rows, model.first_query + 1 :, None], axis=-1).mean())
-            mass = mass + share * measure.span_mass(s, self.chain.blocks)
-            maps = maps + share * s.mean(axis=0) if self.maps else maps
-        written = to_numpy(model.token_maps(params))
-        size = np.maximum(np.linalg.norm(written, axis=(1, 2)), 1e-30)[:, None]
-        found = {
-            "kl": (-self.entropies - overlap)[: len(self.order)],
-            "excess": loss - self.teacher_loss,
-            "span_mass": mass,
-            "alignment": np.einsum("huv,kuv->hk", written, self.targets) / size,
-        }
-        if len(self.p) > len(self.order):
-            found["learned_kl"] = (-self.entropies - overlap)[len(self.order) :]
-        return {**found, "maps": maps} if self.maps else found
 
 
 def run(settings: dict[str, Any]) -> dict[str, Any]:

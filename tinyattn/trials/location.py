@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_choice, check_instance, check_number, shown
+from ..errors import InputError, check_choice, check_instance, check_number
 from ..losses import SQUARED_ERROR, pair_loss
 from ..models import Transformer
 from ..ops import squared_error_forward
@@ -28,8 +28,9 @@ class LocationTrial(Trial):
     anywhere: the relevant token stands at a random place, else at the first.
     marker:   one more input feature is 1 at the relevant token.
     depth, heads, model_width, hidden, position_size: of the network, see `Transformer`.
-    scale:     standard deviation of the embedding at the start, 1/sqrt(model_width) by default, or
-               "lecun": 1/sqrt(width + 1), LeCun's for its inputs (1998).
+    scale:     standard deviation of the embedding at the start, 1/sqrt(model_width) by default,
+               "lecun": 1/sqrt(width + 1), LeCun's for its inputs (1998), or "fan_in", see
+               `Transformer`.
     optimizer, lr: "adam" or "sgd", and its learning rate.
     judged:    samples at which each look looks.
     threshold: the run ends when the test loss is below this share of what an output of zeros loses.
@@ -63,8 +64,8 @@ class LocationTrial(Trial):
         super().__post_init__()
         check_choice("optimizer", self.optimizer, ("adam", "sgd"))
         self.choose(scale=1 / math.sqrt(self.model_width))
-        if isinstance(self.scale, str) and self.scale != LECUN:
-            raise InputError(f'scale: expected a number > 0 or "{LECUN}", got {shown(self.scale)}')
+        if isinstance(self.scale, str):
+            check_choice("scale", self.scale, (LECUN, "fan_in"))
         for name in ("anywhere", "marker"):
             check_instance(name, getattr(self, name), bool)
         check_number("threshold", self.threshold, least=0)

@@ -1,20 +1,25 @@
-"""Learned rungs of the ladder (arXiv 2602.19143): networks that see a window of the last k blocks, and nothing before it.
+"""The rungs of the ladder (arXiv 2602.19143), exact and learned, and how near a network is to each.
 
-An exact rung is as sure of itself as if the other blocks did not exist; a network that cannot see them
-has to allow for them. So its law is softer, and it is the law that a growing network passes.
+Exact: the chain's own law given the k strongest blocks only, as if the others did not exist.
+Learned: a network that sees a window of the last k blocks, and nothing before it. It has to allow
+for what it cannot see, so its law is softer, and it is the law that a growing network passes.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..backend import Backend, to_numpy
-from ..errors import InputError, check_count, check_shape, shown
+from .. import measure
+from ..backend import Backend, Params, to_numpy
+from ..errors import InputError, check_count, check_ids, check_instance, check_shape, shown
 from ..losses import chunked, next_token_loss
 from ..ops import log_softmax
+from ..tasks import markov
 from ..train import train
 
 AT_ONCE, DRAWS = 4096, 1000
+LOOKED_AT = 250  # sequences in one pass of a look
 
 
 def windows(sequences: Any, reach: int, order: int) -> np.ndarray:
@@ -73,3 +78,102 @@ def law_of_window(chain: Any, sequences: np.ndarray, reach: int, rng: np.random.
         older = rng.integers(chain.vocab, size=(len(context), chain.order - reach))
         total += np.exp(chain.log_law(np.concatenate([older, context[:, chain.order - reach :]], axis=1))[:, 0])  # (1)
     return total / DRAWS
+
+
+def strongest_first(chain: markov.MarkovChain) -> list[int]:
+    """The numbers of a chain's blocks from 0, the strongest first."""
+    return np.argsort(-np.linalg.norm(chain.matrices, axis=(1, 2)).round(9), kind="stable").tolist()
+
+
+def passed(steps: np.ndarray, kl: np.ndarray) -> dict[str, Any]:
+    """Where a network passes rungs, from its distances (looks, h) at steps (looks,): see LadderTrial.run."""
+    nearest, left = kl.argmin(axis=0), measure.stage_steps(steps, kl).tolist()
+    return {
+        "kl_argmin_steps": steps[nearest].tolist(),
+        "kl_there": kl[nearest].tolist(),
+        "stage_steps": [None if math.isnan(step) else step for step in left],
+    }
+
+
+class LadderProbe:
+    """A callback for `train`: measures of a network on sequences held out.
+
+    model:     anything with forward, first_query and token_maps. chain: the MarkovChain the
+               sequences come from.
+    sequences: token ids (n, S+1) on the host, of which S are read.
+    maps:      also record the mean attention map of each head. laws: log-probabilities (m, n, T, V) on
+               the sequences, of other rungs.
+
+    Rung k, of 1..h, is the exact law given the k strongest blocks only, `order` their numbers from
+    0, strongest first; the distance to it is KL(rung k || network), in nats, averaged over
+    sequences and positions.
+    """
+
+    def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False, laws: Any = ()):
+        for name, thing, parts in (
+            ("model", model, ("forward", "first_query", "token_maps")),
+            ("chain", chain, ("log_law", "blocks")),
+        ):
+            if isinstance(thing, type) or not all(hasattr(thing, part) for part in parts):
+                raise InputError(f"{name}: expected one with {', '.join(parts)}, got {shown(thing)}")
+        sequences = check_ids("sequences", sequences, chain.vocab)
+        check_shape("sequences", sequences, (None, None))
+        if len(sequences) < 1 or sequences.shape[1] <= model.first_query + 1:
+            raise InputError(f"sequences: expected some of more than {model.first_query + 1} tokens, got {sequences.shape}")
+        most = getattr(model, "positions", math.inf) + 1
+        if sequences.shape[1] > most:
+            raise InputError(
+                f"sequences: expected at most {most} tokens, for the model to read all but one, got {sequences.shape}"
+            )
+        check_instance("device", device, Backend)
+        check_instance("maps", maps, bool)
+        self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
+        first = model.first_query - (chain.order - 1)  # where the network's first query stands among the chain's laws
+        if first < 0:
+            raise InputError(
+                f"model: expected its first query at {chain.order - 1} or later, as laws are, got {model.first_query}"
+            )
+        self.order = strongest_first(chain)
+        rungs = [self.order[:k] for k in range(1, len(self.order) + 1)]
+        exact = [chain.log_law(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs]
+        seen = sequences[:, model.first_query + 1 :, None]
+        self.teacher_loss = -float(np.take_along_axis(exact[-1], seen, axis=-1).mean())
+        every = np.stack([*exact, *laws])
+        self.entropies = measure.entropy(every).mean(axis=(1, 2))
+        self.p = np.exp(every)
+        targets = chain.matrices.swapaxes(1, 2)
+        self.targets = targets / np.linalg.norm(targets, axis=(1, 2), keepdims=True)
+
+    def __call__(self, step: int, params: Params) -> dict[str, Any]:
+        """A dict of
+
+        kl        (h,)    distance to each rung; learned_kl (m,): to each of the other rungs, if given
+        excess    ()      cross-entropy on the tokens that came, less the full teacher's
+        span_mass (H, h)  attention of each head on each block
+        alignment (H, h)  cosine between what a head writes for a token and the matrix A_k
+        maps      (H, T, S), if asked for
+
+        Heads are those of the last layer.
+        """
+        model, x = self.model, self.sequences
+        n, loss = len(x), 0.0
+        overlap, mass, maps = np.zeros(len(self.p)), np.zeros(()), np.zeros(())
+        for rows in (slice(i, i + LOOKED_AT) for i in range(0, n, LOOKED_AT)):
+            logits, cache = model.forward(params, self.device.put(x[rows, :-1]))
+            log_q, s = to_numpy((log_softmax(logits), cache.attention))
+            share = len(s) / n
+            overlap = overlap + np.einsum("kntv,ntv->k", self.p[:, rows], log_q) / (n * log_q.shape[1])
+            loss -= share * float(np.take_along_axis(log_q, x[rows, model.first_query + 1 :, None], axis=-1).mean())
+            mass = mass + share * measure.span_mass(s, self.chain.blocks)
+            maps = maps + share * s.mean(axis=0) if self.maps else maps
+        written = to_numpy(model.token_maps(params))
+        size = np.maximum(np.linalg.norm(written, axis=(1, 2)), 1e-30)[:, None]
+        found = {
+            "kl": (-self.entropies - overlap)[: len(self.order)],
+            "excess": loss - self.teacher_loss,
+            "span_mass": mass,
+            "alignment": np.einsum("huv,kuv->hk", written, self.targets) / size,
+        }
+        if len(self.p) > len(self.order):
+            found["learned_kl"] = (-self.entropies - overlap)[len(self.order) :]
+        return {**found, "maps": maps} if self.maps else found
