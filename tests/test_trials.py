@@ -1,12 +1,10 @@
 import dataclasses
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ import pytest
 from tinyattn import trials
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
-from tinyattn.trials.__main__ import TRIALS, _parser, _values
 
 TINY = dict(pairs=2, vocab=4, width=16, batch=32, judged=64, every=20)
 
@@ -226,6 +223,7 @@ def test_a_command_runs_every_value_and_fits_the_law(tmp_path):
     assert (last["length"], last["width"], last["seed"]) == (8, 5, 0)
     assert last["result"] == trials.location.run({**record["settings"], "length": 8, "width": 5})
     assert "length = 8, width = 5, seed 0: " in done.stdout and "law: PowerLaw(C=" in done.stdout
+    assert record["law"]["exponents"].keys() == {"length", "width"} and record["law"]["r2"] <= 1
     kept = {path: path.stat().st_mtime_ns for path in (out / "sweep").glob("*.json")}
     assert len(kept) == 4 and command(*words, folder=tmp_path).stdout == done.stdout
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what had finished ran again"
@@ -233,6 +231,16 @@ def test_a_command_runs_every_value_and_fits_the_law(tmp_path):
                     "--over", "spans=1,1/2,2", folder=tmp_path)  # fmt: skip
     assert "spans = [2, 2], seed 0: " in lists.stdout and "law: none" in lists.stdout, lists.stderr
     assert (tmp_path / "out" / "ladder" / "figure.png").stat().st_size > 10_000
+
+
+def test_the_papers_law_is_a_command_whose_settings_give_way(tmp_path):
+    words = "location --law --over length=4 --over width=2,3 --over places=1 --model-width 8 --heads 2 --hidden 0 --steps 20"
+    done = command(*words.split(), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "location" / "results.json").read_text())
+    assert record["over"] == {"length": [4], "width": [2, 3], "places": [1]} and record["law"] is None
+    settings = record["settings"]
+    assert (settings["depth"], settings["heads"], settings["scale"], settings["lr"]) == (2, 2, "fan_in", 1e-4)
 
 
 def test_a_command_that_is_interrupted_goes_on(tmp_path):
@@ -269,25 +277,3 @@ def test_words_turn_in_a_text_and_not_in_random_order():
     assert top > first + 0.1 and top > last + 0.1 and found["corners"][0] >= found["condensed"]
     assert found["unseen"][-1] < found["shuffled"]["unseen"][-1] == pytest.approx(found["word_entropy"], abs=0.05)
     assert set(found["attended"]) <= set(found["word"]) | {w for row in found["top"] for w in row} | {*found["attended"]}
-
-
-def test_commands_of_the_ledger_are_commands():
-    """Every trial that PAPERS.md names as a command is one, with settings that it has; every lesson and test is there."""
-    root = Path(__file__).parent.parent
-    ledger = (root / "lessons" / "PAPERS.md").read_text(encoding="utf-8")
-    words = [command.split() for command in re.findall(r"`([^`]+)`", ledger)]
-    commands = [command for command in words if command[0] in TRIALS]
-    assert len(commands) > 10
-    for command in commands:
-        options = vars(_parser().parse_args([word.replace("PATH", str(root / "README.md")) for word in command]))
-        kind, over = TRIALS[options.pop("trial")], options.pop("over")
-        given = {name: value for name, value in options.items() if value is not None and name in kind.__dataclass_fields__}
-        given.pop("follow", None)
-        for name, values in _values(kind, over or []).items():
-            for value in values:
-                kind(**{**given, name: value})
-        kind(**given)
-    for lesson in re.findall(r"\b(\d\d_\w+)", ledger):
-        assert (root / "lessons" / f"{lesson}.py").exists(), lesson
-    for test in re.findall(r"tests/\w+\.py", ledger):
-        assert (root / test).exists(), test

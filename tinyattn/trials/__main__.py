@@ -6,6 +6,8 @@ finishes the step and keeps the run; the same command with --resume goes on.
     ladder --over query_scale=xavier,1e-3,1e-9     a run for each value, in one picture
     location --over length=16,32 --over width=8,16 --seeds 3     all combinations, and their power law
 
+    location --law                                 those of the paper's law, at its own architecture
+
 Runs of --over stand side by side, one on each core, and are kept as they finish: the same command
 goes on. With --scheduler ADDRESS runs go to a cluster of dask's that runs already.
 """
@@ -26,7 +28,9 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
 
-from .. import __version__
+import numpy as np
+
+from .. import __version__, measure
 from ..checkpoint import Checkpoint
 from ..errors import CommandLine, InputError, check_count
 from ..kept import check_writable, plain, write_whole
@@ -37,9 +41,10 @@ from .location import LocationTrial
 from .recall import RecallTrial
 from .regression import RegressionTrial
 from .text import TextTrial
+from .trial import Trial
 
-TRIALS = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTrial, "regression": RegressionTrial}
-TRIALS |= {"text": TextTrial}
+TRIALS: dict[str, type[Trial]] = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTrial}
+TRIALS |= {"regression": RegressionTrial, "text": TextTrial}
 
 
 class Failed(RuntimeError):
@@ -52,8 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     kind = TRIALS[options.pop("trial")]
     frame = {name: options.pop(name) for name in ("seeds", "out", "resume", "scheduler", "over")}
+    of_law = kind.law if options.pop("law", False) else ({}, {})
     try:
-        _run(kind, {name: value for name, value in options.items() if value is not None}, **frame)
+        given = {name: value for name, value in options.items() if value is not None}
+        _run(kind, of_law[0] | given, **frame | {"over": of_law[1] | _values(kind, frame["over"] or [])})
     except (InputError, Diverged, Failed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
@@ -68,7 +75,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(kind, settings, seeds, out, resume, scheduler, over):
     trial = kind(**settings)
     check_count("--seeds", seeds)
-    over = _values(kind, over or [])
     points = [dict(zip(over, values)) for values in itertools.product(*over.values())]
     runs = [(point, dataclasses.replace(trial, **point, seed=trial.seed + i)) for point in points for i in range(seeds)]
     check_writable("--out", out)
@@ -81,6 +87,8 @@ def _run(kind, settings, seeds, out, resume, scheduler, over):
     if over:
         record |= {"over": over, "runs": [{**point, "seed": one.seed, "result": found}
                                           for (point, one), found in zip(runs, results)]}  # fmt: skip
+        law = _law(over, runs, results)
+        record["law"] = law and dataclasses.asdict(law)
     else:
         record["seeds"] = {one.seed: found for (_, one), found in zip(runs, results)}
     text = json.dumps(plain("results", record)) + "\n"
@@ -97,7 +105,6 @@ def _run(kind, settings, seeds, out, resume, scheduler, over):
 
     plot.use()
     if over:
-        law = figures.law(over, runs, results)
         print(f"law: {law}" if law else "law: none")
         picture = figures.draw_over(trial, law, runs, results)
     else:
@@ -120,6 +127,22 @@ def _values(kind, over):
         except ValueError as error:
             raise InputError(f"--over: expected values of {name}, got {str(error)!r} in {word!r}") from None
     return found
+
+
+def _law(over, runs, results):
+    """The measure.PowerLaw of the step at which each run's skill came, over the settings varied, or None if there is none.
+
+    over: {setting: values}; runs: pairs (point, trial), results: theirs. Runs that did not come to
+    an end are left out.
+    """
+    steps = np.array([result.get("emerged") or np.nan for result in results], dtype=float)
+    came = np.isfinite(steps)
+    x = {name: [point[name] for point, _ in runs] for name in over}
+    numeric = all(isinstance(value, (int, float)) and value > 0 for values in x.values() for value in values)
+    varied = {name: np.array(values, dtype=float)[came] for name, values in x.items()} if numeric else {}
+    if not varied or came.sum() < len(varied) + 2 or any(len(np.unique(values)) < 2 for values in varied.values()):
+        return None
+    return measure.fit_power_law(steps[came], **varied)
 
 
 def _here(trials, out, resume):
@@ -185,6 +208,8 @@ def _parser():
         command.add_argument(
             "--over", action="append", metavar="NAME=VALUES", help="a run for each of these values of a setting"
         )
+        if kind.law[1]:
+            command.add_argument("--law", action="store_true", help="the paper's law: its settings, over what it varies")
         command.add_argument("--scheduler", metavar="ADDRESS", help="run on the workers of a dask cluster, tcp://HOST:PORT")
         hints = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):

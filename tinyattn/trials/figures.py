@@ -5,7 +5,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import measure, plot
+from .. import plot
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial
@@ -34,24 +34,8 @@ CURVES = {  # of a trial, what is drawn over the steps where settings are varied
 }
 
 
-def law(over: dict[str, list], runs: list, results: list) -> Any:
-    """The measure.PowerLaw of the step at which each run's skill came, over the settings varied, or None if there is none.
-
-    over: {setting: values}; runs: pairs (point, trial), results: theirs. Runs that did not come to
-    an end are left out.
-    """
-    steps = np.array([result.get("emerged") or np.nan for result in results], dtype=float)
-    came = np.isfinite(steps)
-    x = {name: [point[name] for point, _ in runs] for name in over}
-    numeric = all(isinstance(value, (int, float)) and value > 0 for values in x.values() for value in values)
-    varied = {name: np.array(values, dtype=float)[came] for name, values in x.items()} if numeric else {}
-    if not varied or came.sum() < len(varied) + 2 or any(len(np.unique(values)) < 2 for values in varied.values()):
-        return None
-    return measure.fit_power_law(steps[came], **varied)
-
-
 def draw_over(trial: Any, found: Any, runs: list, results: list) -> Any:
-    """One curve for each run, in the colour of its values; beside them, if a `law` was found, the steps and the law."""
+    """One curve for each run, in the colour of its values; beside them, if one was found, the steps and the law."""
     fig, axes = plt.subplots(1, 2 if found else 1, figsize=(13 if found else 9, 4.8), squeeze=False)
     ax = axes[0, 0]
     name, label, title = CURVES[type(trial)]

@@ -32,6 +32,7 @@ class Trial:
     device: str = "cpu"
 
     counts: ClassVar[tuple[str, ...]] = ("steps", "every", "batch")  # settings that are whole numbers >= 1
+    law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = ({}, {})  # the paper's law: settings, and what is varied
 
     def __post_init__(self):
         for name in self.counts:

@@ -1,0 +1,88 @@
+"""Run the commands of PAPERS.md, or those given; keep their headline figures in results.json.
+
+    ledger.py                                    all of them, one after the other: hours
+    ledger.py "ladder --batch 3000 --steps 2000" this one
+
+What a command writes stands in out/ledger, in a folder of its own. Sweeps go on where they were
+interrupted; the time kept is then that of the last start. Exit status: 0, or 1 if one failed.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from run_all import HERE, RESULTS
+
+LEDGER = HERE / "PAPERS.md"
+SMALL = 9  # longer lists are curves
+TRIALS = ("ladder", "regression", "text", "recall", "location")
+FLOWS = "python -m tinyattn.flows"
+
+
+def commands(text):
+    """The commands that a Markdown text shows, in its order: trials by their name, flows whole."""
+    found = dict.fromkeys(re.findall(r"`([^`]+)`", text))
+    return [one for one in found if one.startswith(FLOWS) or one.split()[0] in TRIALS]
+
+
+def headline(record):
+    """What results.json keeps of a record that a command wrote: numbers and short lists."""
+    if "numbers" in record:
+        return numbers(record["numbers"])
+    if "runs" not in record:
+        return {f"seed {seed}": numbers(result) for seed, result in record["seeds"].items()}
+    kept = {}
+    for run in record["runs"]:
+        point = [f"{name} {run[name]}" for name in record["over"]]
+        kept[", ".join([*point, f"seed {run['seed']}"])] = numbers(run["result"])
+    return kept | ({"law": numbers(record["law"])} if record.get("law") else {})
+
+
+def numbers(value):
+    """A result without its curves, in four significant figures."""
+    if isinstance(value, dict):
+        short = {key: part for key, part in value.items() if not is_curve(part)}
+        return {key: numbers(part) for key, part in short.items()}
+    if isinstance(value, list):
+        return [numbers(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def is_curve(value):
+    if isinstance(value, dict):
+        return any(is_curve(part) for part in value.values())
+    return isinstance(value, list) and (len(value) >= SMALL or any(map(is_curve, value)))
+
+
+def keep(command, record, seconds):
+    """Write a command's headline and time into results.json."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    one = {"seconds": round(seconds), "found": headline(record)}
+    kept["commands"] = dict(sorted({**kept.get("commands", {}), command: one}.items()))
+    RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def run(command):
+    """Run one, and keep what it found: its exit status."""
+    out = Path("out") / "ledger" / re.sub(r"[^\w.]+", "_", command)
+    words = shlex.split(command)
+    if not command.startswith(FLOWS):
+        words = ["python", "-m", "tinyattn.trials", *words]
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, *words[1:], "--out", str(out)])
+    seconds = time.perf_counter() - started
+    if done.returncode == 0:
+        record = json.loads((out / "results.json").read_text(encoding="utf-8"))
+        keep(command, record, seconds)
+    print(f"{command}: {seconds:.0f} s, exit status {done.returncode}", flush=True)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:] or commands(LEDGER.read_text(encoding="utf-8"))
+    statuses = [run(command) for command in given]
+    sys.exit(1 if any(statuses) else 0)

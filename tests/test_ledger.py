@@ -1,0 +1,117 @@
+"""lessons/PAPERS.md: every command in it is one, was run, and every figure of ours is one that was found."""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinyattn.trials.__main__ import TRIALS, _parser, _values
+
+ROOT = Path(__file__).parent.parent
+LEDGER = (ROOT / "lessons" / "PAPERS.md").read_text(encoding="utf-8")
+RESULTS = json.loads((ROOT / "lessons" / "results.json").read_text(encoding="utf-8"))
+NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-−+]?\d+)?")
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    sys.path.insert(0, str(ROOT / "lessons"))
+    try:
+        spec = importlib.util.spec_from_file_location("ledger", ROOT / "lessons" / "ledger.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / "lessons"))
+    return module
+
+
+def rows():
+    """(item, ours, what differs, shown by) of every row of every table."""
+    for line in LEDGER.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        if line.startswith("|") and len(cells) > 2 and cells[0] not in ("item", "what") and "---" not in cells[0]:
+            yield cells[0], cells[-3] if len(cells) == 5 else cells[1], cells[-2] if len(cells) == 5 else "", cells[-1]
+
+
+def numbers(found):
+    """All numbers of a nest of dicts, lists and texts."""
+    if isinstance(found, dict):
+        return [number for pair in found.items() for part in pair for number in numbers(part)]
+    if isinstance(found, list):
+        return [number for part in found for number in numbers(part)]
+    if isinstance(found, str):
+        return [float(text.replace(",", "").replace("−", "-")) for text in NUMBER.findall(found)]
+    return [] if found is None or isinstance(found, bool) else [float(found)]
+
+
+def stands_for(text, number):
+    """Whether a number, rounded as text is, is what text says; its sign may stand in words."""
+    text = text.replace(",", "").replace("−", "-").lstrip("-")
+    mantissa, _, power = text.partition("e")
+    unit = 10.0 ** (int(power or 0) - len(mantissa.partition(".")[2]))
+    return abs(abs(number) - float(text)) <= 0.5001 * unit
+
+
+def test_no_row_is_empty():
+    for item, ours, _, shown in rows():
+        assert "not yet" not in ours and "not here yet" not in ours and ours not in ("", "-"), item
+        assert shown not in ("", "-"), item
+
+
+def test_commands_are_commands(ledger):
+    """Every trial is one, with settings that it has; every lesson and test is there; every command was run."""
+    commands = ledger.commands(LEDGER)
+    assert len(commands) > 20
+    for command in commands:
+        assert RESULTS["commands"][command]["seconds"] >= 1, f"lessons/ledger.py {command!r}"
+        if command.split()[0] not in TRIALS:
+            continue
+        words = [word.replace("PATH", str(ROOT / "README.md")) for word in command.split()]
+        options = vars(_parser().parse_args(words))
+        kind = TRIALS[options.pop("trial")]
+        settings, over = kind.law if options.pop("law", False) else ({}, {})
+        given = {name: value for name, value in options.items() if value is not None and name in kind.__dataclass_fields__}
+        given = settings | given | {"follow": ()} if "follow" in given else settings | given
+        for name, values in (over | _values(kind, options["over"] or [])).items():
+            for value in values:
+                kind(**{**given, name: value})
+        kind(**given)
+    assert RESULTS["commands"].keys() <= set(commands), "what no row names"
+    for lesson in re.findall(r"\b(\d\d_\w+)", LEDGER):
+        assert (ROOT / "lessons" / f"{lesson}.py").exists(), lesson
+    for test in re.findall(r"tests/\w+\.py", LEDGER):
+        assert (ROOT / test).exists(), test
+
+
+def test_figures_are_those_found(ledger):
+    """Every number of ours is, as it is rounded, one that the row's lessons or commands found, or a setting."""
+    told = []
+    for item, ours, _, shown in rows():
+        lessons, commands = re.findall(r"\b\d\d_\w+", shown), ledger.commands(shown)
+        if not lessons and not commands:
+            assert "tests/" in shown, item
+            continue
+        found = [RESULTS["lessons"][name][part] for name in lessons for part in ("rows", "claims")]
+        found += [RESULTS["commands"][command]["found"] for command in commands]
+        found = numbers([item, *commands, *found])
+        missing = [text for text in NUMBER.findall(ours) if not any(stands_for(text, number) for number in found)]
+        told += [f"{item}: {', '.join(missing)}"] if missing else []
+    assert not told, "\n".join(told)
+
+
+def test_headlines(ledger):
+    curves = {"step": list(range(20)), "kl": [[0.1] * 3] * 20, "maps": {"a": list(range(12))}}
+    short = {"emerged": 123.456, "solved": None, "kl_there": [[0.12345, 2.0], [3.0, 4.0]]}
+    kept = {"emerged": 123.5, "solved": None, "kl_there": [[0.1235, 2.0], [3.0, 4.0]]}
+    assert ledger.headline({"seeds": {"0": {**curves, **short}}}) == {"seed 0": kept}
+    runs = [{"lr": 0.1, "seed": 2, "result": {**curves, **short}}]
+    law = {"C": 2.0, "exponents": {"lr": -1.0}}
+    record = {"over": {"lr": [0.1]}, "runs": runs, "law": law}
+    assert ledger.headline(record) == {"lr 0.1, seed 2": kept, "law": law}
+    assert ledger.headline({"numbers": {"rate": 1.23456}}) == {"rate": 1.235}
+    assert ledger.commands("`ladder --lr 1`, `x`, `python -m tinyattn.flows dilution`, `recall`") == [
+        "ladder --lr 1", "python -m tinyattn.flows dilution", "recall"
+    ]  # fmt: skip
