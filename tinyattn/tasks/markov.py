@@ -113,13 +113,20 @@ class MarkovChain(Task):
             total = total + (table[past] if x.ndim == 2 else past @ table)
         return total
 
-    def sample(self, rng: np.random.Generator, n: int, length: int) -> np.ndarray:
-        """n sequences (n, length), int64: a uniform context, then tokens from the law."""
+    def sample(self, rng: np.random.Generator, n: int, length: int, p: float = 0.0) -> np.ndarray:
+        """n sequences (n, length), int64: a uniform context, then tokens from the law.
+
+        p: cross-sample repetition: with this probability a token of the context is one of two
+           favoured ones, 0 and 1.
+        """
         check_generator("rng", rng)
         self._check_length(n, length)
         V, order = self.vocab, self.order
         x = np.empty((n, length), dtype=np.int64)
         x[:, :order] = rng.integers(V, size=(n, order))
+        if check_number("p", p, least=0, most=1):
+            favoured = rng.random((n, order)) < p
+            x[:, :order] = np.where(favoured, rng.integers(2, size=(n, order)), x[:, :order])
         u = rng.random((n, length))
         tables = {lag: table / self.temperature for lag, table in self._tables().items()}
         for rows in (slice(start, start + CHUNK) for start in range(0, n, CHUNK)):

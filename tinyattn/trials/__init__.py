@@ -14,16 +14,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors; when the program runs, NumPy is loaded after the command has set its threads
-    from . import ladder, location, recall, regression, rungs, text
+    from . import ladder, location, recall, regression, repetition, rungs, text
     from .ladder import LadderTrial
     from .location import LocationTrial
-    from .recall import AdaptiveRepetition, RecallTrial
+    from .recall import RecallTrial
     from .regression import RegressionTrial
+    from .repetition import AdaptiveRepetition
     from .rungs import LadderProbe
     from .text import TextTrial
 
 _HOMES = {
-    "AdaptiveRepetition": "recall",
+    "AdaptiveRepetition": "repetition",
     "LadderProbe": "rungs",
     "LadderTrial": "ladder",
     "LocationTrial": "location",
@@ -32,7 +33,7 @@ _HOMES = {
     "TextTrial": "text",
 }
 __all__ = ["AdaptiveRepetition", "LadderProbe", "LadderTrial", "LocationTrial", "RecallTrial", "RegressionTrial", "TextTrial"]
-__all__ += ["ladder", "location", "recall", "regression", "rungs", "text"]
+__all__ += ["ladder", "location", "recall", "regression", "repetition", "rungs", "text"]
 
 
 def __getattr__(name):

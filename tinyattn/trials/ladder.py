@@ -14,10 +14,12 @@ from ..models import MinimalModel, MinimalStack, Transformer
 from ..optim import SGD, AdamW
 from ..tasks import markov
 from ..train import minibatches
+from .repetition import AdaptiveRepetition
 from .rungs import LadderProbe, law_of_window, learn, passed, strongest_first
 from .trial import Trial
 
 XAVIER = "xavier"
+ADAPTIVE = AdaptiveRepetition(emerged=0.3)  # between the shares of the excess loss that are left on rungs 1 and 2
 OF_FULL = ("dropped", "scale", "position_size", "bias")  # settings of the full model that are those of Transformer
 
 
@@ -36,6 +38,8 @@ class LadderTrial(Trial):
                are (2, 2, 2) by default, (4, 4, 4) for the full model; importance 1.7, 2 for SGD.
     generated: tokens of a sequence that follow its first context. sequences: train on a set of so
     many; 0: on an endless stream; by default 0, 9000 for the full model.
+    p:         cross-sample repetition in training, see `MarkovChain.sample`; "adaptive": ADAPTIVE
+               chooses it from the excess loss.
     draw:      which of the seed's draws of sequences; the chain and the start stay the same.
     optimizer: "adamw", or "sgd" with momentum 0.9. Its lr is 0.08, 0.003 for the full model, by
                default; of SGD 20 and 0.2. Gradients are means over positions, clipped to norm 1.
@@ -67,6 +71,7 @@ class LadderTrial(Trial):
     reverse: bool = False
     generated: int = 20
     sequences: int | None = None
+    p: float | str = 0.0
     draw: int = 0
     optimizer: str = "adamw"
     chunk: int = 128
@@ -90,6 +95,12 @@ class LadderTrial(Trial):
             self.choose(query_scale=1e-9 if small else XAVIER, value_scale=0.0 if small else XAVIER)
         super().__post_init__()
         keep_counts(self, "sequences", "draw", least=0)
+        if isinstance(self.p, str):
+            check_choice("p", self.p, ("adaptive",))
+        else:
+            check_number("p", self.p, least=0, most=1)
+        if self.p == "adaptive" and self.sequences:
+            raise InputError(f"p: expected a number with a set of sequences, got {self.p!r}")
         for name in ("reverse", "maps", "learned"):
             check_instance(name, getattr(self, name), bool)
         if full:
@@ -141,15 +152,22 @@ class LadderTrial(Trial):
         return SGD(self.lr, momentum=0.9) if self.optimizer == "sgd" else AdamW(self.lr)
 
     def batches(self, device, for_data, for_drops):
-        """Endless batches of sequences (batch, length), with dropout masks for the full model."""
+        """A function (step, history) -> the next batch (batch, length), with dropout masks for the full model."""
         chain, length = self.chain, self.length
         if self.sequences:
-            stream = minibatches(chain.sample(for_data, self.sequences, length), min(self.batch, self.sequences), for_data)
+            kept = chain.sample(for_data, self.sequences, length, self.p)
+            stream = minibatches(kept, min(self.batch, self.sequences), for_data)
+            draw = lambda history: next(stream)
         else:
-            stream = chain.batches(for_data, self.batch, length)
-        for x in stream:
+            p = lambda history: ADAPTIVE.p(history["excess"]) if self.p == "adaptive" else self.p
+            draw = lambda history: chain.sample(for_data, self.batch, length, p(history))
+
+        def batch(step, history):
+            x = draw(history)
             drops = () if self.dropout is None else self.network.draw_drops(for_drops, len(x), length - 1, self.dropout)
-            yield device.put((x, *drops), "float32")
+            return device.put((x, *drops), "float32")
+
+        return batch
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
         """Lists over the looks:
