@@ -30,7 +30,7 @@ def commands(text):
 
 
 def headline(record):
-    """What results.json keeps of a record that a command wrote: numbers and short lists."""
+    """What results.json keeps of a record: numbers, short lists, the last entry of a curve."""
     if "numbers" in record:
         return numbers(record["numbers"])
     if "runs" not in record:
@@ -43,19 +43,19 @@ def headline(record):
 
 
 def numbers(value):
-    """A result without its curves, in four significant figures."""
+    """A result in four significant figures, of a curve its last entry; None where that is long."""
     if isinstance(value, dict):
-        short = {key: part for key, part in value.items() if not is_curve(part)}
-        return {key: numbers(part) for key, part in short.items()}
+        kept = {key: numbers(part) for key, part in value.items()}
+        return {key: part for key, part in kept.items() if part is not None or value[key] is None}
     if isinstance(value, list):
+        if len(value) >= SMALL:
+            return (
+                None
+                if isinstance(value[-1], list) and len(value[-1]) >= SMALL
+                else numbers(value[-1])
+            )
         return [numbers(part) for part in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def is_curve(value):
-    if isinstance(value, dict):
-        return any(is_curve(part) for part in value.values())
-    return isinstance(value, list) and (len(value) >= SMALL or any(map(is_curve, value)))
 
 
 def keep(command, record, seconds):

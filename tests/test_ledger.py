@@ -103,9 +103,10 @@ def test_figures_are_those_found(ledger):
 
 
 def test_headlines(ledger):
-    curves = {"step": list(range(20)), "kl": [[0.1] * 3] * 20, "maps": {"a": list(range(12))}}
+    curves = {"step": list(range(20)), "kl": [[0.1] * 3] * 20, "maps": {"a": list(range(12))}, "attention": [[0.1] * 9] * 9}
     short = {"emerged": 123.456, "solved": None, "kl_there": [[0.12345, 2.0], [3.0, 4.0]]}
-    kept = {"emerged": 123.5, "solved": None, "kl_there": [[0.1235, 2.0], [3.0, 4.0]]}
+    kept = {"step": 19, "kl": [0.1] * 3, "maps": {"a": 11}}
+    kept |= {"emerged": 123.5, "solved": None, "kl_there": [[0.1235, 2.0], [3.0, 4.0]]}
     assert ledger.headline({"seeds": {"0": {**curves, **short}}}) == {"seed 0": kept}
     runs = [{"lr": 0.1, "seed": 2, "result": {**curves, **short}}]
     law = {"C": 2.0, "exponents": {"lr": -1.0}}
