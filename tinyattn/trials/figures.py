@@ -92,6 +92,8 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
         ax.plot(step, of_rung, color=RUNGS[k % len(RUNGS)], ls=":", lw=2, label=label)
     for i, (start, end) in enumerate(zip(edges[:-1], edges[1:])):
         ax.axvspan(start, end, color="0.94" if i % 2 == 0 else "1", zorder=0)
+        if end - start < NARROW * step[-1]:
+            continue  # its name would lie on its neighbour's
         nearest = kl[np.abs(step - (start + end) / 2).argmin()].argmin()
         name = f"nearest: {rung(mine['order'], nearest)}"
         ax.annotate(name, ((start + end) / 2, 0.97), xycoords=("data", "axes fraction"), ha="center", va="top")
@@ -129,6 +131,7 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
     return fig
 
 
+NARROW = 0.09  # of the steps, a stage too short for its name
 STYLES = "-", "--", "-.", ":"  # of layers, the first first
 RUNGS = plot.VERMILION, plot.PURPLE, plot.SKY, plot.BLACK
 
