@@ -48,13 +48,10 @@ def numbers(value):
         kept = {key: numbers(part) for key, part in value.items()}
         return {key: part for key, part in kept.items() if part is not None or value[key] is None}
     if isinstance(value, list):
-        if len(value) >= SMALL:
-            return (
-                None
-                if isinstance(value[-1], list) and len(value[-1]) >= SMALL
-                else numbers(value[-1])
-            )
-        return [numbers(part) for part in value]
+        if len(value) < SMALL:
+            return [numbers(part) for part in value]
+        last = value[-1]
+        return numbers(last) if not isinstance(last, list) or len(last) < SMALL else None
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
