@@ -28,6 +28,7 @@ exclude_patterns = [
     "conf.py",
     "book.py",
     "run_all.py",
+    "ledger.py",
     "template.py",
     "drawings",
     "out",

@@ -14,7 +14,7 @@ def laws(location, recall):
     fig, axes = plt.subplots(1, len(location) + 1, figsize=(4.8 * len(location) + 4.8, 4.7))
     titles = {
         "adam": "Find the marked token, Adam",
-        "adam, long positions": "Positions √32 times as long",
+        "adam, other start": "Adam, PyTorch's start",
         "sgd": "The first again, under SGD",
     }
     for ax, (name, (T, d, steps, law)) in zip(axes, location.items()):
