@@ -129,3 +129,34 @@ def test_learned_rungs_come_near_what_their_windows_tell():
         LadderTrial(**small, reverse=True)
     full = LadderTrial(model="full", **small, sequences=20, steps=2, every=1).run()
     assert np.shape(full["learned_kl"]) == (3, 2) and len(full["learned_stage_steps"]) == 2
+
+
+def test_repetition_favours_two_tokens_of_the_context_in_training_alone(rng):
+    trial = LadderTrial(vocab=20, generated=4, p=0.5, steps=4, every=2, batch=16, held_out=40)
+    x = trial.chain.sample(rng, 4000, 10, trial.p)
+    share = np.isin(x[:, :6], (0, 1)).mean(axis=0)
+    np.testing.assert_allclose(share, 0.5 + 0.5 * 2 / 20, atol=0.04)
+    plain = LadderTrial(vocab=20, generated=4, steps=4, every=2, batch=16, held_out=40)
+    assert trial.run()["kl"][0] == plain.run()["kl"][0] and trial.run()["kl"][-1] != plain.run()["kl"][-1]
+    adaptive = LadderTrial(vocab=20, generated=4, p="adaptive", steps=40, every=2, batch=16, held_out=40)
+    assert adaptive.run()["step"][-1] == 40
+    with pytest.raises(InputError, match="p: expected a number .* got 'often'"):
+        LadderTrial(p="often")
+    with pytest.raises(InputError, match="p: expected a number with a set of sequences, got 'adaptive'"):
+        LadderTrial(p="adaptive", sequences=100)
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(residual=True), dict(model="full", dropped="all", bias=False)])
+def test_two_layers_of_either_model_are_a_setting(settings):
+    small = dict(vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=4, every=2, depth=2)
+    if "model" in settings:
+        small |= dict(vocab=20, scale="orthonormal", position_size=1.3, sequences=40)
+    trial = LadderTrial(**small, **settings)
+    found = trial.run()
+    assert np.shape(found["span_mass"]) == (3, 3, 2) and len(trial.network.forward(
+        trial.network.init(np.random.default_rng(0)), trial.chain.sample(np.random.default_rng(0), 2, 6)[:, :-1])[1].attentions
+    ) == 2  # fmt: skip
+    with pytest.raises(InputError, match="dropped: expected none with the minimal model, got 'all'"):
+        LadderTrial(dropped="all")
+    with pytest.raises(InputError, match="residual: expected none with the full model, got True"):
+        LadderTrial(model="full", residual=True)

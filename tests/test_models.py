@@ -419,3 +419,63 @@ def test_with_one_hot_positions_the_map_of_score_gradients_is_a_block_of_the_gra
     da, _ = attention.attend_backward(dlogits[None], cache.attend)
     block = model.backward(dlogits, cache)["W_Q"][5 + 2 :, 0, 5:]
     np.testing.assert_allclose(block, da[0].sum(axis=0) / np.sqrt(model.width), rtol=1e-10, atol=1e-14)
+
+
+def test_what_is_dropped_where(rng):
+    """Every mask of "all" multiplies what its name says, by a witness of one layer in loops."""
+    model = models.Transformer(5, 4, width=6, heads=2, hidden=0, norm=False, dropped="all", bias=False)
+    params = {key: rng.normal(size=shape) for key, shape in model.shapes.items()}
+    x = rng.integers(5, size=(3, 4))
+    drop_e, drop_s, drop_1 = model.draw_drops(rng, 3, 4, 0.4)
+    assert [mask.shape for mask in (drop_e, drop_s, drop_1)] == [(3, 4, 6), (3, 2, 4, 4), (3, 4, 6)]
+    assert {*np.unique(drop_s)} == {0, 1 / 0.6} and "c_U" not in params
+    logits, cache = model.forward(params, x, drop_e, drop_s, drop_1)
+    e = drop_e * (params["W_E"][x] + params["W_P"])
+    written = 0 * e
+    for b, t, h in np.ndindex(3, 4, 2):
+        q, k, v = (e[b] @ params[f"W_{name}.1"][:, h] for name in "QKV")
+        s = np.exp(k[: t + 1] @ q[t] / np.sqrt(3))
+        np.testing.assert_allclose(cache.attention[b, h, t, : t + 1], s / s.sum())
+        written[b, t] += (drop_s[b, h, t, : t + 1] * s / s.sum()) @ v[: t + 1] @ params["W_O.1"][h]
+    np.testing.assert_allclose(logits, (e + drop_1 * written) @ params["W_U"], rtol=1e-9)
+    plain = models.Transformer(5, 4, width=6, heads=2, hidden=0, norm=False, bias=False)
+    np.testing.assert_array_equal(model.forward(params, x)[0], plain.forward(params, x)[0])
+
+
+def test_starts_of_the_transformer(rng):
+    settings = dict(vocab=40, positions=30, width=60, heads=3, hidden=50, depth=2)
+    start = models.Transformer(**settings, scale="orthonormal", position_size=1.3).init(rng)
+    np.testing.assert_allclose(start["W_E"] @ start["W_E"].T, np.eye(40), atol=1e-12)
+    assert np.sqrt((start["W_P"] ** 2).sum(axis=1).mean()) == pytest.approx(1.3, rel=0.05)
+    start = models.Transformer(**settings, scale="fan_in").init(rng)
+    for key, summed in {"W_E": 40, "W_Q.1": 60, "W_O.2": 60, "W_1.1": 60, "W_2.2": 50, "W_U": 60}.items():
+        assert 0.97 / np.sqrt(summed) < np.abs(start[key]).max() <= 1 / np.sqrt(summed), key
+    assert not start["c_1.1"].any() and (start["g_1.2"] == 1).all()
+    default = models.Transformer(**settings).init(np.random.default_rng(3))
+    same = models.Transformer(**settings, position_size=np.sqrt(30)).init(np.random.default_rng(3))
+    np.testing.assert_allclose(same["W_P"], default["W_P"])  # as a token: sqrt(width) * scale
+    with pytest.raises(ValueError, match="scale: expected another where vocab exceeds width = 6, got 'orthonormal'"):
+        models.Transformer(7, 4, width=6, heads=2, scale="orthonormal")
+    with pytest.raises(ValueError, match='scale: expected "orthonormal" or "fan_in", got \'lecun\''):
+        models.Transformer(7, 4, width=6, heads=2, scale="lecun")
+
+
+def test_a_stack_of_one_is_the_minimal_model_and_layers_read_each_other(device, rng):
+    one, single = models.MinimalStack(5, 6, 2, 2, depth=1), models.MinimalModel(5, 6, 2, 2)
+    params, x = one.init(np.random.default_rng(1)), rng.integers(5, size=(3, 6))
+    same = {key.removesuffix(".1"): value for key, value in params.items()}
+    logits, cache = one.forward(device.put(params), device.put(x))
+    want, wanted = single.forward(same, x)
+    np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-10)
+    np.testing.assert_allclose(to_numpy(cache.attention), wanted.attention, rtol=1e-10)
+    for residual in (False, True):
+        two = models.MinimalStack(5, 6, 2, 2, depth=2, residual=residual)
+        params = two.init(rng)
+        D, inputs = 11, np.concatenate([np.eye(5)[x], np.broadcast_to(np.eye(6), (3, 6, 6))], axis=2)
+        for i in (1, 2):
+            a = np.einsum("btd,dhe,bse->bhts", inputs, params[f"W_Q.{i}"], inputs) / np.sqrt(D)
+            s = np.exp(np.where(np.tri(6, dtype=bool), a, -np.inf))
+            y = np.einsum("bhts,bsd,dhc->btc", s / s.sum(axis=-1, keepdims=True), inputs, params[f"W_V.{i}"])
+            inputs = inputs + y if residual and i == 1 else y
+        np.testing.assert_allclose(two.forward(params, x)[0], inputs[:, 2:], rtol=1e-9)
+        assert [a.shape for a in two.forward(params, x)[1].attentions] == [(3, 2, 6, 6), (3, 2, 4, 6)]

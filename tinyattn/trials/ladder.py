@@ -95,11 +95,9 @@ class LadderTrial(Trial):
             self.choose(query_scale=1e-9 if small else XAVIER, value_scale=0.0 if small else XAVIER)
         super().__post_init__()
         keep_counts(self, "sequences", "draw", least=0)
-        if isinstance(self.p, str):
-            check_choice("p", self.p, ("adaptive",))
-        else:
+        if self.p != "adaptive":
             check_number("p", self.p, least=0, most=1)
-        if self.p == "adaptive" and self.sequences:
+        elif self.sequences:
             raise InputError(f"p: expected a number with a set of sequences, got {self.p!r}")
         for name in ("reverse", "maps", "learned"):
             check_instance(name, getattr(self, name), bool)
