@@ -140,7 +140,7 @@ def test_repetition_favours_two_tokens_of_the_context_in_training_alone(rng):
     assert trial.run()["kl"][0] == plain.run()["kl"][0] and trial.run()["kl"][-1] != plain.run()["kl"][-1]
     adaptive = LadderTrial(vocab=20, generated=4, p="adaptive", steps=40, every=2, batch=16, held_out=40)
     assert adaptive.run()["step"][-1] == 40
-    with pytest.raises(InputError, match="p: expected a number .* got 'often'"):
+    with pytest.raises(InputError, match="p: expected a finite number .* got 'often'"):
         LadderTrial(p="often")
     with pytest.raises(InputError, match="p: expected a number with a set of sequences, got 'adaptive'"):
         LadderTrial(p="adaptive", sequences=100)

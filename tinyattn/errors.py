@@ -58,7 +58,8 @@ def check_choice(name: str, value: Any, choices) -> Any:
     """Return `value`, or raise InputError unless it is one of the strings `choices`."""
     if not isinstance(value, str) or value not in choices:
         *some, last = (f'"{choice}"' for choice in choices)
-        raise InputError(f"{name}: expected {', '.join(some)} or {last}, got {shown(value)}")
+        wanted = f"{', '.join(some)} or {last}" if some else last
+        raise InputError(f"{name}: expected {wanted}, got {shown(value)}")
     return value
 
 
