@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from run_all import HERE, RESULTS
+from run_all import HERE, RESULTS, write_results
 
 LEDGER = HERE / "PAPERS.md"
 SMALL = 9  # longer lists are curves
@@ -60,7 +60,7 @@ def keep(command, record, seconds):
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
     one = {"seconds": round(seconds), "found": headline(record)}
     kept["commands"] = dict(sorted({**kept.get("commands", {}), command: one}.items()))
-    RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_results(kept)
 
 
 def run(command):

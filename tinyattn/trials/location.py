@@ -57,7 +57,7 @@ class LocationTrial(Trial):
     threshold: float = 0.2
 
     law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = (
-        dict(depth=2, heads=4, model_width=256, hidden=1024, lr=1e-4, scale="fan_in", position_size=math.sqrt(128), judged=128),
+        dict(depth=2, heads=4, model_width=256, hidden=1024, lr=1e-4, scale="fan_in", position_size=11.3137, judged=128),
         dict(length=[16, 32, 64], width=[8, 16, 32], places=[1, 2, 4]),
     )
 
