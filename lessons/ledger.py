@@ -43,7 +43,7 @@ def headline(record):
 
 
 def numbers(value):
-    """A result in four significant figures, of a curve its last entry; None where that is long."""
+    """A result in six significant figures, of a curve its last entry; None where that is long."""
     if isinstance(value, dict):
         kept = {key: numbers(part) for key, part in value.items()}
         return {key: part for key, part in kept.items() if part is not None or value[key] is None}
@@ -52,7 +52,7 @@ def numbers(value):
             return [numbers(part) for part in value]
         last = value[-1]
         return numbers(last) if not isinstance(last, list) or len(last) < SMALL else None
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def keep(command, record, seconds):

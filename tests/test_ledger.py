@@ -31,7 +31,7 @@ def ledger():
 def rows():
     """(item, ours, what differs, shown by) of every row of every table."""
     for line in LEDGER.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        cells = [cell.strip() for cell in line.strip()[1:-1].split("|")]
         if line.startswith("|") and len(cells) > 2 and cells[0] not in ("item", "what") and "---" not in cells[0]:
             yield cells[0], cells[-3] if len(cells) == 5 else cells[1], cells[-2] if len(cells) == 5 else "", cells[-1]
 
@@ -63,10 +63,11 @@ def test_no_row_is_empty():
 
 def test_commands_are_commands(ledger):
     """Every trial is one, with settings that it has; every lesson and test is there; every command was run."""
-    commands = ledger.commands(LEDGER)
+    commands = {*ledger.commands(LEDGER)}
     assert len(commands) > 20
+    assert not commands - RESULTS["commands"].keys(), "what lessons/ledger.py has not run"
+    assert not RESULTS["commands"].keys() - commands, "what no row names"
     for command in commands:
-        assert RESULTS["commands"][command]["seconds"] >= 1, f"lessons/ledger.py {command!r}"
         if command.split()[0] not in TRIALS:
             continue
         words = [str(ROOT / "README.md") if word.endswith(".txt") else word for word in command.split()]
@@ -79,7 +80,6 @@ def test_commands_are_commands(ledger):
             for value in values:
                 kind(**{**given, name: value})
         kind(**given)
-    assert RESULTS["commands"].keys() <= set(commands), "what no row names"
     for lesson in re.findall(r"\b(\d\d_\w+)", LEDGER):
         assert (ROOT / "lessons" / f"{lesson}.py").exists(), lesson
     for test in re.findall(r"tests/\w+\.py", LEDGER):
@@ -87,15 +87,14 @@ def test_commands_are_commands(ledger):
 
 
 def test_figures_are_those_found(ledger):
-    """Every number of ours is, as it is rounded, one that the row's lessons or commands found, or a setting."""
+    """Every number of ours is, rounded, one that the row's lessons or commands found, or a setting; or a test holds it."""
     told = []
     for item, ours, _, shown in rows():
         lessons, commands = re.findall(r"\b\d\d_\w+", shown), ledger.commands(shown)
-        if not lessons and not commands:
-            assert "tests/" in shown, item
+        if "tests/" in shown:
             continue
         found = [RESULTS["lessons"][name][part] for name in lessons for part in ("rows", "claims")]
-        found += [RESULTS["commands"][command]["found"] for command in commands]
+        found += [RESULTS["commands"].get(command, {}).get("found") for command in commands]
         found = numbers([item, *commands, *found])
         missing = [text for text in NUMBER.findall(ours) if not any(stands_for(text, number) for number in found)]
         told += [f"{item}: {', '.join(missing)}"] if missing else []
@@ -106,13 +105,13 @@ def test_headlines(ledger):
     curves = {"step": list(range(20)), "kl": [[0.1] * 3] * 20, "maps": {"a": list(range(12))}, "attention": [[0.1] * 9] * 9}
     short = {"emerged": 123.456, "solved": None, "kl_there": [[0.12345, 2.0], [3.0, 4.0]]}
     kept = {"step": 19, "kl": [0.1] * 3, "maps": {"a": 11}}
-    kept |= {"emerged": 123.5, "solved": None, "kl_there": [[0.1235, 2.0], [3.0, 4.0]]}
+    kept |= {"emerged": 123.456, "solved": None, "kl_there": [[0.12345, 2.0], [3.0, 4.0]]}
     assert ledger.headline({"seeds": {"0": {**curves, **short}}}) == {"seed 0": kept}
     runs = [{"lr": 0.1, "seed": 2, "result": {**curves, **short}}]
     law = {"C": 2.0, "exponents": {"lr": -1.0}}
     record = {"over": {"lr": [0.1]}, "runs": runs, "law": law}
     assert ledger.headline(record) == {"lr 0.1, seed 2": kept, "law": law}
-    assert ledger.headline({"numbers": {"rate": 1.23456}}) == {"rate": 1.235}
+    assert ledger.headline({"numbers": {"rate": 1.2345678}}) == {"rate": 1.23457}
     assert ledger.commands("`ladder --lr 1`, `x`, `python -m tinyattn.flows dilution`, `recall`") == [
         "ladder --lr 1", "python -m tinyattn.flows dilution", "recall"
     ]  # fmt: skip
