@@ -42,7 +42,7 @@ def draw_over(trial: Any, found: Any, runs: list, results: list) -> Any:
     points = list(dict.fromkeys(_words(point) for point, _ in runs))
     shade = plt.get_cmap("viridis")(np.linspace(0, 0.92, max(len(points), 2)))
     colours = dict(zip(points, plot.COLOURS if len(points) <= len(plot.COLOURS) else shade))
-    seen = set()
+    seen, top = set(), 0.0
     for (point, _), result in zip(runs, results):
         y, step, words = np.array(result[name]), result.get(f"{name}_step", result["step"]), _words(point)
         if name == "kl":
@@ -51,7 +51,8 @@ def draw_over(trial: Any, found: Any, runs: list, results: list) -> Any:
             y = y.max(axis=1)
         ax.plot(step, y, color=colours[words], lw=1.6, label=None if words in seen or len(points) > 9 else words)
         seen.add(words)
-    ax.set(xlabel="training step", ylabel=label, ylim=(0, None), title=title)
+        top = max(top, 1.15 * y[min(3, len(y) - 1) :].max())  # the first looks, before anything is learnt, may go above it
+    ax.set(xlabel="training step", ylabel=label, ylim=(0, top), title=title)
     ax.legend(fontsize=8) if len(points) <= 9 else None
     if found:
         ax = axes[0, 1]
