@@ -13,7 +13,7 @@ from tinyattn.trials.__main__ import TRIALS, _parser, _values
 ROOT = Path(__file__).parent.parent
 LEDGER = (ROOT / "lessons" / "PAPERS.md").read_text(encoding="utf-8")
 RESULTS = json.loads((ROOT / "lessons" / "results.json").read_text(encoding="utf-8"))
-NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-−+]?\d+)?")
+NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-−+]?\d+)?")
 
 
 @pytest.fixture(scope="module")

@@ -214,7 +214,7 @@ def _parser():
         hints = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):
             flag = f"--{field.name.replace('_', '-')}"
-            if hints[field.name] is bool:
+            if bool in (hints[field.name], *typing.get_args(hints[field.name])):
                 command.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None)
             else:
                 shown = "chosen by the others" if field.default is None else field.default
