@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from run_all import HERE, RESULTS, write_results
+from run_all import HERE, RESULTS, between, clock, write_results
 
 LEDGER = HERE / "PAPERS.md"
 SMALL = 9  # longer lists are curves
@@ -56,11 +56,15 @@ def numbers(value):
 
 
 def keep(command, record, seconds):
-    """Write a command's headline and time into results.json."""
+    """Write a command's headline and time into results.json, and all times into PAPERS.md."""
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
     one = {"seconds": round(seconds), "found": headline(record)}
-    kept["commands"] = dict(sorted({**kept.get("commands", {}), command: one}.items()))
+    every = {**kept.get("commands", {}), command: one}
+    named = commands(LEDGER.read_text(encoding="utf-8"))
+    kept["commands"] = {name: every[name] for name in sorted(named) if name in every}
     write_results(kept)
+    times = [f"| {name} | {clock(one['seconds'])} |\n" for name, one in kept["commands"].items()]
+    between(LEDGER, "times", "".join(["| command | time |\n|---|---|\n", *times]))
 
 
 def run(command):
