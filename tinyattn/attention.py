@@ -18,7 +18,7 @@ from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, sof
 #
 #     (1)  a_tj = -inf where the pair (t, j) is hidden
 #     (2)  s_tj = softmax of row t of a
-#     (3)  y_t  = sum_j s_tj v_j            under dropout m_tj s_tj v_j: m is 0 or 1/(1 - p)
+#     (3)  y_t  = sum_j s_tj v_j
 #   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j
 #   s_tj δv_j, so
 #     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
@@ -32,8 +32,8 @@ from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, sof
 #   Descent raises the score of a key whose value would serve better (lower the loss more)
 #   than the average that is read now, and in proportion to the attention already paid to
 #   it: no attention, no learning. A hidden pair has s = 0, so its gradient vanishes here
-#   without a line of code. Under dropout (4) and (5) have a factor m_tj, and that line m_tj v_j
-#   for v_j.
+#   without a line of code. Dropout has a factor m_tj, 0 or 1/(1 - p), in (3), (4) and (5),
+#   so that m_tj v_j stands for v_j in that line.
 
 
 class AttendCache(NamedTuple):
