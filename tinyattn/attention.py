@@ -32,8 +32,8 @@ from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, sof
 #   Descent raises the score of a key whose value would serve better (lower the loss more)
 #   than the average that is read now, and in proportion to the attention already paid to
 #   it: no attention, no learning. A hidden pair has s = 0, so its gradient vanishes here
-#   without a line of code. Dropout has a factor m_tj, 0 or 1/(1 - p), in (3), (4) and (5),
-#   so that m_tj v_j stands for v_j in that line.
+#   without a line of code. Dropout puts a factor m_tj, 0 or 1/(1 - p), into (3), (4) and
+#   (5), so that m_tj v_j stands for v_j in that line.
 
 
 class AttendCache(NamedTuple):
