@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 
 from run_all import HERE, RESULTS, between, clock, write_results
+from tinyattn.trials.__main__ import TRIALS
 
 LEDGER = HERE / "PAPERS.md"
 SMALL = 9  # longer lists are curves
-TRIALS = ("ladder", "regression", "text", "recall", "location")
 FLOWS = "python -m tinyattn.flows"
 
 

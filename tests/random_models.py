@@ -58,7 +58,7 @@ def minimal(rng, tokens):
 def stack(rng):
     positions = size(rng)
     first = size(rng, positions) - 1
-    model = models.MinimalStack(size(rng), positions, size(rng), first, depth=size(rng, 3), residual=rng.random() < 0.5)
+    model = models.MinimalStack(size(rng), positions, size(rng), first, depth=size(rng, 3))
     length = size(rng, positions, first + 1)
     return model, lambda rng: (ids(rng, model.vocab, length),)
 

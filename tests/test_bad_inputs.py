@@ -203,7 +203,7 @@ def add_models():
                 outputs=3, scale=0.5, position_size=0.7, dropped="residuals", bias=True)
     for kind, settings, x in (
         (models.MinimalModel, minimal, IDS),
-        (models.MinimalStack, {**minimal, "depth": 2, "residual": True}, IDS),
+        (models.MinimalStack, {**minimal, "depth": 2}, IDS),
         (models.EmbeddingModel, embedding, IDS),
         (models.AttentionLayer, layer, array(2, 3, 4)),
         (models.Block, block, array(2, 3, 4)),

@@ -146,7 +146,7 @@ def test_repetition_favours_two_tokens_of_the_context_in_training_alone(rng):
         LadderTrial(p="adaptive", sequences=100)
 
 
-@pytest.mark.parametrize("settings", [dict(), dict(residual=True), dict(model="full", dropped="all", bias=False)])
+@pytest.mark.parametrize("settings", [dict(), dict(model="full", dropped="all", bias=False)])
 def test_two_layers_of_either_model_are_a_setting(settings):
     small = dict(vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=4, every=2, depth=2)
     if "model" in settings:
@@ -158,5 +158,5 @@ def test_two_layers_of_either_model_are_a_setting(settings):
     ) == 2  # fmt: skip
     with pytest.raises(InputError, match="dropped: expected none with the minimal model, got 'all'"):
         LadderTrial(dropped="all")
-    with pytest.raises(InputError, match="residual: expected none with the full model, got True"):
-        LadderTrial(model="full", residual=True)
+    with pytest.raises(InputError, match="value_scale: expected none with the full model, got 0.1"):
+        LadderTrial(model="full", value_scale=0.1)

@@ -18,11 +18,11 @@ from .params import check_params, numbered, xavier_bound
 #
 #     (1)  q_ht = x_t W_Q^h,  v_hj = x_j W_V^h          keys are x itself, for all heads
 #     (2)  y = multihead(q, x, v)
-#     (3)  x'_t = sum_h y_ht                            with residual x_t + ...
+#     (3)  x'_t = sum_h y_ht                            what the next layer reads
 #   The last layer has queries from first_query on and writes logits: W_V has V columns there and D
 #   elsewhere.
-#   Backward. Every head receives dx' (3). x is used as query, key, value, and in the residual, so
-#     (4)  dx_j = dq W_Q^T + dk_j + dv W_V^T  (+ dx'_j)     the first and last where there is a query
+#   Backward. Every head receives dx' (3). x is used as query, key and value, so
+#     (4)  dx_j = dq W_Q^T + dk_j + dv W_V^T            the first where there is a query
 
 
 class StackCache(NamedTuple):
@@ -43,7 +43,7 @@ class StackCache(NamedTuple):
 class MinimalStack:
     """Minimal layers one after the other; see `MinimalModel` for the settings not named here.
 
-    depth:    layers. residual: each layer but the last adds to what it reads.
+    depth: layers.
     """
 
     vocab: int
@@ -53,11 +53,9 @@ class MinimalStack:
     query_scale: float | None = None
     value_scale: float | None = None
     depth: int = 2
-    residual: bool = False
 
     def __post_init__(self):
         keep_counts(self, "depth")
-        check_instance("residual", self.residual, bool)
         self.single  # noqa: B018  its own checks
 
     @functools.cached_property
@@ -94,8 +92,7 @@ class MinimalStack:
             visible = causal(S - first, S, namespace(x))
             y, multihead = multihead_forward(heads_first(q), x[:, None], heads_first(v), visible)  # (2)
             layers.append((of_q, of_v, multihead))
-            y = y.sum(axis=1)  # (3)
-            x = x + y if self._adds(i) else y
+            x = y.sum(axis=1)  # (3)
         return x, StackCache(tuple(layers))
 
     def backward(self, dlogits: Any, cache: StackCache) -> Params:
@@ -110,9 +107,8 @@ class MinimalStack:
             dq, dk, dv = multihead_backward(dy, multihead)  # (2)
             dx_q, g[f"W_Q.{i}"], _ = linear_backward(heads_first(dq), of_q)  # (1)
             dx_v, g[f"W_V.{i}"], _ = linear_backward(heads_first(dv), of_v)  # (1)
-            below = dk[:, 0] + dx_v  # (4)
-            below[:, below.shape[1] - dx_q.shape[1] :] += dx_q  # (4)
-            dx = below + dx if self._adds(i) else below  # (4)
+            dx = dk[:, 0] + dx_v  # (4)
+            dx[:, dx.shape[1] - dx_q.shape[1] :] += dx_q  # (4)
         return g
 
     def token_maps(self, params: Params) -> Any:
@@ -128,6 +124,3 @@ class MinimalStack:
         for i in range(1, self.depth + 1):
             shapes |= numbered({"W_Q": (D, H, D), "W_V": (D, H, self.vocab if i == self.depth else D)}, i)
         return shapes
-
-    def _adds(self, i):
-        return self.residual and i < self.depth

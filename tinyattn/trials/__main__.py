@@ -5,7 +5,6 @@ finishes the step and keeps the run; the same command with --resume goes on.
 
     ladder --over query_scale=xavier,1e-3,1e-9     a run for each value, in one picture
     location --over length=16,32 --over width=8,16 --seeds 3     all combinations, and their power law
-
     location --law                                 those of the paper's law, at its own architecture
 
 Runs of --over stand side by side, one on each core, and are kept as they finish: the same command

@@ -52,7 +52,7 @@ def draw_over(trial: Any, found: Any, runs: list, results: list) -> Any:
         ax.plot(step, y, color=colours[words], lw=1.6, label=None if words in seen or len(points) > 9 else words)
         seen.add(words)
         top = max(top, 1.15 * y[min(3, len(y) - 1) :].max())  # the first looks, before anything is learnt, may go above it
-    ax.set(xlabel="training step", ylabel=label, ylim=(0, top), title=title)
+    ax.set(xlabel="training step", ylabel=label, ylim=(0, top or None), title=title)
     ax.legend(fontsize=8) if len(points) <= 9 else None
     if found:
         ax = axes[0, 1]
@@ -78,7 +78,7 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
     H, h = alignment.shape[1:]
     left = [when for when in mine["stage_steps"] if when is not None]
     edges = [0, *left, step[-1]]
-    in_order = mine["rungs_in_order"] and len(left) == h - 1
+    in_order = mine["rungs_in_order"] and len(left) == h - 1 and min(np.diff(edges)) >= NARROW * step[-1]
     with_maps = "maps" in mine and H <= len(plot.COLOURS)
     fig = plt.figure(figsize=(12.5, 10 if with_maps else 7))
     grid = fig.add_gridspec(2 + with_maps, 12, height_ratios=(1.35, 1, 1) if with_maps else (1.35, 1))

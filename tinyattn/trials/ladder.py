@@ -31,7 +31,6 @@ class LadderTrial(Trial):
     heads:     of its attention. depth: layers.
     query_scale, value_scale: weights of the minimal model start uniform in +- this, "xavier" for
                Xavier's bound; by default 1e-9 and 0, with several layers "xavier" both.
-    residual:  of the minimal model with several layers, see `MinimalStack`; by default False.
     dropout:   of the full model; by default 0.1. dropped, scale, position_size, bias: of the full
                model, see `Transformer`.
     vocab, spans, stride, lag_weights, importance, reverse: of the chain, see `draw_chain`; spans
@@ -57,7 +56,6 @@ class LadderTrial(Trial):
     depth: int = 1
     query_scale: float | str | None = None
     value_scale: float | str | None = None
-    residual: bool | None = None
     dropout: float | None = None
     dropped: str | None = None
     scale: float | str | None = None
@@ -84,15 +82,13 @@ class LadderTrial(Trial):
     def __post_init__(self):
         full = check_choice("model", self.model, ("minimal", "full")) == "full"
         sgd = check_choice("optimizer", self.optimizer, ("adamw", "sgd")) == "sgd"
-        for name in ("query_scale", "value_scale", "residual") if full else ("dropout", *OF_FULL):
+        for name in ("query_scale", "value_scale") if full else ("dropout", *OF_FULL):
             if getattr(self, name) is not None:
                 raise InputError(f"{name}: expected none with the {self.model} model, got {shown(getattr(self, name))}")
         self.choose(steps=6000 if sgd else 1200, spans=(4, 4, 4) if full else (2, 2, 2), importance=2.0 if sgd else 1.7,
                     sequences=9000 if full else 0, lr=(0.2 if full else 20.0) if sgd else 0.003 if full else 0.08)  # fmt: skip
-        self.choose(**{"dropout": 0.1} if full else {"residual": False})
-        if not full:
-            small = self.depth == 1
-            self.choose(query_scale=1e-9 if small else XAVIER, value_scale=0.0 if small else XAVIER)
+        small = {"query_scale": 1e-9, "value_scale": 0.0} if self.depth == 1 else {"query_scale": XAVIER, "value_scale": XAVIER}
+        self.choose(**({"dropout": 0.1} if full else small))
         super().__post_init__()
         keep_counts(self, "sequences", "draw", least=0)
         if self.p != "adaptive":
@@ -142,7 +138,7 @@ class LadderTrial(Trial):
         scales = [None if scale == XAVIER else scale for scale in scales]
         if self.depth == 1:
             return MinimalModel(self.vocab, positions, self.heads, first, *scales)
-        return MinimalStack(self.vocab, positions, self.heads, first, *scales, self.depth, self.residual)
+        return MinimalStack(self.vocab, positions, self.heads, first, *scales, self.depth)
 
     @functools.cached_property
     def stepper(self):
