@@ -39,6 +39,9 @@ run = lesson.start("10_stop_early")
 # network learns after the last block that stands out does harm on new ones. So the best
 # step to stop is one at which it has reached *the rung that the data can carry*.
 #
+# Which rung that is, learned rungs tell best (lesson 09): networks trained on a stream
+# that see a window of the last four tokens, block 1, or of eight, blocks 1 and 2.
+#
 # The **excess loss** is the cross-entropy on new sequences less that of the true law.
 # **Predict:** where is its least value for 600, 2000 and 9000 sequences, and near which
 # rung is the network there?
@@ -52,8 +55,9 @@ else:
     settings["spans"] = [4, 4, 4]  # blocks of four tokens; "xavier": the usual random start
     sets = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1650]]  # 0: a stream
 names, shared = ("sequences", "batch", "steps"), dict(chunk=100, seed=run.options.seed)
-points = [{**settings, **shared, **dict(zip(names, numbers)), "draw": draw}
-          for draw, numbers in enumerate(sets)]  # one chain and start; each draws its sequences
+for_small = dict(learned=True, rung_steps=300 if run.quick else 600)
+points = [{**settings, **shared, **dict(zip(names, numbers)), "draw": draw,
+           **(for_small if draw < 2 else {})} for draw, numbers in enumerate(sets)]
 results = run.sweep(trials.ladder.run, points, "sets of sequences")
 found = {point["sequences"]: result for point, result in zip(points, results)}
 
@@ -67,9 +71,11 @@ run.figure(run.draw.stop_early(found, paper), "stop_early")
 # compares with exact laws, and not with the tokens that came. More data, a later stop,
 # a higher rung; past the stop the network moves away from *all* teachers, for good. (A
 # rise alone is not the end: with 2000 sequences there is one from step 100 to 170, and
-# then block 2 gets through.) With the smallest set it is near no rung, 1.6 nats from
-# each, and which one is nearest depends on the seed. With 9000 (full run) the loss
-# still falls at the last step, so that its stop is not reached here.
+# then block 2 gets through.) With 9000 the loss still falls at the last step.
+#
+# Exact teachers do not tell what the smallest set teaches: at its stop the network is
+# 1.6 nats from each. Yet it is 0.66 nats from a network that sees block 1 alone, 1.06
+# from one that sees two; with 2000 sequences 1.41 and 0.63. These are rungs 1 and 2.
 #
 # The learning rate is constant: else its schedule would decide when things happen.
 
@@ -79,8 +85,9 @@ best = {name: [found[n][f"best_{name}"] for n in finite] for name in ("step", "r
 last = [found[n]["excess"][-1] for n in finite]
 run.claim("the more data, the later the best step", all(np.diff(best["step"]) > 0))
 run.claim("the more data, the lower the excess loss there", all(np.diff(best["excess"]) < 0))
-run.claim("the sets carry the network to rungs 1, 2 and 3 (smallest set, other seeds: 1 or 2)",
-          best["rung"][1:] == [2, 3] and best["rung"][0] <= (2 if run.options.seed else 1))
+there = [found[n]["learned_best_kl"] for n in finite[:2]]  # distances at the stop
+run.claim("by learned rungs the small sets carry the network to rungs 1 and 2, the next to 3",
+          [np.argmin(kl) + 1 for kl in there] + best["rung"][2:] == [1, 2, 3])
 run.claim("with the smallest set, training on costs more than half a nat",
           last[0] > best["excess"][0] + 0.5)
 
@@ -88,7 +95,8 @@ text = lambda values: ", ".join(f"{value:.4g}" for value in values)
 theirs = [None] * 3 if run.quick else ["70, 260, 760", "1, 2, 3", "1.33, 0.81, 0.09"]
 run.compare([
     (f"{', '.join(map(str, finite))} sequences: best step", theirs[0], text(best["step"])),
-    ("nearest rung there", theirs[1], text(best["rung"])),
+    ("nearest exact rung there", theirs[1], text(best["rung"])),
+    ("distances to learned rungs 1, 2, exact 3", None, "; ".join(map(text, there))),
     ("excess loss there, nats", theirs[2], text(best["excess"])),
     ("excess loss at the end", None, text(last)),
     *([("a stream: best excess loss", 0.03, found[0]["best_excess"])] if 0 in found else []),
@@ -102,14 +110,14 @@ run.finish({**settings, "sets": sets}, best_step=best["step"], nearest_rung=best
 # 1. In which sense is early stopping here a choice of model?
 # 2. Four times as many sequences, each with half as many tokens (2400, generated=10):
 #    what moves?
-# 3. The paper's losses are lower, and its rungs are networks trained on windows of the
-#    last k blocks. Is it the length of the blocks? Run this with spans=[2, 2, 2].
+# 3. The paper's losses are lower. Is it the length of the blocks? Run this with
+#    spans=[2, 2, 2].
 
 # %% [markdown]
 # ## Answers
 #
 # 1. The ladder is a row of models, and the step chooses how many blocks are in. Not
-#    exactly: at their stops the networks are 1.6, 0.95 and 0.1 nats from their rungs.
+#    exactly: at their stops the networks are 0.66, 0.63 and 0.1 nats from their rungs.
 # 2. There are twice as many tokens to predict as in 600 sequences of 20. The least
 #    excess loss falls, from 1.62 to 1.46 at seed 0, but the best step and the rung
 #    stay: twice the data is not enough for block 2.

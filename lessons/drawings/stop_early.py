@@ -56,10 +56,13 @@ def stop_early(found, paper):
         ax, kl, step = fig.add_subplot(grid[1, i]), np.array(found[n]["kl"]), found[n]["step"]
         for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
             name = f"teacher of block{'s 1 to' if k else ''} {k + 1}"
-            ax.plot(step, kl[:, k], color=colour, lw=2, label=name if i == 0 else None)
+            ax.plot(step, kl[:, k], color=colour, lw=2, label=name)
+            if k < 2 and "learned_kl" in found[n]:
+                ax.plot(step, np.array(found[n]["learned_kl"])[:, k], color=colour, lw=2, ls=":")
         ax.axvline(found[n]["best_step"], color="k", lw=1, ls="--")
         ax.set(xlabel="training step", ylim=(0, 3.6), title=f"{n} sequences (dashed: stop)")
         if i == 0:
             ax.set_ylabel("distance to a teacher, nats")
-            ax.legend(fontsize=8, loc="upper left")
+    ax.plot([], [], ":", color="0.3", lw=2, label="a network that sees these alone")
+    ax.legend(fontsize=8, loc="upper center")
     return fig

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import measure
-from ..errors import InputError, check_choice, check_instance, check_number, keep_counts, shown
+from ..errors import InputError, check_choice, check_count, check_instance, check_number, keep_counts, shown
 from ..losses import chunked, next_token_loss
 from ..models import MinimalModel, MinimalStack, Transformer
 from ..optim import SGD, AdamW
@@ -16,7 +16,7 @@ from ..tasks import markov
 from ..train import minibatches
 from .repetition import AdaptiveRepetition
 from .rungs import LadderProbe, law_of_window, learn, passed, strongest_first
-from .trial import Trial
+from .trial import SIZES, Trial
 
 XAVIER = "xavier"
 ADAPTIVE = AdaptiveRepetition(emerged=0.3)  # between the shares of the excess loss that are left on rungs 1 and 2
@@ -46,7 +46,8 @@ class LadderTrial(Trial):
     chunk:     sequences in one pass of a step, see `losses.chunked`.
     held_out:  sequences at which each look looks. maps: results hold the mean attention maps.
     learned:   compare with learned rungs too: the same network on windows of the last k blocks, for
-               all k but the last, see `rungs`.
+               all k but the last, see `rungs`. rung_steps: how long each of them trains, by default
+               half of `steps`.
     """
 
     every: int = 20
@@ -76,6 +77,7 @@ class LadderTrial(Trial):
     held_out: int = 500
     maps: bool = False
     learned: bool = False
+    rung_steps: int | None = None
 
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "heads", "depth", "generated", "chunk", "held_out")
 
@@ -97,6 +99,11 @@ class LadderTrial(Trial):
             raise InputError(f"p: expected a number with a set of sequences, got {self.p!r}")
         for name in ("reverse", "maps", "learned"):
             check_instance(name, getattr(self, name), bool)
+        if self.learned:
+            self.choose(rung_steps=max(1, self.steps // 2))
+        if self.rung_steps is not None:
+            check_count("rung_steps", self.rung_steps, most=SIZES)
+            keep_counts(self, "rung_steps")
         if full:
             check_number("dropout", self.dropout, least=0, below=1)
         if len(self.chain.blocks) < 2:
@@ -179,7 +186,8 @@ class LadderTrial(Trial):
         best_step, best_excess, best_rung  where the excess loss is least, and the rung nearest
         there
         learned_kl_argmin_steps, learned_kl_there, learned_stage_steps   as above, of the learned
-        rungs (h-1,) and the exact last one; learned_loss (h-1,): their loss on the sequences looked
+        rungs (h-1,) and the exact last one; learned_best_kl (h,): the distances to them at
+        best_step; learned_loss (h-1,): their loss on the sequences looked
         at; learned_gap (h-1,): KL(law given the window || rung) at the first token, where what
         stood before is uniform; all in nats
         first_block, own_block (H,)     the block from 1 that a head looks at most when the network is
@@ -199,6 +207,7 @@ class LadderTrial(Trial):
         if self.learned:
             ladder = np.concatenate([history["learned_kl"], kl[:, -1:]], axis=1)
             of_rungs |= {f"learned_{name}": value for name, value in passed(steps, ladder).items()}
+            of_rungs["learned_best_kl"] = ladder[best].tolist()
         return {
             "step": steps.tolist(),
             **{name: history[name].tolist() for name in history.names if name != "loss"},

@@ -19,6 +19,7 @@ from ..tasks import markov
 from ..train import train
 
 AT_ONCE, DRAWS = 4096, 1000
+RUNG_BATCH = 256  # sequences in a step of a learned rung, at most
 LOOKED_AT = 250  # sequences in one pass of a look
 
 
@@ -41,12 +42,13 @@ def windows(sequences: Any, reach: int, order: int) -> np.ndarray:
 def learn(trial: Any, reach: int, rng: np.random.Generator, device: Backend, map: Any, title: str | None) -> Any:
     """Train the network of a LadderTrial on windows of `reach` tokens of an endless stream: a function of its law.
 
-    Half of the trial's steps and of its batch, from Xavier's start, the rate falling to 0 from half
-    of the way on. The function takes sequences (n, L) and returns log-probabilities (n, L - order, V).
+    As many steps as the trial says, half of its batch but no more than 256 sequences, from Xavier's
+    start, the rate falling to 0 from half of the way on. The function takes sequences (n, L) and
+    returns log-probabilities (n, L - order, V).
     """
-    chain, network, steps = trial.chain, trial.window_network(reach), max(1, trial.steps // 2)
+    chain, network, steps = trial.chain, trial.window_network(reach), trial.rung_steps
     loss = chunked(next_token_loss(network), AT_ONCE, map)
-    stream = chain.batches(rng, max(1, trial.batch // 2), trial.length)
+    stream = chain.batches(rng, max(1, min(RUNG_BATCH, trial.batch // 2)), trial.length)
     batches = (device.put(windows(x, reach, chain.order)) for x in stream)
     falling = lambda step, history: min(1.0, 2 * (1 - step / steps))
     start = device.put(network.init(rng), "float32")
