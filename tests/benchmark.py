@@ -1,29 +1,50 @@
-"""How fast is it? Run from the repository: python tests/benchmark.py [--device gpu]
+"""How fast is it? Run from the repository:
 
-Prints seconds of a whole training step (forward, backward, clip, AdamW) of the minimal model, its floating-point
-operations, and the share of the machine's own float32 matrix-product rate that makes; sampling; and the integrator on
-many runs at once. Machines are noisy: each figure is the median of several runs, all in one process.
+    python tests/benchmark.py             a training step of four networks, how its cost grows, the integrator, sampling
+    python tests/benchmark.py --peers     beside PyTorch, torch.compile, JAX, SciPy and diffrax, where they are installed
+    python tests/benchmark.py --write     the same, and the tables of README.md are refreshed
+    python tests/benchmark.py --device gpu --accept    what a first hour on a card should see, see acceptance.py
+
+Machines are noisy: contenders run in processes of their own, one after the other, so many rounds; a figure is the median of
+several steps and then of the rounds, and a ratio is taken within a round. GFLOP are those of the matrix products as the
+models' equations state them; the yardstick is the machine's own float32 product of two 2048 x 2048 matrices.
 """
 
 import argparse
+import functools
+import json
 import math
 import os
+import platform
+import re
 import statistics
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import peers
 
-from tinyattn import backend, losses, models, ode, optim
+from tinyattn import backend, losses, models, ode, optim, trials
 from tinyattn.flows.emergence import TwoNumbers
-from tinyattn.flows.factorization import Factorization, target
+from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.tasks import markov
 
-VOCAB, POSITIONS, HEADS = 50, 25, 3
-CHUNK, FULL_CHUNK = 125, 64
+ROOT = Path(__file__).parent.parent
 THREADS = os.cpu_count() or 1
+VOCAB = 50
+MINIMAL, FULL = models.MinimalModel(VOCAB, 25, 3), models.Transformer(VOCAB, 31, first_query=11)
+RECALL = trials.RecallTrial().network
+JOBS = {  # model, sequences in a batch, sequences in a pass
+    "minimal, batch 512": (MINIMAL, 512, 125),
+    "minimal, batch 3000": (MINIMAL, 3000, 125),
+    "full, batch 512": (FULL, 512, 64),
+    "full, batch 3000": (FULL, 3000, 64),
+    "recall, batch 128": (RECALL, 128, 128),
+}
+HERE, ENOUGH = "here", 2.0  # seconds of steps in one figure
 
 
 def seconds(call, device, runs):
@@ -37,206 +58,259 @@ def seconds(call, device, runs):
     return statistics.median(times[1:])
 
 
-def sgemm_rate(device, n):
+def long_enough(call, device):
+    """Median seconds of a call over about two seconds of them, 5 to 200."""
+    return seconds(call, device, max(5, min(200, round(ENOUGH / seconds(call, device, 1)))))
+
+
+def sgemm_rate(device, n=2048):
     """Floating-point operations a second of a product of two n x n float32 matrices: the yardstick."""
     a = device.put(np.random.default_rng(0).random((n, n), dtype=np.float32))
     return 2 * n**3 / seconds(lambda: a @ a, device, 9)
 
 
-def operations(model, B, S):
+def operations(model, B):
     """Floating-point operations of the matrix products in one step; everything else is not counted."""
-    T, D, V, H = S - model.first_query, model.width, model.vocab, model.heads
+    S, V, H, D = model.positions, model.vocab, model.heads, model.width
     if isinstance(model, models.MinimalModel):
+        T = S - model.first_query
         scores = 2 * (2 * T * D * S)  # forward a = q x^T, backward dq = da x
         values = 3 * (2 * T * S * V)  # forward y = s v, backward dv and ds
         weights = 2 * T * D * D + 2 * S * D * V  # dW_Q and dW_V; forward projections are look-ups
         return B * H * (scores + values + weights)
-    attention = 2 * (2 * T * S * D)  # scores and values of all heads
-    projections = 2 * (T + S + S + T) * D * D
-    rest = 2 * T * D * (2 * model.hidden + V)
-    return 3 * B * (attention + projections + rest)  # forward, and backward twice as much
+    total = 0
+    for block in model.blocks:
+        T = S - block.first_query
+        total += 2 * (2 * T * S * D) + 2 * (T + S + S + T) * D * D + 2 * T * D * 2 * block.hidden
+    return 3 * B * (total + 2 * T * D * (model.outputs or V))  # forward, and backward twice as much
 
 
-def training_step(model, device, B, chunk, pool):
-    """A function that takes one training step: cross-entropy, clipping, AdamW, in float32."""
+def start_of(model, B):
+    """Parameters in float32 and sequences (B, S+1), drawn with seed 0."""
     rng = np.random.default_rng(0)
-    sequences = device.put(rng.integers(VOCAB, size=(B, model.positions + 1)))
-    params = device.put(model.init(rng), "float32")
-    loss, optimizer = losses.next_token_loss(model), optim.AdamW(0.003)
-    if chunk:
-        loss = losses.chunked(loss, chunk, pool.map if pool else map)
-    state = optimizer.init(params)
+    return backend.get("cpu").put(model.init(rng), "float32"), rng.integers(model.vocab, size=(B, model.positions + 1))
+
+
+def training_step(model, device, B, chunk=None, map=map):
+    """A function that takes one training step: cross-entropy, clipping, AdamW, in float32."""
+    params, sequences = device.put(start_of(model, B))
+    loss, optimizer = losses.next_token_loss(model), optim.AdamW(peers.RATE)
+    if chunk and chunk < B:
+        loss = losses.chunked(loss, chunk, map)
+    now = [params, optimizer.init(params)]
 
     def step():
-        _, grads = loss(params, sequences)
-        grads, _ = optim.clip_by_global_norm(grads, 1.0)
-        optimizer.step(params, grads, state)
+        grads, _ = optim.clip_by_global_norm(loss(now[0], sequences)[1], peers.CLIP)
+        now[:] = optimizer.step(now[0], grads, now[1])
 
     return step
 
 
-def torch_step(model, B, threads):
-    """The same step of the same network as a PyTorch module with its autograd; None where PyTorch is not installed."""
-    try:
-        import torch
-        from torch.nn import functional as F
-    except ImportError:
-        return None
-    torch.set_num_threads(threads)
-    rng, first, S = np.random.default_rng(0), model.first_query, model.positions
-    sequences = torch.from_numpy(rng.integers(VOCAB, size=(B, S + 1)))
-    p = {key: torch.nn.Parameter(torch.from_numpy(w.astype("float32"))) for key, w in model.init(rng).items()}
-    hidden = ~torch.ones(S - first, S, dtype=torch.bool).tril(first)
-
-    def attend(q, k, v):
-        a = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).masked_fill(hidden, -math.inf)
-        return a.softmax(-1) @ v
-
-    def minimal(x):
-        place = torch.eye(S).expand(B, S, S)
-        x = torch.cat([F.one_hot(x, VOCAB).float(), place], dim=-1)
-        q = torch.einsum("btd,dhk->bhtk", x[:, first:], p["W_Q"])
-        v = torch.einsum("bsd,dhv->bhsv", x, p["W_V"])
-        return attend(q, x[:, None], v).sum(1)
-
-    def full(x):
-        D = model.width
-        e = F.embedding(x, p["W_E"]) + p["W_P"]
-        split = lambda e, W: (e @ W.reshape(D, D)).reshape(B, -1, model.heads, D // model.heads).transpose(1, 2)
-        y = attend(split(e[:, first:], p["W_Q.1"]), split(e, p["W_K.1"]), split(e, p["W_V.1"]))
-        c = y.transpose(1, 2).reshape(B, -1, D) @ p["W_O.1"].reshape(D, D)
-        r = F.layer_norm(e[:, first:] + c, (D,), p["g_1.1"], p["b_1.1"])
-        m = F.relu(r @ p["W_1.1"] + p["c_1.1"]) @ p["W_2.1"] + p["c_2.1"]
-        return F.layer_norm(r + m, (D,), p["g_2.1"], p["b_2.1"]) @ p["W_U"] + p["c_U"]
-
-    forward = minimal if isinstance(model, models.MinimalModel) else full
-    optimizer = torch.optim.AdamW(p.values(), 0.003, weight_decay=0.01)
-
-    def loss():
-        return F.cross_entropy(forward(sequences[:, :-1]).flatten(0, 1), sequences[:, first + 1 :].flatten())
-
-    ours = losses.next_token_loss(model)({key: w.detach().numpy() for key, w in p.items()}, sequences.numpy())[0]
-    assert abs(loss().item() - float(ours)) < 1e-4, "the PyTorch module is another network"
-
-    def step():
-        optimizer.zero_grad()
-        loss().backward()
-        torch.nn.utils.clip_grad_norm_(p.values(), 1.0)
-        optimizer.step()
-
-    return step
+def contender(name):
+    """Seconds of a step by one contender in this process, for every job."""
+    device, found = backend.get("cpu"), {}
+    with ThreadPoolExecutor(THREADS) as pool:
+        for job, (model, B, chunk) in JOBS.items():
+            step = training_step(model, device, B, chunk, pool.map) if name == HERE else peers.step_of(name, model, *start_of(model, B))
+            found[job] = long_enough(step, device)
+    return found
 
 
-def steps_table(device, rate, threads):
-    """Rows for every model and batch: whole, in chunks that fit the cache, or in chunks spread over threads."""
-    on_gpu = device.xp is not np
-    minimal = {context: models.MinimalModel(VOCAB, POSITIONS, HEADS, first_query=context - 1) for context in (1, 6)}
-    full = models.Transformer(VOCAB, 31, first_query=11)
-    jobs = [("minimal", minimal[context], B) for context in (1, 6) for B in (32, 512, 3000)]
-    jobs += [("full", full, B) for B in (512, 3000)]
-    with ThreadPoolExecutor(threads) as pool:
-        for name, model, B in jobs:
-            size = CHUNK if name == "minimal" else FULL_CHUNK
-            for chunk in [size] if threads > 1 else [None] if on_gpu or B <= size else [None, size]:
-                if B <= size and threads > 1 or (name == "full" and not on_gpu and threads == 1):
-                    continue  # the full model is timed where it is fastest
-                step, flop = training_step(model, device, B, chunk, pool if threads > 1 else None), operations(
-                    model, B, model.positions)  # fmt: skip
-                runs = max(5, min(200, 12000 // B)) if name == "minimal" else 3
-                t, other = seconds(step, device, runs), ""
-                rival = torch_step(model, B, threads) if threads > 1 else None
-                if rival:
-                    t_rival = seconds(rival, device, runs)
-                    t = min(t, seconds(step, device, runs))
-                    t_rival = min(t_rival, seconds(rival, device, runs))
-                    other = f" {t_rival * 1e3:>9.1f} {t_rival / t:>6.2f}"
-                print(
-                    f"{name:<8} {model.positions - model.first_query:>8} {B:>6} {chunk or '-':>6} {threads:>8} {t * 1e3:>8.2f} "
-                    f"{flop / 1e9:>7.3f} {flop / t / 1e9:>8.1f} {flop / t / rate:>9.1%}{other}",
-                    flush=True,
-                )
+def in_a_process(*arguments):
+    """What this file prints as JSON when it is run with these arguments, one thread for each product here."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if arguments[:2] == ("--one", HERE):
+        env |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # read when NumPy is loaded
+    done = subprocess.run([sys.executable, __file__, *arguments], env=env, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def grid_in_one_call(device):
-    """The 42 plateaus of lesson 05, integrated together and one at a time, to the same tolerance."""
+def steps_table(names, rounds):
+    """A Markdown table of training steps: milliseconds here, of every peer, and the share of the machine's rate."""
+    told, rates = [], []
+    for _ in range(rounds):
+        rates.append(sgemm_rate(backend.get("cpu")))
+        told.append({name: in_a_process("--one", name) for name in (HERE, *names)})
+        print(".", end="", file=sys.stderr, flush=True)
+    rate = statistics.median(rates)
+    head = ["training step", "here, ms", *(f"{name}, ms" for name in names), *(["best of them / here"] if names else [])]
+    rows = [[*head, "GFLOP", f"share of {rate / 1e9:.0f} GFLOP/s"]]
+    for job, (model, B, _) in JOBS.items():
+        middle = lambda of: statistics.median(map(of, told))
+        took = {name: middle(lambda one, name=name: one[name][job]) for name in (HERE, *names)}
+        best = lambda one: min(one[name][job] for name in names) / one[HERE][job]
+        flop, row = operations(model, B), [job, *(f"{t * 1e3:.1f}" for t in took.values())]
+        row += [f"{middle(best):.2f}"] if names else []
+        rows.append([*row, f"{flop / 1e9:.2f}", f"{flop / took[HERE] / rate:.0%}"])
+    return markdown(rows)
+
+
+def markdown(rows):
+    """A table in Markdown, the first row its head."""
+    line = lambda row: f"| {' | '.join(row)} |\n"
+    return "".join([line(rows[0]), "|---" * len(rows[0]) + "|\n", *map(line, rows[1:])])
+
+
+def growth_table():
+    """How a step's time and its operation count grow with each size: slopes over three doublings, log against log."""
+    device, rows = backend.get("cpu"), [["grows with", "from, to", "time like", "operations like"]]
+    small = functools.partial(models.Transformer, VOCAB)
+    sizes = {
+        "minimal: batch": ([64, 512], lambda n: (MINIMAL, n)),
+        "minimal: tokens": ([16, 128], lambda n: (models.MinimalModel(VOCAB, n, 3), 64)),
+        "minimal: vocabulary": ([25, 200], lambda n: (models.MinimalModel(n, 25, 3), 64)),
+        "minimal: heads": ([1, 8], lambda n: (models.MinimalModel(VOCAB, 25, n), 64)),
+        "full: batch": ([16, 128], lambda n: (small(32, 128, 4), n)),
+        "full: tokens": ([16, 128], lambda n: (small(n, 128, 4), 32)),
+        "full: width": ([64, 512], lambda n: (small(32, n, 4), 32)),
+        "full: heads": ([1, 8], lambda n: (small(32, 128, n), 32)),
+        "full: depth": ([1, 8], lambda n: (small(32, 128, 4, depth=n), 32)),
+    }
+    for what, ((least, most), of) in sizes.items():
+        tried = [least * 2**i for i in range(round(math.log2(most / least)) + 1)]
+        points = [of(n) for n in tried]
+        took = [long_enough(training_step(model, device, B), device) for model, B in points]
+        slope = lambda ys, tried=tried: np.polyfit(np.log(tried), np.log(ys), 1)[0]
+        count = slope([operations(model, B) for model, B in points])
+        rows.append([what, f"{least}, {most}", f"{slope(took):.2f}", f"{count:.2f}"])
+    return markdown(rows)
+
+
+def chunks_table():
+    """A minimal step in one piece, in passes, and in passes side by side."""
+    device, rows = backend.get("cpu"), [["minimal, batch", "in one piece, ms", "passes of 125", f"on {THREADS} threads"]]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for B in (512, 3000):
+            ways = (None, map), (125, map), (125, pool.map)
+            took = [long_enough(training_step(MINIMAL, device, B, *way), device) for way in ways]
+            rows.append([str(B), *(f"{t * 1e3:.1f}" for t in took)])
+    return markdown(rows)
+
+
+# The flows: the same tolerance, the error against a reference
+
+
+def plateaus():
+    """T, d and start of the 42 plateaus of lesson 05, and when each ends: loss - 0.1 falls through 0."""
     T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10)))
-
-    def plateaus(T, d, put):
-        flow = TwoNumbers(put(T), put(d))
-        snap = ode.event(lambda t, y: flow.loss(y) - 0.1, terminal=True)
-        start = put(TwoNumbers(T, d).start())
-        return ode.integrate(flow, (0, 1e7), start, method="rk45", events=snap, t_eval=[0.0]).t_events[0]
-
-    on_host = lambda x: x
-    batched = seconds(lambda: plateaus(T, d, device.put), device, 3)
-    single = seconds(lambda: [plateaus(*pair, on_host) for pair in zip(T.tolist(), d.tolist())], device, 3)
-    print(f"\n42 plateaus (T 64..4096, d 16..512), rk45, rtol 1e-6: {batched:.2f} s in one call, "
-          f"{single:.2f} s one at a time on the host, ratio {single / batched:.2f}")  # fmt: skip
+    return T, d, TwoNumbers(T, d).start()
 
 
-def figures_run(device):
-    """Lesson 07's run: simplex form, three heads, to t = 500, against a loop over heads of small Euler steps."""
-    flow = target((2.89, 1.7, 1.0), 40, "simplex")
-    y0, end, h = flow.start(3, 1e-6), 500.0, 0.005
-
-    def adaptive(rtol, atol, there=flow, start=y0):
-        return ode.integrate(there, (0, end), start, method="rk45", rtol=rtol, atol=atol, t_eval=[end]).y[-1]
-
-    def plain():
-        V, s, G = list(y0[:, :3]), list(y0[:, 3:]), flow.G
-        for _ in range(round(end / h)):
-            R = G - sum(np.outer(V_j, s_j) for V_j, s_j in zip(V, s))
-            for j in range(3):
-                pull = R.T @ V[j]
-                V[j], s[j] = V[j] + h * (R @ s[j]), s[j] + h * (s[j] * (pull - s[j] @ pull))
-        return np.concatenate([V, s], axis=1)
-
-    exact = float(flow.loss(adaptive(1e-12, 1e-15)))
-    put = [device.put(array) for array in (flow.importances, flow.features, flow.places, y0)]
-    there = Factorization(*put[:3], "simplex")
-    fast, slow = seconds(lambda: adaptive(1e-6, 1e-9, there, put[3]), device, 5), seconds(plain, backend.get("cpu"), 1)
-    errors = [abs(float(flow.loss(y)) - exact) for y in (adaptive(1e-6, 1e-9), plain())]
-    print(f"\nthree heads, simplex form, to t = 500 (loss {exact:.4e}): rk45, rtol 1e-6, {fast:.2f} s, loss off by "
-          f"{errors[0]:.0e}; loop over heads of Euler steps of 0.005, {slow:.2f} s, off by {errors[1]:.0e}; "
-          f"ratio {slow / fast:.1f}")  # fmt: skip
+def snaps_here(T, d, start, put=lambda x: x, **how):
+    """Times (runs,) at which the plateaus end, all in one call, and the Solution."""
+    flow = TwoNumbers(put(T), put(d))
+    snap = ode.event(lambda t, y: flow.loss(y) - 0.1, terminal=True)
+    found = ode.integrate(flow, (0, 1e7), put(start), method="rk45", events=snap, t_eval=[0.0], **how)
+    return backend.to_numpy(found.t_events[0]), found
 
 
-def steps_per_second(device):
-    """RK4 steps of the two-number flow against the number of runs carried together."""
-    print("\nRK4 on the two-number flow\n    runs   steps/s   runs x steps/s")
-    for runs in (1, 10, 100, 1000, 10000, 100000):
-        T = np.linspace(64, 4096, runs)
-        flow, start = TwoNumbers(device.put(T), 64.0), device.put(TwoNumbers(T, 64.0).start())
-        n = 200 if runs <= 1000 else 20
-        t = seconds(lambda: ode.integrate(flow, (0, n), start, n_steps=n, t_eval=[n]), device, 3)
-        print(f"{runs:>8} {n / t:>9.0f} {runs * n / t:>16.2e}")
+def stiff_stretch():
+    """The flow of lesson 12 and its state at t = 1000, where one direction decays at a rate of 65; 272 at t = 3000."""
+    flow = FocusDilution(np.array([0.75, 0.19, 0.05, 0.01]), 0.5, 16)
+    start = flow.start(np.random.default_rng(0), 1e-3)
+    return flow, ode.integrate(flow, (0, 1000), start, method="rk45", rtol=1e-10, atol=1e-12, t_eval=[1000.0]).y[-1]
+
+
+def timed(call):
+    start = time.perf_counter()
+    found = call()
+    return time.perf_counter() - start, found
+
+
+def flows_table(with_peers):
+    """Two flows by every method: seconds, steps, evaluations of the field, and the largest error."""
+    rows = [["flow", "by", "seconds", "steps", "evaluations", "largest error"]]
+    scipy, diffrax = (with_peers and peers.installed(name) for name in ("scipy", "diffrax"))
+
+    def row(flow, by, took, steps, calls, error):
+        rows.append([flow, by, f"{took:.3g}", f"{steps:,}", f"{calls:,}" if calls else "-", f"{error:.0e}"])
+
+    T, d, start = plateaus()
+    exact, tolerance = snaps_here(T, d, start, rtol=1e-12, atol=1e-15)[0], dict(rtol=1e-6, atol=1e-9)
+    took, (times, found) = timed(lambda: snaps_here(T, d, start, **tolerance))
+    wrong = lambda times: np.abs(np.asarray(times) / exact - 1).max()
+    what = "42 plateaus, rtol 1e-6"
+    row(what, "rk45 here, in one call", took, found.n_steps, found.nfev, wrong(times))
+    one = lambda i: snaps_here(T[i], d[i], start[i], **tolerance)
+    took, found = timed(lambda: [one(i) for i in range(len(T))])
+    row(what, "rk45 here, one by one", took, sum(f.n_steps for _, f in found), sum(f.nfev for _, f in found),
+        wrong([float(t[0]) for t, _ in found]))  # fmt: skip
+    for method in ("RK45", "DOP853", "LSODA") if scipy else ():
+        took, found = timed(lambda method=method: [peers.plateau(T[i], d[i], start[i], method, **tolerance) for i in range(len(T))])
+        times, steps, calls = zip(*found)
+        row(what, f"SciPy {method}, one by one", took, sum(steps), sum(calls), wrong(times))
+    if diffrax:
+        took, (times, steps) = peers.plateaus_in_diffrax(T, d, start, **tolerance)
+        row(what, "diffrax Dopri5, in one call", took, steps, None, wrong(times))
+
+    flow, start = stiff_stretch()
+    what, tolerance, span = "focus and dilution, t = 1000 to 3000, rtol 1e-8", dict(rtol=1e-8, atol=1e-10), (1000.0, 3000.0)
+    here = lambda **how: ode.integrate(flow, span, start, method="rk45", t_eval=[span[1]], **how)
+    took, found = timed(lambda: here(**tolerance))
+    exact = here(rtol=1e-11, atol=1e-13).y[-1]
+    wrong = lambda y: np.abs(np.asarray(y) - exact).max()
+    row(what, "rk45 here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
+    for method in ("RK45", "DOP853", "LSODA", "BDF", "Radau") if scipy else ():
+        took, (_, y, steps, calls) = timed(lambda method=method: peers.solve_scipy(flow, span, start, method, **tolerance))
+        row(what, f"SciPy {method}", took, steps, calls, wrong(y))
+    for method in ("Dopri5", "Kvaerno5") if diffrax else ():
+        took, (y, steps) = peers.stiff_in_diffrax(flow, span, start, method, **tolerance)
+        row(what, f"diffrax {method}", took, steps, None, wrong(y))
+    return markdown(rows)
+
+
+def other_figures():
+    """Sampling, and steps a second of the integrator against the runs that it carries: sentences."""
+    rng, device = np.random.default_rng(0), backend.get("cpu")
+    chain = markov.draw_chain(rng)
+    t = seconds(lambda: chain.sample(rng, 12000, 26), device, 5)
+    rates = []
+    for runs in (1, 100, 10_000):
+        T, n = np.linspace(64, 4096, runs), 200 if runs <= 1000 else 20
+        flow, start = TwoNumbers(T, 64.0), TwoNumbers(T, 64.0).start()
+        took = seconds(lambda n=n, flow=flow, start=start: ode.integrate(flow, (0, n), start, n_steps=n, t_eval=[n]), device, 3)
+        rates.append(f"{runs * n / took:.1e}")
+    return (f"Sampling 12,000 sequences of 26 tokens takes {t:.2f} s. RK4 on the two-number flow makes {', '.join(rates)} steps a "
+            "second with 1, 100 and 10,000 runs side by side.\n")  # fmt: skip
+
+
+def machine():
+    """Name of the processor, its cores, and versions."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", info.read_text(encoding="utf-8")) if info.exists() else None
+    name = found[1] if found else platform.processor() or platform.machine()
+    return f"{name}, {THREADS} cores; Python {platform.python_version()}, NumPy {np.__version__}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--device")
-    parser.add_argument("--rate", type=float, help=argparse.SUPPRESS)  # given to the threaded rows by their parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", action="store_true", help="also PyTorch, JAX, SciPy, diffrax, where installed")
+    parser.add_argument("--rounds", type=int, default=3, help="processes of each contender, in alternation; default 3")
+    parser.add_argument("--write", action="store_true", help="with peers, and refresh the tables in README.md")
+    parser.add_argument("--device", default="cpu", help="a GPU for --accept")
+    parser.add_argument("--accept", action="store_true", help="what a first hour on a card should see")
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # one contender, in a process of its own
     options = parser.parse_args()
-    device = backend.get(options.device)
-    if options.rate:
-        return steps_table(device, options.rate, THREADS)
-    rate = sgemm_rate(device, 8192 if device.xp is not np else 2048)
-    print(f"{device.name}, NumPy {np.__version__}; float32 matrix product: {rate / 1e9:.0f} GFLOP/s\n")
-    print("one training step, float32, V = 50, 3 heads: minimal model, 25 positions; full transformer, width 255, 31 positions")
-    print(f"{'model':<8} {'queries':>8} {'batch':>6} {'chunk':>6} {'threads':>8} {'ms':>8} {'GFLOP':>7} {'GFLOP/s':>8} "
-          f"{'of sgemm':>9} {'PyTorch':>9} {'ratio':>6}", flush=True)  # fmt: skip
-    steps_table(device, rate, 1)
-    if device.xp is np:  # a process of its own: the number of BLAS threads is read when NumPy is loaded
-        one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        subprocess.run([sys.executable, __file__, "--device", "cpu", "--rate", str(rate)], env=one_thread, check=True)
-    rng = np.random.default_rng(0)
-    chain = markov.draw_chain(rng)
-    t = seconds(lambda: chain.sample(rng, 12000, 26), device, 5)
-    print(f"\nsampling 12,000 sequences of 26 tokens, V = 50, spans (2, 2, 2), on the host: {t:.3f} s")
-    grid_in_one_call(device)
-    figures_run(device)
-    steps_per_second(device)
+    if options.one:
+        print(json.dumps({"tables": [growth_table(), chunks_table()]} if options.one == "more" else contender(options.one)))
+        return 0
+    if options.accept:
+        import acceptance
+
+        return acceptance.main(options.device)
+    with_peers = options.peers or options.write
+    names = [name for name, package in peers.PACKAGES.items() if with_peers and peers.installed(package)]
+    parts = [f"On {machine()}{peers.versions() if with_peers else ''}, medians of {options.rounds} rounds:\n"]
+    parts += [steps_table(names, options.rounds), *in_a_process("--one", "more")["tables"], flows_table(with_peers), other_figures()]
+    text = "\n".join(parts)
+    print(text)
+    if options.write:
+        sys.path.insert(0, str(ROOT / "lessons"))
+        from run_all import between
+
+        between(ROOT / "README.md", "speed", text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

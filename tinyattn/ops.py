@@ -8,6 +8,8 @@ mutated, nothing kept between calls. The cache holds just what backward reads. L
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from .backend import Array, namespace, scatter_add
 from .errors import (
     InputError,
@@ -133,7 +135,7 @@ def softmax_forward(x):
     """x (..., S) -> y (..., S), rows that sum to 1. -inf gives exactly 0; each row needs a finite entry."""
     xp = namespace(check_floats("x", x, axes=1))
     check_some("x", x)
-    e = xp.exp(x - x.max(axis=-1, keepdims=True))
+    e = xp.exp(x - _row_max(x))
     y = e / _row_sum("...s->...", e)  # (1)
     return y, SoftmaxCache(y)
 
@@ -149,6 +151,14 @@ def softmax_backward(dy, cache):
 def _row_sum(subscripts, *arrays):
     """einsum that keeps the last axis; in NumPy it sums short rows four times faster than .sum."""
     return namespace(arrays[0]).einsum(subscripts, *arrays)[..., None]
+
+
+def _row_max(x):
+    """max that keeps the last axis; in NumPy the columns of a copy are searched up to twenty times faster than short rows."""
+    S = x.shape[-1]
+    if namespace(x) is not np or S > 32:
+        return x.max(axis=-1, keepdims=True)
+    return np.ascontiguousarray(x.reshape(-1, S).T).max(axis=0).reshape(*x.shape[:-1], 1)
 
 
 # ReLU
@@ -245,14 +255,16 @@ def layernorm_backward(dy, cache):
 
 # Cross-entropy of logits z with the ids that came, mean over N places
 #
-#     (1)  log p_v = z_v - log sum_u exp(z_u)            again the largest z is taken off first
-#     (2)  L = -(1/N) sum_n log p_{n, y_n}               y_n the id that came at place n, called `targets` in the code
+#     (1)  p_v = e_v / Z,   e_v = exp(z_v - max z),   Z = sum_u e_u        again the largest z is taken off
+#     (2)  L = -(1/N) sum_n log p_{n, y_n} = (1/N) sum_n (log Z_n - (z_{n, y_n} - max z_n))
+#          where y_n is the id that came at place n, called `targets` in the code
 #   δ log p_y = δz_y - sum_v p_v δz_v, hence
 #     (3)  dz_nv = (p_nv - [v = y_n]) / N                times dL, the gradient of what L enters
 
 
 class CrossEntropyCache(NamedTuple):
-    log_p: Array
+    e: Array
+    Z: Array
     targets: Array
 
 
@@ -260,7 +272,7 @@ def log_softmax(z):
     """Logits (..., V) -> log-probabilities (..., V), finite for finite logits."""
     xp = namespace(check_floats("z", z, axes=1))
     check_some("z", z)
-    z = z - z.max(axis=-1, keepdims=True)
+    z = z - _row_max(z)
     return z - xp.log(_row_sum("...v->...", xp.exp(z)))
 
 
@@ -270,18 +282,21 @@ def cross_entropy_forward(logits, targets):
     check_some("logits", logits)
     check_shape("targets", targets, logits.shape[:-1])
     targets = check_ids("targets", targets, logits.shape[-1])
-    log_p = log_softmax(logits)  # (1)
-    of_targets = namespace(logits).take_along_axis(log_p, targets[..., None], axis=-1)
-    return -of_targets.mean(), CrossEntropyCache(log_p, targets)  # (2)
+    xp, most = namespace(logits), _row_max(logits)
+    e = xp.exp(logits - most)  # (1)
+    Z = _row_sum("...v->...", e)
+    of_targets = xp.take_along_axis(logits, targets[..., None], axis=-1)
+    return (xp.log(Z) - (of_targets - most)).mean(), CrossEntropyCache(e, Z, targets)  # (2)
 
 
 def cross_entropy_backward(dL, cache):
     """dL, a number or 0-d in the precision of the logits -> dlogits (..., V). Targets have no gradient."""
-    log_p, targets = check_instance("cache", cache, CrossEntropyCache)
+    e, Z, targets = check_instance("cache", cache, CrossEntropyCache)
     _check_scalar("dL", dL)
-    xp = namespace(log_p)
-    is_target = targets[..., None] == xp.arange(log_p.shape[-1])
-    return (xp.exp(log_p) - is_target) * (dL / targets.size)  # (3)
+    N, V, each = targets.size, e.shape[-1], dL / targets.size
+    dlogits = e.reshape(N, V) * (each / Z.reshape(N, 1))  # (3), of every p
+    dlogits[namespace(e).arange(N), targets.reshape(N)] -= each  # (3), where v = y_n
+    return dlogits.reshape(e.shape)
 
 
 # Squared error, half the squared distance along the last axis, mean over the N places before it

@@ -35,7 +35,7 @@ TWINS = [
     twin("row sum forgotten in softmax", ops.softmax_backward,
           '(dy - _row_sum("...s,...s->...", y, dy))', "dy", SELF, "x", "W_Q", "W_K"),
     twin("scale missing in dq", attention.multihead_backward,
-          "dq = sum_to(da @ k, q.shape) / math.sqrt(K)", "dq = sum_to(da @ k, q.shape)", SELF, "x", "W_Q"),
+          "dq = sum_to(da @ k, q.shape)", "dq = sum_to(da @ k, q.shape) * math.sqrt(q.shape[-1])", SELF, "x", "W_Q"),
     twin("da not transposed in dk", attention.multihead_backward,
           "da.swapaxes(-1, -2) @ q", "da @ q", SELF, "x", "W_K"),
     twin("s not transposed in dv", attention.attend_backward,

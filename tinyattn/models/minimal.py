@@ -15,22 +15,26 @@ from .params import check_input, check_params, xavier_bound
 #
 #   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width
 #   D = V + positions.
-#     (1)  q_ht = x_t W_Q^h                 one full D x D matrix a head; the keys are the input itself
+#     (1)  q_ht = x_t W_Q^h / sqrt(D)       one full D x D matrix a head; the keys are the input itself
 #     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits; the paper's other T stay idle
-#     (3)  a_htj = q_ht . x_j / sqrt(D)     for keys j <= t
+#     (3)  a_htj = q_ht . x_j               for keys j <= t
 #     (4)  y_ht = attend(a, v)
 #     (5)  logits_t = sum_h y_ht
 #   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere
-#   else. Then, from
-#   (3), (2) and (1),
-#     (6)  dq_ht = sum_j da_htj x_j / sqrt(D)
+#   else. Then, from (3), (2) and (1),
+#     (6)  dq_ht = sum_j da_htj x_j
 #     (7)  dW_V^h = sum_j x_j^T dv_hj
-#     (8)  dW_Q^h = sum_t x_t^T dq_ht
-#   A one-hot times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x
-#   positions inputs. Inside, the head axis leads, (H, B, T, ..), so that (7) and (8) are one large
-#   product a head without a copy. Backward the one-hots are multiplied out: one dense product is
-#   several times faster than scattering rows. In the paper's regression variant a token is a vector
-#   of V numbers instead of a one-hot, and nothing else changes.
+#     (8)  dW_Q^h = sum_t x_t^T dq_ht / sqrt(D)
+#   Each is a sum over the sequences as well.
+#
+#   Half of x is known beforehand: the one-hot of place j is row j of the identity. So
+#     (9)  dq_ht = [sum_j da_htj token_j, da_ht]             tokens first: the places of dq are da itself
+#     (10) x^T g = [sum_j token_j^T g_j ; g_1, g_2, ...]     in (7) and (8): the row of place j is g_j
+#   and what is multiplied out is V columns and rows of D. A one-hot token times a matrix is a row of
+#   it, so (1) and (2) are look-ups in the table of all V x positions inputs; backward one dense
+#   product is several times faster than scattering rows. Inside, the head axis leads, (H, B, T, ..),
+#   so that (7) and (8) are one large product a head without a copy. In the paper's regression variant
+#   a token is a vector of V numbers instead of a one-hot, and nothing else changes.
 
 
 class MinimalCache(NamedTuple):
@@ -100,9 +104,9 @@ class MinimalModel:
         xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
         first = self.first_query
         inputs = self._inputs(x, W_Q.dtype)
-        q = self._project(W_Q, x, inputs, first)  # (1)
+        q = self._project(W_Q / math.sqrt(self.width), x, inputs, first)  # (1)
         v = self._project(W_V, x, inputs)  # (2)
-        a = q @ inputs.swapaxes(-1, -2) / math.sqrt(self.width)  # (3)
+        a = q @ inputs.swapaxes(-1, -2)  # (3)
         y, attend = attend_forward(a, v, causal(S - first, S, xp))  # (4)
         logits = y.sum(axis=0)  # (5)
         return logits, MinimalCache(inputs, attend)
@@ -110,14 +114,18 @@ class MinimalModel:
     def backward(self, dlogits: Any, cache: MinimalCache) -> Params:
         """dlogits (B, T, V) -> gradients of W_Q and W_V."""
         x, attend = check_instance("cache", cache, MinimalCache)
-        D, H, first = self.width, self.heads, self.first_query
-        check_floats("dlogits", dlogits, (x.shape[0], x.shape[1] - first, self.vocab))
-        dy = namespace(dlogits).broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
+        xp, V, H, first = namespace(x), self.vocab, self.heads, self.first_query
+        check_floats("dlogits", dlogits, (x.shape[0], x.shape[1] - first, V))
+        dy = xp.broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
         da, dv = attend_backward(dy, attend)  # (4)
-        dq = (da / math.sqrt(D)) @ x  # (3), (6)
-        dW_V = x.reshape(-1, D).T @ dv.reshape(H, -1, self.vocab)  # (2), (7)
-        dW_Q = x[:, first:].reshape(-1, D).T @ dq.reshape(H, -1, D)  # (1), (8)
-        return {"W_Q": dW_Q.swapaxes(0, 1), "W_V": dW_V.swapaxes(0, 1)}
+        tokens = x[..., :V]
+        queries = tokens[:, first:]
+        dW_V = self._project_backward(dv, tokens)  # (2), (7)
+        of_tokens = self._project_backward(da @ tokens, queries, first)  # (1), (8), (9)
+        of_places = self._project_backward(da, queries, first)  # (1), (8), (9)
+        dW_Q = xp.zeros((self.width, H, self.width), dtype=da.dtype)
+        dW_Q[..., :V], dW_Q[..., V : V + x.shape[1]] = of_tokens, of_places
+        return {"W_Q": dW_Q / math.sqrt(self.width), "W_V": dW_V}
 
     def token_maps(self, params):
         """What each head adds to the logits for a token it looks at: (H, V, V), a row for each token."""
@@ -151,3 +159,11 @@ class MinimalModel:
         table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
         rows = x[:, first:] * P + namespace(x).arange(first, x.shape[1])
         return table.take(rows, axis=1)
+
+    def _project_backward(self, dy, tokens, first=0):
+        """(10): dy (H, B, T, K) at the places first, first+1, ... of tokens (B, T, V) -> (D, H, K)."""
+        H, B, T, K = dy.shape
+        dW = namespace(dy).zeros((self.width, H, K), dtype=dy.dtype)
+        dW[: self.vocab] = (tokens.reshape(B * T, -1).T @ dy.reshape(H, B * T, K)).swapaxes(0, 1)
+        dW[self.vocab + first : self.vocab + first + T] = dy.sum(axis=1).swapaxes(0, 1)
+        return dW
