@@ -34,17 +34,18 @@ from tinyattn.tasks import markov
 
 ROOT = Path(__file__).parent.parent
 THREADS = os.cpu_count() or 1
-VOCAB = 50
+VOCAB, PASS = 50, 128
 MINIMAL, FULL = models.MinimalModel(VOCAB, 25, 3), models.Transformer(VOCAB, 31, first_query=11)
 RECALL = trials.RecallTrial().network
 JOBS = {  # model, sequences in a batch, sequences in a pass
-    "minimal, batch 512": (MINIMAL, 512, 125),
-    "minimal, batch 3000": (MINIMAL, 3000, 125),
+    "minimal, batch 512": (MINIMAL, 512, PASS),
+    "minimal, batch 3000": (MINIMAL, 3000, PASS),
     "full, batch 512": (FULL, 512, 64),
     "full, batch 3000": (FULL, 3000, 64),
     "recall, batch 128": (RECALL, 128, 128),
 }
-HERE, ENOUGH = "here", 2.0  # seconds of steps in one figure
+HERE, MORE = "here", "more"  # processes with one thread for each product
+ENOUGH = 2.0  # seconds of steps in one figure
 
 
 def seconds(call, device, runs):
@@ -111,7 +112,10 @@ def contender(name):
     device, found = backend.get("cpu"), {}
     with ThreadPoolExecutor(THREADS) as pool:
         for job, (model, B, chunk) in JOBS.items():
-            step = training_step(model, device, B, chunk, pool.map) if name == HERE else peers.step_of(name, model, *start_of(model, B))
+            if name == HERE:
+                step = training_step(model, device, B, chunk, pool.map)
+            else:
+                step = peers.step_of(name, model, *start_of(model, B))
             found[job] = long_enough(step, device)
     return found
 
@@ -119,7 +123,7 @@ def contender(name):
 def in_a_process(*arguments):
     """What this file prints as JSON when it is run with these arguments, one thread for each product here."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if arguments[:2] == ("--one", HERE):
+    if arguments[-1] in (HERE, MORE):
         env |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # read when NumPy is loaded
     done = subprocess.run([sys.executable, __file__, *arguments], env=env, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -178,10 +182,10 @@ def growth_table():
 
 def chunks_table():
     """A minimal step in one piece, in passes, and in passes side by side."""
-    device, rows = backend.get("cpu"), [["minimal, batch", "in one piece, ms", "passes of 125", f"on {THREADS} threads"]]
+    device, rows = backend.get("cpu"), [["minimal, batch", "in one piece, ms", f"passes of {PASS}", f"on {THREADS} threads"]]
     with ThreadPoolExecutor(THREADS) as pool:
         for B in (512, 3000):
-            ways = (None, map), (125, map), (125, pool.map)
+            ways = (None, map), (PASS, map), (PASS, pool.map)
             took = [long_enough(training_step(MINIMAL, device, B, *way), device) for way in ways]
             rows.append([str(B), *(f"{t * 1e3:.1f}" for t in took)])
     return markdown(rows)
@@ -236,7 +240,8 @@ def flows_table(with_peers):
     row(what, "rk45 here, one by one", took, sum(f.n_steps for _, f in found), sum(f.nfev for _, f in found),
         wrong([float(t[0]) for t, _ in found]))  # fmt: skip
     for method in ("RK45", "DOP853", "LSODA") if scipy else ():
-        took, found = timed(lambda method=method: [peers.plateau(T[i], d[i], start[i], method, **tolerance) for i in range(len(T))])
+        by = functools.partial(peers.plateau, method=method, **tolerance)
+        took, found = timed(lambda by=by: [by(*one) for one in zip(T, d, start)])
         times, steps, calls = zip(*found)
         row(what, f"SciPy {method}, one by one", took, sum(steps), sum(calls), wrong(times))
     if diffrax:
@@ -268,10 +273,12 @@ def other_figures():
     for runs in (1, 100, 10_000):
         T, n = np.linspace(64, 4096, runs), 200 if runs <= 1000 else 20
         flow, start = TwoNumbers(T, 64.0), TwoNumbers(T, 64.0).start()
-        took = seconds(lambda n=n, flow=flow, start=start: ode.integrate(flow, (0, n), start, n_steps=n, t_eval=[n]), device, 3)
+        took = seconds(functools.partial(ode.integrate, flow, (0, n), start, n_steps=n, t_eval=[n]), device, 3)
         rates.append(f"{runs * n / took:.1e}")
-    return (f"Sampling 12,000 sequences of 26 tokens takes {t:.2f} s. RK4 on the two-number flow makes {', '.join(rates)} steps a "
-            "second with 1, 100 and 10,000 runs side by side.\n")  # fmt: skip
+    return (
+        f"Sampling 12,000 sequences of 26 tokens takes {t:.2f} s. RK4 on the two-number flow makes {', '.join(rates)} steps "
+        "a second with 1, 100 and 10,000 runs side by side.\n"
+    )
 
 
 def machine():
@@ -292,7 +299,7 @@ def main():
     parser.add_argument("--one", help=argparse.SUPPRESS)  # one contender, in a process of its own
     options = parser.parse_args()
     if options.one:
-        print(json.dumps({"tables": [growth_table(), chunks_table()]} if options.one == "more" else contender(options.one)))
+        print(json.dumps([chunks_table(), growth_table()] if options.one == MORE else contender(options.one)))
         return 0
     if options.accept:
         import acceptance
@@ -301,7 +308,7 @@ def main():
     with_peers = options.peers or options.write
     names = [name for name, package in peers.PACKAGES.items() if with_peers and peers.installed(package)]
     parts = [f"On {machine()}{peers.versions() if with_peers else ''}, medians of {options.rounds} rounds:\n"]
-    parts += [steps_table(names, options.rounds), *in_a_process("--one", "more")["tables"], flows_table(with_peers), other_figures()]
+    parts += [steps_table(names, options.rounds), *in_a_process("--one", MORE), flows_table(with_peers), other_figures()]
     text = "\n".join(parts)
     print(text)
     if options.write:

@@ -58,6 +58,9 @@ def test_hidden_pairs_get_no_attention_and_no_gradient(device, rng):
     da, _ = attention.attend_backward(y, cache)
     assert (to_numpy(cache.s)[~visible] == 0).all() and (to_numpy(da)[~visible] == 0).all()
     assert (to_numpy(cache.s)[visible] > 0).all()
+    for score in (np.nan, np.inf, -np.inf, 1e300):  # whatever it is
+        again, _ = attention.attend_forward(device.put(np.where(visible, a, score)), device.put(v), device.put(visible))
+        np.testing.assert_array_equal(to_numpy(again), to_numpy(y))
 
 
 def test_permuting_heads_permutes_everything(rng):

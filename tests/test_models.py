@@ -40,6 +40,26 @@ def test_minimal_model_is_its_slow_witness(device, rng, heads, context, tokens):
     np.testing.assert_allclose(to_numpy(cache.attention), maps.swapaxes(0, 1), rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.parametrize("context, tokens", [(1, 6), (3, 6), (2, 4)])
+def test_the_minimal_backward_is_its_inputs_multiplied_out(device, rng, context, tokens):
+    """Places are summed and not multiplied; the witness builds x = [token, place] and multiplies all of it."""
+    model = models.MinimalModel(vocab=5, positions=6, heads=3, first_query=context - 1)
+    params, ids = device.put(model.init(rng)), rng.integers(5, size=(4, tokens))
+    for tokens_of in (ids, rng.normal(size=(4, tokens, 5))):
+        logits, cache = model.forward(params, device.put(tokens_of))
+        dlogits = rng.normal(size=logits.shape)
+        g = to_numpy(model.backward(device.put(dlogits), cache))
+        s, v = to_numpy(cache.attend.s), to_numpy(cache.attend.v)
+        one_hot = np.eye(5)[ids] if tokens_of is ids else tokens_of
+        x = np.concatenate([one_hot, np.broadcast_to(np.eye(6)[:tokens], (4, tokens, 6))], axis=-1)
+        ds = np.einsum("btv,hbsv->hbts", dlogits, v)
+        da = s * (ds - (s * ds).sum(-1, keepdims=True)) / np.sqrt(11)
+        dW_Q = np.einsum("btd,hbts,bse->dhe", x[:, context - 1 :], da, x)
+        dW_V = np.einsum("bsd,hbts,btv->dhv", x, s, dlogits)
+        np.testing.assert_allclose(g["W_Q"], dW_Q, rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(g["W_V"], dW_V, rtol=1e-10, atol=1e-13)
+
+
 def test_the_minimal_model_reads_vectors_as_it_reads_ids(device, rng):
     """A one-hot vector is the token itself; any other is a mixture of tokens for the values, which are linear."""
     model = models.MinimalModel(vocab=5, positions=6, heads=3, first_query=1)

@@ -45,6 +45,25 @@ def test_minus_infinity_hides_exactly(device):
     assert to_numpy(y).tolist() == [[0.5, 0, 0.5]]
 
 
+@pytest.mark.parametrize("S", [1, 5, 32, 33])
+def test_the_largest_of_short_rows_is_the_largest(device, rng, S):
+    x = rng.normal(size=(3, 4, S))
+    x[0, 0, 0], x[1, 2, S // 2] = np.inf, np.nan
+    for one in (x, x.swapaxes(0, 1), np.asfortranarray(x), x[::2], x[0, 0]):
+        np.testing.assert_array_equal(to_numpy(ops._row_max(device.put(one))), one.max(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize("shape", [(7,), (4, 7), (2, 3, 7)])
+def test_cross_entropy_is_its_definition(device, rng, shape):
+    z, y = 3 * rng.normal(size=shape), rng.integers(7, size=shape[:-1])
+    L, cache = ops.cross_entropy_forward(device.put(z), device.put(np.asarray(y)))
+    p = np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
+    of_targets = np.take_along_axis(p, np.asarray(y)[..., None], axis=-1)
+    np.testing.assert_allclose(float(to_numpy(L)), -np.log(of_targets).mean(), rtol=1e-13)
+    want = 0.3 * (p - (np.arange(7) == np.asarray(y)[..., None])) / max(1, np.size(y))
+    np.testing.assert_allclose(to_numpy(ops.cross_entropy_backward(0.3, cache)), want, rtol=1e-12, atol=1e-16)
+
+
 def test_layernorm_standardises(rng):
     y, cache = ops.layernorm_forward(7 + 3 * rng.normal(size=(4, 6)), np.ones(6), np.zeros(6), eps=1e-30)
     np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-14)
