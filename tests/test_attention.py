@@ -85,6 +85,22 @@ def test_self_attention_with_unequal_sizes_and_shared_keys(rng):
     np.testing.assert_allclose(y, np.einsum("bhtc,hcd->btd", r, W[3]), rtol=1e-10)
 
 
+@pytest.mark.parametrize("heads, keys, first", [(1, 1, 4), (3, 3, 4), (3, 1, 2), (3, 3, 0)])
+def test_few_queries_are_self_attention(device, rng, heads, keys, first):
+    """The same, and its gradients, with W_K and W_V on the queries' side; with a mask and dropout too."""
+    shapes = (2, 5, 6), (6, heads, 4), (6, keys, 4), (6, keys, 3), (heads, 3, 7)
+    given = device.put([rng.normal(size=shape) for shape in shapes])
+    drop = device.put((rng.random((2, heads, 5 - first, 5)) > 0.3) / 0.7)
+    for visible, dropped in ((None, None), (device.put(attention.causal(5 - first, 5)), drop)):
+        want, cache = attention.self_attention_forward(*given, visible, first, dropped)
+        got, few = attention.few_queries_forward(*given, visible, first, dropped)
+        np.testing.assert_allclose(to_numpy(got), to_numpy(want), rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(to_numpy(few.attention), to_numpy(cache.attention), rtol=1e-11, atol=1e-12)
+        dy = device.put(rng.normal(size=want.shape))
+        for one, other in zip(attention.few_queries_backward(dy, few), attention.self_attention_backward(dy, cache)):
+            np.testing.assert_allclose(to_numpy(one), to_numpy(other), rtol=1e-10, atol=1e-11)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_extreme_scores_stay_finite(device, dtype):
     a = device.put(np.array([[1e4, -1e4, 0.0]]), dtype)

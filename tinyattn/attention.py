@@ -1,8 +1,9 @@
 """Attention: every head of every model in this book passes through `attend_forward` and `attend_backward`.
 
 Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys
-and values with a head axis), `self_attention` (an input and four projections). A head axis of 1
-means shared by all heads. Scaled dot products are those of Vaswani et al. (2017).
+and values with a head axis), `self_attention` (an input and four projections), and once more as
+`few_queries`, in another order. A head axis of 1 means shared by all heads. Scaled dot products are
+those of Vaswani et al. (2017).
 """
 
 import math
@@ -158,14 +159,7 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=No
     Raises InputError for projections that do not fit x or each other.
     """
     check_floats("x", x, axes=2)
-    check_count("first", first, 0, x.shape[-2] - 1)
-    D = x.shape[-1]
-    check_floats("W_Q", W_Q, (D, None, None))
-    for name, W, size in (("W_K", W_K, W_Q.shape[-1]), ("W_V", W_V, None)):
-        check_floats(name, W, (D, None, size))
-        if W.shape[1] not in (1, W_Q.shape[1]):
-            raise InputError(f"{name}: expected {W_Q.shape[1]} heads, as W_Q has, or 1, got shape {tuple(W.shape)}")
-    check_some("W_O", check_floats("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None)))
+    _check_self_attention(x, W_Q, W_K, W_V, W_O, first)
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
@@ -187,6 +181,84 @@ def self_attention_backward(dy, cache):
     return dx, dW_Q, dW_K, dW_V, dW_O
 
 
+# Few queries: the projections of keys and values on the side of the queries
+#
+#   In self-attention a score is (x_t W_Q) . (x_j W_K), which is also (x_t W_Q W_K^T) . x_j, and
+#   values are averaged before or after they are projected. So W_K and W_V may be applied to T
+#   queries instead of S keys:
+#     (1)  q = x W_Q
+#     (2)  u_ht = sqrt(D/K) q_ht W_K^hT      in the coordinates of x; multihead divides by sqrt(D), not sqrt(K)
+#     (3)  z = multihead(u, x, x)            x itself is key and value, for all heads
+#     (4)  r_ht = z_ht W_V^h
+#     (5)  y = sum over heads and their coordinates of r W_O
+#   Backward. For (4), a linear map of each head, and likewise (2),
+#     (6)  dz_h = dr_h W_V^hT,   dW_V^h = z_h^T dr_h
+#   and x is used as query, key and value,
+#     (7)  dx = dq W_Q^T + dk + dv           (the first only where there is a query)
+
+
+class FewQueriesCache(NamedTuple):
+    q_of_x: LinearCache
+    multihead: MultiheadCache
+    q: Array
+    z: Array
+    o: LinearCache
+    W_K: Array
+    W_V: Array
+    first: int
+
+    @property
+    def attention(self):
+        """The attention maps (B, H, T, S)."""
+        return self.multihead.attend.s
+
+
+def few_queries_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=None):
+    """`self_attention_forward` for x (B, S, D), with fewer products where queries are few."""
+    check_floats("x", x, (None, None, None))
+    _check_self_attention(x, W_Q, W_K, W_V, W_O, first)
+    q, q_cache = linear_forward(x[:, first:], W_Q)  # (1)
+    q = heads_first(q)
+    W_K = W_K * math.sqrt(x.shape[-1] / W_K.shape[-1])
+    u = _each_head(q, W_K.swapaxes(0, 1).swapaxes(1, 2))  # (2)
+    z, multihead = multihead_forward(u, x[:, None], x[:, None], visible, drop)  # (3)
+    r = _each_head(z, W_V.swapaxes(0, 1))  # (4)
+    y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
+    return y, FewQueriesCache(q_cache, multihead, q, z, o_cache, W_K, W_V, first)
+
+
+def few_queries_backward(dy, cache):
+    """dy (B, T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
+    q_cache, multihead, q, z, o_cache, W_K, W_V, first = check_instance("cache", cache, FewQueriesCache)
+    dr, dW_O, _ = linear_backward(dy, o_cache)  # (5)
+    dr = heads_first(dr)
+    dz, dW_V = _each_head(dr, W_V.swapaxes(0, 1).swapaxes(1, 2)), _each_head_weights(z, dr, W_V)  # (4), (6)
+    du, dk, dv = multihead_backward(dz, multihead)  # (3)
+    dq, dW_K = _each_head(du, W_K.swapaxes(0, 1)), _each_head_weights(du, q, W_K)  # (2), (6)
+    dx_q, dW_Q, _ = linear_backward(heads_first(dq), q_cache)  # (1)
+    dx = dk[:, 0] + dv[:, 0]
+    dx[:, first:] += dx_q  # (7)
+    return dx, dW_Q, dW_K * math.sqrt(W_K.shape[0] / W_K.shape[-1]), dW_V, dW_O
+
+
+def _by_head(x):
+    """x (B, H, T, K) -> (H, B T, K)."""
+    B, H, T, K = x.shape
+    return x.swapaxes(0, 1).reshape(H, B * T, K)
+
+
+def _each_head(x, W):
+    """x (B, H, T, K), W (H or 1, K, C) -> x_h W_h, (B, H, T, C)."""
+    B, H, T, _ = x.shape
+    return (_by_head(x) @ W).reshape(H, B, T, W.shape[-1]).swapaxes(0, 1)
+
+
+def _each_head_weights(x, dy, W):
+    """(6): x (B, H, T, D), dy (B, H, T, K) -> dW (D, H or 1, K), shaped like W."""
+    dW = _by_head(x).swapaxes(1, 2) @ _by_head(dy)
+    return sum_to(dW.swapaxes(0, 1), W.shape)
+
+
 def heads_first(x):
     """Swap the head and token axes, (..., T, H, K) to (..., H, T, K) or back. Its own backward."""
     check_floats("x", x, axes=3)
@@ -197,6 +269,18 @@ def causal(T, S, xp=np):
     """The mask (T, S) for queries at the last T of S positions: each sees itself and all before."""
     check_count("T", T, 1, check_count("S", S))
     return xp.tri(T, S, S - T, dtype=bool)
+
+
+def _check_self_attention(x, W_Q, W_K, W_V, W_O, first):
+    """Raise InputError unless the projections fit x (..., S, D) and each other, and `first` is a place of x."""
+    check_count("first", first, 0, x.shape[-2] - 1)
+    D = x.shape[-1]
+    check_floats("W_Q", W_Q, (D, None, None))
+    for name, W, size in (("W_K", W_K, W_Q.shape[-1]), ("W_V", W_V, None)):
+        check_floats(name, W, (D, None, size))
+        if W.shape[1] not in (1, W_Q.shape[1]):
+            raise InputError(f"{name}: expected {W_Q.shape[1]} heads, as W_Q has, or 1, got shape {tuple(W.shape)}")
+    check_some("W_O", check_floats("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None)))
 
 
 def _check_leading(name, array, other):

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from ..attention import SelfAttentionCache, causal, self_attention_backward, self_attention_forward
+from ..attention import (
+    FewQueriesCache,
+    SelfAttentionCache,
+    causal,
+    few_queries_backward,
+    few_queries_forward,
+    self_attention_backward,
+    self_attention_forward,
+)
 from ..backend import Params, namespace
 from ..errors import InputError, check_floats, check_generator, check_instance, check_some, keep_counts
 from .params import check_params, xavier_bound
@@ -57,7 +65,9 @@ class AttentionLayer:
         """`forward`, on what has been checked."""
         S, first = x.shape[-2], self.first_query
         visible = causal(S - first, S, namespace(x)) if self.masked else None
-        return self_attention_forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop)
+        few = x.ndim == 3 and 2 * (S - first) * (self.width + self.heads * S) < S * self.width  # half the products
+        forward = few_queries_forward if few else self_attention_forward
+        return forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop)
 
     def backward(self, dy: Any, cache: SelfAttentionCache) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""
@@ -65,7 +75,8 @@ class AttentionLayer:
 
     def backward_through(self, dy: Any, cache: SelfAttentionCache) -> tuple[Any, Params]:
         """dy (..., T, D) -> dx (..., S, D) and the gradients of the four projections."""
-        dx, dW_Q, dW_K, dW_V, dW_O = self_attention_backward(dy, cache)
+        backward = few_queries_backward if isinstance(cache, FewQueriesCache) else self_attention_backward
+        dx, dW_Q, dW_K, dW_V, dW_O = backward(dy, cache)
         return dx, {"W_Q": dW_Q, "W_K": dW_K, "W_V": dW_V, "W_O": dW_O}
 
     @property
