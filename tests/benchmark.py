@@ -37,15 +37,15 @@ THREADS = os.cpu_count() or 1
 VOCAB, PASS = 50, 128
 MINIMAL, FULL = models.MinimalModel(VOCAB, 25, 3), models.Transformer(VOCAB, 31, first_query=11)
 RECALL = trials.RecallTrial().network
-JOBS = {  # model, sequences in a batch, sequences in a pass
+JOBS = {  # model, sequences in a batch, sequences in a pass, None for all at once
     "minimal, batch 512": (MINIMAL, 512, PASS),
     "minimal, batch 3000": (MINIMAL, 3000, PASS),
     "full, batch 512": (FULL, 512, 64),
     "full, batch 3000": (FULL, 3000, 64),
-    "recall, batch 128": (RECALL, 128, 128),
+    "recall, batch 128": (RECALL, 128, None),
 }
-HERE, MORE = "here", "more"  # processes with one thread for each product
-ENOUGH = 2.0  # seconds of steps in one figure
+HERE, WHOLE, MORE = "here", "whole", "more"  # in passes, products on one thread each; all at once; the other tables
+ENOUGH, RUNS = 2.0, 5  # seconds of steps in one figure, and steps at least
 
 
 def seconds(call, device, runs):
@@ -60,8 +60,8 @@ def seconds(call, device, runs):
 
 
 def long_enough(call, device):
-    """Median seconds of a call over about two seconds of them, 5 to 200."""
-    return seconds(call, device, max(5, min(200, round(ENOUGH / seconds(call, device, 1)))))
+    """Median seconds of a call over about two seconds of them, 5 to 200 calls."""
+    return seconds(call, device, max(RUNS, min(200, round(ENOUGH / seconds(call, device, 1)))))
 
 
 def sgemm_rate(device, n=2048):
@@ -112,7 +112,9 @@ def contender(name):
     device, found = backend.get("cpu"), {}
     with ThreadPoolExecutor(THREADS) as pool:
         for job, (model, B, chunk) in JOBS.items():
-            if name == HERE:
+            if (name == HERE and not chunk) or (name == WHOLE and chunk):
+                continue
+            if name in (HERE, WHOLE):
                 step = training_step(model, device, B, chunk, pool.map)
             else:
                 step = peers.step_of(name, model, *start_of(model, B))
@@ -134,7 +136,8 @@ def steps_table(names, rounds):
     told, rates = [], []
     for _ in range(rounds):
         rates.append(sgemm_rate(backend.get("cpu")))
-        told.append({name: in_a_process("--one", name) for name in (HERE, *names)})
+        told.append({name: in_a_process("--one", name) for name in (HERE, WHOLE, *names)})
+        told[-1][HERE] |= told[-1][WHOLE]
         print(".", end="", file=sys.stderr, flush=True)
     rate = statistics.median(rates)
     head = ["training step", "here, ms", *(f"{name}, ms" for name in names), *(["best of them / here"] if names else [])]
@@ -208,11 +211,12 @@ def snaps_here(T, d, start, put=lambda x: x, **how):
     return backend.to_numpy(found.t_events[0]), found
 
 
-def stiff_stretch():
-    """The flow of lesson 12 and its state at t = 1000, where one direction decays at a rate of 65; 272 at t = 3000."""
+def stretches():
+    """The flow of lesson 12, and two spans with their starts: to t = 1000, as there, and on to 3000, where it is stiff."""
     flow = FocusDilution(np.array([0.75, 0.19, 0.05, 0.01]), 0.5, 16)
     start = flow.start(np.random.default_rng(0), 1e-3)
-    return flow, ode.integrate(flow, (0, 1000), start, method="rk45", rtol=1e-10, atol=1e-12, t_eval=[1000.0]).y[-1]
+    middle = ode.integrate(flow, (0, 1e3), start, method="rk45", rtol=1e-10, atol=1e-12, t_eval=[1e3]).y[-1]
+    return flow, [((0.0, 1e3), start), ((1e3, 3e3), middle)]
 
 
 def timed(call):
@@ -248,19 +252,22 @@ def flows_table(with_peers):
         took, (times, steps) = peers.plateaus_in_diffrax(T, d, start, **tolerance)
         row(what, "diffrax Dopri5, in one call", took, steps, None, wrong(times))
 
-    flow, start = stiff_stretch()
-    what, tolerance, span = "focus and dilution, t = 1000 to 3000, rtol 1e-8", dict(rtol=1e-8, atol=1e-10), (1000.0, 3000.0)
-    here = lambda **how: ode.integrate(flow, span, start, method="rk45", t_eval=[span[1]], **how)
-    took, found = timed(lambda: here(**tolerance))
-    exact = here(rtol=1e-11, atol=1e-13).y[-1]
-    wrong = lambda y: np.abs(np.asarray(y) - exact).max()
-    row(what, "rk45 here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
-    for method in ("RK45", "DOP853", "LSODA", "BDF", "Radau") if scipy else ():
-        took, (_, y, steps, calls) = timed(lambda method=method: peers.solve_scipy(flow, span, start, method, **tolerance))
-        row(what, f"SciPy {method}", took, steps, calls, wrong(y))
-    for method in ("Dopri5", "Kvaerno5") if diffrax else ():
-        took, (y, steps) = peers.stiff_in_diffrax(flow, span, start, method, **tolerance)
-        row(what, f"diffrax {method}", took, steps, None, wrong(y))
+    flow, spans = stretches()
+    tolerance = dict(rtol=1e-8, atol=1e-10)
+    for span, start in spans:
+        what = f"focus and dilution, t = {span[0]:g} to {span[1]:g}, rtol 1e-8"
+        here = functools.partial(ode.integrate, flow, span, start, method="rk45", t_eval=[span[1]])
+        took, found = timed(lambda here=here: here(**tolerance))
+        exact = here(rtol=1e-11, atol=1e-13).y[-1]
+        wrong = lambda y, exact=exact: np.abs(np.asarray(y) - exact).max()
+        row(what, "rk45 here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
+        for method in ("RK45", "LSODA", "BDF") if scipy else ():
+            by = functools.partial(peers.solve_scipy, flow, span, start, method, **tolerance)
+            took, (_, y, steps, calls) = timed(by)
+            row(what, f"SciPy {method}", took, steps, calls, wrong(y))
+        for method in ("Dopri5", "Kvaerno5") if diffrax else ():
+            took, (y, steps) = peers.stiff_in_diffrax(flow, span, start, method, **tolerance)
+            row(what, f"diffrax {method}", took, steps, None, wrong(y))
     return markdown(rows)
 
 
@@ -304,7 +311,7 @@ def main():
     if options.accept:
         import acceptance
 
-        return acceptance.main(options.device)
+        return acceptance.accept(options.device)
     with_peers = options.peers or options.write
     names = [name for name, package in peers.PACKAGES.items() if with_peers and peers.installed(package)]
     parts = [f"On {machine()}{peers.versions() if with_peers else ''}, medians of {options.rounds} rounds:\n"]

@@ -4,6 +4,7 @@ PyTorch, eager or compiled, and JAX under jit differentiate the network below by
 flows. All are optional; `installed` says which are there.
 """
 
+import functools
 import importlib.metadata
 import importlib.util
 import itertools
@@ -23,6 +24,12 @@ RATE, CLIP, DECAY, EPS = 0.003, 1.0, 0.01, 1e-8
 
 def installed(package):
     return importlib.util.find_spec(package) is not None
+
+
+def torch_has_card():
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def network(model, lib):
@@ -60,27 +67,31 @@ def network(model, lib):
     return minimal if isinstance(model, models.MinimalModel) else transformer
 
 
-def step_of(peer, model, params, sequences):
-    """A function that takes one training step of `peer`: cross-entropy, clipping, AdamW, in float32."""
+def step_of(peer, model, params, sequences, device="cpu"):
+    """A function that takes one training step of `peer`: cross-entropy, clipping, AdamW, in float32. device: for PyTorch."""
     ours = float(losses.next_token_loss(model)(params, sequences)[0])
-    step, loss = (_jax if peer == "JAX jit" else _torch)(model, params, sequences, peer == "torch.compile")
+    if peer == "JAX jit":
+        step, loss = _jax(model, params, sequences)
+    else:
+        step, loss = _torch(model, params, sequences, peer == "torch.compile", device)
     assert abs(loss() - ours) < 1e-4, f"the network of {peer} is another one"
     return step
 
 
-def _torch(model, params, sequences, compiled):
+def _torch(model, params, sequences, compiled, device):
     import torch
     from torch.nn import functional as F
 
     torch.set_num_threads(os.cpu_count() or 1)
     lib = types.SimpleNamespace(
-        einsum=torch.einsum, where=torch.where, broadcast_to=torch.broadcast_to, relu=F.relu, eye=torch.eye,
-        hidden=lambda T, S, first: ~torch.ones(T, S, dtype=torch.bool).tril(first),
+        einsum=torch.einsum, where=torch.where, broadcast_to=torch.broadcast_to, relu=F.relu,
+        eye=functools.partial(torch.eye, device=device),
+        hidden=lambda T, S, first: ~torch.ones(T, S, dtype=torch.bool, device=device).tril(first),
         softmax=lambda a: a.softmax(-1), one_hot=lambda x, n: F.one_hot(x, n).float(), cat=lambda xs: torch.cat(xs, dim=-1),
         norm=lambda x, g, b: F.layer_norm(x, g.shape, g, b),
     )  # fmt: skip
-    forward, x = network(model, lib), torch.from_numpy(sequences)
-    p = {key: torch.nn.Parameter(torch.from_numpy(w.copy())) for key, w in params.items()}
+    forward, x = network(model, lib), torch.from_numpy(sequences).to(device)
+    p = {key: torch.nn.Parameter(torch.from_numpy(w.copy()).to(device)) for key, w in params.items()}
     optimizer = torch.optim.AdamW(p.values(), RATE, weight_decay=DECAY, eps=EPS)
 
     def loss(p, x):
@@ -94,11 +105,13 @@ def _torch(model, params, sequences, compiled):
         loss(p, x).backward()
         torch.nn.utils.clip_grad_norm_(p.values(), CLIP)
         optimizer.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
 
     return step, lambda: loss(p, x).item()
 
 
-def _jax(model, params, sequences, _):
+def _jax(model, params, sequences):
     import jax
     import jax.numpy as jnp
 
