@@ -66,7 +66,7 @@ run.page(run.draw.page(runs), "player")
 # from the teacher of one block because it knows more than that teacher.
 #
 # Nearest is not close, for an exact teacher is as sure of itself as if there were no
-# other blocks. The dotted curves (full run) lead to **learned rungs**: the same network
+# other blocks. The dotted curves (full run) measure to **learned rungs**: this network
 # trained on windows of the last two tokens alone, or four. These allow for what they do
 # not see, as does a network before it looks there; it passes much closer to them.
 #

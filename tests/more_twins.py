@@ -42,7 +42,7 @@ ALL = [
     twin("one of three uses of x forgotten", attention.few_queries_backward, "dk[:, 0] + dv[:, 0]", "dk[:, 0] + 0 * dv[:, 0]",
           "few_queries", "x"),
     twin("scale forgotten in dW_K", attention.few_queries_backward,
-          "dW_K * math.sqrt(W_K.shape[0] / W_K.shape[-1])", "dW_K", "few_queries", "W_K"),
+          "dM * math.sqrt(M.shape[0] / M.shape[-1])", "dM", "few_queries", "W_K"),
     twin("wrong sign in dW of each head", attention._each_head_weights, "sum_to(dW", "-sum_to(dW", "few_queries", "W_K", "W_V"),
     twin("missing scale in dq", models.MinimalModel.backward,
           "dW_Q / math.sqrt(self.width)", "dW_Q", "MinimalModel, H = 3", "W_Q"),

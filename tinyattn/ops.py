@@ -154,7 +154,7 @@ def _row_sum(subscripts, *arrays):
 
 
 def _row_max(x):
-    """max that keeps the last axis; in NumPy the columns of a copy are searched up to twenty times faster than short rows."""
+    """max that keeps the last axis; NumPy searches columns of a transposed copy up to twenty times faster than short rows."""
     S = x.shape[-1]
     if namespace(x) is not np or S > 32:
         return x.max(axis=-1, keepdims=True)
@@ -255,11 +255,11 @@ def layernorm_backward(dy, cache):
 
 # Cross-entropy of logits z with the ids that came, mean over N places
 #
-#     (1)  p_v = e_v / Z,   e_v = exp(z_v - max z),   Z = sum_u e_u        again the largest z is taken off
+#     (1)  p_v = e_v / Z,   e_v = exp(z_v - max z),   Z = sum_u e_u        as softmax, whatever is taken off
 #     (2)  L = -(1/N) sum_n log p_{n, y_n} = (1/N) sum_n (log Z_n - (z_{n, y_n} - max z_n))
 #          where y_n is the id that came at place n, called `targets` in the code
 #   δ log p_y = δz_y - sum_v p_v δz_v, hence
-#     (3)  dz_nv = (p_nv - [v = y_n]) / N                times dL, the gradient of what L enters
+#     (3)  dz_nv = (p_nv - [v = y_n]) / N                times dL, the gradient of what L enters; [..] is 1 where it holds
 
 
 class CrossEntropyCache(NamedTuple):
@@ -284,7 +284,7 @@ def cross_entropy_forward(logits, targets):
     targets = check_ids("targets", targets, logits.shape[-1])
     xp, most = namespace(logits), _row_max(logits)
     e = xp.exp(logits - most)  # (1)
-    Z = _row_sum("...v->...", e)
+    Z = _row_sum("...v->...", e)  # (1)
     of_targets = xp.take_along_axis(logits, targets[..., None], axis=-1)
     return (xp.log(Z) - (of_targets - most)).mean(), CrossEntropyCache(e, Z, targets)  # (2)
 
@@ -294,7 +294,7 @@ def cross_entropy_backward(dL, cache):
     e, Z, targets = check_instance("cache", cache, CrossEntropyCache)
     _check_scalar("dL", dL)
     N, V, each = targets.size, e.shape[-1], dL / targets.size
-    dlogits = e.reshape(N, V) * (each / Z.reshape(N, 1))  # (3), of every p
+    dlogits = e.reshape(N, V) * (each / Z.reshape(N, 1))  # (3), the p of every v
     dlogits[namespace(e).arange(N), targets.reshape(N)] -= each  # (3), where v = y_n
     return dlogits.reshape(e.shape)
 

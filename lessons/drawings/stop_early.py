@@ -64,5 +64,5 @@ def stop_early(found, paper):
         if i == 0:
             ax.set_ylabel("distance to a teacher, nats")
     ax.plot([], [], ":", color="0.3", lw=2, label="a network that sees these alone")
-    ax.legend(fontsize=8, loc="upper center")
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.1, 1.02))
     return fig

@@ -16,7 +16,7 @@ from .params import check_input, check_params, xavier_bound
 #   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width
 #   D = V + positions.
 #     (1)  q_ht = x_t W_Q^h / sqrt(D)       one full D x D matrix a head; the keys are the input itself
-#     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits; the paper's other T stay idle
+#     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits; the paper's other D - V stay idle
 #     (3)  a_htj = q_ht . x_j               for keys j <= t
 #     (4)  y_ht = attend(a, v)
 #     (5)  logits_t = sum_h y_ht
@@ -25,12 +25,13 @@ from .params import check_input, check_params, xavier_bound
 #     (6)  dq_ht = sum_j da_htj x_j
 #     (7)  dW_V^h = sum_j x_j^T dv_hj
 #     (8)  dW_Q^h = sum_t x_t^T dq_ht / sqrt(D)
-#   Each is a sum over the sequences as well.
+#   Each is a sum over the sequences as well. x is data and has no gradient.
 #
-#   Half of x is known beforehand: the one-hot of place j is row j of the identity. So
-#     (9)  dq_ht = [sum_j da_htj token_j, da_ht]             tokens first: the places of dq are da itself
-#     (10) x^T g = [sum_j token_j^T g_j ; g_1, g_2, ...]     in (7) and (8): the row of place j is g_j
-#   and what is multiplied out is V columns and rows of D. A one-hot token times a matrix is a row of
+#   The place of x_j is known beforehand: it is row j of the identity. So only the V token entries of
+#   the D need a product: in (6), and in (7) and (8), sums over places j of x_j^T g_j with g = dv or dq,
+#     (9)  dq_ht = [sum_j da_htj token_j, da_ht]             its last entries are da itself, then zeros
+#     (10) sum_j x_j^T g_j = [sum_j token_j^T g_j ; the g_j]     the row of place j is g_j, 0 where there is none
+#   A one-hot token times a matrix is a row of
 #   it, so (1) and (2) are look-ups in the table of all V x positions inputs; backward one dense
 #   product is several times faster than scattering rows. Inside, the head axis leads, (H, B, T, ..),
 #   so that (7) and (8) are one large product a head without a copy. In the paper's regression variant
@@ -119,10 +120,10 @@ class MinimalModel:
         dy = xp.broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
         da, dv = attend_backward(dy, attend)  # (4)
         tokens = x[..., :V]
-        queries = tokens[:, first:]
+        queried = tokens[:, first:]
         dW_V = self._project_backward(dv, tokens)  # (2), (7)
-        of_tokens = self._project_backward(da @ tokens, queries, first)  # (1), (8), (9)
-        of_places = self._project_backward(da, queries, first)  # (1), (8), (9)
+        of_tokens = self._project_backward(da @ tokens, queried, first)  # (3), (6), (9); (1), (8)
+        of_places = self._project_backward(da, queried, first)  # the same
         dW_Q = xp.zeros((self.width, H, self.width), dtype=da.dtype)
         dW_Q[..., :V], dW_Q[..., V : V + x.shape[1]] = of_tokens, of_places
         return {"W_Q": dW_Q / math.sqrt(self.width), "W_V": dW_V}
@@ -161,7 +162,7 @@ class MinimalModel:
         return table.take(rows, axis=1)
 
     def _project_backward(self, dy, tokens, first=0):
-        """(10): dy (H, B, T, K) at the places first, first+1, ... of tokens (B, T, V) -> (D, H, K)."""
+        """(10), summed over sequences: g = dy (H, B, T, K) at places first, first+1, ... of tokens (B, T, V) -> (D, H, K)."""
         H, B, T, K = dy.shape
         dW = namespace(dy).zeros((self.width, H, K), dtype=dy.dtype)
         dW[: self.vocab] = (tokens.reshape(B * T, -1).T @ dy.reshape(H, B * T, K)).swapaxes(0, 1)
