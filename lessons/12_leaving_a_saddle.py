@@ -152,7 +152,7 @@ run.finish({"end": END, "steps": STEPS}, waits=wait, attention=attention, delay=
 #
 # 1. Below 2/65 = 0.03; at t = 100 the fastest rate was 1.2, and 1.6 was enough. Methods
 #    that solve an equation for the new point have no such limit: from t = 1000 to 3000
-#    SciPy's BDF takes 222 steps, rk45 125,786. Up to 1000 rk45 is six times faster.
+#    SciPy's BDF takes 222 steps, rk45 125,786. Up to 1000 rk45 is the faster one.
 # 2. d(W_Qᵀ W_Q)/dt = −W_Kᵀ Gᵀ W_Q − W_Qᵀ G W_K, which is symmetric in the two, so it is
 #    d(W_Kᵀ W_K)/dt as well.
 # 3. 8.1e-4, 4.0e-4, 2.0e-4 for δ = 0.1, 0.05, 0.025: like δ. At δ = 0 it is stuck,

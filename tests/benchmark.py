@@ -189,7 +189,7 @@ def growth_table():
         took = [long_enough(training_step(model, device, B), device) for model, B in points]
         slope = lambda ys, tried=tried: np.polyfit(np.log(tried), np.log(ys), 1)[0]
         count = slope([operations(model, B) for model, B in points])
-        rows.append([what, f"{least}, {most}", f"{slope(took):.2f}", f"{count:.2f}"])
+        rows.append([what, f"{least}, {most}", f"{slope(took):.2f}", f"{abs(count):.2f}"])
     return markdown(rows)
 
 

@@ -31,11 +31,11 @@ from .params import check_input, check_params, xavier_bound
 #   the D need a product: in (6), and in (7) and (8), sums over places j of x_j^T g_j with g = dv or dq,
 #     (9)  dq_ht = [sum_j da_htj token_j, da_ht]             its last entries are da itself, then zeros
 #     (10) sum_j x_j^T g_j = [sum_j token_j^T g_j ; the g_j]     the row of place j is g_j, 0 where there is none
-#   A one-hot token times a matrix is a row of
-#   it, so (1) and (2) are look-ups in the table of all V x positions inputs; backward one dense
-#   product is several times faster than scattering rows. Inside, the head axis leads, (H, B, T, ..),
-#   so that (7) and (8) are one large product a head without a copy. In the paper's regression variant
-#   a token is a vector of V numbers instead of a one-hot, and nothing else changes.
+#   A one-hot token times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x
+#   positions inputs; backward one dense product is several times faster than scattering rows. Inside,
+#   the head axis leads, (H, B, T, ..), so that (7) and (8) are one large product a head. In the
+#   paper's regression variant a token is a vector of V numbers instead of a one-hot, and nothing else
+#   changes.
 
 
 class MinimalCache(NamedTuple):
