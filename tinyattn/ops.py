@@ -34,6 +34,8 @@ def sum_to(dx, shape):
     check_floats("dx", dx, axes=len(check_instance("shape", shape, tuple)))
     if any(n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])):
         raise InputError(f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}")
+    if dx.shape == shape:  # a sum over no axis would copy it
+        return dx
     dx = dx.sum(axis=tuple(range(dx.ndim - len(shape))))
     copied = tuple(i for i, n in enumerate(shape) if n == 1 and dx.shape[i] != 1)
     return dx.sum(axis=copied, keepdims=True) if copied else dx
