@@ -2,8 +2,8 @@
 
 Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys
 and values with a head axis), `self_attention` (an input and four projections); and `few_queries`,
-the last once more in another order. A head axis of 1 means shared by all heads. Scaled dot products are
-those of Vaswani et al. (2017).
+the last once more in another order. A head axis of 1 means shared by all heads. Scaled dot products
+are those of Vaswani et al. (2017).
 """
 
 import math
@@ -230,7 +230,7 @@ def check_visible(visible, a_shape):
 #   A score is (x_t W_Q) . (x_j W_K), which is also (x_t W_Q W_K^T) . x_j, and values may be averaged
 #   before they are projected. So W_K and W_V can be applied to T queries instead of S keys. Scores
 #   and averages then cost D numbers each, not K and C, so that it pays where T is small. With M_h =
-#   sqrt(D/K) W_K^h, D x K, as multihead divides by sqrt(D) where (3) of self-attention has sqrt(K),
+#   sqrt(D/K) W_K^h, D x K, for multihead divides by sqrt(D) here, and should by sqrt(K),
 #     (1)  q = x W_Q
 #     (2)  u_ht = q_ht M_h^T                 a query in the coordinates of x
 #     (3)  z = multihead(u, x, x)            x itself is key and value, for all heads

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import SelfAttentionCache
+from ..attention import FewQueriesCache, SelfAttentionCache
 from ..backend import Params
 from ..errors import (
     check_choice,
@@ -51,7 +51,7 @@ ACTIVATIONS = {"relu": (relu_forward, relu_backward), "silu": (silu_forward, sil
 
 
 class BlockCache(NamedTuple):
-    layer: SelfAttentionCache
+    layer: SelfAttentionCache | FewQueriesCache
     drops: tuple
     norm_1: LayerNormCache | None  # None where the block has no norm or no MLP
     linear_1: LinearCache | None

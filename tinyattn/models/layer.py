@@ -26,7 +26,8 @@ class AttentionLayer:
     first_query: the first query sits at this position, from 0, and the last at the end.
     masked:      each query sees itself and all earlier tokens; False: all tokens.
 
-    The stages and their derivations are those of `self_attention_forward`.
+    The stages and their derivations are those of `self_attention_forward`, or, where that halves the
+    products, of `few_queries_forward`.
     """
 
     width: int
@@ -55,13 +56,13 @@ class AttentionLayer:
             raise InputError(f"x: expected more than first_query = {self.first_query} tokens, got shape {tuple(x.shape)}")
         return x
 
-    def forward(self, params: Params, x: Any) -> tuple[Any, SelfAttentionCache]:
+    def forward(self, params: Params, x: Any) -> tuple[Any, SelfAttentionCache | FewQueriesCache]:
         """x (..., S, D) -> y (..., T, D), T = S - first_query. The attention (..., H, T, S) is `cache.attention`."""
         self.check(x)
         check_params(params, self.shapes)
         return self._forward(params, x)
 
-    def _forward(self, params: Params, x: Any, drop: Any = None) -> tuple[Any, SelfAttentionCache]:
+    def _forward(self, params: Params, x: Any, drop: Any = None) -> tuple[Any, SelfAttentionCache | FewQueriesCache]:
         """`forward`, on what has been checked."""
         S, first = x.shape[-2], self.first_query
         visible = causal(S - first, S, namespace(x)) if self.masked else None
@@ -69,11 +70,11 @@ class AttentionLayer:
         forward = few_queries_forward if few else self_attention_forward
         return forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop)
 
-    def backward(self, dy: Any, cache: SelfAttentionCache) -> Params:
+    def backward(self, dy: Any, cache: SelfAttentionCache | FewQueriesCache) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""
         return self.backward_through(dy, cache)[1]
 
-    def backward_through(self, dy: Any, cache: SelfAttentionCache) -> tuple[Any, Params]:
+    def backward_through(self, dy: Any, cache: SelfAttentionCache | FewQueriesCache) -> tuple[Any, Params]:
         """dy (..., T, D) -> dx (..., S, D) and the gradients of the four projections."""
         backward = few_queries_backward if isinstance(cache, FewQueriesCache) else self_attention_backward
         dx, dW_Q, dW_K, dW_V, dW_O = backward(dy, cache)
