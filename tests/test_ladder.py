@@ -3,6 +3,7 @@ import pytest
 
 from tinyattn import measure, models, ops
 from tinyattn.backend import to_numpy
+from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
 from tinyattn.tasks import markov
 from tinyattn.trials import LadderProbe, LadderTrial, rungs
@@ -129,6 +130,17 @@ def test_learned_rungs_come_near_what_their_windows_tell():
         LadderTrial(**small, reverse=True)
     full = LadderTrial(model="full", **small, sequences=20, steps=2, every=1).run()
     assert np.shape(full["learned_kl"]) == (3, 2) and len(full["learned_stage_steps"]) == 2
+
+
+def test_a_run_goes_on_with_the_rungs_that_it_began_with(tmp_path):
+    small = dict(vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, every=2, learned=True)
+    kept = Checkpoint(tmp_path / "run.npz", every=2, resume=True)
+    began = LadderTrial(**small, steps=4)
+    began.run(checkpoint=kept)
+    with pytest.raises(InputError, match="rung_steps"):  # half of 8, not of 4
+        LadderTrial(**small, steps=8).run(checkpoint=kept)
+    again = LadderTrial(**small, steps=8, rung_steps=began.rung_steps).run(checkpoint=kept)
+    assert again["step"] == [0, 2, 4, 6, 8] and np.shape(again["learned_best_kl"]) == (2,)
 
 
 def test_repetition_favours_two_tokens_of_the_context_in_training_alone(rng):
