@@ -37,14 +37,14 @@ THREADS = os.cpu_count() or 1
 VOCAB, PASS = 50, 128
 MINIMAL, FULL = models.MinimalModel(VOCAB, 25, 3), models.Transformer(VOCAB, 31, first_query=11)
 RECALL = trials.RecallTrial().network
-JOBS = {  # model, sequences in a batch, sequences in a pass, None for all at once
+JOBS = {  # model, sequences in a batch, sequences in a pass
     "minimal, batch 512": (MINIMAL, 512, PASS),
     "minimal, batch 3000": (MINIMAL, 3000, PASS),
     "full, batch 512": (FULL, 512, 64),
     "full, batch 3000": (FULL, 3000, 64),
-    "recall, batch 128": (RECALL, 128, None),
+    "recall, batch 128": (RECALL, 128, 64),
 }
-HERE, WHOLE, MORE = "here", "whole", "more"  # steps in passes, products on one thread; steps in one piece; the other tables
+HERE, MORE = "here", "more"  # processes in which each product has one thread: steps, and the other tables
 OF_STEPS = (
     "A training step: forward, backward, clipping and AdamW in float32. 50 tokens, 3 heads; minimal: 25 places; full: width "
     "255, 31 places, 20 queries; recall: the network of lesson 14. GFLOP are those of the products in the models' equations.\n"
@@ -122,9 +122,7 @@ def contender(name):
     device, found = backend.get("cpu"), {}
     with ThreadPoolExecutor(THREADS) as pool:
         for job, (model, B, chunk) in JOBS.items():
-            if (name == HERE and not chunk) or (name == WHOLE and chunk):
-                continue
-            if name in (HERE, WHOLE):
+            if name == HERE:
                 step = training_step(model, device, B, chunk, pool.map)
             else:
                 step = peers.step_of(name, model, *start_of(model, B))
@@ -146,8 +144,7 @@ def steps_table(names, rounds):
     told, rates = [], []
     for _ in range(rounds):
         rates.append(sgemm_rate(backend.get("cpu")))
-        told.append({name: in_a_process("--one", name) for name in (HERE, WHOLE, *names)})
-        told[-1][HERE] |= told[-1][WHOLE]
+        told.append({name: in_a_process("--one", name) for name in (HERE, *names)})
         print(".", end="", file=sys.stderr, flush=True)
     rate = statistics.median(rates)
     head = ["training step", "here, ms", *(f"{name}, ms" for name in names), *(["best of them / here"] if names else [])]
@@ -278,9 +275,9 @@ def flows_table(with_peers):
             by = functools.partial(peers.solve_scipy, flow, span, start, method, **tolerance)
             took, (_, y, steps, calls) = timed(by)
             row(what, f"SciPy {method}", took, steps, calls, wrong(y))
-        for method in ("Dopri5", "Kvaerno5") if diffrax else ():
-            took, (y, steps) = peers.stiff_in_diffrax(flow, span, start, method, **tolerance)
-            row(what, f"diffrax {method}", took, steps, None, wrong(y))
+        if diffrax:
+            took, (y, steps) = peers.stretch_in_diffrax(flow, span, start, **tolerance)
+            row(what, "diffrax Dopri5", took, steps, None, wrong(y))
     return markdown(rows)
 
 

@@ -200,12 +200,12 @@ def plateaus_in_diffrax(T, d, start, **tolerance):
     import optimistix
 
     event = diffrax.Event(above, optimistix.Newton(1e-10, 1e-10))
-    one = lambda y0, args: _solved(diffrax, field, "Dopri5", (0.0, 1e7), y0, args, event, **tolerance)
+    one = lambda y0, args: _solved(diffrax, field, (0.0, 1e7), y0, args, event, **tolerance)
     took, (t, _, steps) = _second_time(jax, jax.jit(jax.vmap(one)), jnp.asarray(start), (jnp.asarray(T), jnp.asarray(d)))
     return took, (np.asarray(t), int(steps.sum()))
 
 
-def stiff_in_diffrax(flow, span, start, method, **tolerance):
+def stretch_in_diffrax(flow, span, start, **tolerance):
     """By diffrax, the gradient by JAX: seconds, (state at the end, steps)."""
 
     def loss(y):
@@ -218,7 +218,7 @@ def stiff_in_diffrax(flow, span, start, method, **tolerance):
     diffrax, jax, jnp = _diffrax()
     field = lambda t, y, args: -jax.grad(loss)(y)
     assert np.abs(np.asarray(field(0, jnp.asarray(start), None)) - flow(0.0, start)).max() < 1e-12, "another flow"
-    solve = jax.jit(lambda y0: _solved(diffrax, field, method, span, y0, None, None, **tolerance))
+    solve = jax.jit(lambda y0: _solved(diffrax, field, span, y0, None, None, **tolerance))
     took, (_, y, steps) = _second_time(jax, solve, jnp.asarray(start))
     return took, (np.asarray(y), int(steps))
 
@@ -231,9 +231,9 @@ def _diffrax():
     return diffrax, jax, jax.numpy
 
 
-def _solved(diffrax, field, method, span, y0, args, event, rtol, atol):
+def _solved(diffrax, field, span, y0, args, event, rtol, atol):
     found = diffrax.diffeqsolve(
-        diffrax.ODETerm(field), getattr(diffrax, method)(), *span, None, y0, args=args, event=event, max_steps=10_000_000,
+        diffrax.ODETerm(field), diffrax.Dopri5(), *span, None, y0, args=args, event=event, max_steps=10_000_000,
         saveat=diffrax.SaveAt(t1=True), stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
     )  # fmt: skip
     return found.ts[-1], found.ys[-1], found.stats["num_steps"]
