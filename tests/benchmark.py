@@ -1,6 +1,6 @@
 """How fast is it? Run from the repository:
 
-    python tests/benchmark.py             a training step of four networks, how its cost grows, the integrator, sampling
+    python tests/benchmark.py             a training step of three networks, how its cost grows, the integrator, sampling
     python tests/benchmark.py --peers     beside PyTorch, torch.compile, JAX, SciPy and diffrax, where they are installed
     python tests/benchmark.py --write     the same, and the tables of README.md are refreshed
     python tests/benchmark.py --device gpu --accept    what a first hour on a card should see, see acceptance.py
