@@ -158,7 +158,7 @@ def table(device, sizes):
         add(f"the slope of focus and dilution, {replicas} replicas", speed(cpu), speed(device))
     for name, of in operations_of_doubt().items():
         add(name, *(long_enough(of(place), place) for place in (cpu, device)))
-    return markdown(rows)
+    return rows
 
 
 def operations_of_doubt():
@@ -189,11 +189,10 @@ def operations_of_doubt():
     }
 
 
-def crossover(text):
+def crossover(rows):
     """The first batch of each network, and number of runs, from which the card is faster: a sentence."""
     first: dict[str, str] = {}
-    for line in text.splitlines()[3:]:
-        what, *_, ratio, _ = (cell.strip() for cell in line.strip("|").split("|"))
+    for what, _, _, ratio, _ in rows[2:]:  # after the head and the card's rate
         kind, _, size = what.rpartition(", ")
         if kind and float(ratio) > 1:
             first.setdefault(kind, size)
@@ -216,9 +215,9 @@ def accept(name, sizes=Sizes(), tests: Callable[[], bool] = gpu_tests, out=Path(
         f"float32, {STEPS} steps: {(worst := after_training(device)):.1e}, at most {FLOAT32:.0e}": worst <= FLOAT32,
         f"parts of a step that wait for the card: {', '.join(parts := waits(device, sizes.matrix)) or 'none'}": not parts,
     }
-    times = table(device, sizes)
+    rows = table(device, sizes)
     lines = [f"- {'holds' if good else 'DOES NOT HOLD'}: {what}" for what, good in found.items()]
-    text = "\n".join([f"# {card_name(device)}\n", *lines, "", times, crossover(times)])
+    text = "\n".join([f"# {card_name(device)}\n", *lines, "", markdown(rows), crossover(rows)])
     out.mkdir(parents=True, exist_ok=True)
     (out / "acceptance.md").write_text(text, encoding="utf-8")
     print(text)

@@ -186,16 +186,14 @@ def growth_table():
         took = [long_enough(training_step(model, device, B), device) for model, B in points]
         slope = lambda ys, tried=tried: np.polyfit(np.log(tried), np.log(ys), 1)[0]
         count = slope([operations(model, B) for model, B in points])
-        rows.append([what, f"{least}, {most}", f"{slope(took):.2f}", f"{abs(count):.2f}"])
+        rows.append([what, f"{least}, {most}", f"{slope(took):.2f}", f"{round(count, 2) + 0.0:.2f}"])
     return markdown(rows)
 
 
 def chunks_table():
     """A minimal step in one piece, in passes, and in passes side by side."""
-    device, rows = (
-        backend.get("cpu"),
-        [["minimal, batch", "in one piece, ms", f"passes of {PASS}, ms", f"these on {THREADS} threads, ms"]],
-    )
+    device = backend.get("cpu")
+    rows = [["minimal, batch", "in one piece, ms", f"passes of {PASS}, ms", f"these on {THREADS} threads, ms"]]
     with ThreadPoolExecutor(THREADS) as pool:
         for B in (512, 3000):
             ways = (None, map), (PASS, map), (PASS, pool.map)
@@ -213,12 +211,12 @@ def plateaus():
     return T, d, TwoNumbers(T, d).start()
 
 
-def snaps_here(T, d, start, put=lambda x: x, **how):
+def snaps_here(T, d, start, **how):
     """Times (runs,) at which the plateaus end, all in one call, and the Solution."""
-    flow = TwoNumbers(put(T), put(d))
+    flow = TwoNumbers(T, d)
     snap = ode.event(lambda t, y: flow.loss(y) - 0.1, terminal=True)
-    found = ode.integrate(flow, (0, 1e7), put(start), method="rk45", events=snap, t_eval=[0.0], **how)
-    return backend.to_numpy(found.t_events[0]), found
+    found = ode.integrate(flow, (0, 1e7), start, method="rk45", events=snap, t_eval=[0.0], **how)
+    return found.t_events[0], found
 
 
 def stretches():
@@ -249,13 +247,12 @@ def flows_table(with_peers):
     wrong = lambda times: np.abs(np.asarray(times) / exact - 1).max()
     what = "42 plateaus, rtol 1e-6"
     row(what, "rk45 here, in one call", took, found.n_steps, found.nfev, wrong(times))
-    one = lambda i: snaps_here(T[i], d[i], start[i], **tolerance)
-    took, found = timed(lambda: [one(i) for i in range(len(T))])
+    took, found = timed(lambda: [snaps_here(*plateau, **tolerance) for plateau in zip(T, d, start)])
     row(what, "rk45 here, one by one", took, sum(f.n_steps for _, f in found), sum(f.nfev for _, f in found),
         wrong([float(t[0]) for t, _ in found]))  # fmt: skip
     for method in ("RK45", "DOP853", "LSODA") if scipy else ():
         by = functools.partial(peers.plateau, method=method, **tolerance)
-        took, found = timed(lambda by=by: [by(*one) for one in zip(T, d, start)])
+        took, found = timed(lambda by=by: [by(*plateau) for plateau in zip(T, d, start)])
         times, steps, calls = zip(*found)
         row(what, f"SciPy {method}, one by one", took, sum(steps), sum(calls), wrong(times))
     if diffrax:

@@ -187,9 +187,9 @@ class LadderTrial(Trial):
         there
         learned_kl_argmin_steps, learned_kl_there, learned_stage_steps   as above, of the learned
         rungs (h-1,) and the exact last one; learned_best_kl (h,): the distances to them at
-        best_step; learned_loss (h-1,): their loss on the sequences looked
-        at; learned_gap (h-1,): KL(law given the window || rung) at the first token, where what
-        stood before is uniform; all in nats
+        best_step; learned_loss (h-1,): their loss on the sequences looked at; learned_gap (h-1,):
+        KL(law given the window || rung) at the first token, where what stood before is uniform; all
+        in nats
         first_block, own_block (H,)     the block from 1 that a head looks at most when the network is
                                         nearest to rung 1, and at the end; own_block_mass: its share
         """
