@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyattn.terminal import CommandLine, open_output, whole_number
+
 HERE = Path(__file__).resolve().parent
 LESSONS = sorted(HERE.glob("[0-9][0-9]_*.py"))
 RESULTS, PICTURES = HERE / "results.json", HERE / "pictures"
@@ -35,7 +37,8 @@ def run(path, quick, out):
     command = [sys.executable, str(path), "--no-show", "--out", str(out / path.stem)]
     command += ["--quick"] if quick else []
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # whatever letters the terminal here knows
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=env)
     seconds = time.perf_counter() - started
     (out / "logs").mkdir(parents=True, exist_ok=True)
     (out / "logs" / f"{path.stem}.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
@@ -161,14 +164,14 @@ def refresh(found, out):
 
 def main():
     how = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=how)
+    parser = CommandLine(description=__doc__, formatter_class=how)
     parser.add_argument("names", nargs="*", help="numbers or names of lessons; default: all")
     parser.add_argument("--quick", action="store_true", help="quick runs")
     parser.add_argument("--check", action="store_true", help="compare with results.json")
     parser.add_argument("--out", type=Path, default=Path("out"), help="where the lessons write")
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=whole_number,
         help="lessons at a time; default: one a core if quick, else two cores each",
     )
     options = parser.parse_args()
@@ -203,4 +206,5 @@ def main():
 
 
 if __name__ == "__main__":
+    open_output()
     sys.exit(main())

@@ -20,7 +20,7 @@ __version__ = "stand-in"
 
 FUNCTIONS = """
     abs absolute arange broadcast_to concatenate cos cosh einsum exp expm1 eye fmin full isfinite isnan log log1p maximum
-    minimum ones sin sinh sqrt stack take_along_axis tanh tri where zeros zeros_like
+    minimum moveaxis ones sin sinh sqrt stack take_along_axis tanh tri where zeros zeros_like
 """.split()
 METHODS = "all any max mean min reshape sum swapaxes take".split()
 

@@ -59,7 +59,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "steps.as_state": "inside ode.integrate",
     "steps.fixed_steps": "inside ode.integrate",
     "steps.adaptive_steps": "inside ode.integrate",
-    "progress.": "shows a bar, computes nothing",
+    "terminal.": "says and hears, computes nothing; by its own tests",
     "player.": "by its own tests",
     "twins.": "wrong on purpose",
     "losses.checked": "a check itself, tried through train",
@@ -308,7 +308,7 @@ def add_training():
     for method in (history.__getitem__, history.last, history.steps):
         add(method, name="loss")
     add(history.tree, before=2.0)
-    add(history.at, step=1)
+    add(history.replay, steps=1)
     kept = checkpoint.Checkpoint(HERE / "kept.npz", resume=True, settings={"a": 1})
     add(checkpoint.Checkpoint, path=HERE / "other.npz", every=3, resume=True, settings={"a": 1}, fine={"settings": "any dict"})
     add(kept.write, call=lambda made, a: [kept.write(made, a=a), kept.read()][1], made={"b": 2}, a=square, also=("tree",),
@@ -479,7 +479,7 @@ def add_pictures():
     add(measure.plateau_length, t=np.arange(4.0), loss=np.array([2.0, 1.5, 0.5, 0.25]), threshold=1.0, fine=never)
     add(measure.fit_power_law, y=np.array([1.0, 2, 3, 5]), a=np.array([1.0, 2, 4, 8]), also=("x",))
     ax = plt.figure(figsize=(1, 1)).add_subplot()
-    for function in (plot.plain, plot.printable):
+    for function in (plot.plain,):
         add(function, text=Text("a $ b"))
     words = dict(title=Text("title"), first_query=1, tokens=["the", "cat", "sat"])
     add(plot.attention_map, ax=ax, s=abs(array(2, 3)), **words, visible=attention.causal(2, 3), cmap="magma_r", limits=(0.0,

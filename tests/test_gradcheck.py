@@ -210,12 +210,13 @@ def test_a_pair_of_ones_own_in_every_convention(rng, convention):
         return {"of the floats": (dx, dW), "of all": (dx, dW, None), "dict": {"W": dW, "x": dx}}[convention]
 
     rows = gradcheck.check_pair(scaled, backward, pair_inputs(rng))
-    assert [(row.case, row.tensor) for row in rows] == [("scaled", "x"), ("scaled", "W")]
-    assert max(row.error for row in rows) < 1e-9
+    assert [(row.case, row.tensor, row.checked > 0) for row in rows] == [
+        ("scaled", "x", True), ("scaled", "W", True), ("scaled", "ids", False)]  # fmt: skip
+    assert max(row.error for row in rows) < 1e-9 and "not differentiated" in str(rows[2])
     (row,) = (
         gradcheck.check_pair(scaled, backward, pair_inputs(rng), wrt=["W"], name="mine")
         if convention != "of the floats"
-        else rows[1:]
+        else rows[1:2]
     )
     assert row.tensor == "W" and row.error < 1e-9
     wrong = lambda dy, cache: (
@@ -234,7 +235,8 @@ def test_a_pair_of_one_input_and_a_number_out_and_of_the_librarys_own(rng):
     rows = gradcheck.check_pair(
         ops.embedding_forward, ops.embedding_backward, {"ids": np.array([1, 1]), "W": rng.normal(size=(3, 2))}
     )
-    assert [row.tensor for row in rows] == ["W"] and rows[0].error < 1e-9
+    assert [row.tensor for row in rows] == ["W", "ids"] and rows[0].error < 1e-9
+    assert str(rows[1]).endswith("not differentiated: no array of floats") and rows[1].checked == 0
 
 
 def test_a_careless_pair_and_a_careless_function_are_checked_all_the_same(rng):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinyattn import ops
+from tinyattn import attention, backend, ops
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 
@@ -197,3 +197,74 @@ def test_ids_may_be_numpy_numbers_and_are_checked_all_the_same():
     for wrong in (np.int64(-1), np.uint8(3)):
         with pytest.raises(InputError, match="ids: expected ids in 0..2"):
             ops.embedding_forward(wrong, np.eye(3))
+
+
+@pytest.mark.parametrize("n, most", [(1000, 2e-6), (75_001, 2e-6), (1_000_000, 2e-6)])
+def test_gradients_of_many_equal_rows_are_summed_in_pairs(n, most):
+    """Against the sum that float64 tells; NumPy's own along the first axis is off by 7e-4 and 1%."""
+    rows = np.full((n, 3), 0.1, np.float32)
+    exact = n * np.float64(np.float32(0.1))
+    linear = ops.linear_forward(rows, np.ones((3, 3), np.float32), np.zeros(3, np.float32))[1]
+    norm = ops.layernorm_forward(rows, np.ones(3, np.float32), np.zeros(3, np.float32))[1]
+    added = np.zeros((2, 3), np.float32)
+    backend.scatter_add(added, np.ones(n, int), rows)
+    sums = {
+        "bias of linear": ops.linear_backward(rows, linear)[2],
+        "shift of layer norm": ops.layernorm_backward(rows, norm)[2],
+        "one row copied n times": ops.sum_to(rows, (3,)),
+        "one row kept, copied n times": ops.sum_to(rows, (1, 3)),
+        "copied along the last axis": ops.sum_to(np.ascontiguousarray(rows.T), (3, 1)),
+        "copied along two axes": ops.sum_to(rows.reshape(1, n, 3, 1)[[0, 0]], (1, 3, 1)) / 2,
+        "an embedding's row": added[1],
+    }
+    for name, total in sums.items():
+        np.testing.assert_allclose(total.astype(float), exact, rtol=most, err_msg=name)
+
+
+def test_sums_of_long_rows_are_right_in_float32():
+    x = np.zeros((1, 75_000), np.float32)
+    y, cache = ops.softmax_forward(x)
+    np.testing.assert_allclose(y.astype(float), 1 / 75_000, rtol=1e-6)
+    np.testing.assert_allclose(ops.log_softmax(x).astype(float), -np.log(75_000), rtol=1e-6)
+    loss = ops.cross_entropy_forward(x, np.array([3]))[0]
+    np.testing.assert_allclose(float(loss), np.log(75_000), rtol=1e-6)
+    dx = ops.softmax_backward(np.full_like(x, 0.1), cache)
+    assert abs(dx).max() < 1e-6 * y.max()  # what is the same for all moves nothing
+
+
+@pytest.mark.parametrize("value", [1e6 + 0.1, -1e6, 123_456.7, 0.1])
+def test_layer_norm_of_a_constant_row_is_its_shift(value):
+    for width in (7, 85, 255):
+        x, b = np.full((2, width), value, np.float32), np.linspace(-1, 1, width, dtype=np.float32)
+        assert np.array_equal(ops.layernorm_forward(x, np.ones(width, np.float32), b)[0], [b, b])
+
+
+def test_layer_norm_of_large_numbers_is_near_that_of_float64(rng):
+    x = (1e4 + rng.normal(size=(4, 85))).astype(np.float32)
+    one, zero = np.ones(85), np.zeros(85)
+    exact = ops.layernorm_forward(x.astype(float), one, zero)[0]
+    y = ops.layernorm_forward(x, one.astype(np.float32), zero.astype(np.float32))[0]
+    assert abs(y - exact).max() < 2e-6
+
+
+def test_what_a_backward_returns_is_never_its_input(rng):
+    x, dy, one = rng.normal(size=5), rng.normal(size=5), np.ones(5)
+    _, cache = ops.layernorm_forward(x, one, one)
+    assert not any(np.shares_memory(dy, gradient) for gradient in ops.layernorm_backward(dy, cache))
+    _, cache = ops.linear_forward(x, np.eye(5), one)
+    assert not any(np.shares_memory(dy, gradient) for gradient in ops.linear_backward(dy, cache))
+
+
+def test_an_underflow_of_attention_is_0_whatever_numpy_is_told(rng):
+    """Where keys are far below the best, their attention is 0 by design; other mistakes still raise."""
+    scores = np.float32([[0, -95, -300], [-88, 0, -103]])
+    v, dy = rng.normal(size=(3, 2)).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float32)
+    quiet = attention.attend_backward(dy, attention.attend_forward(scores, v)[1])
+    with np.errstate(all="raise"):
+        y, cache = attention.attend_forward(scores, v)
+        assert all(np.array_equal(a, b) for a, b in zip(attention.attend_backward(dy, cache), quiet))
+        loss, cache = ops.cross_entropy_forward(scores, np.array([0, 1]))
+        assert np.isfinite(ops.cross_entropy_backward(1e-3, cache)).all() and abs(loss) < 1e-6
+        assert np.isfinite(ops.log_softmax(scores)).all()
+        with pytest.raises(FloatingPointError):
+            ops.softmax_forward(np.float32([[np.inf, np.inf]]))

@@ -14,7 +14,8 @@ import tinyattn
 ROOT = Path(__file__).parent.parent
 # From the bottom up. A module may import those of lower rank only.
 RANKS = [
-    {"errors", "progress"},
+    {"errors"},
+    {"terminal"},
     {"backend", "kept"},
     {"ops", "events", "steps", "checkpoint"},
     {"attention", "ode"},

@@ -235,3 +235,35 @@ def test_live_pages_compute_what_python_does(tmp_path, start_browser):
     low = ode.event(lambda t, y: two.loss(y) - 0.1, terminal=True)
     exact = ode.integrate(two, (0, end), two.start(), rtol=1e-10, events=low).first_times[0]
     assert number(find("#said"), "flow") == pytest.approx(exact, rel=1e-5) and not browser.get_log("browser")
+
+
+def drawn(start_browser, page, folder):
+    """The points of every curve as they are drawn, and the labels of the axes."""
+    browser = start_browser(page.write(folder / "page.html"))
+    paths = [one.get_attribute("d") for one in browser.find_elements("css selector", "path.curve")]
+    labels = [one.text for one in browser.find_elements("css selector", "#panels text")]
+    return [[tuple(map(float, xy)) for xy in re.findall(r"([-\d.]+) ([-\d.]+)", path)] for path in paths], labels, browser
+
+
+def test_a_curve_of_very_many_points_is_drawn_as_the_screen_shows_it(tmp_path, start_browser):
+    """Thinned to a few points a column; a spike of one step in 130,000 is drawn, and the read-out tells every value."""
+    x = np.arange(130_000.0)
+    y = 2 + np.sin(x / 9000)
+    y[77_777], y[31_000:31_100] = 9.0, np.nan
+    curves, labels, browser = drawn(start_browser, player.Page("Long").curves(x, {"a": y, "b": -y}, label="loss"), tmp_path)
+    assert len(curves) == 2 and 600 < len(curves[0]) < 4 * 640
+    heights = np.array(curves[0])[:, 1]
+    assert heights.min() == pytest.approx(18, abs=0.1) and (heights < 19).sum() == 1, "the spike reaches the top, once"
+    assert "0" in labels and "5" in labels and "1.000e+5" in labels
+    browser.execute_script("go(77777)")
+    assert browser.find_element("css selector", '[data-curve="0-0"] output').get_attribute("data-value") == "9"
+
+
+@pytest.mark.parametrize("x, y", [
+    ([1.7e18], [1.0]), ([1.7e18, 1.7e18 + 256], [1.0, 2.0]), ([0.0, 1.0], [-1e18, -1e18]), ([0.0, 1.0], [1e18, 1e18 + 256]),
+    ([-3.0, -3.0 + 1e-15], [5e-324, 1e300]), ([5.0], [0.0]), ([0.0, 1e-300], [1e-300, 2e-300]), ([0.0, 1.0], [0.0, 1.7e308]),
+])  # fmt: skip
+def test_axes_of_any_numbers_are_drawn(tmp_path, start_browser, x, y):
+    browser_curves, labels, _ = drawn(start_browser, player.Page("Odd").curves(x, {"a": y}, label="loss"), tmp_path)
+    assert len(browser_curves) == 1 and 1 <= len(browser_curves[0]) <= 2 and len(labels) < 40
+    assert all(math.isfinite(number) for point in browser_curves[0] for number in point)

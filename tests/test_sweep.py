@@ -15,7 +15,7 @@ import pytest
 from tinyattn import sweep, trials
 from tinyattn.errors import InputError
 from tinyattn.kept import fingerprint
-from tinyattn.progress import Interrupted
+from tinyattn.terminal import Interrupted
 
 ROOT = Path(__file__).parent.parent
 

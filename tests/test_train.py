@@ -308,8 +308,8 @@ def test_the_loss_of_an_answer_is_the_cross_entropy_of_ids_that_do_not_stand_in_
 def test_a_flow_takes_gradients_of_its_shapes_only():
     like, y = {"w": np.ones((2, 3))}, np.arange(6.0)
     for grads, message in [
-        (lambda p: {"w": p["w"].T}, r"grads\['w'\]: expected shape \(2, 3\), got \(3, 2\)"),
-        (lambda p: {}, "grads: expected the keys w, got none"),
+        (lambda p: {"w": p["w"].T}, r"loss: its gradient of w: expected shape \(2, 3\), got \(3, 2\)"),
+        (lambda p: {}, "loss: its return: expected the keys w, got none"),
     ]:
         with pytest.raises(InputError, match=message):
             losses.gradient_flow(lambda p, b, grads=grads: (0.0, grads(p)), like, 0)(0.0, y)

@@ -47,10 +47,10 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
         ops,
         optim,
         plot,
-        progress,
         steps,
         sweep,
         tasks,
+        terminal,
         train,
         trials,
         twins,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
 
 __version__ = "0.1.0"
 __all__ = [  # in reading order
-    "errors", "progress", "backend", "ops", "attention", "models", "cases", "gradcheck", "twins", "ode", "steps", "events",
+    "errors", "terminal", "backend", "ops", "attention", "models", "cases", "gradcheck", "twins", "ode", "steps", "events",
     "losses", "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "player",
     "lesson",
 ]  # fmt: skip

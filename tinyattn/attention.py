@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import Array, namespace
+from .backend import Array, namespace, underflow_is_zero
 from .errors import InputError, check_array, check_count, check_floats, check_instance, check_some
 from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
 
@@ -43,6 +43,7 @@ class AttendCache(NamedTuple):
     drop: Array | None = None
 
 
+@underflow_is_zero
 def attend_forward(a, v, visible=None, drop=None):
     """Scores a (..., T, S), values v (..., S, C) -> y (..., T, C); leading axes broadcast against each other.
 
@@ -67,6 +68,7 @@ def attend_forward(a, v, visible=None, drop=None):
     return (s if drop is None else s * drop) @ v, AttendCache(s, v, drop)  # (3)
 
 
+@underflow_is_zero
 def attend_backward(dy, cache):
     """dy (..., T, C) -> da and dv, shaped like a and v."""
     s, v, drop = check_instance("cache", cache, AttendCache)

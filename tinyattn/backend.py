@@ -20,10 +20,13 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError, check_array, check_floats, check_some
-from .progress import in_notebook
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Params = dict[str, Any]  # arrays by name, and whatever has the same names
+
+# A number too small to tell from 0 is 0: the attention on a key far below the best, and all that is multiplied by it.
+# A decorator for functions in which that is the design, whatever np.seterr says elsewhere.
+underflow_is_zero = np.errstate(under="ignore")
 
 INSTALL = 'pip install -e ".[gpu-cuda13]" (CUDA 12: ".[gpu-cuda12]")'
 
@@ -186,7 +189,9 @@ def _first_line(error):
 
 @functools.cache
 def _say_once(sentence):
-    print(sentence, file=sys.stdout if in_notebook() else sys.stderr)
+    from .terminal import say  # here, since it loads more than NumPy
+
+    say(sentence)
 
 
 def _leave(leaf):

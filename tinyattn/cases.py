@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import attention, models, ops
+from .errors import check_dict, check_float_dict, check_pair_of
 
 
 class Case(NamedTuple):
@@ -99,7 +100,8 @@ def model_case(name, model, draw_x):
 
     A model that stands inside others is also checked by its input.
     """
-    shapes = {key: array.shape for key, array in model.init(np.random.default_rng(0)).items()}
+    start = check_float_dict("model.init: its return", model.init(np.random.default_rng(0)))
+    shapes = {key: array.shape for key, array in start.items()}
     inside = hasattr(model, "backward_through")
 
     def draw(rng):
@@ -108,12 +110,13 @@ def model_case(name, model, draw_x):
         return {"x": x, "others": others, **{key: 0.5 * rng.normal(size=shape) for key, shape in shapes.items()}}
 
     def forward(inputs):
-        return model.forward({key: inputs[key] for key in shapes}, inputs["x"], *inputs["others"])
+        params = {key: inputs[key] for key in shapes}
+        return check_pair_of("model.forward", "out and cache", model.forward(params, inputs["x"], *inputs["others"]))
 
     def gradients(dout, cache):
         if not inside:
-            return model.backward(dout, cache)
-        dx, grads = model.backward_through(dout, cache)
-        return {"x": dx, **grads}
+            return check_dict("model.backward: its return", model.backward(dout, cache), shapes)
+        dx, grads = check_pair_of("model.backward_through", "dx and gradients", model.backward_through(dout, cache))
+        return {"x": dx, **check_dict("model.backward_through: its gradients", grads, shapes)}
 
     return Case(name, type(model), ("x", *shapes) if inside else tuple(shapes), draw, forward, gradients)

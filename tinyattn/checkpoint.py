@@ -1,8 +1,6 @@
 """Checkpoints of a long run: written whole or not at all, read back to the last bit."""
 
-import glob
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,9 @@ import numpy as np
 
 from .backend import to_numpy
 from .errors import InputError, check_array, check_count, check_instance, shown
-from .kept import check_writable, plain, write_whole
+from .kept import check_file, plain, write_whole
 
-_WORDS, _ARRAY = "words", "array/"  # members of the file: settings and all that is no array, and each array
+_WORDS = "words"  # a member of the file: settings, all that is no array, and the paths of the arrays "0", "1", ...
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,7 @@ class Checkpoint:
         check_count("every", self.every)
         check_instance("resume", self.resume, bool)
         object.__setattr__(self, "settings", plain("settings", check_instance("settings", self.settings, dict)))
-        if self.file.is_dir():
-            raise InputError(f"path: expected that of a file, got the folder {self.path}")
-        check_writable("path", self.file.parent)
+        check_file("path", self.file)
 
     @property
     def file(self) -> Path:
@@ -56,22 +52,23 @@ class Checkpoint:
         """
         for path, leaf in _flatten(tree):
             if hasattr(leaf, "dtype"):
-                check_array(path, leaf)
-        flat = dict(_flatten(to_numpy(tree)))
+                check_array("/".join(path), leaf)
         made = plain("made", check_instance("made", {} if made is None else made, dict))
-        for path, leaf in flat.items():
-            if getattr(leaf, "dtype", np.dtype(bool)).kind not in "fiubcUS":
-                raise InputError(f"{path}: expected an array of numbers or strings, got {leaf.dtype}")
-        arrays = {path: leaf for path, leaf in flat.items() if isinstance(leaf, (np.ndarray, np.generic))}
-        rest = {path: leaf for path, leaf in flat.items() if path not in arrays}
+        paths, arrays, rest = [], [], []
+        for path, leaf in _flatten(to_numpy(tree)):
+            if not isinstance(leaf, (np.ndarray, np.generic)):
+                rest.append((path, leaf))
+            elif leaf.dtype.kind not in "fiubcUS":
+                raise InputError(f"{'/'.join(path)}: expected an array of numbers or strings, got {leaf.dtype}")
+            else:
+                paths.append(path)
+                arrays.append(leaf)
         try:
-            words = json.dumps({"settings": self.settings, "made": made, "rest": rest})
+            words = json.dumps({"settings": self.settings, "made": made, "rest": rest, "paths": paths})
         except TypeError as error:
             raise InputError(f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})") from None
-        members = {_WORDS: np.array(words), **{f"{_ARRAY}{path}": leaf for path, leaf in arrays.items()}}
+        members = {_WORDS: np.array(words), **{str(i): leaf for i, leaf in enumerate(arrays)}}
         write_whole(self.file, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
-        for left in self.file.parent.glob(f".{glob.escape(self.file.name)}.*.part"):  # by a run that was killed as it wrote
-            left.unlink(missing_ok=True)
 
     def read(self, made: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The nest of the last `write`, arrays as NumPy's; None without a file or with resume False.
@@ -85,12 +82,13 @@ class Checkpoint:
         try:
             with np.load(self.file, allow_pickle=False) as file:
                 words = json.loads(str(file[_WORDS]))
-                arrays = {path.removeprefix(_ARRAY): file[path] for path in file.files if path != _WORDS}
-                tree = _nest({**words["rest"], **arrays})
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+                arrays = [(path, file[str(i)]) for i, path in enumerate(words["paths"])]
+                tree = _nest([*words["rest"], *arrays])
+                settings_then, made_then = dict(words["settings"]), dict(words["made"])
+        except Exception as error:  # a damaged, an encrypted or a foreign file raises whatever zip, NumPy and JSON like
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"resume: expected a checkpoint in {self.path}, got a file that cannot be read ({why})") from None
-        wanted = [(words["settings"], self.settings), *([] if made is None else [(words["made"], made)])]
+        wanted = [(settings_then, self.settings), *([] if made is None else [(made_then, made)])]
         for kept, now in wanted:
             for name in [name for name in {**kept, **now} if kept.get(name) != now.get(name)]:
                 raise InputError(
@@ -99,20 +97,20 @@ class Checkpoint:
         return tree
 
 
-def _flatten(tree, path=""):
+def _flatten(tree, path=()):
+    """Pairs (path, leaf) of a nest of dicts; a path is a tuple of names, which may be any strings."""
     for key, branch in tree.items():
-        if not isinstance(key, str) or "/" in key:
-            raise InputError(f"{path}{key}: expected a name without /, got {key!r}")
+        if not isinstance(key, str):
+            raise InputError(f"{'/'.join([*path, str(key)])}: expected a string as a name, got {key!r}")
         if isinstance(branch, dict) and branch:
-            yield from _flatten(branch, f"{path}{key}/")
+            yield from _flatten(branch, (*path, key))
         else:
-            yield f"{path}{key}", branch
+            yield (*path, key), branch
 
 
-def _nest(flat):
+def _nest(leaves):
     tree: dict[str, Any] = {}
-    for path, leaf in flat.items():
-        *branches, name = path.split("/")
+    for (*branches, name), leaf in leaves:
         where = tree
         for branch in branches:
             where = where.setdefault(branch, {})

@@ -1,6 +1,5 @@
 """Bad input: one line that names the argument, what was expected and what came."""
 
-import argparse
 import math
 import numbers
 import sys
@@ -17,14 +16,8 @@ class InputError(ValueError):
     """A setting or an array that cannot be used; nothing has been changed when it is raised."""
 
 
-class CommandLine(argparse.ArgumentParser):
-    """A parser of whole flags, whose errors are one line too; argparse would take beginnings, and print its usage."""
-
-    def __init__(self, **how):
-        super().__init__(**how, allow_abbrev=False)
-
-    def error(self, message):
-        self.exit(2, f"error: {message}\n")
+class Failure(RuntimeError):
+    """A run that could not come to its end though its input was right. A program tells it in one line."""
 
 
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
@@ -75,6 +68,13 @@ def check_instance(name: str, value: Any, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise InputError(f"{name}: expected {kind.__name__}, got {shown(value)}")
     return value
+
+
+def check_pair_of(name: str, what: str, returned: Any) -> Any:
+    """Return what a function of the caller's returned, or raise InputError unless it is a tuple of two."""
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise InputError(f"{name}: expected a return of two, {what}, got {shown(returned)}")
+    return returned
 
 
 def check_function(name: str, value: Any, what: str = "a function") -> Any:

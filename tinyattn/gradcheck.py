@@ -21,20 +21,20 @@ import numpy as np
 from . import backend, models, ops
 from .cases import Case, cases, model_case
 from .errors import (
-    CommandLine,
     InputError,
     check_array,
     check_count,
     check_floats,
     check_function,
     check_number,
+    check_pair_of,
     check_shape,
     check_some,
     host_floats,
     is_array,
     shown,
 )
-from .progress import each
+from .terminal import CommandLine, each, open_output, run_command, whole_number
 
 STEP = 1e-5  # for one entry
 DIRECTION_STEP = 1e-6  # a coordinate, along a random direction
@@ -48,6 +48,7 @@ class Row(NamedTuple):
     """The check of one tensor: its error, and its worst number by hand and by differences.
 
     where: the index of that number, or None for one along a random direction.
+    checked: how many numbers were compared; 0 for an input that is not differentiated.
     """
 
     case: str
@@ -60,6 +61,10 @@ class Row(NamedTuple):
     by_differences: float
 
     def __str__(self):
+        if not self.checked:
+            return (
+                f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {0:>4} {'':9}   not differentiated: no array of floats"
+            )
         where = "along one direction" if self.where is None else f"at [{', '.join(map(str, self.where))}]"
         return (
             f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {self.checked:>4} {self.error:9.1e}"
@@ -132,11 +137,12 @@ def check_pair(
     seed: int = 0,
     name: str | None = None,
 ) -> list[Row]:
-    """Check forward(*inputs) -> out, cache and backward(dout, cache) -> gradients. Returns a Row for each.
+    """Check forward(*inputs) -> out, cache and backward(dout, cache) -> gradients. Returns a Row for each input.
 
     inputs: NumPy arrays by name, in the order in which forward takes them. Floats are widened to
             float64 first.
-    wrt:    the names of those to differentiate by; None means every array of floats.
+    wrt:    the names of those to differentiate by; None means every array of floats, and a Row
+            names each input that is none.
     backward returns a dict of gradients by name, or a tuple of them in the order of wrt or of all
     inputs (what stands there for an input that is not in wrt is not looked at), or, if there is
     one, the gradient itself.
@@ -153,6 +159,7 @@ def check_pair(
         raise InputError(f"wrt: expected a list of names, got {shown(wrt)}")
     if not floats:
         raise InputError(f"inputs: expected at least one array of floats, got {shown(dict(inputs))}")
+    passed_over = [key for key in held if key not in floats] if wrt is None else []
     wrt = tuple(floats if wrt is None else wrt)
     if not wrt or not set(wrt) <= set(floats):
         raise InputError(f"wrt: expected some of the arrays of floats, {', '.join(floats)}, got {wrt}")
@@ -160,12 +167,7 @@ def check_pair(
         check_some(key, held[key])
 
     def run(inputs):
-        returned = forward(*(inputs[key] for key in held))
-        if not isinstance(returned, tuple) or len(returned) != 2:
-            raise InputError(f"forward: expected a return of two, out and cache, got {shown(returned)}")
-        if not isinstance(returned[0], (np.ndarray, np.generic, float)):
-            raise InputError(f"forward: expected an array or a number for out, got {shown(returned[0])}")
-        return np.asarray(returned[0]), returned[1]
+        return check_pair_of("forward", "out and cache", forward(*(inputs[key] for key in held)))
 
     def gradients(dout, cache):
         grads = backward(dout, cache)
@@ -181,7 +183,8 @@ def check_pair(
         return dict(zip(names, grads))
 
     name = getattr(forward, "__name__", type(forward).__name__) if name is None else name
-    return check(Case(name, backward, wrt, lambda rng: held, run, gradients), seed, tries=1)
+    rows = check(Case(name, backward, wrt, lambda rng: held, run, gradients), seed, tries=1)
+    return rows + [Row(name, key, np.shape(held[key]), 0, 0.0, None, 0.0, 0.0) for key in passed_over]
 
 
 def _widened(name, value):
@@ -195,14 +198,21 @@ def _widened(name, value):
 
 def compare(case, inputs, rng, device=CPU):
     """A Row for each gradient of a case at these inputs. Raises Kink at a corner."""
-    out, cache = case.forward(device.put(backend.copied(inputs)))
+
+    def forward(inputs):
+        out, cache = case.forward(device.put(backend.copied(inputs)))
+        if not is_array(out) and not isinstance(out, float):
+            raise InputError(f"forward: expected an array or a number for out, got {shown(out)}")
+        return (np.asarray(out) if isinstance(out, float) else out), cache
+
+    out, cache = forward(inputs)
     if out.dtype != np.float64:
         raise InputError(f"forward: expected float64 out of float64, got {out.dtype}: differences would tell little")
     weights = rng.normal(size=out.shape)
     grads = backend.copied(backend.to_numpy(case.backward(device.put(weights.copy()), cache)))
 
     def run(tensor, value):
-        out, cache = case.forward(device.put(backend.copied({**inputs, tensor: value})))
+        out, cache = forward({**inputs, tensor: value})
         return backend.copied(backend.to_numpy((out, _relu_masks(cache))))
 
     rows = []
@@ -261,17 +271,17 @@ def _relu_masks(cache):
 
 
 def main(arguments=None):
-    """Print the table; return 1 if any tensor is worse than the tolerance, else 0."""
+    """Print the table; return 1 if any tensor is worse than the tolerance, 2 for bad input, else 0."""
+    return run_command(lambda: _print_table(arguments), "python -m tinyattn.gradcheck")
+
+
+def _print_table(arguments):
     parser = CommandLine(prog="python -m tinyattn.gradcheck", description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole_number, default=0)
     parser.add_argument("--device", help='"auto", "cpu", "gpu" or "gpu:N"')
     options = parser.parse_args(arguments)
-    try:
-        check_count("--seed", options.seed, 0)
-        device = backend.get(options.device)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    check_count("--seed", options.seed, 0)
+    device = backend.get(options.device)
     print(f"{'case':<24} {'tensor':<7} {'shape':<13} {'n':>4} {'error':>9}   worst entry")
     rows = [row for case in each(cases(), "gradients") for row in check(case, options.seed, device)]
     bad = [row for row in rows if not row.error <= TOLERANCE]
@@ -282,4 +292,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    open_output()
     sys.exit(main())

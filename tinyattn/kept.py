@@ -9,10 +9,11 @@ import importlib
 import json
 import math
 import os
+import secrets
+import stat
 import sys
 import sysconfig
 import tempfile
-import threading
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,17 +25,23 @@ from .errors import InputError, shown
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Let write(file) fill a file beside `path`, sync it to disk, and rename it to `path`."""
+    """Let write(file) fill a file beside `path`, or beside what it is a link to, sync it to disk, and rename it.
+
+    Raises OSError with the path where it cannot be written, on a full disk say.
+    """
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")  # its own, and a name of any length has room for it
     try:
-        with open(unfinished, "wb") as file:
+        with open(unfinished, "xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     with contextlib.suppress(OSError):  # a folder cannot be opened everywhere
         folder = os.open(path.parent, os.O_RDONLY)
@@ -53,6 +60,39 @@ def check_writable(name: str, folder: Path) -> None:
     except (OSError, ValueError) as error:
         why = "there is a file of that name" if isinstance(error, FileExistsError) else getattr(error, "strerror", error)
         raise InputError(f"{name}: expected a folder that can be written, got {folder} ({why})") from None
+
+
+def check_file(name: str, path: Path) -> None:
+    """Make the folder of a file, or raise InputError if a file of that name cannot be written there."""
+    is_folder = False
+    try:
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # of which `check_writable` tells
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", error)
+        raise InputError(f"{name}: expected that of a file, got {shown(str(path))} ({why})") from None
+    if is_folder:
+        raise InputError(f"{name}: expected that of a file, got the folder {path}")
+    check_writable(name, Path(os.path.realpath(path)).parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_whole` of a text, in UTF-8."""
+    write_whole(path, lambda file: file.write(text.encode("utf-8", "replace")))
+
+
+def write_figure(path: Path, figure: Any) -> None:
+    """`write_whole` of a figure of matplotlib, as PNG."""
+    write_whole(path, lambda file: figure.savefig(file, format="png"))
+
+
+def set_aside(*paths: Path) -> None:
+    """Move these files, if they are there, into their folder's subfolder `earlier`: a new run overwrites none."""
+    for path in paths:
+        if path.is_file():
+            (path.parent / "earlier").mkdir(exist_ok=True)
+            path.replace(path.parent / "earlier" / path.name)
 
 
 def plain(name: str, value: Any, gaps: bool = False) -> Any:
@@ -74,7 +114,9 @@ def _as_json(value, gaps):
         return {key.item() if isinstance(key, np.generic) else key: _as_json(item, gaps) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_as_json(item, gaps) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, np.floating):  # of more than double precision too, whose tolist() is itself
+        value = float(value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufUSO":
         return _as_json(value.tolist(), gaps)
     if isinstance(value, Path):
         return str(value)
@@ -93,7 +135,8 @@ def source_digest(module: Any) -> str:
 
 
 # Read when the library is loaded: files that are edited later are not what this process computes with.
-_LIBRARY = _digest(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py"))))
+_FILES = sorted(file for file in Path(__file__).parent.rglob("*.py") if file.is_file())  # no editor's lock, no folder
+_LIBRARY = _digest(b"".join(file.read_bytes() for file in _FILES))
 
 
 def library() -> str:

@@ -37,11 +37,10 @@ import numpy as np
 
 from . import __version__, backend, plot
 from .checkpoint import Checkpoint
-from .errors import CommandLine, InputError, check_count, shown
-from .kept import check_writable, plain, source_digest, write_whole
-from .progress import Interrupted, in_notebook
+from .errors import InputError, check_count, shown
+from .kept import check_writable, plain, set_aside, source_digest, write_figure, write_text
 from .sweep import processes, sweep
-from .train import Diverged
+from .terminal import CommandLine, in_notebook, open_output, printable, status_of, whole_number
 
 
 @dataclass
@@ -57,6 +56,7 @@ class Lesson:
     rng: np.random.Generator
     claims: dict = field(default_factory=dict)
     figures: list = field(default_factory=list)
+    pages: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     used: str = "cpu"  # the device that was asked for
@@ -127,11 +127,13 @@ class Lesson:
         settings: what the result depends on. The lesson's code is added.
         """
         script = source_digest(sys.modules["__main__"])
+        if not self.options.resume:
+            set_aside(self.out / f"{name}.npz")
         return Checkpoint(self.out / f"{name}.npz", 100, self.options.resume, {**settings, "lesson": script})
 
     def figure(self, figure, name):
         """Write the figure to NAME.png in the output folder; a notebook shows that picture there and then."""
-        figure.savefig(self.out / f"{name}.png")
+        write_figure(self.out / f"{name}.png", figure)
         if in_notebook():
             from IPython.display import Image, display
 
@@ -144,6 +146,8 @@ class Lesson:
     def page(self, page, name):
         """Write a page of `player` to NAME.html in the output folder, and show it there and then in a notebook."""
         path = page.write(self.out / f"{name}.html")
+        if path.name not in self.pages:
+            self.pages.append(path.name)
         print(f"page: {path}")
         if in_notebook():
             from IPython.display import display
@@ -190,13 +194,13 @@ class Lesson:
             "claims": self.claims,
             "rows": self.rows,
             "figures": self.figures,
+            "pages": self.pages,
             "settings": {**flags, **settings, "device": self.used},
             "seed": self.options.seed,
             "versions": versions,
             "seconds": round(time.perf_counter() - self.started, 2),
         }
-        text = json.dumps(plain("results", record, gaps=True), indent=2) + "\n"
-        write_whole(self.out / "results.json", lambda file: file.write(text.encode()))
+        write_text(self.out / "results.json", json.dumps(plain("results", record, gaps=True), indent=2) + "\n")
         for sentence, holds in self.claims.items():
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
         print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
@@ -226,17 +230,16 @@ def start(
     seed:      the default of --seed.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
-    An earlier run's results.json and figures move into the output folder's subfolder `earlier`.
+    An earlier run's results.json, figures and pages move into the output folder's subfolder `earlier`.
 
     Raises InputError for --resume without a checkpoint.
     """
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # no output fails for its letters
+    open_output()
     if quick is None:
         quick = os.environ.get("TINYATTN_QUICK", "0") not in ("", "0")
     text = _opening()
     parser = CommandLine(prog=f"{name}.py", description=text, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seed", type=int, default=seed, help="whole number >= 0; the same seed gives the same run")
+    parser.add_argument("--seed", type=whole_number, default=seed, help="whole number >= 0; the same seed gives the same run")
     parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
     parser.add_argument("--quick", action="store_true", default=quick, help="a shorter run, with a weaker claim")
     parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
@@ -282,36 +285,22 @@ def derivation(code):
 
 
 def _one_line(kind, error, trace):
-    """An exception hook: one line for what the user can mend, a traceback for everything else."""
-    if issubclass(kind, KeyboardInterrupt):
-        command = shlex.join([sys.executable, *sys.argv])
-        if isinstance(error, Interrupted):
-            flag = f" {error.flag}" if error.flag and error.flag not in sys.argv else ""
-            print(f"{error}; to go on: {command}{flag}", file=sys.stderr)
-        else:
-            print("interrupted", file=sys.stderr)
-        raise SystemExit(130)
-    if issubclass(kind, BrokenPipeError):  # who reads the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1)
-    if issubclass(kind, (InputError, Diverged)):
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2 if issubclass(kind, InputError) else 1)
+    """An exception hook: one line for what `status_of` knows, a traceback for everything else."""
+    status = status_of(error, shlex.join([sys.executable, *sys.argv]))
+    if status is not None:
+        raise SystemExit(status)
     sys.__excepthook__(kind, error, trace)
 
 
 def _set_aside(folder):
-    """Move an earlier run's results.json and the figures that it lists into the subfolder `earlier`."""
+    """Move an earlier run's results.json, and the figures and pages that it lists, into the subfolder `earlier`."""
     try:
         record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        names = ["results.json", *record["figures"]]
+        names = ["results.json", *record["figures"], *record.get("pages", [])]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    (folder / "earlier").mkdir(exist_ok=True)
-    for name in names:
-        if Path(name).name == name and (folder / name).is_file():
-            (folder / name).replace(folder / "earlier" / name)
+    set_aside(*(folder / name for name in names if Path(name).name == name))
 
 
 def _text(value):
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else plot.printable(str(value))
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else printable(str(value))

@@ -9,6 +9,7 @@ field = gradient_flow(loss, params, batch)         # for `ode.integrate`
 import functools
 import numbers
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from .backend import Params, copied
@@ -16,19 +17,36 @@ from .errors import (
     InputError,
     check_array,
     check_count,
-    check_dict,
     check_float_dict,
     check_floats,
     check_function,
     check_ids,
+    check_pair_of,
     check_shape,
     check_some,
     shown,
 )
-from .models import pack, unpack
+from .models import check_gradients, pack, unpack
 from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
 
 Loss = Callable[[Params, Any], tuple[Any, Params]]
+
+
+@dataclass(frozen=True)
+class WeightedLoss:
+    """A loss that can also be asked for a multiple of itself: loss(params, batch), or loss.weighted(params, batch, weight).
+
+    Both return the loss and its gradients, `weighted` both times the weight, which it can multiply by
+    where the backward begins, on one small array instead of on every gradient. What gives its own
+    loss such a method is used likewise by `chunked`; any other loss is multiplied there.
+    """
+
+    weighted: Callable[[Params, Any, float], tuple[Any, Params]]
+
+    def __call__(self, params: Params, batch: Any) -> tuple[Any, Params]:
+        return self.weighted(params, batch, 1.0)
+
+
 CROSS_ENTROPY = cross_entropy_forward, cross_entropy_backward
 SQUARED_ERROR = squared_error_forward, squared_error_backward
 
@@ -43,25 +61,26 @@ def pair_loss(model: Any, error: tuple[Callable[..., Any], Callable[..., Any]]) 
     """
     value_and_grads = _of_model(model, error)
 
-    def loss_on_pairs(params, batch, share=1.0):
+    def loss_on_pairs(params, batch, weight):
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise InputError(f"batch: expected a pair of inputs and targets, got {shown(batch)}")
-        return value_and_grads(params, share, *batch)
+        return value_and_grads(params, weight, *batch)
 
-    return loss_on_pairs
+    return WeightedLoss(loss_on_pairs)
 
 
 def _of_model(model, error):
-    """A function (params, share, x, target, *what else forward takes) -> share times loss and grads."""
+    """A function (params, weight, x, target, *what else forward takes) -> weight times loss and grads."""
     _check_model(model, "forward", "backward")
     if not isinstance(error, tuple) or len(error) != 2 or not all(map(callable, error)):
         raise InputError(f"error: expected a pair of functions, such as losses.CROSS_ENTROPY, got {shown(error)}")
     error_forward, error_backward = error
 
-    def value_and_grads(params, share, x, target, *others):
-        out, cache = model.forward(params, x, *others)
-        value, error_cache = error_forward(out, target)
-        return share * value, model.backward(error_backward(share, error_cache), cache)
+    def value_and_grads(params, weight, x, target, *others):
+        out, cache = check_pair_of("model.forward", "out and cache", model.forward(params, x, *others))
+        value, error_cache = check_pair_of("error", "the number and cache", error_forward(out, target))
+        grads = model.backward(error_backward(weight, error_cache), cache)
+        return weight * value, check_gradients("model.backward", grads, params)
 
     return value_and_grads
 
@@ -79,13 +98,13 @@ def next_token_loss(model: Any) -> Loss:
     """
     value_and_grads = _of_model(model, CROSS_ENTROPY)
 
-    def loss_on_sequences(params, batch, share=1.0):
+    def loss_on_sequences(params, batch, weight):
         sequences, *others = batch if isinstance(batch, tuple) else (batch,)
         check_shape("batch", sequences, (None, None))
         check_some("batch", sequences)
-        return value_and_grads(params, share, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others)
+        return value_and_grads(params, weight, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others)
 
-    return loss_on_sequences
+    return WeightedLoss(loss_on_sequences)
 
 
 def check_sequences(model: Any, sequences: Any) -> Any:
@@ -109,15 +128,15 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
     map of a thread pool passes run side by side; tell NumPy's matrix products to use one thread
     each, for OpenBLAS by OPENBLAS_NUM_THREADS=1 in the environment.
 
-    A pass counts by its share of the rows. The losses of this file take it as an argument and
-    multiply by it where a model's backward begins; what any other returns is multiplied here.
+    A pass counts by its share of the rows, by which what the loss returns is multiplied; a
+    `WeightedLoss` does that itself.
 
     Raises InputError for a map whose return cannot be gone through.
     """
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
     check_count("size", size)
     check_function("map", map)
-    takes_share = "share" in getattr(getattr(loss, "__code__", None), "co_varnames", ())
+    weighted = getattr(loss, "weighted", None) or _times(loss)
 
     def loss_in_chunks(params, batch):
         parts = batch if isinstance(batch, (tuple, list)) else (batch,)
@@ -127,12 +146,8 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
 
         def one_pass(start):
             rows = [array[start : start + size] for array in parts]
-            share = rows[0].shape[0] / n
             part = tuple(rows) if batch is parts else rows[0]
-            if takes_share:
-                return copied(checked(loss(params, part, share)))
-            value, grads = checked(loss(params, part))
-            return share * value, {key: share * g for key, g in grads.items()}
+            return copied(checked(weighted(params, part, len(rows[0]) / n)))
 
         def add(one, other):
             return one[0] + other[0], {key: g + other[1][key] for key, g in one[1].items()}
@@ -145,6 +160,16 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
         return functools.reduce(add, passes)
 
     return loss_in_chunks
+
+
+def _times(loss):
+    """A function (params, batch, weight) -> weight times what a loss returns."""
+
+    def weighted(params, batch, weight):
+        value, grads = checked(loss(params, batch))
+        return weight * value, {key: weight * g for key, g in grads.items()}
+
+    return weighted
 
 
 def checked(returned: Any) -> tuple[Any, Params]:
@@ -168,9 +193,7 @@ def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any]
     def f(t, y):
         check_floats("y", y, (size,))
         _, grads = checked(loss(unpack(y, like), copied(batch)))
-        check_dict("grads", grads, like)
-        for key, array in like.items():
-            check_floats(f"grads[{key!r}]", grads[key], array.shape)
+        check_gradients("loss", grads, like)
         return -pack({key: grads[key] for key in like})
 
     return f

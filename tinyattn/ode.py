@@ -14,8 +14,8 @@ import numpy as np
 from .backend import namespace, to_numpy
 from .errors import InputError, check_choice, check_count, check_function, check_number, check_some, host_floats, shown
 from .events import NotFinite, Watch, last_stop
-from .progress import progress_bar
 from .steps import Failed, Field, Slope, adaptive_steps, as_state, dopri5_step, euler_step, fixed_steps, rk4_step
+from .terminal import progress_bar
 
 __all__ = ["Solution", "dopri5_step", "euler_step", "event", "integrate", "rk4_step"]
 
@@ -24,7 +24,8 @@ __all__ = ["Solution", "dopri5_step", "euler_step", "event", "integrate", "rk4_s
 class Solution:
     """What `integrate` returns. Times are NumPy arrays; states stay where y0 was.
 
-    t, y:      times and states, time first.
+    t, y:      times and states, time first. Times rise, or fall, strictly: where a terminal event
+               fires at a time that is there already, its state takes the place of the one there.
     status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and
                message says why.
     t_events:  for each event that returns one number, all times at which it fired (k,), as in
@@ -157,6 +158,8 @@ class _Path:
         """Add a step. stop: None, or the time at which all ends inside it, and the share of the step."""
         end, share = (t_new, 1.0) if stop is None else stop
         if self.wanted is None:
+            if stop is not None and end == self.times[-1]:  # a zero a hair behind the step before: no time stands twice
+                del self.times[-1], self.states[-1]
             self.times.append(end)
             self.states.append(y_new if stop is None else inside(share))
             return
@@ -182,7 +185,7 @@ def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
             raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
         defaults = dict(rtol=1e-6, atol=1e-9, max_step=math.inf)
         chosen = {
-            name: defaults[name] if value is None or value is math.inf else check_number(name, value, above=0)
+            name: defaults[name] if value is None or value == math.inf else check_number(name, value, above=0)
             for name, value in adaptive.items()
         }
         return adaptive_steps(slope, t0, t1, y0, **chosen)

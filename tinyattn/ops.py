@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import Array, namespace, scatter_add
+from .backend import Array, namespace, scatter_add, underflow_is_zero
 from .errors import (
     InputError,
     check_count,
@@ -36,9 +36,27 @@ def sum_to(dx, shape):
         raise InputError(f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}")
     if dx.shape == shape:  # a sum over no axis would copy it
         return dx
-    dx = dx.sum(axis=tuple(range(dx.ndim - len(shape))))
-    copied = tuple(i for i, n in enumerate(shape) if n == 1 and dx.shape[i] != 1)
-    return dx.sum(axis=copied, keepdims=True) if copied else dx
+    leading = dx.ndim - len(shape)
+    copied = [leading + i for i, n in enumerate(shape) if n == 1 and dx.shape[leading + i] != 1]
+    many = (*range(leading), *copied)
+    kept = [n for i, n in enumerate(dx.shape) if i not in many]
+    rows = namespace(dx).moveaxis(dx, many, tuple(range(len(many)))).reshape(-1, *kept)
+    return sum_rows(rows).reshape(shape)
+
+
+def sum_rows(x):
+    """x (N, ...) -> the sum of its rows (...), in pairs where they are many.
+
+    NumPy adds rows one after the other, so that in float32 a million equal ones lose 1% to rounding.
+    Halves are added to each other instead until 128 rows are left: N additions as well.
+    """
+    while len(x) > 128 and namespace(x) is np:
+        half = len(x) // 2
+        pairs = x[:half] + x[half : 2 * half]
+        if len(x) % 2:
+            pairs[0] += x[-1]
+        x = pairs
+    return x.sum(axis=0)
 
 
 # Linear: y = x W + b
@@ -85,7 +103,7 @@ def linear_backward(dy, cache):
     dy_no, x_ni, W_io = dy.reshape(-1, W.size // inner), x.reshape(-1, inner), W.reshape(inner, -1)
     dx = (dy_no @ W_io.T).reshape(x.shape)  # (2)
     dW = (x_ni.T @ dy_no).reshape(W.shape)  # (3)
-    db = dy_no.sum(axis=0).reshape(W.shape[axes:]) if has_bias else None  # (4)
+    db = sum_rows(dy_no).reshape(W.shape[axes:]) if has_bias else None  # (4)
     return dx, dW, db
 
 
@@ -133,26 +151,35 @@ class SoftmaxCache(NamedTuple):
     y: Array
 
 
+@underflow_is_zero
 def softmax_forward(x):
     """x (..., S) -> y (..., S), rows that sum to 1. -inf gives exactly 0; each row needs a finite entry."""
     xp = namespace(check_floats("x", x, axes=1))
     check_some("x", x)
     e = xp.exp(x - _row_max(x))
-    y = e / _row_sum("...s->...", e)  # (1)
+    y = e / _row_sum(e)  # (1)
     return y, SoftmaxCache(y)
 
 
+@underflow_is_zero
 def softmax_backward(dy, cache):
     """dy (..., S) -> dx (..., S)."""
     (y,) = check_instance("cache", cache, SoftmaxCache)
     check_floats("dy", dy, y.shape)
-    dx = y * (dy - _row_sum("...s,...s->...", y, dy))  # (2)
+    dx = y * (dy - _row_sum(y, dy))  # (2)
     return dx
 
 
-def _row_sum(subscripts, *arrays):
-    """einsum that keeps the last axis; in NumPy it sums short rows four times faster than .sum."""
-    return namespace(arrays[0]).einsum(subscripts, *arrays)[..., None]
+def _row_sum(x, y=None):
+    """Sums of x, or of x y, over the last axis, which stays, with one entry.
+
+    NumPy's einsum takes short rows four times faster than .sum, but adds one after the other; long
+    rows are summed in pairs.
+    """
+    xp = namespace(x)
+    if x.shape[-1] > 1024:
+        return (x if y is None else x * y).sum(axis=-1, keepdims=True)
+    return (xp.einsum("...s->...", x) if y is None else xp.einsum("...s,...s->...", x, y))[..., None]
 
 
 def _row_max(x):
@@ -213,7 +240,7 @@ def silu_backward(dy, cache):
 
 # Layer norm over the last axis, of size D
 #
-#     (1)  c = x - mean(x)
+#     (1)  c = x - mean(x)          taken off twice: the mean of large equal numbers is rounded, what is left of it is not
 #     (2)  r = 1 / sqrt(mean(c^2) + eps)
 #     (3)  n = r c                  mean 0 and, up to eps, variance 1
 #     (4)  y = g n + b
@@ -240,6 +267,7 @@ def layernorm_forward(x, g, b, eps=1e-5):
     check_floats("b", b, x.shape[-1:])
     check_number("eps", eps, above=0)
     c = x - x.mean(axis=-1, keepdims=True)  # (1)
+    c = c - c.mean(axis=-1, keepdims=True)  # (1)
     variance = (c * c).mean(axis=-1, keepdims=True) + float(eps)
     r = variance**-0.5 + 0.0 * variance  # (2); NaN, not 0, where squares overflow
     n = r * c  # (3)
@@ -251,6 +279,7 @@ def layernorm_backward(dy, cache):
     n, r, g = check_instance("cache", cache, LayerNormCache)
     check_floats("dy", dy, n.shape)
     db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
+    db = db.copy() if db is dy else db  # of one row: what backward returns is the caller's to change
     dx = r * (dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True))  # (6)
     return dx, dg, db
 
@@ -270,14 +299,16 @@ class CrossEntropyCache(NamedTuple):
     targets: Array
 
 
+@underflow_is_zero
 def log_softmax(z):
     """Logits (..., V) -> log-probabilities (..., V), finite for finite logits."""
     xp = namespace(check_floats("z", z, axes=1))
     check_some("z", z)
     z = z - _row_max(z)
-    return z - xp.log(_row_sum("...v->...", xp.exp(z)))
+    return z - xp.log(_row_sum(xp.exp(z)))
 
 
+@underflow_is_zero
 def cross_entropy_forward(logits, targets):
     """Logits (..., V), integer targets (...) -> mean of -log softmax(logits)[target] in nats, 0-d."""
     check_floats("logits", logits, axes=1)
@@ -286,11 +317,12 @@ def cross_entropy_forward(logits, targets):
     targets = check_ids("targets", targets, logits.shape[-1])
     xp, most = namespace(logits), _row_max(logits)
     e = xp.exp(logits - most)  # (1)
-    Z = _row_sum("...v->...", e)  # (1)
+    Z = _row_sum(e)  # (1)
     of_targets = xp.take_along_axis(logits, targets[..., None], axis=-1)
     return (xp.log(Z) - (of_targets - most)).mean(), CrossEntropyCache(e, Z, targets)  # (2)
 
 
+@underflow_is_zero
 def cross_entropy_backward(dL, cache):
     """dL, a number or 0-d in the precision of the logits -> dlogits (..., V). Targets have no gradient."""
     e, Z, targets = check_instance("cache", cache, CrossEntropyCache)

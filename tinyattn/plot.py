@@ -1,6 +1,5 @@
 """Figures: labelled axes, colours that survive colour-blindness, attention maps on one 0-1 scale."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import matplotlib.rcsetup
 import numpy as np
 
 from .errors import InputError, check_array, check_count, check_instance, check_number, host_floats, shown
+from .terminal import printable
 
 # Okabe and Ito (2008), distinguishable with every common form of colour-blindness.
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
@@ -33,12 +33,6 @@ STYLE = {
 def use() -> None:
     """From here on every figure of matplotlib has this book's style: its colours, no box, titles on the left."""
     matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
-
-
-def printable(text: str) -> str:
-    """The text without control characters, as a terminal may show it."""
-    check_instance("text", text, str)
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 def plain(text: str) -> str:
@@ -140,11 +134,12 @@ def _label(ax, shape, title, first_query, tokens):
 def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: int = 0, visible: Any = None, **how: Any) -> Any:
     """Draw maps s (n, T, S) side by side on n axes, each with its title, on one scale; returns the last image.
 
-    The first has the label of the queries. how: `cmap`, `limits` and `tokens` of `attention_map`.
+    For one map a single axis will do. The first has the label of the queries. how: `cmap`, `limits` and `tokens` of `attention_map`.
 
     Raises InputError if axes or titles are not one for each map.
     """
     s, titles = _map("s", s, 3), _texts("titles", titles)
+    axes = [axes] if hasattr(axes, "set_xticks") else axes
     if not isinstance(axes, (list, tuple, np.ndarray)) or len(axes) != len(s):
         raise InputError(f"axes: expected {len(s)}, one for each map, got {shown(axes)}")
     if len(titles) != len(s):

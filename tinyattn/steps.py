@@ -198,9 +198,9 @@ def _hermite(slope, t, t_new, y, new):
 def adaptive_steps(slope, t0, t1, y, rtol, atol, max_step):
     """Yield (t, t_new, y_new, inside), steps as long as the error allows. Raises Failed if none is.
 
-    The error of a step of order 5 goes like h^5, so the next h is the last one times 0.9 /
-    size^(1/5), where `size` is the largest error in units of what is allowed; between 0.2 and 10
-    times.
+    The estimate is the error of the fourth-order result, which goes like h^5, so the next h is the last
+    one times 0.9 / size^(1/5), where `size` is the largest estimate in units of what is allowed;
+    between 0.2 and 10 times. The fifth-order result, which is kept, has a local error of h^6.
     """
     xp, t, sign, rejected, taken = namespace(y), t0, math.copysign(1, t1 - t0), False, 0
 

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from .errors import InputError, check_count, check_function, check_instance, shown
 from .kept import check_writable, fingerprint, library, plain, write_whole
-from .progress import Interrupted, progress_bar
+from .terminal import Interrupted, progress_bar
 
 
 class NoResult:
@@ -104,9 +104,9 @@ def sweep(
     with _telling_what_is_kept(kept_in, title), progress_bar(len(points), title) as bar:
         bar.update(len(points) - len(missing))
         run, lost = functools.partial(_attempt, trial), None
-        given = [points[i] for i in missing], [paths[i] for i in missing]
+        given = [(points[i], paths[i]) for i in missing]  # one list: a pool's map of multiprocessing takes no more
         try:
-            outcomes = iter(check_instance("map: its return", map(run, *given), Iterable))  # type: ignore[type-abstract]
+            outcomes = iter(check_instance("map: its return", map(run, given), Iterable))  # type: ignore[type-abstract]
         except BrokenExecutor as error:
             outcomes, lost = iter(()), _lost(error)
         for i in missing:
@@ -228,8 +228,9 @@ def _answer():
     os._exit(0)  # not to wait for the thread
 
 
-def _attempt(trial, settings, path):
-    """Run one point, in whatever process, and keep its Outcome at once."""
+def _attempt(trial, point):
+    """Run one point, its settings and where it is kept, in whatever process, and keep its Outcome at once."""
+    settings, path = point
     try:
         outcome = Outcome(settings, plain("result", trial(copy.deepcopy(settings))), None)
     except (Exception, SystemExit) as error:

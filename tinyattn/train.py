@@ -10,6 +10,7 @@ import numpy as np
 from .backend import Array, Params, copied, put_like, to_numpy
 from .checkpoint import Checkpoint
 from .errors import (
+    Failure,
     InputError,
     check_array,
     check_count,
@@ -24,12 +25,12 @@ from .errors import (
 from .kept import fingerprint, library
 from .losses import Loss, checked, next_token_loss  # noqa: F401  the last for scripts that know it by train's name
 from .optim import SGD, AdamW, clip_by_global_norm
-from .progress import Interrupted, patient_interrupts, progress_bar
+from .terminal import Interrupted, patient_interrupts, progress_bar
 
 _NO_MORE = object()
 
 
-class Diverged(RuntimeError):
+class Diverged(Failure):
     """A number was NaN or infinite at `step`; `history` and `params` hold what there was by then."""
 
     def __init__(self, name, step, value, history, params):
@@ -54,9 +55,14 @@ class History:
         """
         check_count("step", step, 0)
         for name, value in values.items():
-            value = np.array(to_numpy(check_array(name, value)) if hasattr(value, "dtype") else value)
-            if value.dtype.kind not in "fiub":
+            on_host = to_numpy(check_array(name, value)) if hasattr(value, "dtype") else value
+            try:
+                array = np.array(on_host)
+            except ValueError:  # lists of several lengths
+                array = np.array(None)
+            if array.dtype.kind not in "fiub":
                 raise InputError(f"{name}: expected a number or an array of numbers to record, got {shown(value)}")
+            value = array
             series = self._series.setdefault(name, [])
             if series:
                 check_shape(name, value, series[0][1].shape)
@@ -88,14 +94,20 @@ class History:
             tree[name] = {"steps": steps[steps < before], "values": self[name][steps < before]}
         return {name: series for name, series in tree.items() if len(series["steps"])}
 
-    def at(self, step: int) -> "History":
-        """What functions saw at this step: callbacks' records up to it, and losses of earlier steps."""
-        check_count("step", step, 0)
-        past = History()
-        for name, series in self._series.items():
-            seen = [(when, value) for when, value in series if when < step or (when == step and name != "loss")]
-            past._series |= {name: seen} if seen else {}
-        return past
+    def replay(self, steps: int) -> Iterator["History"]:
+        """What functions saw at steps 0, 1, ..., steps - 1: callbacks' records up to each, and losses of earlier steps.
+
+        It is one History that grows, as it did in the run.
+        """
+        check_count("steps", steps, 0)
+        past, came = History(), dict.fromkeys(self._series, 0)
+        for step in range(steps):
+            for name, series in self._series.items():
+                last = step - 1 if name == "loss" else step
+                while came[name] < len(series) and series[came[name]][0] <= last:
+                    past._series.setdefault(name, []).append(series[came[name]])
+                    came[name] += 1
+            yield past
 
     @classmethod
     def _from_tree(cls, tree: dict[str, dict[str, np.ndarray]]) -> "History":
@@ -146,7 +158,7 @@ def train(
                 it was, and ends in the same bits as an unbroken run (on a GPU up to the order of
                 additions). Its optimiser, shapes, dtypes, clip, callbacks' n, schedule, loss and
                 library must be the same. With one, the first Ctrl-C finishes the step, keeps it and
-                raises progress.Interrupted; the second ends at once.
+                raises terminal.Interrupted; the second ends at once.
 
     The history that functions see at a step holds what callbacks recorded at it, but not its loss.
 
@@ -183,8 +195,8 @@ def train(
             raise InputError(f"steps: expected at least {start}, those already taken, got {steps}")
         if title is not None:
             print(f"{title}: goes on from step {start}, kept in {checkpoint.path}")
-        for step in range(start) if steps > start else ():
-            draw(step, history.at(step))
+        for step, past in enumerate(history.replay(start) if steps > start else ()):
+            draw(step, past)
 
     def record(step, /, **values):
         history.record(step, **values)

@@ -33,7 +33,7 @@ SELF = "self_attention"
 
 TWINS = [
     twin("row sum forgotten in softmax", ops.softmax_backward,
-          '(dy - _row_sum("...s,...s->...", y, dy))', "dy", SELF, "x", "W_Q", "W_K"),
+          "(dy - _row_sum(y, dy))", "dy", SELF, "x", "W_Q", "W_K"),
     twin("scale missing in dq", attention.multihead_backward,
           "dq = sum_to(da @ k, q.shape)", "dq = sum_to(da @ k, q.shape) * math.sqrt(q.shape[-1])", SELF, "x", "W_Q"),
     twin("da not transposed in dk", attention.multihead_backward,
@@ -61,13 +61,14 @@ def broken(function, right, wrong):
     """
     if not inspect.isfunction(function):
         raise InputError(f"function: expected a function, got {shown(function)}")
+    function = inspect.unwrap(function)  # below its decorators
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(right) != 1:
         raise InputError(f"right: expected once in {function.__qualname__}, got {source.count(right)} times: {right}")
     twin = {}
     exec(compile(source.replace(right, wrong), f"<broken {function.__name__}>", "exec"), function.__globals__, twin)
     original = function.__code__
-    function.__code__ = twin[function.__name__].__code__
+    function.__code__ = inspect.unwrap(twin[function.__name__]).__code__
     try:
         yield
     finally:

@@ -40,7 +40,7 @@ def laws(T, d, lengths, B, gains, x, lengths_p):
     by_p.loglog(x, lengths_p, "o", color=plot.GREEN, ms=5)
     plot.slope(by_p, np.array([x.min(), x.max()]), 1.3 * x.min(), 1, "")
     by_p.set(
-        xlabel=r"$\sqrt{d}\,T\,/\,\sqrt{p^2 d + (1-p)^2}$",
+        xlabel=r"$\sqrt{d}\,T\,/\,\sqrt{1 + p^2 (d-1)}$",
         ylabel="length of the plateau (time)",
         title="Repetition across samples, p = 0 to 0.5: one line for all",
     )

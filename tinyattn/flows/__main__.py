@@ -14,8 +14,8 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: all matrices here are small
 
 from .. import __version__
-from ..errors import CommandLine, InputError
-from ..kept import check_writable, plain, write_whole
+from ..kept import check_writable, plain, set_aside, write_figure, write_text
+from ..terminal import CommandLine, number, open_output, run_command, whole_number
 from .redistribution import Dilution
 from .snap import Snap
 
@@ -23,27 +23,19 @@ PIECES = {"emergence": Snap, "dilution": Dilution}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 for bad input, 130 after Ctrl-C."""
+    """Run the command line; return 0, or 1 for what could not be written, 2 for bad input, 130 after Ctrl-C."""
     options = vars(_parser().parse_args(arguments))
     name, out = options.pop("piece"), options.pop("out")
-    try:
-        _run(name, PIECES[name](**options), out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; nothing is kept", file=sys.stderr)
-        return 130
-    return 0
+    return run_command(lambda: _run(name, PIECES[name](**options), out), "python -m tinyattn.flows")
 
 
 def _run(name, piece, out):
     check_writable("--out", out)
+    set_aside(out / "results.json", out / "figure.png")
     found = piece.run()
     numbers = plain("results", found["numbers"], gaps=True)
     record = {"piece": name, "settings": dataclasses.asdict(piece), "tinyattn": __version__, "numbers": numbers}
-    text = json.dumps(record, indent=1) + "\n"
-    write_whole(out / "results.json", lambda file: file.write(text.encode()))
+    write_text(out / "results.json", json.dumps(record, indent=1) + "\n")
     for key, value in numbers.items():
         print(f"{key} = {_short(value)}")
     import matplotlib
@@ -53,7 +45,7 @@ def _run(name, piece, out):
     from . import figures
 
     plot.use()
-    getattr(figures, name)(piece, found).savefig(out / "figure.png")
+    write_figure(out / "figure.png", getattr(figures, name)(piece, found))
     print(f"figure: {out / 'figure.png'}\nresults: {out / 'results.json'}")
 
 
@@ -76,10 +68,14 @@ def _parser():
         command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the figure")
         for field in dataclasses.fields(kind):
             command.add_argument(
-                f"--{field.name}", type=type(field.default), default=field.default, help=f"default: {field.default}"
+                f"--{field.name}",
+                type=whole_number if type(field.default) is int else number,
+                default=field.default,
+                help=f"default: {field.default}",
             )
     return parser
 
 
 if __name__ == "__main__":
+    open_output()
     sys.exit(main())

@@ -197,7 +197,10 @@ class TwoNumbers:
 #   The loss without repetition, which tests what has been learnt for all tokens, has p =
 #   0 in (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10)
 #   above hold for the length of (w, v) with
-#     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = about sqrt(p^2 d + (1-p)^2) / (sqrt(d) T)
+#     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = sqrt(1 + p^2 (d-1)) / (sqrt(d) T)
+#   The second form is the first, exactly: d h = 1 + p (d-1) and d g = 1-p, and in the sum of their
+#   squares, the second d-1 times, the terms in p cancel and d (1 + p^2 (d-1)) is left. So without
+#   repetition it is 1/(sqrt(d) T), and repetition speeds the plateau up by sqrt(1 + p^2 (d-1)).
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,8 +271,7 @@ class ThreeNumbers:
     @property
     def rate(self):
         """lambda, in 1/time."""
-        g, h = self._moments(self.p)
-        return (h * h + g * g * (self.d - 1)) ** 0.5 / self.T  # (7)
+        return (1 + self.p * self.p * (self.d - 1)) ** 0.5 / (self.d**0.5 * self.T)  # (7)
 
     @property
     def snap_time(self):

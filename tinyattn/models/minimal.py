@@ -9,6 +9,7 @@ import numpy as np
 from ..attention import AttendCache, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
 from ..errors import InputError, check_floats, check_generator, check_instance, check_number, keep_counts
+from ..ops import sum_rows
 from .params import check_input, check_params, xavier_bound
 
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
@@ -166,5 +167,5 @@ class MinimalModel:
         H, B, T, K = dy.shape
         dW = namespace(dy).zeros((self.width, H, K), dtype=dy.dtype)
         dW[: self.vocab] = (tokens.reshape(B * T, -1).T @ dy.reshape(H, B * T, K)).swapaxes(0, 1)
-        dW[self.vocab + first : self.vocab + first + T] = dy.sum(axis=1).swapaxes(0, 1)
+        dW[self.vocab + first : self.vocab + first + T] = sum_rows(dy.swapaxes(0, 1)).swapaxes(0, 1)
         return dW

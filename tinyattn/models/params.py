@@ -49,6 +49,14 @@ def check_params(params: Params, shapes: dict[str, tuple], name: str = "params")
         check_floats(key, params[key], shape)
 
 
+def check_gradients(name: str, grads: Any, params: Params) -> Params:
+    """Return what a backward called `name` returned, or raise InputError unless it fits the params, names and shapes."""
+    check_dict(f"{name}: its return", grads, params)
+    for key, array in params.items():
+        check_floats(f"{name}: its gradient of {key}", grads[key], array.shape)
+    return grads
+
+
 def check_input(x: Any, vocab: int, first_query: int, positions: int | None = None, vectors: bool = False) -> Any:
     """Return ids x (B, S) as int64 or, if they may come, vectors x (B, S, V); or raise InputError.
 

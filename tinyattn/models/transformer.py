@@ -18,7 +18,7 @@ from ..errors import (
     check_number,
     keep_counts,
 )
-from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward
+from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward, sum_rows
 from .block import Block, BlockCache
 from .params import check_drops, check_input, check_params, numbered, xavier_bound
 
@@ -192,7 +192,7 @@ class Transformer:
             g["W_E"] = embedding_backward(dz, cache.tokens)
         if self.position_kind == "learned":
             g["W_P"] = namespace(dz).zeros((self.positions, self.width), dtype=dz.dtype)
-            g["W_P"][: dz.shape[1]] = dz.sum(axis=0)  # (4)
+            g["W_P"][: dz.shape[1]] = sum_rows(dz)  # (4)
         return g
 
     def token_maps(self, params: Params) -> Any:

@@ -124,6 +124,13 @@ function scale(low, high, from, to, log) {
   return (x) => from + ((f(x) - f(low)) / span) * (to - from);
 }
 
+// Least and greatest of a list of any length: what takes its numbers as arguments has room for some 100,000
+function range(xs) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const x of xs) { if (x < low) low = x; if (x > high) high = x; }
+  return [low, high];
+}
+
 function ticks(low, high, log) {
   if (log) {
     const first = Math.floor(Math.log10(low)), decades = Math.ceil(Math.log10(high)) - first + 1;
@@ -132,10 +139,36 @@ function ticks(low, high, log) {
     return all.flat().filter((x) => x >= low && x <= high);
   }
   const raw = (high - low) / 5 || 1, size = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((m) => m * size).find((m) => m >= raw);
-  const found = [];
-  for (let x = Math.ceil(low / step) * step; x <= high + 1e-9 * step; x += step) found.push(+x.toPrecision(12));
-  return found;
+  const step = [1, 2, 5, 10].map((m) => m * size).find((m) => m >= raw), first = Math.ceil(low / step);
+  if (low + step === low || high - step === high) return [low]; // numbers so large that they cannot tell a step
+  const n = Math.max(0, Math.floor(high / step + 1e-9) - first + 1);
+  return Array.from({ length: n }, (_, i) => +((first + i) * step).toPrecision(12));
+}
+
+// A curve as a path. Where several points fall on one column of the screen, the column's first, least, greatest and
+// last are drawn, in their order: a line of any number of points looks as it would with all of them.
+function pathOf(xs, ys, fits, X, Y) {
+  let path = "", pen = false, column = [];
+  const draw = () => {
+    let [low, high] = [0, 0];
+    column.forEach((i, k) => {
+      if (ys[i] < ys[column[low]]) low = k;
+      if (ys[i] > ys[column[high]]) high = k;
+    });
+    const some = column.length > 4 ? [...new Set([0, low, high, column.length - 1])].sort((a, b) => a - b) : column.keys();
+    for (const k of some) {
+      path += `${pen ? "L" : "M"}${X(xs[column[k]]).toFixed(2)} ${Y(ys[column[k]]).toFixed(2)}`;
+      pen = true;
+    }
+    column = [];
+  };
+  xs.forEach((x, i) => {
+    if (column.length && (!fits(i) || Math.floor(X(x)) !== Math.floor(X(xs[column[0]])))) draw();
+    if (fits(i)) column.push(i);
+    else pen = false;
+  });
+  if (column.length) draw();
+  return path;
 }
 
 function buildPanels() {
@@ -144,7 +177,7 @@ function buildPanels() {
   panels.forEach((panel, p) => {
     const xs = panel.x.filter((x) => !panel.log || x > 0);
     const ys = panel.curves.flatMap((curve) => curve.y.filter((y) => y !== null && (!panel.log_y || y > 0)));
-    const [x0, x1] = [xs[0], xs[xs.length - 1]], [y0, y1] = [Math.min(...ys, panel.log_y ? Infinity : 0), Math.max(...ys)];
+    const [x0, x1] = [xs[0], xs[xs.length - 1]], [least, y1] = range(ys), y0 = panel.log_y ? least : Math.min(least, 0);
     const X = scale(x0, x1, PAD.left, WIDE - PAD.right, panel.log), Y = scale(y0, y1, HIGH - PAD.bottom, PAD.top, panel.log_y);
     const svg = draw("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `${panel.label} over ${data.unit}s: ${panel.curves.map((c) => c.name).join(", ")}` });
     (stages || []).forEach((stage, i) => {
@@ -160,12 +193,8 @@ function buildPanels() {
     svg.append(draw("text", { x: WIDE - PAD.right, y: HIGH - 3, "text-anchor": "end" }, data.unit));
     const legend = make("div", { class: "legend" });
     panel.curves.forEach((curve, c) => {
-      let path = "", pen = false;
-      curve.y.forEach((y, i) => {
-        const fits = y !== null && (!panel.log || panel.x[i] > 0) && (!panel.log_y || y > 0);
-        if (fits) path += `${pen ? "L" : "M"}${X(panel.x[i]).toFixed(2)} ${Y(y).toFixed(2)}`;
-        pen = fits;
-      });
+      const fits = (i) => curve.y[i] !== null && (!panel.log || panel.x[i] > 0) && (!panel.log_y || curve.y[i] > 0);
+      const path = pathOf(panel.x, curve.y, fits, X, Y);
       svg.append(draw("path", { class: "curve", d: path, stroke: data.colours[c % data.colours.length] }));
       const swatch = make("i");
       swatch.style.background = data.colours[c % data.colours.length];

@@ -31,10 +31,10 @@ import numpy as np
 
 from .. import __version__, measure
 from ..checkpoint import Checkpoint
-from ..errors import CommandLine, InputError, check_count
-from ..kept import check_writable, plain, write_whole
+from ..errors import Failure, InputError, check_count
+from ..kept import check_writable, plain, set_aside, write_figure, write_text
 from ..sweep import processes, sweep
-from ..train import Diverged
+from ..terminal import CommandLine, open_output, read_as, run_command, whole_number
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial
@@ -46,10 +46,6 @@ TRIALS: dict[str, type[Trial]] = {"ladder": LadderTrial, "recall": RecallTrial, 
 TRIALS |= {"regression": RegressionTrial, "text": TextTrial}
 
 
-class Failed(RuntimeError):
-    """Some run of a cluster ended with an error."""
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 for a run that diverged or failed, 2 for bad input, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -57,18 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     kind = TRIALS[options.pop("trial")]
     frame = {name: options.pop(name) for name in ("seeds", "out", "resume", "scheduler", "over")}
     of_law = kind.law if options.pop("law", False) else ({}, {})
-    try:
-        given = {name: value for name, value in options.items() if value is not None}
-        _run(kind, of_law[0] | given, **frame | {"over": of_law[1] | _values(kind, frame["over"] or [])})
-    except (InputError, Diverged, Failed) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    except KeyboardInterrupt as error:
-        flag = getattr(error, "flag", "")
-        words = [*arguments, *([flag] if flag and flag not in arguments else [])]
-        print(f"{error or 'interrupted'}; to go on: python -m tinyattn.trials {shlex.join(words)}", file=sys.stderr)
-        return 130
-    return 0
+    settings = of_law[0] | {name: value for name, value in options.items() if value is not None}
+    run = lambda: _run(kind, settings, **frame | {"over": of_law[1] | _values(kind, frame["over"] or [])})
+    return run_command(run, f"python -m tinyattn.trials {shlex.join(arguments)}")
 
 
 def _run(kind, settings, seeds, out, resume, scheduler, over):
@@ -77,6 +64,8 @@ def _run(kind, settings, seeds, out, resume, scheduler, over):
     points = [dict(zip(over, values)) for values in itertools.product(*over.values())]
     runs = [(point, dataclasses.replace(trial, **point, seed=trial.seed + i)) for point in points for i in range(seeds)]
     check_writable("--out", out)
+    kept = [] if resume else out.glob("seed_*.npz")
+    set_aside(out / "results.json", out / "figure.png", *kept)
     if scheduler is None and not over:
         results = _here([trial for _, trial in runs], out, resume)
     else:
@@ -90,8 +79,7 @@ def _run(kind, settings, seeds, out, resume, scheduler, over):
         record["law"] = law and dataclasses.asdict(law)
     else:
         record["seeds"] = {one.seed: found for (_, one), found in zip(runs, results)}
-    text = json.dumps(plain("results", record)) + "\n"
-    write_whole(out / "results.json", lambda file: file.write(text.encode()))
+    write_text(out / "results.json", json.dumps(plain("results", record)) + "\n")
     for (point, one), result in zip(runs, results):
         name = ", ".join([*(f"{key} = {_short(value)}" for key, value in point.items()), f"seed {one.seed}"])
         numbers = {key: value for key, value in result.items() if not isinstance(value, list) or len(value) < 9}
@@ -108,7 +96,7 @@ def _run(kind, settings, seeds, out, resume, scheduler, over):
         picture = figures.draw_over(trial, law, runs, results)
     else:
         picture = figures.draw(trial, record["seeds"])
-    picture.savefig(out / "figure.png")
+    write_figure(out / "figure.png", picture)
     print(f"figure: {out / 'figure.png'}\nresults: {out / 'results.json'}")
 
 
@@ -120,11 +108,11 @@ def _values(kind, over):
         name = name.replace("-", "_")
         if not equals or name not in hints or name in ("seed", "device") or name in found:
             raise InputError(f"--over: expected NAME=VALUE,VALUE with another setting of the trial each time, got {word!r}")
-        read = _reader(hints[name])
+        separator, read = _reader(hints[name])
         try:
-            found[name] = [read(value) for value in values.split("/" if read.__name__ == LISTS else ",")]
-        except ValueError as error:
-            raise InputError(f"--over: expected values of {name}, got {str(error)!r} in {word!r}") from None
+            found[name] = [read(value) for value in values.split(separator)]
+        except argparse.ArgumentTypeError as error:
+            raise InputError(f"--over {name}: {error} in {word!r}") from None
     return found
 
 
@@ -169,7 +157,7 @@ def _side_by_side(runs, settings, out, resume, scheduler):
         outcomes = sweep(run, points, map=side_by_side, folder=out / "sweep", title="runs")
     failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
     if failed:
-        raise Failed("; ".join(failed))
+        raise Failure("; ".join(failed))
     return [outcome.result for outcome in outcomes]
 
 
@@ -201,7 +189,7 @@ def _parser():
             description=f"{inspect.getdoc(kind)}\n\n{inspect.getdoc(kind.__base__)}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_argument("--seeds", type=int, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
+        command.add_argument("--seeds", type=whole_number, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
         command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the picture")
         command.add_argument("--resume", action="store_true", help="go on from the checkpoints in that folder")
         command.add_argument(
@@ -217,32 +205,38 @@ def _parser():
                 command.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None)
             else:
                 shown = "chosen by the others" if field.default is None else field.default
-                command.add_argument(flag, dest=field.name, type=_reader(hints[field.name]), help=f"default: {shown}")
+                command.add_argument(flag, dest=field.name, type=_reader(hints[field.name])[1], help=f"default: {shown}")
     return parser
 
 
-LISTS = "numbers with commas between them"
+WORDS = {int: "a whole number", float: "a number", str: "a text"}
 
 
 def _reader(hint):
-    """From the type of a setting, a function that reads it from a word."""
+    """From the type of a setting: what stands between several values of it, and a function that reads one from a word."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    lists = [typing.get_args(kind)[0] for kind in kinds if typing.get_origin(kind) not in (None, dict)]
+    nested = [kind for kind in kinds if typing.get_origin(kind) is not None]
+    if not nested:
+        return ",", _reader_of([kind for kind in WORDS if kind in kinds])
+    if typing.get_origin(nested[0]) is dict:
+        return "/", lambda word: read_as(json.loads, word, "JSON")
+    (item,) = typing.get_args(nested[0])[:1]
+    what = f"{WORDS[item]}, or several with commas between them"
+    return "/", lambda word: read_as(lambda word: [item(part) for part in word.split(",")], word, what)
+
+
+def _reader_of(kinds):
+    """A function that reads a word as the first of these kinds that it fits."""
 
     def read(word):
-        if lists:
-            return [lists[0](part) for part in word.split(",")]
-        if any(typing.get_origin(kind) is dict for kind in kinds):
-            return json.loads(word)
-        for kind in (int, float, str):
+        for kind in kinds:
             with contextlib.suppress(ValueError):
-                if kind in kinds:
-                    return kind(word)
+                return kind(word)
         raise ValueError(word)
 
-    read.__name__ = LISTS if lists else "value"
-    return read
+    return lambda word: read_as(read, word, WORDS[kinds[-1]])
 
 
 if __name__ == "__main__":
+    open_output()
     sys.exit(main())

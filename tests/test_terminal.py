@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from tinyattn.progress import _Bar, each, progress_bar
+from tinyattn.terminal import _Bar, each, progress_bar
 
 
 def test_the_bar_is_silent_when_told(monkeypatch, capsys):
