@@ -1,6 +1,6 @@
 """Broken twins that see to it that no backward goes untested; the library has eight more, in one attention layer."""
 
-from tinyattn import attention, models, ops
+from tinyattn import attention, few_queries, models, ops
 from tinyattn.twins import TWINS, twin
 
 BLOCK = models.Block.backward_through
@@ -39,11 +39,12 @@ ALL = [
          "dz", "Transformer, all dropped", "W_E", "W_P"),
     twin("shared keys not summed", attention.multihead_backward, "dk = sum_to(da.swapaxes(-1, -2) @ q, k.shape)",
           "dk = (da.swapaxes(-1, -2) @ q)[:, :1]", "multihead, shared k, v", "k"),
-    twin("one of three uses of x forgotten", attention.few_queries_backward, "dk[:, 0] + dv[:, 0]", "dk[:, 0] + 0 * dv[:, 0]",
+    twin("one of three uses of x forgotten", few_queries.few_queries_backward, "dk[:, 0] + dv[:, 0]", "dk[:, 0] + 0 * dv[:, 0]",
           "few_queries", "x"),
-    twin("scale forgotten in dW_K", attention.few_queries_backward,
+    twin("scale forgotten in dW_K", few_queries.few_queries_backward,
           "dM * math.sqrt(M.shape[0] / M.shape[-1])", "dM", "few_queries", "W_K"),
-    twin("wrong sign in dW of each head", attention._each_head_weights, "sum_to(dW", "-sum_to(dW", "few_queries", "W_K", "W_V"),
+    twin("wrong sign in dW of each head", few_queries._each_head_weights, "sum_to(dW", "-sum_to(dW",
+          "few_queries", "W_K", "W_V"),
     twin("missing scale in dq", models.MinimalModel.backward,
           "dW_Q / math.sqrt(self.width)", "dW_Q", "MinimalModel, H = 3", "W_Q"),
     twin("position of the query off by one", models.MinimalModel.backward,

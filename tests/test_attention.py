@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tinyattn import attention
+from tinyattn import attention, few_queries
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 
@@ -93,11 +93,11 @@ def test_few_queries_are_self_attention(device, rng, heads, keys, first):
     drop = device.put((rng.random((2, heads, 5 - first, 5)) > 0.3) / 0.7)
     for visible, dropped in ((None, None), (device.put(attention.causal(5 - first, 5)), drop)):
         want, cache = attention.self_attention_forward(*given, visible, first, dropped)
-        got, few = attention.few_queries_forward(*given, visible, first, dropped)
+        got, few = few_queries.few_queries_forward(*given, visible, first, dropped)
         np.testing.assert_allclose(to_numpy(got), to_numpy(want), rtol=1e-11, atol=1e-12)
         np.testing.assert_allclose(to_numpy(few.attention), to_numpy(cache.attention), rtol=1e-11, atol=1e-12)
         dy = device.put(rng.normal(size=want.shape))
-        for one, other in zip(attention.few_queries_backward(dy, few), attention.self_attention_backward(dy, cache)):
+        for one, other in zip(few_queries.few_queries_backward(dy, few), attention.self_attention_backward(dy, cache)):
             np.testing.assert_allclose(to_numpy(one), to_numpy(other), rtol=1e-10, atol=1e-11)
 
 

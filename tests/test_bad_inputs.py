@@ -30,6 +30,7 @@ from tinyattn import (
     attention,
     backend,
     checkpoint,
+    few_queries,
     gradcheck,
     losses,
     measure,
@@ -171,7 +172,7 @@ def add_ops():
     pair(attention.multihead_forward, attention.multihead_backward, q=q, k=k, v=v, visible=visible)
     W = dict(W_Q=array(3, 2, 2), W_K=array(3, 2, 2, seed=1), W_V=array(3, 2, 2, seed=2), W_O=array(2, 2, 3, seed=3))
     pair(attention.self_attention_forward, attention.self_attention_backward, x=array(3, 3), **W, visible=visible, first=1)
-    pair(attention.few_queries_forward, attention.few_queries_backward, x=array(1, 3, 3), **W, visible=visible, first=1)
+    pair(few_queries.few_queries_forward, few_queries.few_queries_backward, x=array(1, 3, 3), **W, visible=visible, first=1)
     add(attention.heads_first, x=q)
     add(attention.causal, T=2, S=3)
     tree = {"a": array(2), "b": [array(2), 1.5]}

@@ -19,6 +19,7 @@ RANKS = [
     {"backend", "kept"},
     {"ops", "events", "steps", "checkpoint"},
     {"attention", "ode"},
+    {"few_queries"},
     {"models", "optim", "sweep"},
     {"cases", "losses", "tasks", "measure"},
     {"gradcheck", "train", "plot"},
@@ -134,7 +135,7 @@ def test_every_operation_is_named_in_readme_and_its_values_are_tested():
 
 def test_every_pair_has_its_derivation_above_it():
     """A comment with numbered equations between the pair before and this one; and code that cites each of them."""
-    for name in ("ops", "attention"):
+    for name in ("ops", "attention", "few_queries"):
         lines = (ROOT / "tinyattn" / f"{name}.py").read_text(encoding="utf-8").splitlines()
         begins = {line.split("(")[0].removeprefix("def "): i for i, line in enumerate(lines) if line.startswith("def ")}
         for pair in (found.removesuffix("_backward") for found in begins if found.endswith("_backward")):

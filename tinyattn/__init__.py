@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
         checkpoint,
         errors,
         events,
+        few_queries,
         flows,
         gradcheck,
         kept,
@@ -58,9 +59,9 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
 
 __version__ = "0.1.0"
 __all__ = [  # in reading order
-    "errors", "terminal", "backend", "ops", "attention", "models", "cases", "gradcheck", "twins", "ode", "steps", "events",
-    "losses", "optim", "kept", "checkpoint", "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "player",
-    "lesson",
+    "errors", "terminal", "backend", "ops", "attention", "few_queries", "models", "cases",
+    "gradcheck", "twins", "ode", "steps", "events", "losses", "optim", "kept", "checkpoint",
+    "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "player", "lesson",
 ]  # fmt: skip
 
 

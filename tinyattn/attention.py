@@ -1,9 +1,8 @@
 """Attention: every head of every model in this book passes through `attend_forward` and `attend_backward`.
 
 Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys
-and values with a head axis), `self_attention` (an input and four projections); and `few_queries`,
-the last once more in another order. A head axis of 1 means shared by all heads. Scaled dot products
-are those of Vaswani et al. (2017).
+and values with a head axis), `self_attention` (an input and four projections). A head axis of 1
+means shared by all heads. Scaled dot products are those of Vaswani et al. (2017).
 """
 
 import math
@@ -132,10 +131,11 @@ def multihead_backward(dy, cache):
 #     (1)  q = x W_Q    (2)  k = x W_K    (3)  v = x W_V
 #     (4)  r = multihead(q, k, v)
 #     (5)  y = sum over heads and their coordinates of r W_O
+#   Backward, the list upwards. Each weight receives what linear gives it, with sums over sequences
+#   and tokens:
+#     (6)  dW_O = r^T dy      (7)  dW_V = x^T dv      (8)  dW_K = x^T dk      (9)  dW_Q = x^T dq
 #   x is used three times, so it receives three gradients, and they add up:
-#     (6)  dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
-#   Each weight receives what linear gives it: dW_Q = x^T dq, dW_K = x^T dk, dW_V = x^T
-#   dv, dW_O = r^T dy.
+#     (10) dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
 
 
 class SelfAttentionCache(NamedTuple):
@@ -161,7 +161,7 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=No
     Raises InputError for projections that do not fit x or each other.
     """
     check_floats("x", x, axes=2)
-    _check_self_attention(x, W_Q, W_K, W_V, W_O, first)
+    check_self_attention(x, W_Q, W_K, W_V, W_O, first)
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
@@ -173,13 +173,13 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=No
 def self_attention_backward(dy, cache):
     """dy (..., T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
     check_instance("cache", cache, SelfAttentionCache)
-    dr, dW_O, _ = linear_backward(dy, cache.o)  # (5)
+    dr, dW_O, _ = linear_backward(dy, cache.o)  # (5), (6)
     dq, dk, dv = multihead_backward(heads_first(dr), cache.multihead)  # (4)
-    dx_v, dW_V, _ = linear_backward(heads_first(dv), cache.v)  # (3)
-    dx_k, dW_K, _ = linear_backward(heads_first(dk), cache.k)  # (2)
-    dx_q, dW_Q, _ = linear_backward(heads_first(dq), cache.q)  # (1)
+    dx_v, dW_V, _ = linear_backward(heads_first(dv), cache.v)  # (3), (7)
+    dx_k, dW_K, _ = linear_backward(heads_first(dk), cache.k)  # (2), (8)
+    dx_q, dW_Q, _ = linear_backward(heads_first(dq), cache.q)  # (1), (9)
     dx = dx_k + dx_v
-    dx[..., cache.first :, :] += dx_q  # (6)
+    dx[..., cache.first :, :] += dx_q  # (10)
     return dx, dW_Q, dW_K, dW_V, dW_O
 
 
@@ -195,7 +195,7 @@ def causal(T, S, xp=np):
     return xp.tri(T, S, S - T, dtype=bool)
 
 
-def _check_self_attention(x, W_Q, W_K, W_V, W_O, first):
+def check_self_attention(x, W_Q, W_K, W_V, W_O, first):
     """Raise InputError unless the projections fit x (..., S, D) and each other, and `first` is a place of x."""
     check_count("first", first, 0, x.shape[-2] - 1)
     D = x.shape[-1]
@@ -225,84 +225,3 @@ def check_visible(visible, a_shape):
     if isinstance(visible, np.ndarray) and not visible.any(axis=-1).all():
         query = [int(i[0]) for i in np.nonzero(~visible.any(axis=-1))]
         raise InputError(f"visible: expected a key for every query, got none at query {query}")
-
-
-# Few queries: self-attention in an order that is cheaper for them (skip it at first reading)
-#
-#   A score is (x_t W_Q) . (x_j W_K), which is also (x_t W_Q W_K^T) . x_j, and values may be averaged
-#   before they are projected. So W_K and W_V can be applied to T queries instead of S keys. Scores
-#   and averages then cost D numbers each, not K and C, so that it pays where T is small. With M_h =
-#   sqrt(D/K) W_K^h, D x K, for multihead divides by sqrt(D) here, and should by sqrt(K),
-#     (1)  q = x W_Q
-#     (2)  u_ht = q_ht M_h^T                 a query in the coordinates of x
-#     (3)  z = multihead(u, x, x)            x itself is key and value, for all heads
-#     (4)  r_ht = z_ht W_V^h
-#     (5)  y = sum over heads and their coordinates of r W_O
-#   Backward. (4) and (2) are linear maps of each head, so
-#     (6)  dz_h = dr_h W_V^h transposed,     dW_V^h = sum over n of z_hn^T dr_hn
-#     (7)  dq_h = du_h M_h,                  dM_h   = sum over n of du_hn^T q_hn,   dW_K^h = sqrt(D/K) dM_h
-#   with n over sequences and queries. x is used in (1) and, as key and value, twice in (3), so with
-#   the dk and dv of multihead
-#     (8)  dx = dq W_Q^T + dk + dv           (the first only where there is a query)
-
-
-class FewQueriesCache(NamedTuple):
-    q_of_x: LinearCache
-    multihead: MultiheadCache
-    q: Array
-    z: Array
-    o: LinearCache
-    M: Array
-    W_V: Array
-    first: int
-
-    @property
-    def attention(self):
-        """The attention maps (B, H, T, S)."""
-        return self.multihead.attend.s
-
-
-def few_queries_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=None):
-    """`self_attention_forward` for x (B, S, D), with fewer products where queries are few."""
-    check_floats("x", x, (None, None, None))
-    _check_self_attention(x, W_Q, W_K, W_V, W_O, first)
-    q, q_cache = linear_forward(x[:, first:], W_Q)  # (1)
-    q = heads_first(q)
-    M = W_K * math.sqrt(x.shape[-1] / W_K.shape[-1])
-    u = _each_head(q, M.swapaxes(0, 1).swapaxes(1, 2))  # (2)
-    z, multihead = multihead_forward(u, x[:, None], x[:, None], visible, drop)  # (3)
-    r = _each_head(z, W_V.swapaxes(0, 1))  # (4)
-    y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
-    return y, FewQueriesCache(q_cache, multihead, q, z, o_cache, M, W_V, first)
-
-
-def few_queries_backward(dy, cache):
-    """dy (B, T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
-    q_cache, multihead, q, z, o_cache, M, W_V, first = check_instance("cache", cache, FewQueriesCache)
-    dr, dW_O, _ = linear_backward(dy, o_cache)  # (5)
-    dr = heads_first(dr)
-    dz, dW_V = _each_head(dr, W_V.swapaxes(0, 1).swapaxes(1, 2)), _each_head_weights(z, dr, W_V)  # (4), (6)
-    du, dk, dv = multihead_backward(dz, multihead)  # (3)
-    dq, dM = _each_head(du, M.swapaxes(0, 1)), _each_head_weights(du, q, M)  # (2), (7)
-    dx_q, dW_Q, _ = linear_backward(heads_first(dq), q_cache)  # (1)
-    dx = dk[:, 0] + dv[:, 0]  # (8)
-    dx[:, first:] += dx_q  # (8)
-    return dx, dW_Q, dM * math.sqrt(M.shape[0] / M.shape[-1]), dW_V, dW_O  # (7)
-
-
-def _by_head(x):
-    """x (B, H, T, K) -> (H, B T, K)."""
-    B, H, T, K = x.shape
-    return x.swapaxes(0, 1).reshape(H, B * T, K)
-
-
-def _each_head(x, W):
-    """x (B, H, T, K), W (H or 1, K, C) -> x_h W_h, (B, H, T, C)."""
-    B, H, T, _ = x.shape
-    return (_by_head(x) @ W).reshape(H, B, T, W.shape[-1]).swapaxes(0, 1)
-
-
-def _each_head_weights(left, right, W):
-    """The sums of (6) and (7): left (B, H, T, D), right (B, H, T, K) -> left^T right (D, H or 1, K), shaped like W."""
-    dW = _by_head(left).swapaxes(1, 2) @ _by_head(right)
-    return sum_to(dW.swapaxes(0, 1), W.shape)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import attention, models, ops
+from . import attention, few_queries, models, ops
 from .errors import check_dict, check_float_dict, check_pair_of
 
 
@@ -43,7 +43,7 @@ def cases() -> list[Case]:
     toy = {n: models.ToyLayer(length=7, width=4, shared=n) for n in (0, 2)}
     attend = attention.attend_forward, attention.attend_backward
     self_attention = attention.self_attention_forward, attention.self_attention_backward
-    few_queries = attention.few_queries_forward, attention.few_queries_backward
+    few = few_queries.few_queries_forward, few_queries.few_queries_backward
     return [
         _op_case("linear", ops.linear_forward, ops.linear_backward, {"x": (2, 3, 4), "W": (4, 5)}),
         _op_case("linear, with bias", ops.linear_forward, ops.linear_backward,
@@ -64,12 +64,14 @@ def cases() -> list[Case]:
         _op_case("self_attention", *self_attention, projections),
         _op_case("self_attention, one head", *self_attention, one_head),
         _op_case("self_attention, large", *self_attention, large),
-        _op_case("few_queries", *few_queries, {**projections, "x": (2, 5, 6)}, first=3),
-        _op_case("few_queries, one head", *few_queries, {**one_head, "x": (2, 5, 6)}, visible=attention.causal(5, 5)),
+        _op_case("few_queries", *few, {**projections, "x": (2, 5, 6)}, first=3),
+        _op_case("few_queries, one head", *few, {**one_head, "x": (2, 5, 6)}, visible=attention.causal(5, 5)),
         *(model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
         model_case("MinimalModel on vectors", minimal[3], lambda rng: rng.normal(size=(2, 5, 4))),
         model_case("MinimalStack", models.MinimalStack(4, 5, 3, 1, depth=3), lambda rng: rng.integers(4, size=(2, 5))),
         *(model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
+        model_case("AttentionLayer, few queries", models.AttentionLayer(6, 3, 3, few_queries=True),
+                   lambda rng: rng.normal(size=(2, 5, 6))),
         model_case("EmbeddingModel", models.EmbeddingModel(4, 5, first_query=2), lambda rng: rng.integers(4, size=(3, 6))),
         model_case("Block", block, lambda rng: rng.normal(size=(2, 5, 6))),
         model_case("Transformer", full, lambda rng: rng.integers(4, size=(3, 5))),

@@ -134,7 +134,8 @@ def _label(ax, shape, title, first_query, tokens):
 def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: int = 0, visible: Any = None, **how: Any) -> Any:
     """Draw maps s (n, T, S) side by side on n axes, each with its title, on one scale; returns the last image.
 
-    For one map a single axis will do. The first has the label of the queries. how: `cmap`, `limits` and `tokens` of `attention_map`.
+    For one map a single axis will do. The first has the label of the queries.
+    how: `cmap`, `limits` and `tokens` of `attention_map`.
 
     Raises InputError if axes or titles are not one for each map.
     """

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import FewQueriesCache, SelfAttentionCache
+from ..attention import SelfAttentionCache
 from ..backend import Params
 from ..errors import (
     check_choice,
@@ -16,6 +16,7 @@ from ..errors import (
     check_number,
     keep_counts,
 )
+from ..few_queries import FewQueriesCache
 from ..ops import (
     LayerNormCache,
     LinearCache,
@@ -75,6 +76,7 @@ class Block:
     activation:   of the MLP, "relu" or "silu".
     first_query:  the first query sits at this position, from 0; each sees itself and all before.
     dropped:      what dropout drops: what enters the "residuals", or "all": attention weights too.
+    few_queries:  see `AttentionLayer`.
     """
 
     width: int
@@ -84,6 +86,7 @@ class Block:
     activation: str = "relu"
     first_query: int = 0
     dropped: str = "residuals"
+    few_queries: bool = False
 
     def __post_init__(self):
         keep_counts(self, "width", "heads")
@@ -96,7 +99,7 @@ class Block:
     @functools.cached_property
     def layer(self) -> AttentionLayer:
         """The attention of (1)."""
-        return AttentionLayer(self.width, self.heads, self.first_query)
+        return AttentionLayer(self.width, self.heads, self.first_query, few_queries=self.few_queries)
 
     def init(self, rng: np.random.Generator) -> Params:
         """The layer's W_Q, W_K, W_V (D, H, K), W_O (H, K, D), with a norm g_1, b_1 (D,); with an MLP

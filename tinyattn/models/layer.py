@@ -5,17 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ..attention import (
-    FewQueriesCache,
-    SelfAttentionCache,
-    causal,
-    few_queries_backward,
-    few_queries_forward,
-    self_attention_backward,
-    self_attention_forward,
-)
+from ..attention import SelfAttentionCache, causal, self_attention_backward, self_attention_forward
 from ..backend import Params, namespace
 from ..errors import InputError, check_floats, check_generator, check_instance, check_some, keep_counts
+from ..few_queries import FewQueriesCache, few_queries_backward, few_queries_forward
 from .params import check_params, xavier_bound
 
 
@@ -26,19 +19,23 @@ class AttentionLayer:
     first_query: the first query sits at this position, from 0, and the last at the end.
     masked:      each query sees itself and all earlier tokens; False: all tokens.
 
-    The stages and their derivations are those of `self_attention_forward`, or, where that halves the
-    products, of `few_queries_forward`.
+    few_queries: compute the same in the order of `few_queries_forward`, of x (B, S, D): fewer products
+                 where queries are few, as of a network that answers once.
+
+    The stages and their derivations are those of `self_attention_forward`.
     """
 
     width: int
     heads: int = 1
     first_query: int = 0
     masked: bool = True
+    few_queries: bool = False
 
     def __post_init__(self):
         keep_counts(self, "width", "heads")
         keep_counts(self, "first_query", least=0)
         check_instance("masked", self.masked, bool)
+        check_instance("few_queries", self.few_queries, bool)
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
 
@@ -66,8 +63,7 @@ class AttentionLayer:
         """`forward`, on what has been checked."""
         S, first = x.shape[-2], self.first_query
         visible = causal(S - first, S, namespace(x)) if self.masked else None
-        few = x.ndim == 3 and 2 * (S - first) * (self.width + self.heads * S) < S * self.width  # half the products
-        forward = few_queries_forward if few else self_attention_forward
+        forward = few_queries_forward if self.few_queries else self_attention_forward
         return forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop)
 
     def backward(self, dy: Any, cache: SelfAttentionCache | FewQueriesCache) -> Params:
@@ -76,7 +72,7 @@ class AttentionLayer:
 
     def backward_through(self, dy: Any, cache: SelfAttentionCache | FewQueriesCache) -> tuple[Any, Params]:
         """dy (..., T, D) -> dx (..., S, D) and the gradients of the four projections."""
-        backward = few_queries_backward if isinstance(cache, FewQueriesCache) else self_attention_backward
+        backward = few_queries_backward if self.few_queries else self_attention_backward
         dx, dW_Q, dW_K, dW_V, dW_O = backward(dy, cache)
         return dx, {"W_Q": dW_Q, "W_K": dW_K, "W_V": dW_V, "W_O": dW_O}
 

@@ -73,6 +73,7 @@ class Transformer:
                       it and all other matrices are uniform within 1/sqrt(numbers summed), as PyTorch
                       draws linear maps.
     bias:             False: the readout is W_U alone.
+    few_queries:      of the last block, see `AttentionLayer`.
     """
 
     vocab: int
@@ -90,6 +91,7 @@ class Transformer:
     position_size: float | None = None
     dropped: str = "residuals"
     bias: bool = True
+    few_queries: bool = False
 
     def __post_init__(self):
         keep_counts(self, "vocab", "positions", "width", "depth", *(() if self.outputs is None else ("outputs",)))
@@ -109,8 +111,10 @@ class Transformer:
     @functools.cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks, the first first."""
-        block = lambda first: Block(self.width, self.heads, self.hidden, self.norm, self.activation, first, self.dropped)
-        return (*(block(0) for _ in range(self.depth - 1)), block(self.first_query))
+        same = dict(width=self.width, heads=self.heads, hidden=self.hidden, norm=self.norm, activation=self.activation,
+                    dropped=self.dropped)  # fmt: skip
+        last = Block(**same, first_query=self.first_query, few_queries=self.few_queries)
+        return (*(Block(**same) for _ in range(self.depth - 1)), last)
 
     def init(self, rng: np.random.Generator) -> Params:
         """W_E (V, D) and W_P (positions, D), normal; the blocks'; W_U (D, outputs), with a bias c_U (outputs,)."""

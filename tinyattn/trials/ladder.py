@@ -136,11 +136,13 @@ class LadderTrial(Trial):
 
     def window_network(self, reach: int) -> Any:
         """The same model for windows of so many tokens, whose last one is the only query, from Xavier's start."""
-        return self._network(reach, reach - 1, XAVIER, XAVIER)
+        return self._network(reach, reach - 1, XAVIER, XAVIER, few_queries=True)
 
-    def _network(self, positions, first, *scales):
+    def _network(self, positions, first, *scales, few_queries=False):
         if self.model == "full":
-            given = {name: getattr(self, name) for name in OF_FULL if getattr(self, name) is not None}
+            given = {"few_queries": few_queries} | {
+                name: getattr(self, name) for name in OF_FULL if getattr(self, name) is not None
+            }
             return Transformer(self.vocab, positions, heads=self.heads, first_query=first, depth=self.depth, **given)
         scales = [None if scale == XAVIER else scale for scale in scales]
         if self.depth == 1:

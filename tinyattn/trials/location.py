@@ -85,7 +85,7 @@ class LocationTrial(Trial):
         scale: Any = 1 / math.sqrt(self.width + 1) if self.scale == LECUN else self.scale
         return Transformer(self.width + 1, self.length, self.model_width, self.heads, self.hidden, first_query=self.length - 1,
                            depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
-                           scale=scale, position_size=self.position_size)  # fmt: skip
+                           scale=scale, position_size=self.position_size, few_queries=True)  # fmt: skip
 
     @functools.cached_property
     def stepper(self):

@@ -71,7 +71,7 @@ class RecallTrial(Trial):
         """The model that is trained."""
         T, read = self.task.length, 2 * self.vocab if self.previous else self.vocab
         return Transformer(read, T, self.width, self.heads, self.hidden, first_query=T - 1, depth=self.depth, norm=False,
-                           outputs=self.vocab, scale=self.scale)  # fmt: skip
+                           outputs=self.vocab, scale=self.scale, few_queries=True)  # fmt: skip
 
     @functools.cached_property
     def optimizer(self):
