@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import measure
-from ..backend import Params, to_numpy
-from ..errors import InputError, check_count, check_instance, check_number, shown
-from ..losses import chunked, next_token_loss
-from ..models import EmbeddingModel
-from ..ops import log_softmax
-from ..optim import SGD
-from ..tasks import text as words
+from tinyattn import measure
+from tinyattn.backend import Params, to_numpy
+from tinyattn.errors import InputError, check_count, check_instance, check_number, shown
+from tinyattn.losses import chunked, next_token_loss
+from tinyattn.models import EmbeddingModel
+from tinyattn.ops import log_softmax
+from tinyattn.optim import SGD
+from tinyattn.tasks import text as words
 from .trial import Trial
 
 RANKS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300)  # words followed, by frequency

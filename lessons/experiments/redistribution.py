@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import ode
-from ..backend import to_numpy
-from ..errors import InputError, check_count, check_instance, check_number, host_floats, keep_counts, shown
-from ..measure import fit_power_law
-from ..ops import log_softmax
-from .focus_dilution import FocusDilution
+from tinyattn import ode
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError, check_count, check_instance, check_number, host_floats, keep_counts, shown
+from tinyattn.measure import fit_power_law
+from tinyattn.ops import log_softmax
+from tinyattn.flows.focus_dilution import FocusDilution
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-8, atol=1e-12)
 PI = (0.75, 0.19, 0.05, 0.01)  # of the paper's main run

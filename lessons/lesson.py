@@ -35,12 +35,12 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from . import __version__, backend, plot
-from .checkpoint import Checkpoint
-from .errors import InputError, check_count, shown
-from .kept import check_writable, plain, set_aside, source_digest, write_figure, write_text
-from .sweep import processes, sweep
-from .terminal import CommandLine, in_notebook, open_output, printable, status_of, whole_number
+from tinyattn import __version__, backend, plot
+from tinyattn.checkpoint import Checkpoint
+from tinyattn.errors import InputError, check_count, shown
+from tinyattn.kept import check_writable, plain, set_aside, source_digest, write_figure, write_text
+from tinyattn.sweep import processes, sweep
+from tinyattn.terminal import CommandLine, in_notebook, open_output, printable, status_of, whole_number
 
 
 @dataclass

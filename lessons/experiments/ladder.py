@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import measure
-from ..errors import InputError, check_choice, check_count, check_instance, check_number, keep_counts, shown
-from ..losses import chunked, next_token_loss
-from ..models import MinimalModel, MinimalStack, Transformer
-from ..optim import SGD, AdamW
-from ..tasks import markov
-from ..train import minibatches
+from tinyattn import measure
+from tinyattn.errors import InputError, check_choice, check_count, check_instance, check_number, keep_counts, shown
+from tinyattn.losses import chunked, next_token_loss
+from tinyattn.models import MinimalModel, MinimalStack, Transformer
+from tinyattn.optim import SGD, AdamW
+from tinyattn.tasks import markov
+from tinyattn.train import minibatches
 from .repetition import AdaptiveRepetition
 from .rungs import LadderProbe, law_of_window, learn, passed, strongest_first
 from .trial import SIZES, Trial

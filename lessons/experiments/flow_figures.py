@@ -5,8 +5,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import plot
-from .emergence import TwoNumbers
+from tinyattn import plot
+from tinyattn.flows.emergence import TwoNumbers
 from .redistribution import Dilution
 from .snap import Snap
 

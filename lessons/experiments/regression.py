@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import ode
-from ..errors import InputError, check_count, check_instance, check_number, shown
-from ..flows.factorization import Factorization
-from ..losses import SQUARED_ERROR, pair_loss
-from ..measure import plateau_length
-from ..models import MinimalModel
-from ..optim import SGD
-from ..tasks import markov
+from tinyattn import ode
+from tinyattn.errors import InputError, check_count, check_instance, check_number, shown
+from tinyattn.flows.factorization import Factorization
+from tinyattn.losses import SQUARED_ERROR, pair_loss
+from tinyattn.measure import plateau_length
+from tinyattn.models import MinimalModel
+from tinyattn.optim import SGD
+from tinyattn.tasks import markov
 from .trial import Trial
 
 # Why the minimal model is the flow

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_instance, check_number, keep_counts, shown
-from ..losses import CROSS_ENTROPY, pair_loss
-from ..models import Transformer
-from ..ops import cross_entropy_forward
-from ..optim import AdamW
-from ..tasks.recall import AssociativeRecall
+from tinyattn.backend import Backend, Params, to_numpy
+from tinyattn.errors import InputError, check_instance, check_number, keep_counts, shown
+from tinyattn.losses import CROSS_ENTROPY, pair_loss
+from tinyattn.models import Transformer
+from tinyattn.ops import cross_entropy_forward
+from tinyattn.optim import AdamW
+from tinyattn.tasks.recall import AssociativeRecall
 from .repetition import AdaptiveRepetition
 from .trial import Trial, first_step
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import ode
-from ..errors import check_count, check_number, keep_counts
-from ..measure import plateau_length
-from ..models import ToyLayer
-from ..tasks.regression import draw_task
-from .emergence import ThreeNumbers, TwoNumbers
+from tinyattn import ode
+from tinyattn.errors import check_count, check_number, keep_counts
+from tinyattn.measure import plateau_length
+from tinyattn.models import ToyLayer
+from tinyattn.tasks.regression import draw_task
+from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
 

@@ -5,7 +5,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import plot
+from tinyattn import plot
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .. import backend
-from ..checkpoint import Checkpoint
-from ..errors import InputError, check_count, keep_counts, shown
-from ..kept import plain
-from ..train import train
+from tinyattn import backend
+from tinyattn.checkpoint import Checkpoint
+from tinyattn.errors import InputError, check_count, keep_counts, shown
+from tinyattn.kept import plain
+from tinyattn.train import train
 
 SIZES = 10**7  # no size of a trial is larger
 

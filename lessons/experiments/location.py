@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_choice, check_instance, check_number
-from ..losses import SQUARED_ERROR, pair_loss
-from ..models import Transformer
-from ..ops import squared_error_forward
-from ..optim import SGD, AdamW
-from ..tasks import regression
-from ..tasks.task import endless
+from tinyattn.backend import Backend, Params, to_numpy
+from tinyattn.errors import InputError, check_choice, check_instance, check_number
+from tinyattn.losses import SQUARED_ERROR, pair_loss
+from tinyattn.models import Transformer
+from tinyattn.ops import squared_error_forward
+from tinyattn.optim import SGD, AdamW
+from tinyattn.tasks import regression
+from tinyattn.tasks.task import endless
 from .trial import Trial, first_step
 
 LECUN = "lecun"

@@ -29,12 +29,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded:
 
 import numpy as np
 
-from .. import __version__, measure
-from ..checkpoint import Checkpoint
-from ..errors import Failure, InputError, check_count
-from ..kept import check_writable, plain, set_aside, write_figure, write_text
-from ..sweep import processes, sweep
-from ..terminal import CommandLine, open_output, read_as, run_command, whole_number
+from tinyattn import __version__, measure
+from tinyattn.checkpoint import Checkpoint
+from tinyattn.errors import Failure, InputError, check_count
+from tinyattn.kept import check_writable, plain, set_aside, write_figure, write_text
+from tinyattn.sweep import processes, sweep
+from tinyattn.terminal import CommandLine, open_output, read_as, run_command, whole_number
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial
@@ -87,7 +87,7 @@ def _run(kind, settings, seeds, out, resume, scheduler, over):
     import matplotlib
 
     matplotlib.use("Agg")
-    from .. import plot
+    from tinyattn import plot
     from . import figures
 
     plot.use()
