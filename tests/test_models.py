@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from experiments.stack import MinimalStack
 from tinyattn import attention, gradcheck, losses, models, ops, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
@@ -481,14 +482,14 @@ def test_starts_of_the_transformer(rng):
 
 
 def test_a_stack_of_one_is_the_minimal_model_and_layers_read_each_other(device, rng):
-    one, single = models.MinimalStack(5, 6, 2, 2, depth=1), models.MinimalModel(5, 6, 2, 2)
+    one, single = MinimalStack(5, 6, 2, 2, depth=1), models.MinimalModel(5, 6, 2, 2)
     params, x = one.init(np.random.default_rng(1)), rng.integers(5, size=(3, 6))
     same = {key.removesuffix(".1"): value for key, value in params.items()}
     logits, cache = one.forward(device.put(params), device.put(x))
     want, wanted = single.forward(same, x)
     np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-10)
     np.testing.assert_allclose(to_numpy(cache.attention), wanted.attention, rtol=1e-10)
-    two = models.MinimalStack(5, 6, 2, 2, depth=2)
+    two = MinimalStack(5, 6, 2, 2, depth=2)
     params, inputs = two.init(rng), np.concatenate([np.eye(5)[x], np.broadcast_to(np.eye(6), (3, 6, 6))], axis=2)
     for i in (1, 2):
         a = np.einsum("btd,dhe,bse->bhts", inputs, params[f"W_Q.{i}"], inputs) / np.sqrt(11)

@@ -1,7 +1,7 @@
-"""Run a trial from the shell: python -m tinyattn.trials ladder --reverse --heads 4 --spans 4,4,4 --seeds 5
+"""Run an experiment from the shell: python lessons/experiments ladder --reverse --heads 4 --seeds 5
 
-Every setting of the trial is a flag. Writes results.json and the trial's picture into --out. Ctrl-C
-finishes the step and keeps the run; the same command with --resume goes on.
+Every setting of the experiment is a flag. Writes results.json and a picture into --out. Of those that
+train, Ctrl-C finishes the step and keeps the run; the same command with --resume goes on.
 
     ladder --over query_scale=xavier,1e-3,1e-9     a run for each value, in one picture
     location --over length=16,32 --over width=8,16 --seeds 3     all combinations, and their power law
@@ -25,79 +25,109 @@ import typing
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: passes run side by side instead
-
 import numpy as np
 
+from records import short, write
 from tinyattn import __version__, measure
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import Failure, InputError, check_count
-from tinyattn.kept import check_writable, plain, set_aside, write_figure, write_text
+from tinyattn.kept import check_writable, plain, set_aside, write_figure
 from tinyattn.sweep import processes, sweep
-from tinyattn.terminal import CommandLine, open_output, read_as, run_command, whole_number
-from .ladder import LadderTrial
-from .location import LocationTrial
-from .recall import RecallTrial
-from .regression import RegressionTrial
-from .text import TextTrial
+from tinyattn.terminal import CommandLine, read_as, run_command, whole_number
+
+from . import EXPERIMENTS
 from .trial import Trial
 
-TRIALS: dict[str, type[Trial]] = {"ladder": LadderTrial, "recall": RecallTrial, "location": LocationTrial}
-TRIALS |= {"regression": RegressionTrial, "text": TextTrial}
+CURVE = 9  # a list this long is not printed
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 for a run that diverged or failed, 2 for bad input, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = vars(_parser().parse_args(arguments))
-    kind = TRIALS[options.pop("trial")]
-    frame = {name: options.pop(name) for name in ("seeds", "out", "resume", "scheduler", "over")}
-    of_law = kind.law if options.pop("law", False) else ({}, {})
-    settings = of_law[0] | {name: value for name, value in options.items() if value is not None}
-    run = lambda: _run(kind, settings, **frame | {"over": of_law[1] | _values(kind, frame["over"] or [])})
-    return run_command(run, f"python -m tinyattn.trials {shlex.join(arguments)}")
+    name = options.pop("experiment")
+    run = _run_trials if issubclass(EXPERIMENTS[name], Trial) else _run_once
+    return run_command(lambda: run(name, options), shlex.join(["python", "lessons/experiments", *arguments]))
 
 
-def _run(kind, settings, seeds, out, resume, scheduler, over):
+def _run_once(name, options):
+    """Run an experiment that has no seeds of its own: its numbers and its figure."""
+    out = options.pop("out")
+    experiment = EXPERIMENTS[name](**_given(options))
+    _begin(out)
+    found = experiment.run()
+    numbers = plain("results", found["numbers"], gaps=True)
+    lines = [f"{key} = {short(value, 'never')}" for key, value in numbers.items()]
+    _finish(out, name, experiment.settings, {"numbers": numbers}, lines, lambda: experiment.figure(found))
+
+
+def _run_trials(name, options):
+    """Run a trial with each seed, or each value of the settings that are varied and each seed."""
+    kind = EXPERIMENTS[name]
+    seeds, out, resume, scheduler, over = (options.pop(key) for key in ("seeds", "out", "resume", "scheduler", "over"))
+    fixed, varied = kind.law if options.pop("law", False) else ({}, {})
+    settings = {**fixed, **_given(options)}
+    varied = {**varied, **_values(kind, over or [])}
     trial = kind(**settings)
     check_count("--seeds", seeds)
-    points = [dict(zip(over, values)) for values in itertools.product(*over.values())]
+    points = [dict(zip(varied, values)) for values in itertools.product(*varied.values())]
     runs = [(point, dataclasses.replace(trial, **point, seed=trial.seed + i)) for point in points for i in range(seeds)]
-    check_writable("--out", out)
-    kept = [] if resume else out.glob("seed_*.npz")
-    set_aside(out / "results.json", out / "figure.png", *kept)
-    if scheduler is None and not over:
-        results = _here([trial for _, trial in runs], out, resume)
+    _begin(out, *([] if resume else out.glob("seed_*.npz")))
+    if scheduler is None and not varied:
+        results = _here([one for _, one in runs], out, resume)
     else:
         results = _side_by_side(runs, settings, out, resume, scheduler)
-    settings = {**trial.settings, "device": trial.backend().name}  # where "auto" has led
-    record = {"trial": kind.__name__, "settings": settings, "tinyattn": __version__}
-    if over:
-        record |= {"over": over, "runs": [{**point, "seed": one.seed, "result": found}
-                                          for (point, one), found in zip(runs, results)]}  # fmt: skip
-        law = _law(over, runs, results)
-        record["law"] = law and dataclasses.asdict(law)
+    lines = [_line(point, one, found) for (point, one), found in zip(runs, results)]
+    if varied:
+        law = _law(varied, runs, results)
+        found = [{**point, "seed": one.seed, "result": result} for (point, one), result in zip(runs, results)]
+        record = {"over": varied, "runs": found, "law": law and dataclasses.asdict(law)}
+        lines.append(f"law: {law or 'none'}")
+        figure = lambda: _figures().over(trial, law, runs, results)
     else:
-        record["seeds"] = {one.seed: found for (_, one), found in zip(runs, results)}
-    write_text(out / "results.json", json.dumps(plain("results", record)) + "\n")
-    for (point, one), result in zip(runs, results):
-        name = ", ".join([*(f"{key} = {_short(value)}" for key, value in point.items()), f"seed {one.seed}"])
-        numbers = {key: value for key, value in result.items() if not isinstance(value, list) or len(value) < 9}
-        print(f"{name}: {', '.join(f'{key} = {_short(value)}' for key, value in numbers.items())}")
+        record = {"seeds": {one.seed: found for (_, one), found in zip(runs, results)}}
+        figure = lambda: trial.figure(record["seeds"])
+    used = {**trial.settings, "device": trial.backend().name}  # where "auto" has led
+    _finish(out, name, used, record, lines, figure)
+
+
+def _begin(out, *old):
+    """Before anything is computed: --out can be written, and what an earlier run left there is out of the way."""
+    check_writable("--out", out)
+    set_aside(out / "results.json", out / "figure.png", *old)
+
+
+def _finish(out, name, settings, found, lines, figure):
+    """Write results.json and the picture, print the lines, and say where things are."""
+    record = {"experiment": name, "settings": settings, "tinyattn": __version__, **found}
+    write(out / "results.json", record)
+    print(*lines, sep="\n")
     import matplotlib
 
     matplotlib.use("Agg")
     from tinyattn import plot
-    from . import figures
 
     plot.use()
-    if over:
-        print(f"law: {law}" if law else "law: none")
-        picture = figures.draw_over(trial, law, runs, results)
-    else:
-        picture = figures.draw(trial, record["seeds"])
-    write_figure(out / "figure.png", picture)
+    write_figure(out / "figure.png", figure())
     print(f"figure: {out / 'figure.png'}\nresults: {out / 'results.json'}")
+
+
+def _figures():
+    from . import figures  # not before: it loads matplotlib
+
+    return figures
+
+
+def _line(point, trial, found):
+    """What is printed of a run: its settings, and of its results all but curves."""
+    name = [f"{key} = {short(value)}" for key, value in {**point, "seed": trial.seed}.items()]
+    numbers = {key: value for key, value in found.items() if not isinstance(value, list) or len(value) < CURVE}
+    told = [f"{key} = {short(value, 'never')}" for key, value in numbers.items()]
+    return f"{', '.join(name)}: {', '.join(told)}"
+
+
+def _given(options):
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _values(kind, over):
@@ -122,24 +152,26 @@ def _law(over, runs, results):
     over: {setting: values}; runs: pairs (point, trial), results: theirs. Runs that did not come to
     an end are left out.
     """
+    numeric = all(isinstance(value, (int, float)) and value > 0 for values in over.values() for value in values)
+    if not numeric:
+        return None
     steps = np.array([result.get("emerged") or np.nan for result in results], dtype=float)
     came = np.isfinite(steps)
-    x = {name: [point[name] for point, _ in runs] for name in over}
-    numeric = all(isinstance(value, (int, float)) and value > 0 for values in x.values() for value in values)
-    varied = {name: np.array(values, dtype=float)[came] for name, values in x.items()} if numeric else {}
-    if not varied or came.sum() < len(varied) + 2 or any(len(np.unique(values)) < 2 for values in varied.values()):
-        return None
-    return measure.fit_power_law(steps[came], **varied)
+    x = {name: np.array([point[name] for point, _ in runs], dtype=float)[came] for name in over}
+    enough = came.sum() >= len(x) + 2 and all(len(np.unique(values)) >= 2 for values in x.values())
+    return measure.fit_power_law(steps[came], **x) if enough else None
 
 
 def _here(trials, out, resume):
-    """Results of one trial after the other, with a checkpoint for each."""
+    """Results of one trial after the other, with a checkpoint for each; none of them NaN."""
     results = []
     cpu = trials[0].backend().name == "cpu"
     with ThreadPoolExecutor(os.cpu_count()) if cpu else contextlib.nullcontext() as threads:
         for trial in trials:
             kept = Checkpoint(out / f"seed_{trial.seed}.npz", resume=resume)
-            results.append(trial.run(checkpoint=kept, title=f"seed {trial.seed}", map=threads.map if threads else map))
+            side_by_side = threads.map if threads else map
+            found = trial.run(checkpoint=kept, title=f"seed {trial.seed}", map=side_by_side)
+            results.append(plain("results", found))
     return results
 
 
@@ -147,14 +179,16 @@ def _side_by_side(runs, settings, out, resume, scheduler):
     """Results of all runs, kept in out/sweep as they finish: on the cores here, or from the workers of a running cluster."""
     if resume:
         raise InputError("--resume: expected none with --scheduler or --over, which go on by themselves, got one")
-    run = sys.modules[type(runs[0][1]).__module__].run
-    points = [{**settings, **point, "seed": trial.seed} for point, trial in runs]
+    trial = runs[0][1]
+    points = [{**settings, **point, "seed": one.seed} for point, one in runs]
     with contextlib.ExitStack() as stack:
         if scheduler is not None:
             side_by_side = stack.enter_context(_client(scheduler)).get_executor().map
+        elif trial.backend().name == "cpu":
+            side_by_side = stack.enter_context(processes())
         else:
-            side_by_side = stack.enter_context(processes()) if runs[0][1].backend().name == "cpu" else map
-        outcomes = sweep(run, points, map=side_by_side, folder=out / "sweep", title="runs")
+            side_by_side = map
+        outcomes = sweep(trial.results, points, map=side_by_side, folder=out / "sweep", title="runs")
     failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
     if failed:
         raise Failure("; ".join(failed))
@@ -172,41 +206,41 @@ def _client(scheduler):
         raise InputError(f"--scheduler: expected the address of a running scheduler, got {scheduler!r}: {error}") from None
 
 
-def _short(value):
-    if isinstance(value, list):
-        return f"[{', '.join(map(_short, value))}]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _parser():
-    parser = CommandLine(
-        prog="python -m tinyattn.trials", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = parser.add_subparsers(dest="trial", required=True, metavar="|".join(TRIALS))
-    for name, kind in TRIALS.items():
-        command = commands.add_parser(
-            name,
-            description=f"{inspect.getdoc(kind)}\n\n{inspect.getdoc(kind.__base__)}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.add_argument("--seeds", type=whole_number, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
+    as_it_stands = argparse.RawDescriptionHelpFormatter
+    parser = CommandLine(prog="python lessons/experiments", description=__doc__, formatter_class=as_it_stands)
+    commands = parser.add_subparsers(dest="experiment", required=True, metavar="|".join(EXPERIMENTS))
+    for name, kind in EXPERIMENTS.items():
+        about = [inspect.getdoc(kind), inspect.getdoc(kind.__base__ if issubclass(kind, Trial) else inspect.getmodule(kind))]
+        command = commands.add_parser(name, description="\n\n".join(about), formatter_class=as_it_stands)
         command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the picture")
-        command.add_argument("--resume", action="store_true", help="go on from the checkpoints in that folder")
-        command.add_argument(
-            "--over", action="append", metavar="NAME=VALUES", help="a run for each of these values of a setting"
-        )
-        if kind.law[1]:
-            command.add_argument("--law", action="store_true", help="the paper's law: its settings, over what it varies")
-        command.add_argument("--scheduler", metavar="ADDRESS", help="run on the workers of a dask cluster, tcp://HOST:PORT")
-        hints = typing.get_type_hints(kind)
-        for field in dataclasses.fields(kind):
-            flag = f"--{field.name.replace('_', '-')}"
-            if bool in (hints[field.name], *typing.get_args(hints[field.name])):
-                command.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None)
-            else:
-                shown = "chosen by the others" if field.default is None else field.default
-                command.add_argument(flag, dest=field.name, type=_reader(hints[field.name])[1], help=f"default: {shown}")
+        if issubclass(kind, Trial):
+            _add_runs(command, kind)
+        _add_settings(command, kind)
     return parser
+
+
+def _add_runs(command, kind):
+    """The flags that say which runs of a trial there are."""
+    add = command.add_argument
+    add("--seeds", type=whole_number, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
+    add("--resume", action="store_true", help="go on from the checkpoints in that folder")
+    add("--over", action="append", metavar="NAME=VALUES", help="a run for each of these values of a setting")
+    if kind.law[1]:
+        add("--law", action="store_true", help="the paper's law: its settings, over what it varies")
+    add("--scheduler", metavar="ADDRESS", help="run on the workers of a dask cluster, tcp://HOST:PORT")
+
+
+def _add_settings(command, kind):
+    """A flag for each setting, None where it is not given."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
+        if bool in (hint, *typing.get_args(hint)):
+            command.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None)
+        else:
+            default = "chosen by the others" if field.default is None else field.default
+            command.add_argument(flag, dest=field.name, type=_reader(hint)[1], help=f"default: {default}")
 
 
 WORDS = {int: "a whole number", float: "a number", str: "a text"}
@@ -220,9 +254,10 @@ def _reader(hint):
         return ",", _reader_of([kind for kind in WORDS if kind in kinds])
     if typing.get_origin(nested[0]) is dict:
         return "/", lambda word: read_as(json.loads, word, "JSON")
-    (item,) = typing.get_args(nested[0])[:1]
+    item = typing.get_args(nested[0])[0]
     what = f"{WORDS[item]}, or several with commas between them"
-    return "/", lambda word: read_as(lambda word: [item(part) for part in word.split(",")], word, what)
+    several = lambda word: [item(part) for part in word.split(",")]
+    return "/", lambda word: read_as(several, word, what)
 
 
 def _reader_of(kinds):
@@ -235,8 +270,3 @@ def _reader_of(kinds):
         raise ValueError(word)
 
     return lambda word: read_as(read, word, WORDS[kinds[-1]])
-
-
-if __name__ == "__main__":
-    open_output()
-    sys.exit(main())

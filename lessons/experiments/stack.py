@@ -9,9 +9,9 @@ import numpy as np
 from tinyattn.attention import MultiheadCache, causal, heads_first, multihead_backward, multihead_forward
 from tinyattn.backend import Params, namespace
 from tinyattn.errors import check_floats, check_generator, check_instance, keep_counts
-from tinyattn.ops import LinearCache, linear_backward, linear_forward
 from tinyattn.models.minimal import MinimalModel
 from tinyattn.models.params import check_params, numbered, xavier_bound
+from tinyattn.ops import LinearCache, linear_backward, linear_forward
 
 # A stack of minimal layers; x is what a layer reads, of width D = V + positions, the first reads
 # one-hot tokens beside one-hot positions
