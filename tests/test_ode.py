@@ -517,3 +517,10 @@ def test_an_event_keeps_its_shape_and_a_step_its_precision():
     assert ode.euler_step(lambda t, y: -y, np.float64(0), np.ones(2, "float32"), np.float64(0.1)).dtype == np.float32
     with pytest.raises(InputError, match="rtol: expected a finite number"):
         ode.integrate(lambda t, y: -y, (0, 2), [1.0], rtol=np.ones(2))
+
+
+@pytest.mark.parametrize("step", [1.0, 0.25])
+@pytest.mark.parametrize("touches", [lambda t, y: min(y[0] - 0.3, 0.0), lambda t, y: max(0.3 - y[0], 0.0)])
+def test_a_zero_that_is_reached_and_kept_is_where_it_is_reached(step, touches):
+    path = ode.integrate(lambda t, y: np.ones(1), (0, 1), [0.0], method="rk4", step=step, events=touches)
+    assert path.t_events[0] == pytest.approx([0.3], abs=1e-12)

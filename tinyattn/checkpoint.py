@@ -22,6 +22,8 @@ class Checkpoint:
     path:     an .npz file; its folder is made if need be. every: steps between two writes.
     resume:   continue from it if it exists.
     settings: whatever JSON can hold; a run with other settings is refused.
+
+    A run that is killed while it writes leaves what was there, and beside it a hidden .part file.
     """
 
     path: str | Path

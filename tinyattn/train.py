@@ -151,8 +151,7 @@ def train(
                 decay, a halving on a plateau.
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading
                 waits for a GPU.
-    until:      history -> True to stop, asked before each step at which callbacks recorded
-                something.
+    until:      history -> True to stop, asked before each step at which callbacks are due.
     title:      of the progress bar; None shows none.
     checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that goes on from
                 one first draws and drops the batches of the steps taken, each with the history as
