@@ -41,6 +41,34 @@ def test_stages_that_do_not_come_are_nan():
     assert np.isnan(found[:-1]).all() and found.path.status == 0
 
 
+def test_what_ends_a_stage_is_what_was_asked_for():
+    """The states at the times that are found, by the run itself, for another token and other levels."""
+    flow, end = FocusDilution(PI, 0.8, 3), 70.0
+    y0 = flow.start(np.random.default_rng(3), 1e-2)
+    levels = dict(token=2, grown=0.7, focused=0.8, renewed=0.05)
+    found = flow.stages(y0, end, **levels, **tight)
+    names = ("condensed_t", "top_t", "focus_t", "dilution_t", "renewal_t")
+    times = np.array([getattr(found, name) for name in names])
+    assert (np.diff(times) > 0).all(), "each in its turn"
+    looks = np.sort([0, *times, times[1] - 0.1, times[1] + 0.1, times[3] - 0.1, times[3] + 0.1])
+    path = ode.integrate(flow, (0, end), y0, t_eval=looks, **tight)
+    at = lambda t: path.y[np.searchsorted(looks, t)]
+    condensed, top, focus, shortest, renewal = map(at, times)
+    assert flow.singular_values(condensed)[0] == pytest.approx(0.7, rel=1e-4)
+    assert flow.attention(focus)[0, 0] == pytest.approx(0.8, rel=1e-4)
+    assert flow.singular_values(renewal)[1] == pytest.approx(0.05, rel=1e-4)
+    length = lambda y: flow.row_norms(y)[2]
+    assert found.peak == pytest.approx(length(top), rel=1e-4)
+    assert found.least == pytest.approx(length(shortest), rel=1e-3)
+    assert length(top) > max(length(at(times[1] - 0.1)), length(at(times[1] + 0.1)))
+    assert length(shortest) < min(length(at(times[3] - 0.1)), length(at(times[3] + 0.1)))
+    W0, _, W_Q, _ = flow.split(condensed)
+    direction = np.linalg.eigh(W0 @ W0.T)[1][:, -1]
+    assert found.cosine == pytest.approx(abs(direction @ PI) / np.sqrt((PI**2).sum()), rel=1e-4)
+    start = flow.split(y0)[2]
+    assert found.frozen_ratio**2 == pytest.approx((W_Q**2).sum() / (start**2).sum(), rel=1e-4)
+
+
 def test_the_field_is_the_gradient(device, rng):
     flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 5)
     y = rng.normal(size=flow.start(rng, 1.0).shape)
@@ -122,7 +150,7 @@ def test_the_linear_flow_is_that_of_its_matrix(rng):
 
 def test_the_leading_mode_is_the_motion_among_the_rates_that_count_as_leading(rng):
     modes = np.linalg.qr(rng.normal(size=(4, 4)))[0]
-    for rates in ([-9.0, 1.0, 1.995, 2.0], [-9.0, -3.0, -2.005, -2.0]):
+    for rates in ([-9.0, 0.1, 0.1995, 0.2], [-9.0, -0.3, -0.2005, -0.2]):
         flow = Linearization(None, np.array(rates), modes, np.array([5.0, 7.0, -3.0, 4.0]))
         two = -0.6 * modes[:, 2] + 0.8 * modes[:, 3]
         np.testing.assert_allclose(flow.leading_mode(), two, rtol=1e-12)
@@ -198,11 +226,11 @@ def test_a_start_has_independent_weights_of_the_size_asked_for():
 def test_the_slow_points_of_a_path_are_its_start_and_the_minima_between(rng):
     """Near the origin, a critical point, the speed goes like the distance."""
     flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 4)
-    sizes = np.array([2, 3, 1, 2, 2.5, 0.5, 0.7, 0.1])
+    sizes = np.array([2, 3, 1.5, 1, 2, 2.5, 0.5, 0.7, 0.1])
     path = 1e-6 * sizes[:, None] * rng.normal(size=flow.start(rng, 1.0).size)
     speed = np.linalg.norm(flow(0.0, path), axis=1)
     np.testing.assert_allclose(speed / speed[0], sizes / 2, rtol=1e-4)
-    assert flow.slow_points(np.arange(8.0), path) == [0, 2, 5]
+    assert flow.slow_points(np.arange(9.0), path) == [0, 3, 6]
 
 
 def test_the_slow_points_of_a_run():
