@@ -16,6 +16,7 @@ from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.flows.redistribution import PI, Dilution, contrast, contrast_push, made_alike, token_weights, transition_from
 from tinyattn.flows.snap import Snap
+from tinyattn.tasks.regression import draw_task
 
 tight = dict(method="rk45", rtol=1e-8, atol=1e-12)
 
@@ -61,6 +62,110 @@ def test_drawn_weights_keep_plateau_and_snap_and_their_lean_foretells_it():
     assert found["sgd_snap_t"] == pytest.approx(found["snap_t"], rel=0.06)
     assert np.corrcoef(found["lean"], found["snap_t"])[0, 1] < -0.95, "the more W leans towards W*, the sooner"
     assert np.corrcoef(found["closed_t"], found["snap_t"])[0, 1] > 0.95
+
+
+def test_the_numbers_of_the_path_are_read_off_its_curves():
+    found = Snap(T=64, d=16).path()
+    numbers, time, gap = found["numbers"], found["time"], found["w"] / found["equilibrium"]
+    least, largest = found["eigenvalues"].T
+    at = lambda name, curve: np.interp(numbers[name], time, curve)
+    assert at("half_loss_t", found["loss"]) == pytest.approx(0.25, rel=1e-4)
+    assert at("half_loss_t", gap) == pytest.approx(numbers["w_over_equilibrium_at_half_loss"], rel=1e-2)
+    assert at("sharpest_t", largest) == numbers["largest_eigenvalue"] == largest.max()
+    assert numbers["largest_eigenvalue_at_end"] == largest[-1]
+    assert at("lowest_t", least) == numbers["least_eigenvalue"] == least.min()
+    half = numbers["half_loss_t"]
+    assert numbers["sharpest_over_half_loss"] == pytest.approx(numbers["sharpest_t"] / half)
+    later = time > numbers["equilibrium_within_1_percent_t"]
+    assert (abs(gap[later] - 1) <= 0.01).all() and abs(gap[~later][-1] - 1) > 0.01
+    assert time[0] == 0 and time[-1] >= 2 * half and len(time) > 4000
+
+
+def test_the_curvature_at_the_start_of_the_path_is_known():
+    """At 0, with A = 1/T: L_ww = 1/(T d), L_wD = -(1 - 1/T)/(T sqrt d), L_DD = 0."""
+    T, d = 256, 16
+    numbers = Snap(T=T, d=d).path()["numbers"]
+    ww, wD = 1 / (T * d), (1 - 1 / T) / (T * np.sqrt(d))
+    root = np.sqrt((ww / 2) ** 2 + wD**2)
+    ends = numbers["largest_eigenvalue_at_start"], numbers["least_eigenvalue_at_start"]
+    assert ends == pytest.approx((ww / 2 + root, ww / 2 - root), rel=1e-9)
+
+
+def drawn_by_hand(seed, T, d):
+    """W and W*, entries N(0, 1/d), as they are drawn for a seed."""
+    rng = np.random.default_rng(seed)
+    W_star = draw_task(rng, T, d, matrix="gaussian").W_star
+    return rng.normal(size=(d, d)) / np.sqrt(d), W_star
+
+
+def by_hand(a, W, W_star):
+    """The loss E|y - x_r W*|^2 / 2 and its slopes, the relevant token the last: its weight s_r, the others' s_t."""
+    d, s = len(W), np.exp(a - a.max()) / np.exp(a - a.max()).sum()
+    miss, size = s[-1] * W - W_star, (W * W).sum()
+    loss = ((miss**2).sum() + (s[:-1] ** 2).sum() * size) / (2 * d)
+    ds = np.append(s[:-1] * size, (W * miss).sum()) / d
+    return loss, s * (ds - s @ ds), (s[-1] * miss + (s[:-1] ** 2).sum() * W) / d
+
+
+def test_drawn_weights_descend_the_loss_by_the_steps_that_are_told():
+    T, d, lr = 64, 8, 1.5
+    found = Snap(T=T, d=d, seeds=2, seed=3, lr=lr).drawn()
+    for i, seed in enumerate((3, 4)):
+        W, W_star = drawn_by_hand(seed, T, d)
+        assert found["lean"][i] == pytest.approx((W * W_star).sum() / np.sqrt((W_star**2).sum()))
+        a, losses = np.zeros(T), []
+        for _ in range(161):
+            loss, da, dW = by_hand(a, W, W_star)
+            losses.append(loss)
+            a, W = a - lr * da, W - lr * dW
+        np.testing.assert_allclose(found["descent"][i][:21], losses[::8], rtol=1e-9)
+        assert found["sgd"][i][0] == pytest.approx(losses[0], rel=1e-9), "both begin at the same weights"
+        for name, snap in (("descent", "snap_t"), ("sgd", "sgd_snap_t")):
+            curve, time = found[name][i], found["time"]
+            assert np.interp(found[snap][i], time, curve) == pytest.approx(curve[0] / 2, rel=1e-6)
+    np.testing.assert_allclose(found["time"][:3], [0, 8 * lr, 16 * lr], rtol=1e-14)
+    off = [found[name][i] / found["foretold_t"][i] - 1 for name in ("snap_t", "sgd_snap_t") for i in (0, 1)]
+    assert found["numbers"]["drawn_worst_miss"] == pytest.approx(max(map(abs, off)))
+
+
+def test_the_snap_of_drawn_weights_is_foretold_as_the_whole_flow_and_as_the_integral_of_the_plateau():
+    """Three numbers against all d^2 + T of them by solve_ivp, and (6) by quadrature."""
+    integrate = pytest.importorskip("scipy.integrate")
+    T, d = 64, 8
+    found = Snap(T=T, d=d, seeds=2, seed=3).drawn()
+    for i, seed in enumerate((3, 4)):
+        W, W_star = drawn_by_hand(seed, T, d)
+        N, start = np.sqrt((W_star**2).sum()), by_hand(np.zeros(T), W, W_star)[0]
+
+        def field(t, y):
+            _, da, dW = by_hand(y[:T], y[T:].reshape(d, d), W_star)
+            return -np.append(da, dW)
+
+        half = lambda t, y: by_hand(y[:T], y[T:].reshape(d, d), W_star)[0] - start / 2
+        half.terminal = True
+        flow = integrate.solve_ivp(field, (0, 1e4), np.append(np.zeros(T), W), events=half, rtol=1e-8, atol=1e-10)
+        assert found["foretold_t"][i] == pytest.approx(flow.t[-1], rel=1e-6)
+        w0 = found["lean"][i]
+        area = integrate.quad(lambda u: np.exp((w0**2 - u**2) / 2), w0, np.inf)[0]
+        assert found["closed_t"][i] == pytest.approx(area * d * T / N, rel=1e-8)
+
+
+def test_the_half_times_of_a_repeated_direction_are_read_off_its_curves():
+    piece = Snap(T=64, d=16, p=0.4)
+    found = piece.repeated()
+    time, A = found["time"], found["attention"]
+    curves = {
+        "w_half_t": (found["w"], 1 / 2), "v_half_t": (found["v"], 1 / 2), "repeated_half_loss_t": (found["loss"], 1 / 4),
+        "w_written_half_t": (A * found["w"], 1 / 2), "v_written_half_t": (A * found["v"], 1 / 2),
+    }  # fmt: skip
+    for name, (curve, half) in curves.items():
+        assert np.interp(found["numbers"][name], time, curve) == pytest.approx(half, rel=1e-3)
+        assert np.interp(found["numbers"][name] - 5, time, curve) != pytest.approx(half, rel=1e-3), "for the first time"
+    assert found["loss"][0] == found["test_loss"][0] == 0.5 and time[0] == found["w"][0] == found["v"][0] == 0
+    A_end, others, h, g = A[-1], 63, 0.4 + 0.6 / 16, 0.6 / 16
+    for name, moment in (("w", g), ("v", h)):  # its zero of the field at the attention that there is
+        w = A_end / (A_end**2 + (1 - A_end) ** 2 / (16 * others * moment))
+        assert found[name][-1] == pytest.approx(w, rel=0.02)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5])
