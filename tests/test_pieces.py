@@ -191,6 +191,133 @@ def test_the_contrast_grows_exponentially_at_twice_the_rate_of_attention(seed):
     assert found["eps"]["low"][-1] < 0.4 and found["eps"]["frequent"][-1] > 0.99
 
 
+def test_the_numbers_of_the_contrast_are_read_off_its_curves():
+    stats = pytest.importorskip("scipy.stats")
+    piece = Dilution(width=4, rho=0.7, eps=5e-3)
+    flow, found = piece.flow(), piece.redistribution()
+    assert found["numbers"]["contrast_rate_closed"] == pytest.approx(2 * flow.focus_rate)
+    starts = [found[name]["weights"][0] for name in ("eps", "eps/10")]
+    np.testing.assert_allclose(starts[0], 10 * starts[1], rtol=1e-9)
+    for name, eps in (("eps", 5e-3), ("eps/10", 5e-4)):
+        one, numbers = found[name], found["numbers"][f"contrast_{name}"]
+        time, C, grown = one["time"], one["contrast"], one["grown"]
+        np.testing.assert_allclose(C, one["weights"] @ [0.25, -0.75, -0.75, -0.75], atol=1e-14)
+        np.testing.assert_allclose(C - grown, numbers["left_by_the_start"], atol=1e-14)
+        slow = np.searchsorted(time, numbers["slow_point_t"])
+        assert grown[slow] == pytest.approx(one["by_attention"][slow]), "what is left is all else there"
+        first, last = one["stretch"]
+        for end, share in ((first, 1e-3), (last, 1e-2)):
+            assert (grown[slow:end] <= share * C[-1]).all() and grown[end] > share * C[-1]
+        t, middle = time[first:last], (first + last) // 2
+        assert numbers["stretch_t"] == [time[first], time[last - 1]]
+        line = stats.linregress(t, np.log(grown[first:last]))
+        assert (numbers["rate"], numbers["r2"]) == pytest.approx((line.slope, line.rvalue**2), rel=1e-9)
+        whole = stats.linregress(t, np.log(C[first:last].clip(1e-300)))
+        assert numbers["rate_with_what_the_start_left"] == pytest.approx(whole.slope, rel=1e-9)
+        assert numbers["rate_over_foretold"] == pytest.approx(line.slope / numbers["foretold"])
+        ratio = grown[middle] / one["by_attention"][middle]
+        assert numbers["grown_over_by_attention_amid"] == pytest.approx(ratio)
+
+        if name == "eps/10":
+            continue
+        y0 = made_alike(flow, flow.start(np.random.default_rng(0), eps))
+        path = ode.integrate(flow, (0, time[-1]), y0, t_eval=time, **tight).y
+        speed = np.linalg.norm(flow(0.0, path), axis=1)
+        condensed = np.searchsorted(time, np.log(1 / eps) / flow.origin_rate)
+        dips = [i for i in range(condensed + 1, len(time) - 1) if speed[i] < min(speed[i - 1], speed[i + 1])]
+        assert slow == dips[0]
+        assert numbers["foretold"] == pytest.approx(2 * np.linalg.eigvalsh(flow.jacobian(path[slow]))[-1], rel=1e-6)
+        for i in (slow, middle):
+            W0, _, W_Q, W_K = flow.split(path[i])
+            u = np.linalg.eigh(W0.T @ W0)[1][:, -1]
+            f = u @ W_Q @ W_K.T @ u
+            by_attention = contrast_push(flow) * f / (2 * flow.focus_rate)
+            assert one["by_attention"][i] == pytest.approx(by_attention, rel=1e-9)
+            g = W0 @ u
+            np.testing.assert_allclose(one["weights"][i], g * np.sign(g[0]), rtol=1e-9, atol=1e-14)
+            A = flow.attention(path[i])
+            assert (one["frequent"][i], one["low"][i]) == pytest.approx((A[0, 0], A[1, 0]), rel=1e-9)
+
+
+def test_the_embeddings_of_many_states_are_seen_with_token_0_on_the_positive_side(rng):
+    flow = Dilution(width=4).flow()
+    many = rng.normal(size=(2, 3, flow.start(rng, 1.0).size))
+    together, contrasts, alike = token_weights(flow, many), contrast(flow, many), made_alike(flow, many)
+    for i in np.ndindex(2, 3):
+        W0, W1, W_Q, W_K = flow.split(many[i])
+        g = W0 @ np.linalg.eigh(W0.T @ W0)[1][:, -1]
+        g = g if g[0] > 0 else -g
+        np.testing.assert_allclose(together[i], g, rtol=1e-9)
+        assert contrasts[i] == pytest.approx(0.25 * g[0] - 0.75 * g[1:].sum())
+        mean, reads = (W0[1] + W0[2] + W0[3]) / 3, (W1[:, 1] + W1[:, 2] + W1[:, 3]) / 3
+        wanted = [np.stack([W0[0], mean, mean, mean]), np.stack([W1[:, 0], reads, reads, reads], axis=1), W_Q, W_K]
+        for part, want in zip(flow.split(alike[i]), wanted):
+            np.testing.assert_allclose(part, want, rtol=1e-12)
+
+
+def test_a_transition_matrix_from_weights_keeps_their_cross_ratios(rng):
+    """Scaling rows and columns changes none of w_ij w_kl / (w_il w_kj), and with the sums they fix the pairs."""
+    ratios = lambda w: w[:-1, :-1] * w[1:, 1:] / (w[:-1, 1:] * w[1:, :-1])
+    for pi in (np.array([0.6, 0.3, 0.1]), np.array([0.7, 0.3])):
+        weights = np.exp(rng.normal(size=(len(pi), len(pi))))
+        pairs = pi[:, None] * transition_from(weights, pi)
+        np.testing.assert_allclose(pairs.sum(axis=0), pi, rtol=1e-12)
+        np.testing.assert_allclose(pairs.sum(axis=1), pi, rtol=1e-12)
+        np.testing.assert_allclose(ratios(pairs), ratios(weights), rtol=1e-9)
+
+
+def test_rates_where_the_flow_rests_by_matrices_of_tokens():
+    piece = Dilution(width=3, rho=0.6)
+    deltas = [0.4, 0.2, 0.1]
+    found = piece.renewal(deltas)
+    assert found["delta"] == deltas
+    for i, delta in [(0, 0.4), (2, 0.1)]:
+        pi = np.array([0.75, (1 + delta) / 12, 1 / 12, (1 - delta) / 12])
+        flow = FocusDilution(pi, 0.6, 3)
+        np.testing.assert_allclose(piece.flow(delta).pi, pi, rtol=1e-12)
+        y0 = made_alike(flow, flow.start(np.random.default_rng(0), 1e-3))
+        rest = max(200, 2 * np.log(1000) * (1 / flow.origin_rate + 1 / flow.focus_rate))
+        y = ode.integrate(flow, (0, rest), y0, t_eval=[rest], **tight).y[-1]
+        J = flow.jacobian(y)
+        assert found["leading"][i] == pytest.approx(np.linalg.eigvalsh(J)[-1], rel=1e-6)
+        basis = np.linalg.svd(made_alike(flow, np.eye(y.size)))[0][:, : 2 * 2 * 3 + 2 * 9]  # of the states with rare ones alike
+        assert found["alike"][i] == pytest.approx(np.linalg.eigvalsh(basis.T @ J @ basis)[-1], rel=1e-5)
+        W0, W1, _, _ = flow.split(y)
+        A, P = flow.attention(y), 0.6 * np.eye(4) + 0.4 * pi
+        q = np.exp(A @ W0 @ W1)
+        dM = A.T @ (pi[:, None] * (q / q.sum(axis=1, keepdims=True) - P))
+        assert found["foretold"][i] ** 2 == pytest.approx(np.linalg.eigvalsh(dM.T @ dM)[-1], rel=1e-6)
+    for name in ("leading", "alike"):
+        slope = np.polyfit(np.log(deltas), np.log(found[name]), 1)[0]
+        assert found["numbers"][f"{name}_slope"] == pytest.approx(slope, rel=1e-9)
+        assert found["numbers"][f"{name}_rates"] == found[name]
+
+
+@pytest.fixture(scope="module")
+def chains():
+    return Dilution().chains()
+
+
+def test_the_numbers_of_other_chains_are_read_off_their_curves(chains):
+    found, pi = chains, np.array(PI)
+    np.testing.assert_allclose(found["fresh"]["P"], 0.5 * np.eye(4) + 0.5 * pi, rtol=1e-12)
+    assert not np.allclose(found["by chance"]["P"], found["fresh"]["P"], atol=1e-2)
+    pairs = pi[:, None] * found["no repeats"]["P"]
+    np.testing.assert_allclose(pairs, pairs.T, atol=1e-12)
+    for i in range(1, 4):  # a repeat has a tenth of the weight
+        assert pairs[0, 0] * pairs[i, i] / pairs[0, i] ** 2 == pytest.approx(0.01)
+    for name in ("fresh", "by chance", "no repeats"):
+        one, numbers = found[name], found["numbers"][f"chain, {name}"]
+        np.testing.assert_allclose(pi @ one["P"], pi, rtol=1e-9)
+        time, A = one["time"], one["attention"]
+        assert A[0] == pytest.approx(0.75, abs=1e-4) and (time[0], time[-1]) == (0, 200)
+        assert (numbers["attention_least"], numbers["attention_most"]) == (A.min(), A.max())
+        if np.isfinite(numbers["focus_t"]):
+            assert np.interp(numbers["focus_t"], time, A) == pytest.approx(0.9, abs=1e-3)
+            waited = numbers["focus_t"] - numbers["condensed_t"]
+            assert numbers["delay_times_r"] == pytest.approx(waited * numbers["r"])
+
+
 @pytest.mark.parametrize("rho, drawn", [(0.5, False), (0.3, True)])
 def test_how_attention_moves_the_embeddings_is_what_the_derivation_says(rng, rho, drawn):
     """dC/dt = k f to first order in f, for any law and chain, from the condensed point itself."""
@@ -254,9 +381,9 @@ def test_other_transition_matrices(device, rng):
     assert FocusDilution(np.array([0.5, 0.5]), 0.0, 2, np.array([[0.0, 1.0], [1.0, 0.0]])).entropy_rate == 0
 
 
-def test_stages_of_other_chains():
+def test_stages_of_other_chains(chains):
     """dL/dM at 0 sees pi alone: the same condensation. Focus comes as r foretells, and not at all where r < 0."""
-    numbers = Dilution().chains()["numbers"]
+    numbers = chains["numbers"]
     fresh, drawn, turned = (numbers[f"chain, {name}"] for name in ("fresh", "by chance", "no repeats"))
     for one in (fresh, drawn, turned):
         assert one["condensed_t"] == pytest.approx(14.009, abs=1e-3) and one["cosine"] > 1 - 1e-6
