@@ -311,6 +311,26 @@ def test_nothing_fires_after_the_stop_and_two_events_may_stop_two_runs():
         np.testing.assert_allclose(solution.t_events, [[1, np.nan], [np.nan, 2]], rtol=1e-9)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("step", [2, 0.3])
+def test_of_many_runs_too_nothing_fires_after_the_stop(sign, step):
+    """Runs at t and at t - 1/4: the stop is at 3/4, when the second comes to 1/2."""
+    at = lambda place: lambda t, y: sign * y[:, 0] - place
+    stop, seen = ode.event(at(0.5), terminal=True), at(0.45)
+    late, never = at(0.7), at(9.0)
+    how = dict(events=[stop, seen, late, never], step=step)
+    start = sign * np.array([[0.0, 5.0], [-0.25, 6.0]])
+    solution = ode.integrate(lambda t, y: np.ones_like(y), (0, 2 * sign), start, **how)
+    assert solution.status == 1 and solution.t[-1] == pytest.approx(0.75 * sign)
+    first = 0.7 if step == 2 else np.nan  # with short steps it stands still by then
+    wanted = [[0.5, 0.75], [0.45, 0.7], [first, np.nan], [np.nan, np.nan]]
+    for i, times in enumerate(wanted):
+        np.testing.assert_allclose(sign * solution.t_events[i], times, rtol=1e-12)
+        np.testing.assert_allclose(sign * solution.first_times[i], times, rtol=1e-12)
+        moved = np.array(times)[:, None] * sign
+        np.testing.assert_allclose(solution.y_events[i], start + moved, rtol=1e-12)
+
+
 def test_f_is_never_asked_outside_the_span():
     asked = []
 
