@@ -204,6 +204,16 @@ def test_a_write_that_fails_leaves_the_file_before_and_nothing_beside_it(tmp_pat
     assert kept.read() == {"step": 1} and [path.name for path in tmp_path.iterdir()] == ["run.npz"]
 
 
+def test_what_a_killed_run_left_of_this_file_goes_and_nothing_else(tmp_path):
+    kept = Checkpoint(tmp_path / "run[1].npz", resume=True)
+    for name in (".run[1].npz.a7.part", ".run1.npz.a7.part", "run[1].npz.part", ".run[1].npz.a7.other"):
+        (tmp_path / name).write_text("half of it")
+    kept.write(step=1)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"run[1].npz", ".run1.npz.a7.part", "run[1].npz.part", ".run[1].npz.a7.other"}
+    assert kept.read() == {"step": 1}
+
+
 def test_names_and_empty_branches_come_back_and_what_cannot_is_refused(tmp_path):
     kept = Checkpoint(tmp_path / "run.npz", resume=True)
     tree = {"allow_pickle": np.ones(3), "file": np.zeros(2), "words": "yes", "empty": {}, "deep": {"none": None, "empty": {}}}
