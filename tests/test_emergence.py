@@ -106,7 +106,7 @@ def test_closed_forms():
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 1.0])
 def test_the_rate_is_the_speed_of_the_weights_at_the_start(p):
-    """There A = B/T and |d(w, v)/dt| is lambda; the relevant token's second moment gives it in closed form."""
+    """There A = B/T and |d(w, v)/dt| is lambda; in closed form by the token's second moment."""
     T, d = 300, 50
     three = ThreeNumbers(T, d, p)
     assert three.rate == pytest.approx(np.linalg.norm(three(0.0, three.start())[:2]), rel=1e-12)
@@ -121,8 +121,9 @@ def test_the_rate_is_the_speed_of_the_weights_at_the_start(p):
     TwoNumbers(300, 50), TwoNumbers(300, 50, 7), TwoNumbers(300, 50, 7, per_place=True),
 ])  # fmt: skip
 def test_closed_forms_of_the_plateau_solve_its_equations(flow):
-    """dw/dt = lambda exp(Delta), dDelta/dt = lambda/c w exp(Delta), and with exp(Delta) = 1 + Delta the linear ones."""
-    integrate, c, rate = pytest.importorskip("scipy.integrate"), 7 if flow.per_place else 1, flow.rate
+    """dw/dt = lambda exp(Delta), dDelta/dt = lambda/c w exp(Delta); linear: 1 + Delta for exp."""
+    integrate = pytest.importorskip("scipy.integrate")
+    c, rate = 7 if flow.per_place else 1, flow.rate
     area = lambda end: integrate.quad(lambda u: np.exp(-(u**2) / (2 * c)), 0, end)[0]
     for w in (0.3, 1.0, 4.0):
         assert flow.time_at(w) == pytest.approx(area(w) / rate, rel=1e-8)
@@ -132,9 +133,11 @@ def test_closed_forms_of_the_plateau_solve_its_equations(flow):
     path = integrate.solve_ivp(linear, (0, times[-1]), [0, 0], t_eval=times, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(flow.linearised(times), path.y.T, rtol=1e-7)
     # L = 1/2 - lambda w (1 + Delta), the loss to the order that the linear flow knows
-    np.testing.assert_allclose(flow.linearised_loss(times), 0.5 - rate * path.y[0] * (1 + path.y[1]), rtol=1e-7)
+    lost = rate * path.y[0] * (1 + path.y[1])
+    np.testing.assert_allclose(flow.linearised_loss(times), 0.5 - lost, rtol=1e-7)
     for share in (0.01, 0.5, 0.9):
-        assert flow.linearised_loss([flow.linearised_time(share)])[0] == pytest.approx((1 - share) / 2, rel=1e-9)
+        (loss,) = flow.linearised_loss([flow.linearised_time(share)])
+        assert loss == pytest.approx((1 - share) / 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("B", [1, 5])
@@ -151,7 +154,7 @@ def test_settings_of_whole_numbers_of_any_width_are_those_numbers():
     T, d, y = np.array([100, 120]), np.array([90, 110]), np.ones((2, 3))
     for dtype in ("int8", "uint8", "int64"):
         for make in (TwoNumbers, ThreeNumbers):
-            narrow, wide = make(T.astype(dtype), d.astype(dtype)), make(T.astype(float), d.astype(float))
+            narrow, wide = (make(T.astype(kind), d.astype(kind)) for kind in (dtype, float))
             state = y[:, : narrow.start().shape[-1]]
             np.testing.assert_allclose(narrow(0.0, state), wide(0.0, state), rtol=1e-14)
             np.testing.assert_allclose(narrow.hessian(state), wide.hessian(state), rtol=1e-14)

@@ -70,14 +70,15 @@ def test_many_states_at_once_are_each_the_state_alone(rng, geometry):
     _, flow, _ = rotated(rng, geometry)
     many = flow.state(rng.normal(size=(2, 3, 2, 4)), rng.normal(size=(2, 3, 2, 6)))
     change = rng.normal(size=many.shape)
-    for f in (lambda y: flow(0.0, y), flow.loss, flow.residual, flow.feature_loss, lambda y: flow.split(y)[1]):
+    field, attention = lambda y: flow(0.0, y), lambda y: flow.split(y)[1]
+    for f in (field, attention, flow.loss, flow.residual, flow.feature_loss):
         together = f(many)
         for i in np.ndindex(2, 3):
             np.testing.assert_allclose(together[i], f(many[i]), rtol=1e-12, atol=1e-14)
     together, one = flow.tangent(many, change), flow.tangent(many[0, 0], change)
     for i in np.ndindex(2, 3):
-        np.testing.assert_allclose(together[i], flow.tangent(many[i], change[i]), rtol=1e-12, atol=1e-14)
-        np.testing.assert_allclose(one[i], flow.tangent(many[0, 0], change[i]), rtol=1e-12, atol=1e-14)
+        for found, y in ((together, many[i]), (one, many[0, 0])):
+            np.testing.assert_allclose(found[i], flow.tangent(y, change[i]), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("geometry", ["simplex", "logits"])

@@ -42,7 +42,7 @@ def test_stages_that_do_not_come_are_nan():
 
 
 def test_what_ends_a_stage_is_what_was_asked_for():
-    """The states at the times that are found, by the run itself, for another token and other levels."""
+    """The states of the run itself at the times found, for another token and other levels."""
     flow, end = FocusDilution(PI, 0.8, 3), 70.0
     y0 = flow.start(np.random.default_rng(3), 1e-2)
     levels = dict(token=2, grown=0.7, focused=0.8, renewed=0.05)
@@ -162,12 +162,13 @@ def test_the_leading_mode_is_the_motion_among_the_rates_that_count_as_leading(rn
 
 
 def test_the_time_of_escape_along_one_direction_is_known():
-    """|x| = f (exp(l s) - 1) / l, and f s where l = 0; where l < 0 it comes to f / |l| and no further."""
+    """|x| = f (exp(l s) - 1) / l, f s where l = 0; where l < 0 it comes to f / |l| at most."""
     along = lambda rate, f: Linearization(None, np.array([rate]), np.eye(1), np.array([f]))
     assert along(0.5, 1e-3).escape_time(2.0) == pytest.approx(np.log(1001) / 0.5, rel=1e-8)
     assert along(0.0, -0.25).escape_time(3.0) == pytest.approx(12, rel=1e-6)
     assert along(-1.0, 1.0).escape_time(0.5) == pytest.approx(np.log(2), rel=1e-8)
-    assert np.isnan(along(-1.0, 1.0).escape_time(1.5)) and np.isnan(along(0.0, 1.0).escape_time(2e4))
+    assert np.isnan(along(-1.0, 1.0).escape_time(1.5))
+    assert np.isnan(along(0.0, 1.0).escape_time(2e4))
     assert np.isnan(along(0.0, 1.0).escape_time(3.0, longest=2.9))
     assert along(0.0, 1.0).escape_time(3.0, longest=3.1) == pytest.approx(3, rel=1e-6)
 

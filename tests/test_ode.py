@@ -147,7 +147,8 @@ def test_at_the_end_of_a_step_the_state_wanted_is_that_of_the_step_to_the_last_b
 
 
 @pytest.mark.parametrize("f, y0, span", [
-    (bend, 1.0, (0, 3)), (bend, 0.1, (3, -3)), (lambda t, y: -40 * (y - np.cos(3 * t)), 0.0, (0, 4)),
+    (bend, 1.0, (0, 3)), (bend, 0.1, (3, -3)),
+    (lambda t, y: -40 * (y - np.cos(3 * t)), 0.0, (0, 4)),
     (lambda t, y: 1e-3 * y, 1.0, (0, 1)), (lambda t, y: np.sin(20 * t) * y, 1e-4, (0, 2)),
     (lambda t, y: np.cos(9 * t) * y + (t > 1), 0.0, (0, 2)), (lambda t, y: 0 * y, 1.0, (0, 3)),
 ])  # fmt: skip

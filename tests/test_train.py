@@ -48,7 +48,7 @@ def test_whether_to_stop_is_asked_only_where_something_was_recorded():
     asked = []
     train.train(quadratic, {"w": np.array([4.0])}, [np.zeros(1)] * 5, optim.SGD(0.5), steps=5,
                 callbacks=[(2, lambda step, params: {"w": params["w"]})],
-                until=lambda history: asked.append(int(history.steps("w")[-1])) or False)  # fmt: skip
+                until=lambda history: bool(asked.append(history.steps("w")[-1])))  # fmt: skip
     assert asked == [0, 2, 4]
 
 
@@ -164,9 +164,11 @@ def test_what_a_history_holds_before_and_at_a_step():
     assert before.keys() == {"size", "loss"} and before["size"]["steps"].tolist() == [0, 2]
     assert before["loss"]["values"].tolist() == [20, 22]
     seen = history.at(2)
-    assert seen.names == ["size", "loss"] and seen["size"].tolist() == [10, 12] and seen["loss"].tolist() == [20]
+    assert seen.names == ["size", "loss"]
+    assert seen["size"].tolist() == [10, 12] and seen["loss"].tolist() == [20]
     assert history.at(3)["loss"].tolist() == [20, 22] and history.at(0).names == ["size"]
-    assert history.at(5)["late"].tolist() == [[1, 1]] and history.steps("loss").tolist() == [0, 2, 4]
+    assert history.at(5)["late"].tolist() == [[1, 1]]
+    assert history.steps("loss").tolist() == [0, 2, 4], "the history itself is as it was"
 
 
 def test_a_checkpoint_is_written_every_so_many_steps_and_at_the_end(tmp_path):
@@ -189,7 +191,8 @@ def test_a_run_that_is_finished_draws_nothing_and_one_that_goes_on_draws_what_it
 
     def go(steps):
         kept = Checkpoint(tmp_path / "run.npz", every=3, resume=True)
-        return train.train(quadratic, {"w": np.ones(2)}, draw, optim.SGD(0.1), steps=steps, checkpoint=kept, title=None)
+        how = dict(steps=steps, checkpoint=kept, title=None)
+        return train.train(quadratic, {"w": np.ones(2)}, draw, optim.SGD(0.1), **how)
 
     for steps, wanted in ((4, [0, 1, 2, 3]), (4, []), (6, [0, 1, 2, 3, 4, 5])):
         params, _ = go(steps)
@@ -209,7 +212,8 @@ def test_the_bar_counts_every_step_once_also_those_taken_before(tmp_path, monkey
     monkeypatch.setattr(train, "progress_bar", lambda total, title: Bar())
     for steps, wanted in ((5, [0, 1, 1, 1, 1, 1]), (7, [5, 1, 1])):
         kept = Checkpoint(tmp_path / "run.npz", resume=True)
-        train.train(quadratic, {"w": np.ones(2)}, [np.zeros(2)] * 7, optim.SGD(0.1), steps=steps, checkpoint=kept)
+        how = dict(steps=steps, checkpoint=kept)
+        train.train(quadratic, {"w": np.ones(2)}, [np.zeros(2)] * 7, optim.SGD(0.1), **how)
         assert moves == wanted
         moves.clear()
 
