@@ -44,6 +44,14 @@ def test_a_run_can_stop_by_itself_where_it_looks():
     assert history.steps("w").tolist() == [0, 2, 4] and history.steps("loss").tolist() == [0]
 
 
+def test_whether_to_stop_is_asked_only_where_something_was_recorded():
+    asked = []
+    train.train(quadratic, {"w": np.array([4.0])}, [np.zeros(1)] * 5, optim.SGD(0.5), steps=5,
+                callbacks=[(2, lambda step, params: {"w": params["w"]})],
+                until=lambda history: bool(asked.append(history.steps("w")[-1])))  # fmt: skip
+    assert asked == [0, 2, 4]
+
+
 def test_a_loss_that_is_not_finite_stops_with_the_step_named(device):
     batches = [device.put(np.zeros(1))] * 5 + [device.put(np.full(1, np.nan))] * 3
     params = device.put({"w": np.array([4.0])})
@@ -127,6 +135,87 @@ def test_minibatches_are_drawn_without_replacement(rng):
     stream = train.minibatches(data, 4, rng)
     epochs = [np.concatenate([next(stream), next(stream)])[:, 0].tolist() for _ in range(2)]
     assert all(len(set(epoch)) == 8 for epoch in epochs) and epochs[0] != epochs[1] and epochs[0] != sorted(epochs[0])
+
+
+@pytest.mark.parametrize("rows", range(1, 13))
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_every_batch_is_full_and_an_epoch_has_as_many_as_fit(rng, rows, size):
+    stream, fit = train.minibatches(np.arange(rows), size, rng), max(rows // size, 1)
+    for _ in range(4):
+        epoch = [next(stream) for _ in range(fit)]
+        assert {len(batch) for batch in epoch} == {min(size, rows)}
+        assert len(set(np.concatenate(epoch).tolist())) == fit * min(size, rows)
+
+
+def test_over_many_epochs_every_row_stands_first_equally_often():
+    stream = train.minibatches(np.arange(4), 4, np.random.default_rng(0))
+    first = np.bincount([next(stream)[0] for _ in range(4000)], minlength=4)
+    assert abs(first - 1000).max() < 5 * (4000 * 0.25 * 0.75) ** 0.5
+
+
+def test_what_a_history_holds_before_and_at_a_step():
+    history = train.History()
+    for step in (0, 2, 4):
+        history.record(step, size=10.0 + step)
+        history.record(step, loss=20.0 + step)
+    history.record(4, late=np.ones(2))
+    assert history.tree().keys() == {"size", "loss", "late"} and history.tree(0) == {}
+    before = history.tree(before=4)
+    assert before.keys() == {"size", "loss"} and before["size"]["steps"].tolist() == [0, 2]
+    assert before["loss"]["values"].tolist() == [20, 22]
+    seen = history.at(2)
+    assert seen.names == ["size", "loss"]
+    assert seen["size"].tolist() == [10, 12] and seen["loss"].tolist() == [20]
+    assert history.at(3)["loss"].tolist() == [20, 22] and history.at(0).names == ["size"]
+    assert history.at(5)["late"].tolist() == [[1, 1]]
+    assert history.steps("loss").tolist() == [0, 2, 4], "the history itself is as it was"
+
+
+def test_a_checkpoint_is_written_every_so_many_steps_and_at_the_end(tmp_path):
+    kept, seen = Checkpoint(tmp_path / "run.npz", every=3, resume=True), {}
+
+    def look(step, params):
+        seen[step] = kept.read() and kept.read()["step"]
+
+    how = dict(callbacks=[(1, look)], checkpoint=kept, title=None)
+    train.train(quadratic, {"w": np.ones(2)}, [np.zeros(2)] * 8, optim.SGD(0.1), steps=8, **how)
+    assert seen == {0: None, 1: None, 2: None, 3: 3, 4: 3, 5: 3, 6: 6, 7: 6, 8: 8}
+
+
+def test_a_run_that_is_finished_draws_nothing_and_one_that_goes_on_draws_what_it_had(tmp_path):
+    drawn = []
+
+    def draw(step, history):
+        drawn.append(step)
+        return np.zeros(2)
+
+    def go(steps):
+        kept = Checkpoint(tmp_path / "run.npz", every=3, resume=True)
+        how = dict(steps=steps, checkpoint=kept, title=None)
+        return train.train(quadratic, {"w": np.ones(2)}, draw, optim.SGD(0.1), **how)
+
+    for steps, wanted in ((4, [0, 1, 2, 3]), (4, []), (6, [0, 1, 2, 3, 4, 5])):
+        params, _ = go(steps)
+        assert drawn == wanted and params["w"] == pytest.approx(0.9**steps)
+        drawn.clear()
+
+
+def test_the_bar_counts_every_step_once_also_those_taken_before(tmp_path, monkeypatch):
+    moves = []
+
+    class Bar:
+        __enter__ = lambda self: self
+        __exit__ = lambda self, *error: None
+        update = lambda self, by=1: moves.append(by)
+        set_postfix = lambda self, **told: None
+
+    monkeypatch.setattr(train, "progress_bar", lambda total, title: Bar())
+    for steps, wanted in ((5, [0, 1, 1, 1, 1, 1]), (7, [5, 1, 1])):
+        kept = Checkpoint(tmp_path / "run.npz", resume=True)
+        how = dict(steps=steps, checkpoint=kept)
+        train.train(quadratic, {"w": np.ones(2)}, [np.zeros(2)] * 7, optim.SGD(0.1), **how)
+        assert moves == wanted
+        moves.clear()
 
 
 @pytest.mark.parametrize(
