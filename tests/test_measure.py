@@ -171,3 +171,11 @@ def test_effective_rank_does_not_depend_on_the_scale(scale):
     """Squares 9 and 1 are probabilities 0.9 and 0.1."""
     want = np.exp(-0.9 * np.log(0.9) - 0.1 * np.log(0.1))
     assert measure.effective_rank(scale * np.array([3.0, 1.0, 0.0])) == pytest.approx(want)
+
+
+def test_lag_attention_is_of_one_map_or_of_many(rng):
+    s = rng.random((2, 3, 4, 5))
+    by_lag = measure.lag_attention(s)
+    for n, h in np.ndindex(2, 3):
+        np.testing.assert_array_equal(measure.lag_attention(s[n, h]), by_lag[n, h])
+        np.testing.assert_array_equal(measure.lag_attention(s[n])[h], by_lag[n, h])

@@ -172,3 +172,11 @@ def test_every_word_kept_has_a_count_and_all_words_may_be_kept():
     assert text.from_words("b a a <unk>".split(), 3).ids.tolist() == [2, 1, 1, 0]
     with pytest.raises(InputError, match="^words: expected a list of words, got 'abc'"):
         text.from_words("abc", 2)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_both_parts_of_a_text_have_words(share):
+    corpus = text.Corpus(np.zeros(4, int), ("a",))
+    with pytest.raises(InputError, match="share: expected one that leaves words on both sides"):
+        corpus.hold_out(share)
+    assert [len(part.ids) for part in corpus.hold_out(0.74)] == [1, 3]
