@@ -27,6 +27,17 @@ def test_numbers_by_hand():
     assert loss == (4 + 9) / 4 and ops.squared_error_backward(2.0, cache).tolist() == [[0, 2], [3, 0]]
 
 
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (2, 1, 3, 4)])
+def test_the_squared_error_is_a_mean_over_all_places_before_the_last_axis(device, rng, shape):
+    y, target = rng.normal(size=shape), rng.normal(size=shape)
+    places = list(np.ndindex(shape[:-1]))
+    L, cache = ops.squared_error_forward(device.put(y), device.put(target))
+    halves = [((y[place] - target[place]) ** 2).sum() / 2 for place in places]
+    np.testing.assert_allclose(float(to_numpy(L)), sum(halves) / len(places), rtol=1e-13)
+    dy = to_numpy(ops.squared_error_backward(0.3, cache))
+    np.testing.assert_allclose(dy, 0.3 * (y - target) / len(places), rtol=1e-13)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_extreme_scores_and_logits_stay_finite(device, dtype):
     x = device.put(np.array([[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]]), dtype)
