@@ -320,13 +320,13 @@ def test_xaviers_bound_by_hand():
 
 
 FROM_FIRST = {  # every model with queries, made with the position of the first
-    "minimal": lambda first: models.MinimalModel(5, 7, heads=2, first_query=first),
-    "stack": lambda first: models.MinimalStack(5, 7, heads=2, first_query=first, depth=2),
-    "embedding": lambda first: models.EmbeddingModel(5, 4, first_query=first, scale=0.5),
-    "layer": lambda first: models.AttentionLayer(8, heads=2, first_query=first),
-    "layer, unmasked": lambda first: models.AttentionLayer(8, heads=2, first_query=first, masked=False),
-    "block": lambda first: models.Block(8, heads=2, hidden=3, first_query=first),
-    "transformer": lambda first: models.Transformer(5, 7, width=8, heads=2, hidden=3, first_query=first, depth=2),
+    "minimal": lambda n: models.MinimalModel(5, 7, heads=2, first_query=n),
+    "stack": lambda n: models.MinimalStack(5, 7, heads=2, first_query=n, depth=2),
+    "embedding": lambda n: models.EmbeddingModel(5, 4, first_query=n, scale=0.5),
+    "layer": lambda n: models.AttentionLayer(8, heads=2, first_query=n),
+    "unmasked layer": lambda n: models.AttentionLayer(8, heads=2, first_query=n, masked=False),
+    "block": lambda n: models.Block(8, heads=2, hidden=3, first_query=n),
+    "transformer": lambda n: models.Transformer(5, 7, 8, heads=2, hidden=3, first_query=n, depth=2),
 }
 
 
@@ -334,7 +334,7 @@ FROM_FIRST = {  # every model with queries, made with the position of the first
 def test_queries_from_the_first_on_are_the_last_of_all_queries(rng, name):
     every = FROM_FIRST[name](0)
     params = every.init(rng)
-    vectors = name.startswith(("layer", "block"))
+    vectors = "layer" in name or name == "block"
     x = rng.normal(size=(3, 7, 8)) if vectors else rng.integers(5, size=(3, 7))
     want, all_maps = every.forward(params, x)
     for first in (1, 4, 6):
@@ -584,7 +584,7 @@ def test_normal_starts_have_mean_zero_and_their_scale(rng):
 
 @pytest.mark.parametrize("size", [None, 2.5])
 def test_sinusoidal_positions_are_learned_ones_with_sines_and_cosines_in_their_place(rng, size):
-    """Numbers 2i and 2i + 1 at a place turn by 1 / 10000^(2i / width) a place; all have one length."""
+    """Numbers 2i and 2i + 1 turn by 1 / 10000^(2i / width) a place; all have one length."""
     settings = dict(vocab=5, positions=9, width=6, heads=2, hidden=3)
     learned = models.Transformer(**settings)
     sines = models.Transformer(**settings, position_kind="sinusoidal", position_size=size)
@@ -600,10 +600,11 @@ def test_sinusoidal_positions_are_learned_ones_with_sines_and_cosines_in_their_p
 
 
 def test_token_maps_are_what_heads_add_to_the_logits_of_a_lone_token(rng):
-    """One token sees itself alone, so that attention is 1; its place adds the same to every token."""
+    """It sees itself alone, so that attention is 1; its place adds the same to every token."""
     V, tokens = 5, np.arange(5)[:, None]
     bare = dict(vocab=V, positions=4, width=6, heads=2, hidden=0, norm=False)
-    for model in (models.MinimalModel(V, 4, 3), models.MinimalStack(V, 4, 3, depth=1), models.Transformer(**bare)):
+    minimal = models.MinimalModel(V, 4, 3), models.MinimalStack(V, 4, 3, depth=1)
+    for model in (*minimal, models.Transformer(**bare)):
         params = model.init(rng)
         logits, maps = model.forward(params, tokens)[0][:, 0], model.token_maps(params)
         if isinstance(model, models.Transformer):  # the residual sum passes the token on as well
