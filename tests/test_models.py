@@ -395,6 +395,45 @@ def test_a_block_is_its_layer_and_its_mlp(device, rng):
     assert dx.shape == x.shape and grads.keys() == params.keys()
 
 
+@pytest.mark.parametrize("first", [0, 6])
+@pytest.mark.parametrize("leading", [(3,), (2, 3), (2, 1, 2)])
+def test_leading_axes_are_free_and_gradients_add_up_over_them(rng, first, leading):
+    """Each sequence by itself, (S, D), gives its part of y and of dx, and gradients that add up."""
+    layer = models.AttentionLayer(6, heads=2, first_query=first)
+    block = models.Block(6, heads=2, hidden=3, first_query=first, dropped="all")
+    x = rng.normal(size=(*leading, 7, 6))
+    shapes = (2, 7 - first, 7), (7 - first, 6), (7 - first, 6)
+    masks = [(rng.random((*leading, *shape)) > 0.4) / 0.6 for shape in shapes]
+    for model, drops in [(layer, []), (block, []), (block, masks), (block, [None, masks[1], None])]:
+        params = model.init(rng)
+        y, cache = model.forward(params, x, *drops)
+        dy = rng.normal(size=y.shape)
+        dx, grads = model.backward_through(dy, cache)
+        summed = dict.fromkeys(grads, 0)
+        for i in np.ndindex(leading):
+            of_one = [None if drop is None else drop[i] for drop in drops]
+            one, cache = model.forward(params, x[i], *of_one)
+            np.testing.assert_allclose(y[i], one, rtol=1e-10, atol=1e-13)
+            one, parts = model.backward_through(dy[i], cache)
+            np.testing.assert_allclose(dx[i], one, rtol=1e-9, atol=1e-12)
+            summed = {key: g + parts[key] for key, g in summed.items()}
+        for key, g in grads.items():
+            np.testing.assert_allclose(g, summed[key], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("leading", [(), (2,), (2, 1), (9, 9)])
+def test_a_layer_reads_what_has_a_query_whatever_its_other_sizes(rng, leading):
+    layer, block = models.AttentionLayer(2, first_query=4), models.Block(2, hidden=3, first_query=4)
+    for model in (layer, block):
+        params = model.init(rng)
+        for S in (5, 6):
+            y, _ = model.forward(params, rng.normal(size=(*leading, S, 2)))
+            assert y.shape == (*leading, S - 4, 2)
+        for S in (1, 3, 4):
+            with pytest.raises(InputError, match="x: expected more than first_query = 4 tokens"):
+                model.forward(params, np.ones((*leading, S, 2)))
+
+
 def model():
     return models.MinimalModel(vocab=5, positions=6, first_query=2)
 
