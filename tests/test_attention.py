@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -188,6 +189,13 @@ def test_a_mask_of_any_axes_hides_what_it_hides_written_out(rng, shape):
 def test_a_mask_that_does_not_broadcast_to_the_scores_is_refused(shape):
     with pytest.raises(InputError, match="visible: expected a shape that broadcasts to"):
         attention.attend_forward(np.ones((2, 3, 4, 6)), np.ones((6, 5)), np.ones(shape, bool))
+
+
+@pytest.mark.parametrize("scores, values", [((2, 3), (2,)), ((5, 2, 3), (4, 3)), ((3,), (2,))])
+def test_the_leading_axes_wanted_are_named(scores, values):
+    want = re.escape(f"v: expected leading axes that broadcast against {scores}, got shape")
+    with pytest.raises(InputError, match=want):
+        attention.attend_forward(np.ones((*scores, 4, 6)), np.ones((*values, 6, 5)))
 
 
 def test_scores_and_values_broadcast_and_their_gradients_add_up(rng):
