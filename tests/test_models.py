@@ -638,6 +638,17 @@ def test_sinusoidal_positions_are_learned_ones_with_sines_and_cosines_in_their_p
     np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
 
 
+def test_a_width_of_one_has_room_for_positions_unless_they_are_directions(rng):
+    settings, x = dict(vocab=5, positions=6, width=1, heads=1, hidden=2), rng.integers(5, size=(2, 6))
+    for kind in ("learned", "none"):
+        model = models.Transformer(**settings, position_kind=kind)
+        assert model.forward(model.init(rng), x)[0].shape == (2, 6, 5)
+    with pytest.raises(InputError, match="width: expected at least 2 for sinusoidal positions"):
+        models.Transformer(**settings, position_kind="sinusoidal")
+    wide = models.Transformer(**{**settings, "width": 2}, position_kind="sinusoidal")
+    assert np.isfinite(wide.forward(wide.init(rng), x)[0]).all()
+
+
 def test_token_maps_are_what_heads_add_to_the_logits_of_a_lone_token(rng):
     """It sees itself alone, so that attention is 1; its place adds the same to every token."""
     V, tokens = 5, np.arange(5)[:, None]
