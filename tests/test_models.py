@@ -639,7 +639,8 @@ def test_sinusoidal_positions_are_learned_ones_with_sines_and_cosines_in_their_p
 
 
 def test_a_width_of_one_has_room_for_positions_unless_they_are_directions(rng):
-    settings, x = dict(vocab=5, positions=6, width=1, heads=1, hidden=2), rng.integers(5, size=(2, 6))
+    settings = dict(vocab=5, positions=6, width=1, heads=1, hidden=2)
+    x = rng.integers(5, size=(2, 6))
     for kind in ("learned", "none"):
         model = models.Transformer(**settings, position_kind=kind)
         assert model.forward(model.init(rng), x)[0].shape == (2, 6, 5)
