@@ -78,7 +78,7 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 # ## 3. Across samples: one token comes again and again
 #
 # With probability p the relevant token is one fixed vector, else random: 1/d of it lies
-# along that vector. There W hears λ₁ = (p + (1 − p)/d)/T, along each of the d − 1 others
+# along it. There W hears λ₁ = (p + (1 − p)/d)/T, along each of the d − 1 others
 # (1 − p)/(d T), which is λ₂ = √(d − 1) (1 − p)/(d T) for all of them. They push one Δ:
 #
 #     dw₁/dt = λ₁ e^Δ     dw₂/dt = λ₂ e^Δ     dΔ/dt = (λ₁ w₁ + λ₂ w₂) e^Δ

@@ -56,6 +56,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "errors.": "the checks themselves",
     "events.": "tried through ode.integrate",
     "kept.": "tried through Checkpoint and sweep",
+    "checkpoint.Keeper": "inside train",
     "tasks.task": "tried through each task",
     "steps.Slope": "inside ode.integrate",
     "steps.as_state": "inside ode.integrate",
@@ -73,7 +74,6 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
     "backend.Backend": "made by backend.get",
-    "sweep.NoResult": "a result",
     "flows.linearization.Linearization": "made by FocusDilution.linearise",
     "ode.Solution": "a result",
     "measure.PowerLaw": "a result",
@@ -268,13 +268,17 @@ def add_training():
     on = lambda params, batch: lambda loss: loss(params, batch)
     add(losses.next_token_loss, use=on(weights, sequences), model=model)
     next_token, entered = losses.next_token_loss(model), ("x", "targets")
-    add(next_token, params=weights, batch=sequences, also=entered)
+    add(losses.WeightedLoss, use=on(weights, sequences), weighted=next_token.weighted)
+    add(losses.WeightedLoss.__call__, call=lambda params, batch: next_token(params, batch), params=weights, batch=sequences,
+        also=entered)
     add(losses.check_sequences, model=model, sequences=sequences, also=("x",))
     add(losses.chunked, use=on(weights, sequences), loss=next_token, size=1, map=map)
     add(losses.chunked(next_token, 1), params=weights, batch=sequences, also=entered)
     answers, error = (IDS, IDS[:, 1:]), losses.CROSS_ENTROPY
     add(losses.pair_loss, use=on(weights, answers), model=model, error=error)
-    add(losses.pair_loss(model, error), params=weights, batch=answers, also=entered)
+    of_answers = losses.pair_loss(model, error)
+    add(losses.WeightedLoss.__call__, "pairs", call=lambda params, batch: of_answers(params, batch), params=weights,
+        batch=answers, also=entered)
     pairs = (array(3, 2, 2), array(3, 2))
     of_pairs = losses.pair_loss(toy, losses.SQUARED_ERROR)
     of_pairs = losses.pair_loss(toy, losses.SQUARED_ERROR)

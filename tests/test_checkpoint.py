@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -175,7 +176,7 @@ def test_a_checkpoint_goes_into_the_run_that_made_it_and_into_no_other(tmp_path,
     ]:
         with pytest.raises(InputError, match=f"^resume: expected {named} = .*, as in .*run.npz, got"):
             go(tmp_path / "run.npz", **{"optimizer": optim.SGD(0.01, 0.9), **change})
-    monkeypatch.setattr("tinyattn.train.library", lambda: "another")
+    monkeypatch.setattr("tinyattn.checkpoint.LIBRARY", "another")
     with pytest.raises(InputError, match="^resume: expected library = "):
         go(tmp_path / "run.npz", optim.SGD(0.01, 0.9))
     assert (tmp_path / "run.npz").read_bytes() == before
@@ -221,38 +222,30 @@ def test_names_and_empty_branches_come_back_and_what_cannot_is_refused(tmp_path)
         Checkpoint(tmp_path)
 
 
-def test_a_loss_that_is_an_object_is_told_by_its_code(tmp_path):
-    def source(factor):
-        space = {}
-        exec(f"class Loss:\n    def __call__(self, params, batch): return 0.0, {{'w': {factor} * params['w']}}", space)
-        return space["Loss"]()
+def test_a_loss_is_told_by_its_name_and_its_file_and_a_model_by_the_settings(tmp_path):
+    def resume(loss=square, **settings):
+        kept = Checkpoint(tmp_path / "run.npz", every=2, resume=True, settings=settings)
+        train.train(loss, {"w": np.ones(3)}, range(9), optim.SGD(0.1), steps=4, checkpoint=kept, title=None)
 
-    go(tmp_path / "run.npz", loss=source(2), steps=10)
-    go(tmp_path / "run.npz", loss=source(2), steps=12)
-    with pytest.raises(InputError, match="^resume: expected loss = "):
-        go(tmp_path / "run.npz", loss=source(3), steps=14)
+    class Loss:
+        def __call__(self, params, batch):
+            return square(params, batch)
 
-
-def test_a_loss_of_the_librarys_is_told_by_what_it_closes_over(tmp_path):
-    def resume(model, chunk=3):
-        x = np.zeros((4, 6), int)
-        kept = Checkpoint(tmp_path / "run.npz", every=2, resume=True)
-        start = models.EmbeddingModel(5, 3).init(np.random.default_rng(0))
-        train.train(
-            losses.chunked(losses.next_token_loss(model), chunk),
-            start,
-            [x] * 9,
-            optim.SGD(0.1),
-            steps=4,
-            checkpoint=kept,
-            title=None,
-        )
-
-    resume(models.EmbeddingModel(5, 3))
-    resume(models.EmbeddingModel(5, 3))
-    for other in (lambda: resume(models.EmbeddingModel(5, 3, first_query=1)), lambda: resume(models.EmbeddingModel(5, 3), 2)):
-        with pytest.raises(InputError, match="^resume: expected loss = "):
+    resume(heads=2)
+    resume(heads=2)
+    for other, named in ((lambda: resume(Loss(), heads=2), "loss"), (lambda: resume(heads=3), "heads")):
+        with pytest.raises(InputError, match=f"^resume: expected {named} = "):
             other()
+
+
+def test_a_checkpoint_of_something_else_goes_into_no_run(tmp_path):
+    go(tmp_path / "run.npz", steps=5)
+    kept = Checkpoint(tmp_path / "run.npz", resume=True)
+    with np.load(tmp_path / "run.npz") as file:
+        made = json.loads(str(file["words"]))["made"]
+    kept.write(made, weights=np.ones(3))
+    with pytest.raises(InputError, match="^resume: expected a training run in .*run.npz, got weights$"):
+        go(tmp_path / "run.npz", steps=9)
 
 
 def test_batches_and_rates_that_adapt_resume_to_the_same_bits(tmp_path):

@@ -105,6 +105,63 @@ def test_closed_forms():
         assert flow.linearised_time(2 * lost) == pytest.approx(early, rel=5e-3)
 
 
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 1.0])
+def test_the_rate_is_the_speed_of_the_weights_at_the_start(p):
+    """There A = B/T and |d(w, v)/dt| is lambda; in closed form by the token's second moment."""
+    T, d = 300, 50
+    three = ThreeNumbers(T, d, p)
+    assert three.rate == pytest.approx(np.linalg.norm(three(0.0, three.start())[:2]), rel=1e-12)
+    assert three.rate == pytest.approx(np.sqrt(1 + p**2 * (d - 1)) / (np.sqrt(d) * T), rel=1e-12)
+    assert three.snap_time * three.rate == pytest.approx(np.sqrt(np.pi / 2), rel=1e-12)
+    for B in (1, 7):
+        two = TwoNumbers(T, d, B)
+        assert two.rate == pytest.approx(two(0.0, two.start())[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("flow", [
+    TwoNumbers(300, 50), TwoNumbers(300, 50, 7), TwoNumbers(300, 50, 7, per_place=True),
+])  # fmt: skip
+def test_closed_forms_of_the_plateau_solve_its_equations(flow):
+    """dw/dt = lambda exp(Delta), dDelta/dt = lambda/c w exp(Delta); linear: 1 + Delta for exp."""
+    integrate = pytest.importorskip("scipy.integrate")
+    c, rate = 7 if flow.per_place else 1, flow.rate
+    area = lambda end: integrate.quad(lambda u: np.exp(-(u**2) / (2 * c)), 0, end)[0]
+    for w in (0.3, 1.0, 4.0):
+        assert flow.time_at(w) == pytest.approx(area(w) / rate, rel=1e-8)
+    assert flow.snap_time == pytest.approx(area(np.inf) / rate, rel=1e-8)
+    linear = lambda t, y: [rate * (1 + y[1]), rate / c * y[0]]
+    times = np.array([0.2, 1.0, 2.5]) / rate
+    path = integrate.solve_ivp(linear, (0, times[-1]), [0, 0], t_eval=times, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(flow.linearised(times), path.y.T, rtol=1e-7)
+    # L = 1/2 - lambda w (1 + Delta), the loss to the order that the linear flow knows
+    lost = rate * path.y[0] * (1 + path.y[1])
+    np.testing.assert_allclose(flow.linearised_loss(times), 0.5 - lost, rtol=1e-7)
+    for share in (0.01, 0.5, 0.9):
+        (loss,) = flow.linearised_loss([flow.linearised_time(share)])
+        assert loss == pytest.approx((1 - share) / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("B", [1, 5])
+def test_at_its_equilibrium_w_stands_still(B):
+    flow = TwoNumbers(60, 9, B)
+    for delta in (-1.0, 2.0, 6.0):
+        A = flow.attention(np.array([0.0, delta]))
+        scores = np.exp(np.where(np.arange(60) < B, delta, 0.0))
+        assert A == pytest.approx(scores[:B].sum() / scores.sum(), rel=1e-12)
+        assert flow(0.0, np.array([flow.equilibrium(A), delta]))[0] == pytest.approx(0, abs=1e-15)
+
+
+def test_settings_of_whole_numbers_of_any_width_are_those_numbers():
+    T, d, y = np.array([100, 120]), np.array([90, 110]), np.ones((2, 3))
+    for dtype in ("int8", "uint8", "int64"):
+        for make in (TwoNumbers, ThreeNumbers):
+            narrow, wide = (make(T.astype(kind), d.astype(kind)) for kind in (dtype, float))
+            state = y[:, : narrow.start().shape[-1]]
+            np.testing.assert_allclose(narrow(0.0, state), wide(0.0, state), rtol=1e-14)
+            np.testing.assert_allclose(narrow.hessian(state), wide.hessian(state), rtol=1e-14)
+            np.testing.assert_allclose(narrow.rate, wide.rate, rtol=1e-14)
+
+
 def test_late_w_follows_its_equilibrium():
     flow = TwoNumbers(64, 16)
     y = ode.integrate(flow, (0, 5000), flow.start(), method="rk45", rtol=1e-9, atol=1e-12).y[-1]
@@ -297,3 +354,16 @@ def test_across_samples_one_line_holds_for_all_p():
     x = np.sqrt(d) * 4096 / np.sqrt(1 + p**2 * (d - 1))
     law = measure.fit_power_law(plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6), x=x)
     assert (law.C, law.exponents["x"]) == pytest.approx((1.53, 0.983), rel=0.01) and law.r2 > 0.999
+
+
+@pytest.mark.parametrize("matrix", ["orthogonal", "gaussian"])
+def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
+    """Entries have mean 0 and variance 1/d; their squares spread by 2/d^2 if they are normal."""
+    d = 100
+    W = regression.draw_task(rng, 3, d, matrix=matrix).W_star
+    assert W.mean() == pytest.approx(0, abs=5 / d / np.sqrt(d))
+    if matrix == "orthogonal":
+        np.testing.assert_allclose(W @ W.T, np.eye(d), atol=1e-12)
+    else:
+        assert (W**2).mean() * d == pytest.approx(1, abs=5 * np.sqrt(2) / d)
+        assert (W**4).mean() * d**2 == pytest.approx(3, abs=5 * np.sqrt(96) / d)

@@ -65,6 +65,57 @@ def test_the_field_is_the_gradient_in_its_geometry(device, rng, geometry):
     np.testing.assert_allclose(flow.feature_loss(y), np.square(entries) / 2, rtol=1e-10)
 
 
+@pytest.mark.parametrize("geometry", ["simplex", "logits"])
+def test_many_states_at_once_are_each_the_state_alone(rng, geometry):
+    _, flow, _ = rotated(rng, geometry)
+    many = flow.state(rng.normal(size=(2, 3, 2, 4)), rng.normal(size=(2, 3, 2, 6)))
+    change = rng.normal(size=many.shape)
+    field, attention = lambda y: flow(0.0, y), lambda y: flow.split(y)[1]
+    for f in (field, attention, flow.loss, flow.residual, flow.feature_loss):
+        together = f(many)
+        for i in np.ndindex(2, 3):
+            np.testing.assert_allclose(together[i], f(many[i]), rtol=1e-12, atol=1e-14)
+    together, one = flow.tangent(many, change), flow.tangent(many[0, 0], change)
+    for i in np.ndindex(2, 3):
+        for found, y in ((together, many[i]), (one, many[0, 0])):
+            np.testing.assert_allclose(found[i], flow.tangent(y, change[i]), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("geometry", ["simplex", "logits"])
+def test_the_target_what_is_left_of_it_and_losses_by_loops(rng, geometry):
+    (m, features, places), flow, y = rotated(rng, geometry)
+    V, z = y[:, :4], y[:, 4:]
+    s = z if geometry == "simplex" else [np.exp(row) / sum(np.exp(row)) for row in z]
+    left = np.zeros((4, 6))
+    for i, t in np.ndindex(4, 6):
+        left[i, t] = sum(m[k] * features[k, i] * places[k, t] for k in range(3))
+        left[i, t] -= sum(V[j, i] * s[j][t] for j in range(2))
+    np.testing.assert_allclose(flow.residual(y), left, rtol=1e-10, atol=1e-14)
+    assert flow.loss(y) == pytest.approx(0.5 * sum(x * x for x in left.ravel()), rel=1e-12)
+    for k in range(3):
+        entry = sum(features[k, i] * left[i, t] * places[k, t] for i, t in np.ndindex(4, 6))
+        assert flow.feature_loss(y)[k] == pytest.approx(entry**2 / 2, rel=1e-10)
+    blocks = target(M, 8, geometry, blocks=[[0, 5], [2], [4, 6, 7]])
+    rows = np.array([[1, 0, 0, 0, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0, 1, 1]])
+    wanted = [M[k] * rows[k] / np.sqrt(rows[k].sum()) for k in range(3)]
+    np.testing.assert_allclose(blocks.G, wanted, rtol=1e-14)
+
+
+def test_eigenvalues_that_count_as_leading_are_those_within_the_share():
+    flow = target([2.0, 1.9], 6, "logits")
+    y = flow.start(1, 0.1)
+    y[0, :2] = 0.3, -0.2
+    J, velocity = flow.jacobian(y), flow(0.0, y).reshape(-1)
+    rates, modes = np.linalg.eigh(J)
+    gap = 1 - rates[-2] / rates[-1]
+    assert gap > 0
+    for within, count in ((0.9 * gap, 1), (1.1 * gap, 2), (0.0, 1)):
+        rate, motion = flow.leading_mode(y, within=within)
+        wanted = modes[:, -count:] @ (modes[:, -count:].T @ velocity)
+        assert rate == pytest.approx(rates[-1], rel=1e-12)
+        np.testing.assert_allclose(motion.reshape(-1), wanted, atol=1e-10)
+
+
 @pytest.mark.parametrize("heads", [2, 3, 5])
 def test_identical_heads_stay_identical_and_share_the_strongest_feature(heads):
     flow = target(M, 40, "simplex")
@@ -146,6 +197,20 @@ def test_starts():
     falls = flow.split(flow.waterfall(3, 0.9))[1]
     np.testing.assert_allclose(falls[2, :4], [0.3, 0.3, 0.3, 0.02], rtol=1e-12)
     np.testing.assert_allclose(falls[0, :2], [0.9, 0.1 / 7], rtol=1e-12)
+
+
+def test_a_start_is_tilted_by_its_eps_and_noise_has_its_size(rng):
+    for geometry in ("logits", "simplex"):
+        flow = target(M, 400, geometry)
+        V, s = flow.split(flow.start(3, 0.2))
+        odds = np.log(s / s[:, 3:4])
+        np.testing.assert_allclose(odds, 0.2 * np.eye(3, 400), atol=1e-12)
+        assert not V.any() and s.sum(axis=1) == pytest.approx(1)
+        for noise, how in ((1e-2, dict(noise=1e-2)), (1e-6, {})):
+            V, s = flow.split(flow.near_uniform(rng, 40, **how))
+            logits = np.log(s * 400) / noise  # 16000 independent ones, less the mean of each head's
+            assert not V.any() and logits.std() == pytest.approx(1, abs=5 / np.sqrt(2 * 16000))
+            assert abs(np.corrcoef(logits[0], logits[1])[0, 1]) < 5 / np.sqrt(400)
 
 
 def test_half_events_for_many_runs():

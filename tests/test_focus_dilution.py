@@ -5,6 +5,7 @@ from tinyattn import gradcheck, losses, measure, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.flows.linearization import Linearization
 
 PI = np.array([0.75, 0.19, 0.05, 0.01])
 TABLE = {  # rho, eps, seed: condensed, 1 - cosine, norm of W_Q over its start, focus at 0.9 and 0.99, norm of row 1: peak,
@@ -38,6 +39,34 @@ def test_stages_that_do_not_come_are_nan():
     flow = FocusDilution(PI, 0.5, 6)
     found = flow.stages(flow.start(np.random.default_rng(0), 1e-3), 5.0, **tight)
     assert np.isnan(found[:-1]).all() and found.path.status == 0
+
+
+def test_what_ends_a_stage_is_what_was_asked_for():
+    """The states of the run itself at the times found, for another token and other levels."""
+    flow, end = FocusDilution(PI, 0.8, 3), 70.0
+    y0 = flow.start(np.random.default_rng(3), 1e-2)
+    levels = dict(token=2, grown=0.7, focused=0.8, renewed=0.05)
+    found = flow.stages(y0, end, **levels, **tight)
+    names = ("condensed_t", "top_t", "focus_t", "dilution_t", "renewal_t")
+    times = np.array([getattr(found, name) for name in names])
+    assert (np.diff(times) > 0).all(), "each in its turn"
+    looks = np.sort([0, *times, times[1] - 0.1, times[1] + 0.1, times[3] - 0.1, times[3] + 0.1])
+    path = ode.integrate(flow, (0, end), y0, t_eval=looks, **tight)
+    at = lambda t: path.y[np.searchsorted(looks, t)]
+    condensed, top, focus, shortest, renewal = map(at, times)
+    assert flow.singular_values(condensed)[0] == pytest.approx(0.7, rel=1e-4)
+    assert flow.attention(focus)[0, 0] == pytest.approx(0.8, rel=1e-4)
+    assert flow.singular_values(renewal)[1] == pytest.approx(0.05, rel=1e-4)
+    length = lambda y: flow.row_norms(y)[2]
+    assert found.peak == pytest.approx(length(top), rel=1e-4)
+    assert found.least == pytest.approx(length(shortest), rel=1e-3)
+    assert length(top) > max(length(at(times[1] - 0.1)), length(at(times[1] + 0.1)))
+    assert length(shortest) < min(length(at(times[3] - 0.1)), length(at(times[3] + 0.1)))
+    W0, _, W_Q, _ = flow.split(condensed)
+    direction = np.linalg.eigh(W0 @ W0.T)[1][:, -1]
+    assert found.cosine == pytest.approx(abs(direction @ PI) / np.sqrt((PI**2).sum()), rel=1e-4)
+    start = flow.split(y0)[2]
+    assert found.frozen_ratio**2 == pytest.approx((W_Q**2).sum() / (start**2).sum(), rel=1e-4)
 
 
 def test_the_field_is_the_gradient(device, rng):
@@ -106,7 +135,106 @@ def test_near_a_saddle_the_linear_flow_is_off_by_the_square_of_the_distance(rng)
     assert np.isnan(linear.escape_time(0.1, longest=1.0))
 
 
-def test_the_slow_points_of_a_path():
+def test_the_linear_flow_is_that_of_its_matrix(rng):
+    """dx/dt = f + J x by the exponential of [[J, f], [0, 0]], for rates of both signs and for 0."""
+    linalg = pytest.importorskip("scipy.linalg")
+    rates, modes = np.array([-2.0, -0.5, 0.0, 0.7]), np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    f, times = rng.normal(size=4), np.array([0.0, 0.3, 2.0, 5.0])
+    flow = Linearization(None, rates, modes, modes.T @ f)
+    whole = np.zeros((5, 5))
+    whole[:4, :4], whole[:4, 4] = modes @ np.diag(rates) @ modes.T, f
+    wanted = [linalg.expm(t * whole)[:4, 4] for t in times]
+    np.testing.assert_allclose(flow.displacement(times), wanted, rtol=1e-6, atol=1e-12)
+    assert flow.rate == 0.7
+
+
+def test_the_leading_mode_is_the_motion_among_the_rates_that_count_as_leading(rng):
+    modes = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    for rates in ([-9.0, 0.1, 0.1995, 0.2], [-9.0, -0.3, -0.2005, -0.2]):
+        flow = Linearization(None, np.array(rates), modes, np.array([5.0, 7.0, -3.0, 4.0]))
+        two = -0.6 * modes[:, 2] + 0.8 * modes[:, 3]
+        np.testing.assert_allclose(flow.leading_mode(), two, rtol=1e-12)
+        np.testing.assert_allclose(flow.leading_mode(within=0.001), modes[:, 3], rtol=1e-12)
+        turned = Linearization(None, flow.rates, modes, np.array([5.0, 7.0, 0.0, -1e-9]))
+        np.testing.assert_allclose(turned.leading_mode(), -modes[:, 3], rtol=1e-12)
+        rest = Linearization(None, flow.rates, modes, np.zeros(4))
+        assert np.array_equal(rest.leading_mode(within=0), modes[:, 3]), "where nothing moves"
+
+
+def test_the_time_of_escape_along_one_direction_is_known():
+    """|x| = f (exp(l s) - 1) / l, f s where l = 0; where l < 0 it comes to f / |l| at most."""
+    along = lambda rate, f: Linearization(None, np.array([rate]), np.eye(1), np.array([f]))
+    assert along(0.5, 1e-3).escape_time(2.0) == pytest.approx(np.log(1001) / 0.5, rel=1e-8)
+    assert along(0.0, -0.25).escape_time(3.0) == pytest.approx(12, rel=1e-6)
+    assert along(-1.0, 1.0).escape_time(0.5) == pytest.approx(np.log(2), rel=1e-8)
+    assert np.isnan(along(-1.0, 1.0).escape_time(1.5))
+    assert np.isnan(along(0.0, 1.0).escape_time(2e4))
+    assert np.isnan(along(0.0, 1.0).escape_time(3.0, longest=2.9))
+    assert along(0.0, 1.0).escape_time(3.0, longest=3.1) == pytest.approx(3, rel=1e-6)
+
+
+def test_many_states_at_once_are_each_the_state_alone(rng):
+    flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 5)
+    many = rng.normal(size=(2, 3, flow.start(rng, 1.0).size))
+    for name in ("loss", "attention", "row_norms", "singular_values", "conserved", "split"):
+        together = getattr(flow, name)(many)
+        parts = together if isinstance(together, (tuple, list)) else [together]
+        for i in np.ndindex(2, 3):
+            alone = getattr(flow, name)(many[i])
+            alone = alone if isinstance(alone, (tuple, list)) else [alone]
+            for part, one in zip(parts, alone, strict=True):
+                np.testing.assert_allclose(part[i], one, rtol=1e-12, atol=1e-13, err_msg=name)
+
+
+def test_losses_attention_and_norms_by_loops_over_tokens(rng):
+    pi, rho, d, D = np.array([0.5, 0.3, 0.2]), 0.4, 3, 4
+    flow = FocusDilution(pi, rho, D)
+    y = rng.normal(size=flow.start(rng, 1.0).size)
+    W0, W1 = y[:12].reshape(d, D), y[12:24].reshape(D, d)
+    W_Q, W_K = y[24:40].reshape(D, D), y[40:].reshape(D, D)
+    loss = 0.0
+    for i in range(d):
+        weights = [pi[k] * np.exp((W0[i] @ W_Q) @ (W0[k] @ W_K)) for k in range(d)]
+        A = np.array(weights) / sum(weights)
+        np.testing.assert_allclose(flow.attention(y)[i], A, rtol=1e-12)
+        logits = sum(A[k] * W0[k] @ W1 for k in range(d))
+        for j in range(d):
+            P = rho * (i == j) + (1 - rho) * pi[j]
+            loss -= pi[i] * P * (logits[j] - np.log(np.exp(logits).sum()))
+        assert flow.row_norms(y)[i] == pytest.approx(np.sqrt(sum(x * x for x in W0[i])), rel=1e-12)
+    assert flow.loss(y) == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(flow.singular_values(y) ** 2, np.linalg.eigvalsh(W0.T @ W0)[:0:-1])
+
+
+def test_what_is_conserved_is_what_is_written(rng):
+    flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 5)
+    W0, W1, W_Q, W_K = flow.split(y := rng.normal(size=flow.start(rng, 1.0).size))
+    first, second = flow.conserved(y)
+    np.testing.assert_allclose(first, W_Q.T @ W_Q - W_K.T @ W_K, atol=1e-12)
+    wanted = W0.T @ W0 - W1 @ W1.T - W_Q @ W_Q.T - W_K @ W_K.T
+    np.testing.assert_allclose(second, wanted, atol=1e-12)
+
+
+def test_a_start_has_independent_weights_of_the_size_asked_for():
+    flow = FocusDilution(PI, 0.5, 40)
+    y = flow.start(np.random.default_rng(0), 1e-2)
+    for part in flow.split(y):  # 160 or 1600 numbers: five standard errors
+        assert abs(part.mean()) < 5e-2 / part.size**0.5
+        assert abs(part.std() - 1e-2) < 5e-2 / (2 * part.size) ** 0.5
+    assert not flow.start(np.random.default_rng(0), 0.0).any()
+
+
+def test_the_slow_points_of_a_path_are_its_start_and_the_minima_between(rng):
+    """Near the origin, a critical point, the speed goes like the distance."""
+    flow = FocusDilution(np.array([0.5, 0.3, 0.2]), 0.4, 4)
+    sizes = np.array([2, 3, 1.5, 1, 2, 2.5, 0.5, 0.7, 0.1])
+    path = 1e-6 * sizes[:, None] * rng.normal(size=flow.start(rng, 1.0).size)
+    speed = np.linalg.norm(flow(0.0, path), axis=1)
+    np.testing.assert_allclose(speed / speed[0], sizes / 2, rtol=1e-4)
+    assert flow.slow_points(np.arange(9.0), path) == [0, 3, 6]
+
+
+def test_the_slow_points_of_a_run():
     flow = FocusDilution(PI, 0.5, 16)
     times = np.linspace(0, 250, 501)
     path = ode.integrate(flow, (0, 250), flow.start(np.random.default_rng(0), 1e-3), t_eval=times, **tight)

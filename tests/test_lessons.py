@@ -121,7 +121,7 @@ def test_cells_may_be_run_twice_and_a_claim_that_fails_is_one_clear_error(tmp_pa
     "flags, message",
     [
         (["--device", "tpu"], "error: device: expected"),
-        (["--seed", "abc"], "error: argument --seed: invalid int value: 'abc'"),
+        (["--seed", "abc"], "error: --seed: expected a whole number, got 'abc'"),
         (["--sead", "1"], "error: unrecognized arguments: --sead 1"),
         (["--seed", "-1"], "error: --seed: expected a whole number >= 0, got -1"),
         (["--out", "taken/inside"], "error: --out: expected a folder that can be written, got taken"),

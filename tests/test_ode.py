@@ -117,6 +117,81 @@ def test_no_t_eval_returns_every_step_and_t_eval_interpolates():
     assert fine.nfev < 400
 
 
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.3)])
+@pytest.mark.parametrize("span, wanted", [
+    ((0, 2), [0.3, 1.7]), ((2, 0), [1.7, 1.1, 0.2]), ((0, 2), [2.0]), ((0, 2), []),
+])  # fmt: skip
+def test_the_times_wanted_come_also_where_the_start_is_none_of_them(span, wanted, settings):
+    solution = ode.integrate(bend, span, [1 / (1 + span[0] ** 2)], t_eval=wanted, **settings)
+    assert solution.t.tolist() == wanted and solution.y.shape == (len(wanted), 1)
+    np.testing.assert_allclose(solution.y[:, 0], 1 / (1 + solution.t**2), atol=2e-3)
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.3)])
+@pytest.mark.parametrize("wanted", [[0.0, 0.4, 0.8, 1.2], [0.2, 0.9], [1.5, 2.0]])
+def test_of_the_times_wanted_those_after_the_stop_do_not_come(wanted, settings):
+    for sign in (1, -1):  # y moves by 1 in a unit of time, so the stop is at 1
+        stop = ode.event(lambda t, y: y[0] - sign * 1.0, terminal=True)
+        how = dict(events=stop, t_eval=sign * np.array(wanted), **settings)
+        solution = ode.integrate(lambda t, y: np.ones(1), (0, 2 * sign), [0.0], **how)
+        came = [time for time in wanted if time <= 1]
+        assert solution.status == 1 and (sign * solution.t).tolist() == came
+        np.testing.assert_allclose(solution.y[:, 0], solution.t, rtol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.3), dict(method="euler", step=0.3)])
+def test_at_the_end_of_a_step_the_state_wanted_is_that_of_the_step_to_the_last_bit(settings):
+    every = ode.integrate(turn, (0, 9), [1.0, 0.3], **settings)
+    wanted = ode.integrate(turn, (0, 9), [1.0, 0.3], t_eval=every.t, **settings)
+    assert np.array_equal(wanted.y, every.y)
+
+
+@pytest.mark.parametrize("f, y0, span", [
+    (bend, 1.0, (0, 3)), (bend, 0.1, (3, -3)),
+    (lambda t, y: -40 * (y - np.cos(3 * t)), 0.0, (0, 4)),
+    (lambda t, y: 1e-3 * y, 1.0, (0, 1)), (lambda t, y: np.sin(20 * t) * y, 1e-4, (0, 2)),
+    (lambda t, y: np.cos(9 * t) * y + (t > 1), 0.0, (0, 2)), (lambda t, y: 0 * y, 1.0, (0, 3)),
+])  # fmt: skip
+def test_of_one_number_the_steps_and_what_lies_inside_them_are_those_of_solve_ivp(f, y0, span):
+    """There the two measures of the error, largest and root mean square, are one."""
+    scipy, inside = pytest.importorskip("scipy.integrate"), np.linspace(*span, 57)
+    tight = dict(rtol=1e-6, atol=1e-9)
+    for how in (tight, dict(rtol=1e-3, atol=1e-5), dict(max_step=0.1, **tight)):
+        ours = ode.integrate(f, span, [y0], **how)
+        theirs = scipy.solve_ivp(f, span, [y0], dense_output=True, **how)
+        np.testing.assert_allclose(ours.t, theirs.t, atol=1e-7)
+        np.testing.assert_allclose(ours.y, theirs.y.T, rtol=1e-7, atol=1e-8)
+        assert ours.nfev == theirs.nfev
+        some = ode.integrate(f, span, [y0], t_eval=inside, **how)
+        np.testing.assert_allclose(some.y, theirs.sol(inside).T, rtol=1e-7, atol=1e-8)
+
+
+def test_tolerances_not_given_are_those_that_are_documented():
+    given = ode.integrate(bend, (0, 3), [1.0], rtol=1e-6, atol=1e-9)
+    assert np.array_equal(given.t, ode.integrate(bend, (0, 3), [1.0]).t)
+
+
+def test_as_many_steps_as_allowed_are_no_failure():
+    for enough, status in ((20, 0), (19, -1)):
+        solution = ode.integrate(bend, (0, 2), [1.0], n_steps=20, max_steps=enough)
+        assert (solution.status, solution.n_steps) == (status, enough)
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.3)])
+@pytest.mark.parametrize("span", [(1, 3), (3, 1)])
+def test_the_bar_comes_to_its_end(monkeypatch, span, settings):
+    moves = []
+
+    class Bar:
+        __enter__ = lambda self: self
+        __exit__ = lambda self, *error: None
+        update = lambda self, by: moves.append(by)
+
+    monkeypatch.setattr(ode, "progress_bar", lambda total, title: Bar() if total == 1 else None)
+    ode.integrate(bend, span, [1 / (1 + span[0] ** 2)], **settings)
+    assert sum(moves) == pytest.approx(1) and min(moves) > 0
+
+
 def test_tolerances_are_kept_and_max_step_is_obeyed():
     errors = []
     for rtol in (1e-4, 1e-6, 1e-8, 1e-10):
@@ -235,6 +310,26 @@ def test_nothing_fires_after_the_stop_and_two_events_may_stop_two_runs():
                                  **settings)  # fmt: skip
         assert solution.status == 1 and solution.t[-1] == pytest.approx(2)
         np.testing.assert_allclose(solution.t_events, [[1, np.nan], [np.nan, 2]], rtol=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("step", [2, 0.3])
+def test_of_many_runs_too_nothing_fires_after_the_stop(sign, step):
+    """Runs at t and at t - 1/4: the stop is at 3/4, when the second comes to 1/2."""
+    at = lambda place: lambda t, y: sign * y[:, 0] - place
+    stop, seen = ode.event(at(0.5), terminal=True), at(0.45)
+    late, never = at(0.7), at(9.0)
+    how = dict(events=[stop, seen, late, never], step=step)
+    start = sign * np.array([[0.0, 5.0], [-0.25, 6.0]])
+    solution = ode.integrate(lambda t, y: np.ones_like(y), (0, 2 * sign), start, **how)
+    assert solution.status == 1 and solution.t[-1] == pytest.approx(0.75 * sign)
+    first = 0.7 if step == 2 else np.nan  # with short steps it stands still by then
+    wanted = [[0.5, 0.75], [0.45, 0.7], [first, np.nan], [np.nan, np.nan]]
+    for i, times in enumerate(wanted):
+        np.testing.assert_allclose(sign * solution.t_events[i], times, rtol=1e-12)
+        np.testing.assert_allclose(sign * solution.first_times[i], times, rtol=1e-12)
+        moved = np.array(times)[:, None] * sign
+        np.testing.assert_allclose(solution.y_events[i], start + moved, rtol=1e-12)
 
 
 def test_f_is_never_asked_outside_the_span():
@@ -517,3 +612,10 @@ def test_an_event_keeps_its_shape_and_a_step_its_precision():
     assert ode.euler_step(lambda t, y: -y, np.float64(0), np.ones(2, "float32"), np.float64(0.1)).dtype == np.float32
     with pytest.raises(InputError, match="rtol: expected a finite number"):
         ode.integrate(lambda t, y: -y, (0, 2), [1.0], rtol=np.ones(2))
+
+
+@pytest.mark.parametrize("step", [1.0, 0.25])
+@pytest.mark.parametrize("touches", [lambda t, y: min(y[0] - 0.3, 0.0), lambda t, y: max(0.3 - y[0], 0.0)])
+def test_a_zero_that_is_reached_and_kept_is_where_it_is_reached(step, touches):
+    path = ode.integrate(lambda t, y: np.ones(1), (0, 1), [0.0], method="rk4", step=step, events=touches)
+    assert path.t_events[0] == pytest.approx([0.3], abs=1e-12)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import experiments
 from tinyattn import sweep
 from tinyattn.errors import InputError
-from tinyattn.kept import fingerprint
+from tinyattn.kept import made_by
 from tinyattn.terminal import Interrupted
 
 ROOT = Path(__file__).parent.parent
@@ -35,10 +34,7 @@ def test_outcomes_come_in_order_and_a_failure_does_not_stop_the_others():
     outcomes = sweep.sweep(half, [{"x": x} for x in (4, 3, 2)])
     assert [outcome.settings["x"] for outcome in outcomes] == [4, 3, 2]
     assert [outcome.error for outcome in outcomes] == [None, "ValueError: 3 is odd", None]
-    assert outcomes[0].result == {"half": 2.0, "third": 4 / 3} and outcomes[1].result == None and not outcomes[1].result  # noqa: E711
-    for use in (lambda none: none["half"], list, float, len):
-        with pytest.raises(InputError, match="result: expected one, got a point that failed: ValueError: 3 is odd"):
-            use(outcomes[1].result)
+    assert outcomes[0].result == {"half": 2.0, "third": 4 / 3} and outcomes[1].result is None
 
 
 def test_what_is_kept_is_not_run_again(tmp_path):
@@ -64,85 +60,146 @@ def power(settings, exponent=2):
 
 
 class Scaled:
-    def __init__(self, factor):
-        self.factor = factor
-
-    def __call__(self, settings):
-        return settings["x"] * self.factor
+    factor = 3
 
     def method(self, settings):
         return settings["x"] * self.factor
 
+    @classmethod
+    def results(cls, settings):
+        return settings["x"] * cls.factor
 
-FACTOR = 10
+    @staticmethod
+    def plain(settings):
+        return settings["x"]
+
+    __call__ = method
 
 
-def scaled_by_a_global(settings):
-    return inner(settings["x"])
+class ScaledMore(Scaled):
+    factor = 4
 
 
-def inner(x):
-    return FACTOR * x
+@functools.lru_cache
+def cached(x):
+    return x
 
 
 def closed_over(factor):
-    return lambda settings: (lambda x: factor * x)(settings["x"])
+    return lambda settings: factor * settings["x"]
 
 
-def test_a_result_belongs_to_the_trial_that_made_it(tmp_path, monkeypatch):
-    trials_and_results = [
-        (power, 9),
-        (functools.partial(power, exponent=3), 27),
-        (functools.partial(power, exponent=4), 81),
-        (lambda settings: settings["x"] + 1, 4),
-        (lambda settings: settings["x"] + 2, 5),
-        (closed_over(5), 15),
-        (closed_over(np.float32(6)), 18),
-        (closed_over([7]), [7] * 3),
-        (Scaled(8), 24),
-        (Scaled(9).method, 27),
-        (scaled_by_a_global, 30),
-    ]
+@functools.wraps(power)
+def named_otherwise(settings):
+    return 0
+
+
+def test_a_result_belongs_to_the_trial_that_made_it(tmp_path):
+    functions_and_results = [(power, 9), (Scaled.results, 9), (ScaledMore.results, 12), (Scaled.plain, 3)]
     for _ in range(2):
-        for trial, result in trials_and_results:
-            (outcome,) = sweep.sweep(trial, [{"x": 3}], folder=tmp_path)
-            assert outcome.result == result or outcome.error, f"{trial} has got another's result"
-        assert len(list(tmp_path.iterdir())) == len(trials_and_results)
-    monkeypatch.setitem(globals(), "FACTOR", 11)
-    assert sweep.sweep(scaled_by_a_global, [{"x": 3}], folder=tmp_path)[0].result == 33
-    with pytest.raises(InputError, match="trial: expected one whose results can be kept, .* got .*lock"):
-        sweep.sweep(closed_over(threading.Lock()), [{"x": 3}], folder=tmp_path)
+        for trial, result in functions_and_results:
+            assert sweep.sweep(trial, [{"x": 3}], folder=tmp_path, title=None)[0].result == result
+    assert len(list(tmp_path.iterdir())) == len(functions_and_results)
 
 
-def test_an_edited_script_is_another_trial_and_an_edited_comment_is_not(tmp_path):
+@pytest.mark.parametrize("trial", [
+    lambda settings: 1, closed_over(5), functools.partial(power, exponent=3), Scaled(), Scaled().method,
+    named_otherwise, len, np.vectorize(power),
+])  # fmt: skip
+def test_what_is_no_function_of_a_file_is_run_but_not_kept(tmp_path, trial):
+    with pytest.raises(InputError, match="^trial: expected a function of a file, found there by its name, .* got "):
+        sweep.sweep(trial, [{"x": 3}], folder=tmp_path, title=None)
+    assert not list(tmp_path.iterdir())
+    sweep.sweep(trial, [{"x": 3}], title=None)
+
+
+def test_an_edited_script_is_another_trial(tmp_path):
     script = tmp_path / "script.py"
     body = (
-        "import sys\nfrom tinyattn import sweep\nNUMBERS = {'a': [1, 2]}  # comment\n"
+        "import sys\nfrom tinyattn import sweep\nNUMBERS = {'a': [1, 2]}\n"
         "def trial(s):\n    print('ran', end=' ')\n    return s['x'] * 2 + sum(NUMBERS['a'])\n"
         "print(sweep.sweep(trial, [{'x': 1}], folder='kept')[0].result)\n"
     )
     for edit, printed in [
         (None, "ran 5"),
-        (("comment", "remark"), "5"),
+        (None, "5"),
         (("* 2", "* 3"), "ran 6"),
         (("[1, 2]", "[1, 3]"), "ran 6"),
         (None, "5"),
     ]:
         script.write_text(body.replace(*edit) if edit else body)
         done = subprocess.run(
-            [sys.executable, script],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
         )
         assert done.stdout.strip() == printed, done.stderr
 
 
-def test_what_a_trial_does_to_its_settings_is_its_own_affair(tmp_path):
-    def greedy(settings):
-        return settings.pop("x") + settings.pop("list").pop()
+IMPORTS = {  # how a trial reaches the number in lab/deep/number.py, and whether it stands in the package
+    "a module of a package": ("import lab.deep.number", "lab.deep.number.N", False),
+    "a name of a module": ("from lab.deep.number import N", "N", False),
+    "a module from a package": ("from lab.deep import number", "number.N", False),
+    "an import in the function": ("", "inside()", False),
+    "by way of another module": ("import lab.other", "lab.other.number()", False),
+    "a package's own file": ("import lab", "lab.N()", False),
+    "a neighbour": ("from .deep.number import N", "N", True),
+    "a module of its own package": ("from . import other", "other.number()", True),
+    "everything": ("from lab.deep.number import *", "N", False),
+}
 
+
+@pytest.mark.parametrize("how", IMPORTS)
+def test_an_edit_of_what_a_trial_imports_is_seen_and_of_what_it_does_not_is_not(tmp_path, how):
+    line, value, inside = IMPORTS[how]
+    deep = tmp_path / "lab" / "deep"  # without a file of its own: a namespace package
+    deep.mkdir(parents=True)
+    (tmp_path / "lab" / "__init__.py").write_text("def N():\n    from .deep.number import N\n    return N\n")
+    (tmp_path / "lab" / "other.py").write_text("def number():\n    import lab.deep.number as n\n    return n.N\n")
+    trial = f"{line}\ndef inside():\n    from lab.deep import number\n    return number.N\ndef trial(s): return {value}\n"
+    (tmp_path / ("lab/run.py" if inside else "run.py")).write_text(trial)
+    home = "lab.run" if inside else "run"
+    (tmp_path / "main.py").write_text(
+        f"from {home} import trial\nfrom tinyattn import sweep\n"
+        "print(sweep.sweep(trial, [{}], folder='kept', title=None)[0].result)\n"
+    )
+    told = []
+    for number, unrelated in ((2, 1), (2, 2), (3, 2)):
+        (deep / "number.py").write_text(f"N = {number}\n")
+        (deep / "unrelated.py").write_text(f"M = {unrelated}\n")
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        told.append((done.stdout.strip(), len(list((tmp_path / "kept").iterdir()))))
+    assert told == [("2", 1), ("2", 1), ("3", 2)]
+
+
+def test_a_trial_of_an_installed_package_is_told_by_its_package(tmp_path):
+    installed = tmp_path / "site-packages"
+    for name in ("mine", "theirs"):
+        (installed / name).mkdir(parents=True)
+        (installed / name / "__init__.py").write_text("")
+    (installed / "mine" / "run.py").write_text("import theirs\nfrom . import more\ndef trial(s): return 1\n")
+    (installed / "mine" / "more.py").write_text("")
+    code = "from mine.run import trial\nfrom tinyattn import kept\nprint(kept.made_by('trial', trial)['code'])"
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{installed}"}
+    digest = lambda: subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout
+    first = digest()
+    (installed / "theirs" / "__init__.py").write_text("N = 1")
+    assert first and digest() == first
+    (installed / "mine" / "more.py").write_text("N = 1")
+    assert digest() != first
+
+
+def test_what_a_result_depends_on_is_said(tmp_path):
+    made = made_by("trial", Scaled.results)
+    assert made["name"] == "Scaled.results" and len(made["code"]) == len(made["library"]) == 64
+    assert made_by("trial", power)["code"] == made["code"], "of the same file"
+
+
+def greedy(settings):
+    return settings.pop("x") + settings.pop("list").pop()
+
+
+def test_what_a_trial_does_to_its_settings_is_its_own_affair(tmp_path):
     points = [{"x": 1, "list": [2, 3]}]
     (first,), (again,) = (sweep.sweep(greedy, points, folder=tmp_path) for _ in range(2))
     assert first == again == ({"x": 1, "list": [2, 3]}, 4, None) and points == [{"x": 1, "list": [2, 3]}]
@@ -162,7 +219,7 @@ def test_a_trial_that_leaves_ends_no_other(tmp_path):
     assert [outcome.result for outcome in outcomes] == [0, None, 3] and outcomes[1].error == "SystemExit: enough"
     with ProcessPoolExecutor(1) as pool:
         outcomes = sweep.sweep(leaves, [{"x": x} for x in (0, 2, 3)], map=pool.map, folder=tmp_path)
-    assert outcomes[0].result == 0 and "ended without a word" in outcomes[1].error and outcomes[2].error
+    assert outcomes[0].result == 0 and "the worker died" in outcomes[1].error and outcomes[2].error
     assert sweep.sweep(leaves, [{"x": 3}], folder=tmp_path)[0].result == 3
 
 
@@ -204,9 +261,7 @@ def test_a_trial_of_the_script_that_runs_is_one_line(tmp_path, trial):
         f"from tinyattn import sweep\n{trial}\nwith sweep.processes(2) as map:\n"
         "    try:\n        sweep.sweep(trial, [{}], map=map)\n    except ValueError as error:\n        print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.stdout.startswith("trial: expected a function of a module") and done.stdout.count("\n") == 1 and not done.stderr
 
 
@@ -226,7 +281,7 @@ def test_a_worker_that_dies_loses_its_point_and_no_other(monkeypatch):
         outcomes = sweep.sweep(dies_at, points, map=map)
         again = sweep.sweep(dies_at, points[:1], map=map)
     errors = [outcome.error for outcome in outcomes]
-    lost = "BrokenExecutor: a process of the pool ended without a word (killed, or out of memory?)"
+    lost = "BrokenProcessPool: the worker died (killed, or out of memory?)"
     assert errors == [None, lost, lost, None, "ValueError: four", lost, None, None]
     assert {outcome.result[1] for outcome in outcomes if not outcome.error} == {"1"} and again[0].error is None
 
@@ -295,99 +350,10 @@ def test_bad_input_is_one_clear_line(tmp_path):
         pass
 
 
-HELPER = """
-import functools
-from helper2 import deeper
-SCALE = 2
-class Tool:
-    factor = 3
-    def use(self, x): return self.inside(x) * self.factor
-    def inside(self, x): return x
-@functools.lru_cache
-def cached(x): return x + 1
-def g(x): return SCALE * deeper(x)
-"""
-SCRIPT = """
-import functools, json, sys
-import numpy as np
-from tinyattn import kept
-import helper
-from helper import Tool
-NAMES = {"c", "a", "b"}
-def imports_inside(s):
-    from helper import g
-    return g(s["x"])
-def by_attribute(s): return helper.g(s["x"])
-def by_class(s): return Tool().use(s["x"])
-def by_cache(s): return helper.cached(s["x"])
-def of_names(s): return len(NAMES) * s["x"]
-class Derived(Tool):
-    def __call__(self, s): return self.use(s["x"])
-TRIALS = {"inside": imports_inside, "attribute": by_attribute, "class": by_class, "cache": by_cache, "names": of_names,
-          "derived": Derived(), "method": Derived().use, "vectorized": np.vectorize(helper.g),
-          "partial": functools.partial(helper.g)}
-exec(sys.argv[1])
-print(json.dumps({name: kept.fingerprint("trial", trial) for name, trial in TRIALS.items()}))
-"""
-
-
-def test_fingerprints_see_what_the_code_reaches_and_are_the_same_in_every_process(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-
-    def told(seed="1", helper=("", ""), helper2="def deeper(x): return x", change=""):
-        (tmp_path / "helper.py").write_text(HELPER.replace(*helper))
-        (tmp_path / "helper2.py").write_text(helper2)
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([sys.executable, "script.py", change], cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    first = told()
-    changed = lambda **how: {name for name, digest in told(**how).items() if digest != first[name]}
-    of_g = {"inside", "attribute", "vectorized", "partial"}
-    assert changed(seed="2") == changed(seed="3") == set()
-    assert changed(helper=("SCALE = 2", "SCALE = 4")) == of_g
-    assert changed(helper2="def deeper(x): return x * 1") == of_g
-    assert changed(change="helper.SCALE = 5") == of_g, "globals count as they are when it runs"
-    assert changed(helper=("x + 1", "x + 2")) == {"cache"}
-    assert changed(helper=("return x\n", "return 2 * x\n")) == {"class", "derived", "method"}, (
-        "what a method calls, and a base class"
-    )
-    assert changed(change="Tool.factor = 7") == {"class", "derived", "method"}
-    assert changed(change="NAMES.add('d')") == {"names"}
-    assert changed(helper=("import functools", "# a comment\nimport functools")) == set()
-
-
-def test_functions_that_differ_in_nothing_but_their_shape_are_told_apart():
-    pairs = [
-        ("lambda a: len(a)", "lambda *a: len(a)"),
-        ("lambda a, b=1: b", "lambda a, b=2: b"),
-        ("lambda a: (lambda: a)", "lambda a: (lambda: 1)"),
-    ]
-    for one, other in pairs:
-        assert fingerprint("trial", eval(one)) != fingerprint("trial", eval(other))
-        assert fingerprint("trial", eval(one)) == fingerprint("trial", eval(one))
-    spaces = [{}, {}]
-    body = "def t(s):\n    try:\n        a()\n{}    except ValueError:\n        return 0\n{}"
-    exec(body.format("        b()\n", ""), spaces[0])
-    exec(body.format("", "    else:\n        b()\n"), spaces[1])
-    assert fingerprint("trial", spaces[0]["t"]) != fingerprint("trial", spaces[1]["t"])
-    plain, marked = eval("lambda s: s"), eval("lambda s: s")
-    marked.level = 2
-    assert fingerprint("trial", plain) != fingerprint("trial", marked)
-    chain = eval("lambda: 0")
-    for _ in range(60):  # each names the one before three times: told once, not 3^60 times
-        space = {"a": chain, "b": chain, "c": chain}
-        chain = eval("lambda: a() + b() + c()", space)
-    start = time.perf_counter()
-    fingerprint("trial", chain)
-    assert time.perf_counter() - start < 5
-
-
 def test_results_in_another_order_are_refused_and_a_damaged_file_is_replaced(tmp_path):
     points = [{"x": 2}, {"x": 4}]
     with pytest.raises(InputError, match="map: expected results in the order of the points, got that of {'x': 4}"):
-        sweep.sweep(half, points, map=lambda f, *columns: [f(*row) for row in reversed(list(zip(*columns)))])
+        sweep.sweep(half, points, map=lambda f, points: [f(point) for point in reversed(points)])
     sweep.sweep(half, points, folder=tmp_path)
     for path in tmp_path.glob("*.json"):
         path.write_text("{")
@@ -420,3 +386,55 @@ def test_ctrl_c_tells_what_is_kept(tmp_path):
     with pytest.raises(KeyboardInterrupt) as caught:
         sweep.sweep(experiments.RecallTrial.results, points, map=interrupted, title="runs")
     assert not isinstance(caught.value, Interrupted)
+
+
+def test_no_result_is_like_another_and_like_none():
+    odd = [outcome.result for outcome in sweep.sweep(half, [{"x": 1}, {"x": 3}])]
+    assert odd[0] == odd[1] and odd[0] != 0 and {None, *odd} == {None}
+
+
+def test_a_point_is_known_by_its_settings_in_any_order_and_by_them_alone(tmp_path):
+    log, folder = str(tmp_path / "log"), tmp_path / "kept"
+    sweep.sweep(half, [{"x": 2, "log": log}], folder=folder)
+    sweep.sweep(half, [{"log": log, "x": 2}], folder=folder)
+    assert Path(log).read_text().split() == ["2"]
+    (of_two,) = folder.iterdir()
+    sweep.sweep(half, [{"x": 4, "log": log}], folder=folder)
+    (of_four,) = set(folder.iterdir()) - {of_two}
+    of_four.write_bytes(of_two.read_bytes())
+    again = sweep.sweep(half, [{"x": 4, "log": log}], folder=folder)
+    assert again[0].result["half"] == 2.0 and Path(log).read_text().split() == ["2", "4", "4"]
+
+
+def test_the_bar_counts_what_is_kept_and_what_runs(tmp_path, monkeypatch):
+    told = []
+
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def update(self, n=1):
+            told.append(n)
+
+    monkeypatch.setattr(sweep, "progress_bar", lambda total, title: Bar())
+    sweep.sweep(half, [{"x": 2}], folder=tmp_path)
+    assert sum(told) == 1
+    told.clear()
+    sweep.sweep(half, [{"x": x} for x in (2, 4, 5, 6)], folder=tmp_path)
+    assert told == [1, 1, 1, 1], "the one that is kept, then the three that run"
+
+
+def threads_of(settings):
+    return os.environ[settings["name"]]
+
+
+def test_the_environment_may_give_processes_more_threads(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    points = [{"name": f"{library}_NUM_THREADS"} for library in ("OPENBLAS", "MKL")]
+    with sweep.processes(2) as map:
+        outcomes = sweep.sweep(threads_of, points, map=map)
+    assert [outcome.result for outcome in outcomes] == ["3", "1"]

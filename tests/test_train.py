@@ -44,6 +44,14 @@ def test_a_run_can_stop_by_itself_where_it_looks():
     assert history.steps("w").tolist() == [0, 2, 4] and history.steps("loss").tolist() == [0]
 
 
+def test_whether_to_stop_is_asked_only_where_something_was_recorded():
+    asked = []
+    train.train(quadratic, {"w": np.array([4.0])}, [np.zeros(1)] * 5, optim.SGD(0.5), steps=5,
+                callbacks=[(2, lambda step, params: {"w": params["w"]})],
+                until=lambda history: bool(asked.append(history.steps("w")[-1])))  # fmt: skip
+    assert asked == [0, 2, 4]
+
+
 def test_a_loss_that_is_not_finite_stops_with_the_step_named(device):
     batches = [device.put(np.zeros(1))] * 5 + [device.put(np.full(1, np.nan))] * 3
     params = device.put({"w": np.array([4.0])})
@@ -127,6 +135,87 @@ def test_minibatches_are_drawn_without_replacement(rng):
     stream = train.minibatches(data, 4, rng)
     epochs = [np.concatenate([next(stream), next(stream)])[:, 0].tolist() for _ in range(2)]
     assert all(len(set(epoch)) == 8 for epoch in epochs) and epochs[0] != epochs[1] and epochs[0] != sorted(epochs[0])
+
+
+@pytest.mark.parametrize("rows", range(1, 13))
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_every_batch_is_full_and_an_epoch_has_as_many_as_fit(rng, rows, size):
+    stream, fit = train.minibatches(np.arange(rows), size, rng), max(rows // size, 1)
+    for _ in range(4):
+        epoch = [next(stream) for _ in range(fit)]
+        assert {len(batch) for batch in epoch} == {min(size, rows)}
+        assert len(set(np.concatenate(epoch).tolist())) == fit * min(size, rows)
+
+
+def test_over_many_epochs_every_row_stands_first_equally_often():
+    stream = train.minibatches(np.arange(4), 4, np.random.default_rng(0))
+    first = np.bincount([next(stream)[0] for _ in range(4000)], minlength=4)
+    assert abs(first - 1000).max() < 5 * (4000 * 0.25 * 0.75) ** 0.5
+
+
+def test_what_a_history_holds_before_and_at_a_step():
+    history = train.History()
+    for step in (0, 2, 4):
+        history.record(step, size=10.0 + step)
+        history.record(step, loss=20.0 + step)
+    history.record(4, late=np.ones(2))
+    assert history.tree().keys() == {"size", "loss", "late"} and history.tree(0) == {}
+    before = history.tree(before=4)
+    assert before.keys() == {"size", "loss"} and before["size"]["steps"].tolist() == [0, 2]
+    assert before["loss"]["values"].tolist() == [20, 22]
+    seen = history.at(2)
+    assert seen.names == ["size", "loss"]
+    assert seen["size"].tolist() == [10, 12] and seen["loss"].tolist() == [20]
+    assert history.at(3)["loss"].tolist() == [20, 22] and history.at(0).names == ["size"]
+    assert history.at(5)["late"].tolist() == [[1, 1]]
+    assert history.steps("loss").tolist() == [0, 2, 4], "the history itself is as it was"
+
+
+def test_a_checkpoint_is_written_every_so_many_steps_and_at_the_end(tmp_path):
+    kept, seen = Checkpoint(tmp_path / "run.npz", every=3, resume=True), {}
+
+    def look(step, params):
+        seen[step] = kept.read() and kept.read()["step"]
+
+    how = dict(callbacks=[(1, look)], checkpoint=kept, title=None)
+    train.train(quadratic, {"w": np.ones(2)}, [np.zeros(2)] * 8, optim.SGD(0.1), steps=8, **how)
+    assert seen == {0: None, 1: None, 2: None, 3: 3, 4: 3, 5: 3, 6: 6, 7: 6, 8: 8}
+
+
+def test_a_run_that_is_finished_draws_nothing_and_one_that_goes_on_draws_what_it_had(tmp_path):
+    drawn = []
+
+    def draw(step, history):
+        drawn.append(step)
+        return np.zeros(2)
+
+    def go(steps):
+        kept = Checkpoint(tmp_path / "run.npz", every=3, resume=True)
+        how = dict(steps=steps, checkpoint=kept, title=None)
+        return train.train(quadratic, {"w": np.ones(2)}, draw, optim.SGD(0.1), **how)
+
+    for steps, wanted in ((4, [0, 1, 2, 3]), (4, []), (6, [0, 1, 2, 3, 4, 5])):
+        params, _ = go(steps)
+        assert drawn == wanted and params["w"] == pytest.approx(0.9**steps)
+        drawn.clear()
+
+
+def test_the_bar_counts_every_step_once_also_those_taken_before(tmp_path, monkeypatch):
+    moves = []
+
+    class Bar:
+        __enter__ = lambda self: self
+        __exit__ = lambda self, *error: None
+        update = lambda self, by=1: moves.append(by)
+        set_postfix = lambda self, **told: None
+
+    monkeypatch.setattr(train, "progress_bar", lambda total, title: Bar())
+    for steps, wanted in ((5, [0, 1, 1, 1, 1, 1]), (7, [5, 1, 1])):
+        kept = Checkpoint(tmp_path / "run.npz", resume=True)
+        how = dict(steps=steps, checkpoint=kept)
+        train.train(quadratic, {"w": np.ones(2)}, [np.zeros(2)] * 7, optim.SGD(0.1), **how)
+        assert moves == wanted
+        moves.clear()
 
 
 @pytest.mark.parametrize(
@@ -289,6 +378,42 @@ def test_any_loss_may_be_computed_in_chunks(device, rng, size):
             np.testing.assert_allclose(to_numpy(parts[key]), to_numpy(grads[key]), rtol=1e-9, atol=1e-14)
     with pytest.raises(InputError, match=r"batch: expected shape \(7, 2\), got \(6, 2\)"):
         losses.chunked(own, size)(params, (pairs[0], pairs[1][:6]))
+
+
+def test_losses_are_of_a_model_with_its_settings_and_of_pairs(rng):
+    toy, mean = models.ToyLayer(3, 2), losses.SQUARED_ERROR
+    for wrong in (models.ToyLayer, models.MinimalModel, object(), None):
+        for make in (losses.next_token_loss, lambda model: losses.pair_loss(model, mean)):
+            with pytest.raises(InputError, match="model: expected one with its settings"):
+                make(wrong)
+    for wrong in (mean[0], list(mean), mean[:1], (*mean, mean[0]), (mean[0], "backward")):
+        with pytest.raises(InputError, match="error: expected a pair of functions"):
+            losses.pair_loss(toy, wrong)
+    x, target = rng.normal(size=(4, 3, 2)), rng.normal(size=(4, 2))
+    for wrong in (x, x[:2], (x,), [x], (x, target, target), None, "xy"):
+        with pytest.raises(InputError, match="batch: expected a pair of inputs and targets"):
+            losses.pair_loss(toy, mean)(toy.init(), wrong)
+
+
+def test_a_flow_puts_gradients_in_the_order_of_the_names_it_was_given():
+    like = {"w": np.zeros(2), "b": np.zeros((1, 1))}
+    loss = lambda p, batch: (0.0, {"b": 10 * p["b"], "w": p["w"] + batch})
+    flow = losses.gradient_flow(loss, like, np.array([1.0, 2.0]))
+    assert flow(0.0, np.array([3.0, 4.0, 5.0])).tolist() == [-4, -6, -50]
+
+
+def test_what_a_loss_returns_is_one_number_and_gradients_and_nothing_else():
+    params, g = {"w": np.ones(2)}, {"w": np.ones(2)}
+    wrong = [(1.0, g, g), (1.0,), (), 1.0, None, np.ones(2), "ab", {1.0: g, 2.0: g}]
+    for returned in (*wrong, ([1.0], g), (np.ones(1), g), ("1", g)):
+        loss = lambda p, batch: returned
+        for use in (
+            lambda: losses.gradient_flow(loss, params, np.ones(4))(0.0, np.ones(2)),
+            lambda: losses.chunked(loss, 2)(params, np.ones(4)),
+            lambda: train.train(loss, params, [np.ones(4)], optim.SGD(0.1), steps=1),
+        ):
+            with pytest.raises(InputError, match="loss: expected a return of one number and the"):
+                use()
 
 
 def test_the_loss_of_an_answer_is_the_cross_entropy_of_ids_that_do_not_stand_in_the_input(rng):

@@ -9,7 +9,8 @@ import numpy as np
 
 from .backend import to_numpy
 from .errors import InputError, check_array, check_count, check_instance, shown
-from .kept import check_file, plain, write_whole
+from .kept import LIBRARY, check_file, plain, write_whole
+from .terminal import Interrupted
 
 _WORDS = "words"  # a member of the file: settings, all that is no array, and the paths of the arrays "0", "1", ...
 
@@ -21,6 +22,8 @@ class Checkpoint:
     path:     an .npz file; its folder is made if need be. every: steps between two writes.
     resume:   continue from it if it exists.
     settings: whatever JSON can hold; a run with other settings is refused.
+
+    A run that is killed while it writes leaves what was there, and beside it a hidden .part file.
     """
 
     path: str | Path
@@ -95,6 +98,57 @@ class Checkpoint:
                     f"resume: expected {name} = {shown(kept.get(name))}, as in {self.path}, got {shown(now.get(name))}"
                 )
         return tree
+
+
+class Keeper:
+    """The keeping of one training run, for `train.train`: what is there at its start, and what is written on its way.
+
+    Without a checkpoint nothing is read or written.
+
+    made: what the run depends on besides the checkpoint's settings, as JSON holds it; compared when
+          it goes on. steps: its last step.
+    """
+
+    def __init__(self, checkpoint: Checkpoint | None, made: dict[str, Any], steps: int):
+        self.checkpoint, self.steps, self.start = checkpoint, steps, 0
+        self.made = {**made, "library": LIBRARY}
+
+    def begin(self, title: str | None) -> dict[str, Any] | None:
+        """params, state and history of the run that goes on, as they were at the step `start`; None for a new one."""
+        kept = self.checkpoint.read(self.made) if self.checkpoint else None
+        if kept is None or self.checkpoint is None:
+            return None
+        if not {"step", "params", "state"} <= kept.keys():
+            raise InputError(f"resume: expected a training run in {self.checkpoint.path}, got {', '.join(kept) or 'nothing'}")
+        self.start = kept["step"]
+        if self.steps < self.start:
+            raise InputError(f"steps: expected at least {self.start}, those already taken, got {self.steps}")
+        if title is not None:
+            print(f"{title}: goes on from step {self.start}, kept in {self.checkpoint.path}")
+        return {"history": {}, **kept}
+
+    def due(self, step: int) -> bool:
+        """Whether the run is to be kept as of the top of this step."""
+        return self.checkpoint is not None and step > self.start and (step % self.checkpoint.every == 0 or step == self.steps)
+
+    def keep(self, step: int, history: dict[str, Any], **tree: Any) -> None:
+        """Write the run as of the top of this step. Raises NotFinite for a NaN or an infinity."""
+        if self.checkpoint is None:
+            return
+        tree = to_numpy(tree)
+        for path, leaf in _flatten(tree):
+            if isinstance(leaf, (np.ndarray, np.generic)) and not np.isfinite(leaf).all():
+                raise NotFinite(" ".join(path), np.asarray(leaf)[~np.isfinite(leaf)].flat[0])
+        self.checkpoint.write(self.made, step=step, history=history, **tree)
+
+    def interrupted(self, step: int) -> Interrupted:
+        """What Ctrl-C ends the run with, once it is kept as of this step."""
+        where = f"step {step} of {self.steps}, which is kept in {self.checkpoint.path}"  # type: ignore[union-attr]
+        return Interrupted(f"interrupted at {where}", "--resume")
+
+
+class NotFinite(Exception):
+    """A number that is to be kept is NaN or infinite: its name and the number."""
 
 
 def _flatten(tree, path=()):

@@ -115,7 +115,7 @@ class Watch:
         for _ in range(53):
             middle = (low + high) / 2
             value = self._ask(t + middle * h, inside(self.wide(middle.astype(self.like.dtype))))
-            still = (value > 0) == (before > 0)
+            still = xp.where(before > 0, value > 0, value < 0)  # an arrival at 0 is the zero
             low, high = xp.where(still, middle, low), xp.where(still, high, middle)
             lost = lost | (hit & xp.isnan(value))
         if bool(to_numpy(lost.any())):

@@ -5,6 +5,7 @@ on the gradient flow; what Euler gets wrong, the others show.
 """
 
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,7 +186,7 @@ def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
             raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
         defaults = dict(rtol=1e-6, atol=1e-9, max_step=math.inf)
         chosen = {
-            name: defaults[name] if value is None or value == math.inf else check_number(name, value, above=0)
+            name: defaults[name] if value is None or _is_infinite(value) else check_number(name, value, above=0)
             for name, value in adaptive.items()
         }
         return adaptive_steps(slope, t0, t1, y0, **chosen)
@@ -193,6 +194,10 @@ def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
         if value is not None:
             raise InputError(f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}')
     return fixed_steps(slope, method, t0, t1, y0, *_check_step(step, n_steps, t1 - t0))
+
+
+def _is_infinite(value):
+    return isinstance(value, numbers.Real) and value == math.inf
 
 
 def _check_span(t_span):

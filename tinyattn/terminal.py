@@ -28,11 +28,10 @@ def in_notebook() -> bool:
 # Words
 
 
-def printable(text: str, keep: str = "") -> str:
-    """The text without control characters, but those to `keep`: as a terminal may show it."""
+def printable(text: str) -> str:
+    """The text without control characters, as a terminal may show it."""
     check_instance("text", text, str)
-    hidden = lambda c: c not in keep and unicodedata.category(c) in ("Cc", "Cs")
-    return "".join("\N{REPLACEMENT CHARACTER}" if hidden(c) else c for c in text)
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 def say(sentence: str) -> None:
@@ -49,6 +48,9 @@ def open_output() -> None:
         sys.stdout = _Output(sys.stdout)  # type: ignore[assignment]
 
 
+_HIDDEN = {c: "\N{REPLACEMENT CHARACTER}" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"}
+
+
 class _Output:
     """A stream of text. Who reads it through a pipe may leave: the program goes on, and what it says goes nowhere."""
 
@@ -59,7 +61,7 @@ class _Output:
         return getattr(self.stream, name)
 
     def write(self, text):
-        self._try(self.stream.write, printable(text, keep="\n\t"))
+        self._try(self.stream.write, text.translate(_HIDDEN))
         return len(text)
 
     def flush(self):

@@ -1,5 +1,6 @@
 """The training loop, what it remembers, and what it is fed."""
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Params, copied, put_like, to_numpy
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, Keeper, NotFinite
 from .errors import (
     Failure,
     InputError,
@@ -22,10 +23,10 @@ from .errors import (
     check_shape,
     shown,
 )
-from .kept import fingerprint, library
+from .kept import code_of
 from .losses import Loss, checked, next_token_loss  # noqa: F401  the last for scripts that know it by train's name
 from .optim import SGD, AdamW, clip_by_global_norm
-from .terminal import Interrupted, patient_interrupts, progress_bar
+from .terminal import patient_interrupts, progress_bar
 
 _NO_MORE = object()
 
@@ -150,14 +151,14 @@ def train(
                 decay, a halving on a plateau.
     every:      the batch's own loss is read, and recorded as "loss", every so many steps. Reading
                 waits for a GPU.
-    until:      history -> True to stop, asked before each step at which callbacks recorded
-                something.
+    until:      history -> True to stop, asked before each step at which callbacks are due.
     title:      of the progress bar; None shows none.
     checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that goes on from
                 one first draws and drops the batches of the steps taken, each with the history as
                 it was, and ends in the same bits as an unbroken run (on a GPU up to the order of
-                additions). Its optimiser, shapes, dtypes, clip, callbacks' n, schedule, loss and
-                library must be the same. With one, the first Ctrl-C finishes the step, keeps it and
+                additions). Its optimiser, shapes, dtypes, clip, callbacks' n, the names and files of
+                its schedule and loss, and the library must be the same; a model's settings are for
+                the checkpoint's own. With one, the first Ctrl-C finishes the step, keeps it and
                 raises terminal.Interrupted; the second ends at once.
 
     The history that functions see at a step holds what callbacks recorded at it, but not its loss.
@@ -175,27 +176,14 @@ def train(
     if until is not None:
         check_function("until", until, "a function of the history")
     params = copied(check_float_dict("params", params))
-    history, state, start = History(), optimizer.init(params), 0
+    history, state = History(), optimizer.init(params)
     draw = batches if callable(batches) else _drawing(iter(batches), steps)
-    made = {
-        "optimizer": re.sub(r" at 0x\w+", "", repr(optimizer)),  # one without a repr of its own shows its address
-        "params": {key: f"{p.dtype}{tuple(p.shape)}" for key, p in params.items()},
-        "clip": clip,
-        "every": every,
-        "callbacks": [n for n, _ in callbacks],
-        "schedule": fingerprint("schedule", schedule, strict=False) if checkpoint else "",
-        "loss": fingerprint("loss", loss, strict=False) if checkpoint else "",
-        "library": library() if checkpoint else "",
-    }
-    kept = checkpoint.read(made) if checkpoint else None
-    if kept and checkpoint:
+    keeper = Keeper(checkpoint, _made(params, optimizer, clip, every, callbacks, schedule, loss), steps)
+    kept = keeper.begin(title)
+    if kept:
         params, state = put_like((kept["params"], kept["state"]), next(iter(params.values())))
-        history, start = History._from_tree(kept.get("history", {})), kept["step"]
-        if steps < start:
-            raise InputError(f"steps: expected at least {start}, those already taken, got {steps}")
-        if title is not None:
-            print(f"{title}: goes on from step {start}, kept in {checkpoint.path}")
-        for step, past in enumerate(history.replay(start) if steps > start else ()):
+        history = History._from_tree(kept["history"])
+        for step, past in enumerate(history.replay(keeper.start) if steps > keeper.start else ()):
             draw(step, past)
 
     def record(step, /, **values):
@@ -206,32 +194,23 @@ def train(
                 raise Diverged(name, step, value, history, params)
 
     def keep(step):
-        """Write the checkpoint as of the top of this step; its own records will be made again."""
-        if checkpoint is None:
-            return
-        tree = to_numpy({"params": params, "state": state})
-        for name, array in _leaves(tree):
-            if not np.isfinite(array).all():
-                raise Diverged(name, step, array[~np.isfinite(array)].flat[0], history, params)
-        checkpoint.write(made, step=step, history=history.tree(before=step), **tree)
+        """As of the top of this step; what is recorded at it will be recorded again."""
+        try:
+            keeper.keep(step, history.tree(before=step), params=params, state=state)
+        except NotFinite as error:
+            raise Diverged(error.args[0], step, error.args[1], history, params) from None
 
     with patient_interrupts(checkpoint is not None) as asked_to_stop, progress_bar(steps, title) as bar:
-        bar.update(start)
-        step = start
-        while True:
-            if checkpoint and asked_to_stop():
+        bar.update(keeper.start)
+        for step in itertools.count(keeper.start):
+            stopping = asked_to_stop()
+            if stopping or keeper.due(step):
                 keep(step)
-                raise Interrupted(f"interrupted at step {step} of {steps}, which is kept in {checkpoint.path}", "--resume")
-            if checkpoint and step > start and (step % checkpoint.every == 0 or step == steps):
-                keep(step)
+            if stopping:
+                raise keeper.interrupted(step)
             due = [callback for n, callback in callbacks if step % n == 0 or step == steps]
             for callback in due:
-                found = callback(step, copied(params))
-                if found is not None and not isinstance(found, dict):
-                    raise InputError(f"callbacks: expected a dict of named values or None from each, got {shown(found)}")
-                if found and "loss" in found:
-                    raise InputError('callbacks: expected names other than "loss", which is the batch\'s own, got "loss"')
-                record(step, **(found or {}))
+                record(step, **_named(callback(step, copied(params))))
             if step == steps or (until and due and _is_true(until(history))):
                 break
             batch = draw(step, history)
@@ -243,13 +222,34 @@ def train(
             if clip is not None:
                 grads, _ = clip_by_global_norm(grads, clip)
             params, state = optimizer.step(params, grads, state, scale)
-            step += 1
             bar.update()
         if step < steps:
             keep(step)
-        if checkpoint and asked_to_stop():
-            raise Interrupted(f"interrupted at the end, step {step}, which is kept in {checkpoint.path}", "--resume")
+        if asked_to_stop():
+            raise keeper.interrupted(step)
     return params, history
+
+
+def _made(params, optimizer, clip, every, callbacks, schedule, loss):
+    """What a run that goes on must have in common with the one that was kept, as JSON holds it."""
+    return {
+        "optimizer": re.sub(r" at 0x\w+", "", repr(optimizer)),  # one without a repr of its own shows its address
+        "params": {key: f"{p.dtype}{tuple(p.shape)}" for key, p in params.items()},
+        "clip": clip,
+        "every": every,
+        "callbacks": [n for n, _ in callbacks],
+        "schedule": code_of(schedule) if schedule else "",
+        "loss": code_of(loss),
+    }
+
+
+def _named(found):
+    """What a callback returned, as a dict of named values."""
+    if found is not None and not isinstance(found, dict):
+        raise InputError(f"callbacks: expected a dict of named values or None from each, got {shown(found)}")
+    if found and "loss" in found:
+        raise InputError('callbacks: expected names other than "loss", which is the batch\'s own, got "loss"')
+    return found or {}
 
 
 def _check_arguments(loss, batches, optimizer, callbacks):
@@ -283,15 +283,6 @@ def _is_true(answer):
     if not isinstance(answer, (bool, np.bool_)):
         raise InputError(f"until: expected a return of True or False, got {shown(answer)}")
     return answer
-
-
-def _leaves(tree, path=""):
-    """Names and arrays of a nest of dicts."""
-    for key, branch in tree.items():
-        if isinstance(branch, dict):
-            yield from _leaves(branch, f"{path}{key} ")
-        elif isinstance(branch, (np.ndarray, np.generic)):
-            yield f"{path}{key}", np.asarray(branch)
 
 
 def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:

@@ -125,7 +125,6 @@ def killed_and_resumed(folder, seed):
     printed, _ = process.communicate()
     assert process.returncode == 0, f"the run resumed at step {steps[-1]} failed"
     assert kept_step(path) == STEPS and steps == sorted(steps)
-    assert [file.name for file in path.parent.iterdir()] == [path.name] or steps[-1] == STEPS, "what was cut is left"
     return printed == wanted, steps[0], cut
 
 

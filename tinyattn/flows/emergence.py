@@ -195,12 +195,11 @@ class TwoNumbers:
 #                      - (1-A) (w^2 + v^2) / (d (T-1)) ]
 #     (6)  dDelta/dt = A (1-A) (-dL/dA)    times T/(T-1) if every place has its own logit
 #   The loss without repetition, which tests what has been learnt for all tokens, has p =
-#   0 in (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10)
-#   above hold for the length of (w, v) with
+#   0 in (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10) above
+#   hold for the length of (w, v) with
 #     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = sqrt(1 + p^2 (d-1)) / (sqrt(d) T)
-#   The second form is the first, exactly: d h = 1 + p (d-1) and d g = 1-p, and in the sum of their
-#   squares, the second d-1 times, the terms in p cancel and d (1 + p^2 (d-1)) is left. So without
-#   repetition it is 1/(sqrt(d) T), and repetition speeds the plateau up by sqrt(1 + p^2 (d-1)).
+#   for d h = 1 + p (d-1) and d g = 1-p: in the sum of their squares, the second d-1 times, the
+#   terms in p cancel, and d (1 + p^2 (d-1)) is left.
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """The transformer of Vaswani et al. (2017), decoder only: an embedding, blocks one after the other, a readout."""
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -111,10 +112,9 @@ class Transformer:
     @functools.cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks, the first first."""
-        same = dict(width=self.width, heads=self.heads, hidden=self.hidden, norm=self.norm, activation=self.activation,
-                    dropped=self.dropped)  # fmt: skip
-        last = Block(**same, first_query=self.first_query, few_queries=self.few_queries)
-        return (*(Block(**same) for _ in range(self.depth - 1)), last)
+        every = Block(self.width, self.heads, self.hidden, self.norm, self.activation, dropped=self.dropped)
+        last = dataclasses.replace(every, first_query=self.first_query, few_queries=self.few_queries)
+        return (*[every] * (self.depth - 1), last)
 
     def init(self, rng: np.random.Generator) -> Params:
         """W_E (V, D) and W_P (positions, D), normal; the blocks'; W_U (D, outputs), with a bias c_U (outputs,)."""
