@@ -6,11 +6,13 @@ With TINYATTN_QUICK=1 the lessons run quickly. What has run is kept beside the b
 only if its lesson has changed.
 """
 
+import os
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # kernels find what is beside the lessons
 
 project, author, copyright = (
     "tinyattn",
@@ -25,12 +27,9 @@ extensions = [
     "book",
 ]
 exclude_patterns = [
-    "conf.py",
-    "book.py",
-    "run_all.py",
-    "ledger.py",
-    "template.py",
+    "[a-z]*.py",  # what is no lesson
     "drawings",
+    "experiments",
     "out",
     "README.md",
 ]

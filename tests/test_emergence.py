@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -367,3 +369,14 @@ def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
     else:
         assert (W**2).mean() * d == pytest.approx(1, abs=5 * np.sqrt(2) / d)
         assert (W**4).mean() * d**2 == pytest.approx(3, abs=5 * np.sqrt(96) / d)
+
+
+def test_a_layer_of_whose_settings_the_derivation_knows_nothing_is_refused(monkeypatch):
+    """As if somebody had given ToyLayer an activation: the population of a linear layer is not its loss."""
+    activated = dataclasses.make_dataclass("ToyLayer", [("activation", str, "relu")], bases=(models.ToyLayer,), frozen=True)
+    task, layer = regression.draw_task(np.random.default_rng(0), 4, 2), activated(4, 2)
+    with pytest.raises(InputError, match="^layer: expected a models.ToyLayer, got ToyLayer"):
+        population(task, layer, layer.init())
+    monkeypatch.setattr("tinyattn.flows.population.ToyLayer", activated)
+    with pytest.raises(InputError, match="^layer: expected the settings length, shared, width, .*, got also activation$"):
+        population(task, layer, layer.init())

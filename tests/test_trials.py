@@ -2,6 +2,7 @@ import dataclasses
 import functools
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -518,3 +519,12 @@ def test_a_regression_that_does_not_fit_is_one_clear_line(change, message):
     assert experiments.RegressionTrial(**small) and experiments.RegressionTrial(**{**small, "batch": 26})
     with pytest.raises(InputError, match=message):
         experiments.RegressionTrial(**{**small, **change})
+
+
+def test_an_experiment_has_the_name_of_its_module_and_its_own_run_and_figure():
+    for name, kind in experiments.EXPERIMENTS.items():
+        assert kind.__module__ == f"experiments.{name}" and kind.of(kind().settings).settings == kind().settings
+        assert {"run", "figure"} <= vars(kind).keys(), name
+        assert pickle.loads(pickle.dumps(kind.results)) == kind.results, "a pool finds it by its name"
+        if issubclass(kind, experiments.trial.Trial):
+            assert len(kind.curve) == 3, name
