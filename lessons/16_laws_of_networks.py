@@ -114,7 +114,8 @@ run.finish(dict(sizes=sizes, seeds=seeds, how=how, grid=grid), recall=of_recall.
 # ## Exercises
 #
 # 1. Let the relevant token stand at one fixed place, with and without its mark (`python
-#    lessons/experiments location --no-anywhere`, `--no-marker`). Which is learnt soonest?
+#    lessons/experiments location --no-anywhere`, and `--no-marker`). Which is learnt
+#    soonest?
 # 2. Why does Adam make T count for less?
 # 3. In recall, fit the step at which accuracy exceeds 5% (`weak`) and not 1/2. Why is
 #    that another question at 4 pairs than at 32?

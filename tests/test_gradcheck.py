@@ -190,7 +190,7 @@ def test_check_model_takes_random_weights_or_yours(rng):
 def test_the_command_prints_a_table_and_its_status(capsys):
     assert gradcheck.main(["--device", "cpu"]) == 0
     table = capsys.readouterr().out
-    assert all(name in table for name in CASES) and "0 above 1e-07" in table
+    assert all(case.name in table for case in gradcheck.cases()) and "0 above 1e-07" in table
     with mutants.broken(ops.softmax_backward, "y * (dy", "-y * (dy"):
         assert gradcheck.main(["--device", "cpu"]) == 1
     assert "<-- WRONG" in capsys.readouterr().out

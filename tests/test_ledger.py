@@ -57,7 +57,7 @@ def test_commands_are_commands():
         words = [str(ROOT / "README.md") if word.endswith(".txt") else word for word in command.split()]
         options = vars(_parser().parse_args(words))
         kind = EXPERIMENTS[options.pop("experiment")]
-        settings, over = kind.law if options.get("law") else ({}, {})
+        settings, over = kind.law if options.pop("law", False) else ({}, {})
         given = {name: value for name, value in options.items() if value is not None and name in kind.__dataclass_fields__}
         given = settings | given | {"follow": ()} if "follow" in given else settings | given
         for name, values in (over | _values(kind, options.get("over") or [])).items():

@@ -74,7 +74,7 @@ def test_everything_is_shipped():
 def test_a_gradient_needs_numpy_and_nothing_else():
     """What importing attention loads beyond NumPy: files of this library, and of Python's own a few."""
     code = (
-        "import sys, numpy\nbefore = {*sys.modules}\nimport tinyattn.attention\n"
+        "import sys, numpy.random\nbefore = {*sys.modules}\nimport tinyattn.attention\n"
         "print(*({*sys.modules} - before), 'argparse' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

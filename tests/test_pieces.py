@@ -434,7 +434,7 @@ def test_the_commands_write_what_they_say(tmp_path, words, number):
         ("snap --d x", "error: --d: expected a whole number, got 'x'"),
         ("redistribution --frequent 0.1", "error: frequent: expected a finite number >= 0.5 and <= 0.9, got 0.1"),
         ("redistribution --out /dev/null/x", "error: --out: expected a folder that can be written, got /dev/null/x"),
-        ("chess", "error: emergence|dilution: "),
+        ("chess", "error: ladder|recall|location|regression|text|snap|redistribution: "),
     ],
 )
 def test_a_wrong_command_is_one_line(tmp_path, words, message):

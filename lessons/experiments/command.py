@@ -120,7 +120,7 @@ def _figures():
 
 def _line(point, trial, found):
     """What is printed of a run: its settings, and of its results all but curves."""
-    name = [f"{key} = {short(value)}" for key, value in {**point, "seed": trial.seed}.items()]
+    name = [*(f"{key} = {short(value)}" for key, value in point.items()), f"seed {trial.seed}"]
     numbers = {key: value for key, value in found.items() if not isinstance(value, list) or len(value) < CURVE}
     told = [f"{key} = {short(value, 'never')}" for key, value in numbers.items()]
     return f"{', '.join(name)}: {', '.join(told)}"
