@@ -12,7 +12,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # kernels find what is beside the lessons
+# Kernels find there what is beside the lessons.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [*sys.path[:2], *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 project, author, copyright = (
     "tinyattn",

@@ -1,8 +1,10 @@
 """The frame that all lessons share does what it promises. That each runs, as a script and in the book: test_book."""
 
+import functools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +98,16 @@ def as_a_notebook(path, folder, times=1, **env):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TINYATTN_DEVICE": "", **env}
     return subprocess.run([sys.executable, "-c", NOTEBOOK, str(path), str(times)], cwd=folder, env=env, capture_output=True,
                           text=True, encoding="utf-8")  # fmt: skip
+
+
+def test_a_notebook_beside_the_lessons_finds_frame_and_drawings(tmp_path):
+    """In the folder where it is, and with nothing on the path but the library."""
+    for name in ("lesson.py", "records.py", "template.py", "drawings/template.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "lessons" / name, tmp_path / name)
+    done = as_a_notebook(tmp_path / "template.py", tmp_path, PYTHONPATH=str(ROOT))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "template" / "halves.png").exists()
 
 
 def test_cells_may_be_run_twice_and_a_claim_that_fails_is_one_clear_error(tmp_path):
@@ -219,6 +231,8 @@ def test_the_derivation_is_the_one_in_the_library():
     assert lesson.derivation(ops.softmax_forward).startswith("Softmax of the last axis\n")
     text = lesson.derivation(attention.attend_forward)
     assert text.startswith("Attend: ") and "da_tj = s_tj dy_t . (v_j - y_t)" in text
+    decorated = functools.wraps(attention.attend_forward)(lambda *arguments: attention.attend_forward(*arguments))
+    assert lesson.derivation(decorated) == text
 
 
 def test_data_is_never_markup_in_a_figure(tmp_path):
