@@ -296,7 +296,7 @@ def add_training():
     for method in (history.__getitem__, history.last, history.steps):
         add(method, name="loss")
     add(history.tree, before=2.0)
-    add(history.replay, steps=1)
+    add(history.replay, use=lambda histories: [past.names for past in histories], steps=1)
     kept = checkpoint.Checkpoint(HERE / "kept.npz", resume=True, settings={"a": 1})
     add(checkpoint.Checkpoint, path=HERE / "other.npz", every=3, resume=True, settings={"a": 1}, fine={"settings": "any dict"})
     add(kept.write, call=lambda made, a: [kept.write(made, a=a), kept.read()][1], made={"b": 2}, a=square, also=("tree",),
