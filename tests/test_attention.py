@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -160,3 +161,54 @@ def test_one_mask_serves_every_query(rng):
     visible = np.array([[True, False, True, True, True, False]])
     _, cache = attention.attend_forward(rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 6, 3)), visible)
     assert (cache.s[..., ~visible[0]] == 0).all()
+
+
+MASKS = [(6,), (1, 6), (4, 6), (4, 1), (3, 4, 6), (3, 1, 6), (2, 1, 4, 6), (2, 3, 4, 6)]
+
+
+@pytest.mark.parametrize("shape", MASKS)
+def test_a_mask_of_any_axes_hides_what_it_hides_written_out(rng, shape):
+    """Keys that nobody sees are allowed; a query that sees none is not, and its place is named."""
+    a, v = rng.normal(size=(2, 3, 4, 6)), rng.normal(size=(2, 3, 6, 5))
+    visible = np.ones(shape, bool) if shape[-1] == 1 else rng.random(shape) < 0.5
+    visible[..., -1] = True
+    visible[..., 0] &= shape[-1] == 1
+    y, _ = attention.attend_forward(a, v, visible)
+    e = np.exp(a) * visible
+    want = e / e.sum(axis=-1, keepdims=True) @ v
+    np.testing.assert_allclose(y, want, rtol=1e-12, atol=1e-14)
+    for query in np.ndindex(shape[:-1]) if len(shape) > 1 else ():
+        wrong = visible.copy()
+        wrong[query] = False
+        with pytest.raises(InputError, match="expected a key for every query, got none") as error:
+            attention.attend_forward(a, v, wrong)
+        assert str(error.value).endswith(f"at query {list(query)}")
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (5,), (2, 4, 6), (3, 4, 5), (1, 2, 3, 4, 6)])
+def test_a_mask_that_does_not_broadcast_to_the_scores_is_refused(shape):
+    with pytest.raises(InputError, match="visible: expected a shape that broadcasts to"):
+        attention.attend_forward(np.ones((2, 3, 4, 6)), np.ones((6, 5)), np.ones(shape, bool))
+
+
+@pytest.mark.parametrize("scores, values", [((2, 3), (2,)), ((5, 2, 3), (4, 3)), ((3,), (2,))])
+def test_the_leading_axes_wanted_are_named(scores, values):
+    want = re.escape(f"v: expected leading axes that broadcast against {scores}, got shape")
+    with pytest.raises(InputError, match=want):
+        attention.attend_forward(np.ones((*scores, 4, 6)), np.ones((*values, 6, 5)))
+
+
+def test_scores_and_values_broadcast_and_their_gradients_add_up(rng):
+    a, v = rng.normal(size=(2, 1, 4, 6)), rng.normal(size=(3, 6, 5))
+    y, cache = attention.attend_forward(a, v)
+    dy = rng.normal(size=(2, 3, 4, 5))
+    da, dv = attention.attend_backward(dy, cache)
+    da_sum, dv_sum = np.zeros(a.shape), np.zeros(v.shape)
+    for i, j in np.ndindex(2, 3):
+        one, cache = attention.attend_forward(a[i, 0], v[j])
+        np.testing.assert_allclose(y[i, j], one, rtol=1e-12)
+        da_one, dv_one = attention.attend_backward(dy[i, j], cache)
+        da_sum[i, 0] += da_one
+        dv_sum[j] += dv_one
+    np.testing.assert_allclose(da, da_sum, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(dv, dv_sum, rtol=1e-10, atol=1e-13)

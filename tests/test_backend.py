@@ -162,3 +162,43 @@ def test_the_stand_in_does_what_cupy_does(stand_in):
     ):  # fmt: skip
         with pytest.raises(stand_in.StrictError):
             wrong()
+
+
+@pytest.mark.parametrize("place", [3, 4, -4, -5])
+def test_a_place_outside_is_refused_and_nothing_is_added(place):
+    out = np.zeros((3, 2))
+    with pytest.raises(InputError, match=r"index: expected places in -3..2, got"):
+        backend.scatter_add(out, np.array([0, place]), np.ones((2, 2)))
+    assert not out.any()
+
+
+def test_copies_may_be_spoilt_and_keep_the_nest(device):
+    tree = {"a": device.put(np.ones(3)), "b": [device.put(np.ones(2)), Pair(2.5, None)]}
+    copies = backend.copied(tree)
+    copies["a"][:] = 7.0
+    copies["b"][0][:] = 7.0
+    assert backend.to_numpy(tree["a"]).tolist() == [1, 1, 1] and copies["b"][1] == Pair(2.5, None)
+    assert backend.to_numpy(tree["b"][0]).tolist() == [1, 1]
+    assert backend.to_numpy(copies["a"]).tolist() == [7, 7, 7]
+
+
+def test_put_like_brings_arrays_to_where_another_is(device, rng):
+    x = rng.normal(size=(2, 3))
+    there = backend.put_like({"x": x, "n": 3}, device.put(np.zeros(1)))
+    assert isinstance(there["x"], device.xp.ndarray) and there["n"] == 3
+    assert np.array_equal(backend.to_numpy(there["x"]), x)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "int64", "uint8", "bool", "complex128"])
+def test_numbers_of_every_kind_enter_and_text_does_not(kind):
+    cpu = backend.get("cpu")
+    assert cpu.put(np.ones(2, kind)).dtype == kind
+    with pytest.raises(InputError, match="tree: expected arrays of numbers, got dtype <U1"):
+        cpu.put([np.ones(2, kind), np.array(["a"])])
+
+
+def test_a_device_that_is_named_goes_before_the_environment(monkeypatch, stand_in):
+    monkeypatch.setenv("TINYATTN_DEVICE", "gpu:0")
+    assert backend.get("cpu").name == "cpu" and backend.get().name == "gpu:0"
+    monkeypatch.setenv("TINYATTN_DEVICE", "")
+    assert backend.get().name == "gpu:0", "an empty one is none: auto"

@@ -203,16 +203,6 @@ def test_a_write_that_fails_leaves_the_file_before_and_nothing_beside_it(tmp_pat
     assert kept.read() == {"step": 1} and [path.name for path in tmp_path.iterdir()] == ["run.npz"]
 
 
-def test_what_a_killed_run_left_of_this_file_goes_and_nothing_else(tmp_path):
-    kept = Checkpoint(tmp_path / "run[1].npz", resume=True)
-    others = {".run1.npz.a7.part", "run[1].npz.part", ".run[1].npz.a7.other"}
-    for name in {".run[1].npz.a7.part", *others}:
-        (tmp_path / name).write_text("half of it")
-    kept.write(step=1)
-    assert {path.name for path in tmp_path.iterdir()} == {"run[1].npz", *others}
-    assert kept.read() == {"step": 1}
-
-
 def test_names_and_empty_branches_come_back_and_what_cannot_is_refused(tmp_path):
     kept = Checkpoint(tmp_path / "run.npz", resume=True)
     tree = {"allow_pickle": np.ones(3), "file": np.zeros(2), "words": "yes", "0": np.array(["a"]), "empty": {},

@@ -353,3 +353,16 @@ def test_across_samples_one_line_holds_for_all_p():
     x = np.sqrt(d) * 4096 / np.sqrt(1 + p**2 * (d - 1))
     law = measure.fit_power_law(plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6), x=x)
     assert (law.C, law.exponents["x"]) == pytest.approx((1.53, 0.983), rel=0.01) and law.r2 > 0.999
+
+
+@pytest.mark.parametrize("matrix", ["orthogonal", "gaussian"])
+def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
+    """Entries have mean 0 and variance 1/d; their squares spread by 2/d^2 if they are normal."""
+    d = 100
+    W = regression.draw_task(rng, 3, d, matrix=matrix).W_star
+    assert W.mean() == pytest.approx(0, abs=5 / d / np.sqrt(d))
+    if matrix == "orthogonal":
+        np.testing.assert_allclose(W @ W.T, np.eye(d), atol=1e-12)
+    else:
+        assert (W**2).mean() * d == pytest.approx(1, abs=5 * np.sqrt(2) / d)
+        assert (W**4).mean() * d**2 == pytest.approx(3, abs=5 * np.sqrt(96) / d)

@@ -124,6 +124,40 @@ def test_large_tensors_are_checked_along_directions():
     assert rows["W_Q"].where is None and rows["x"].where is not None
 
 
+@pytest.mark.parametrize("mistake", ["one up, one down", "first entry", "last entry"])
+def test_directions_see_mistakes_that_cancel_and_mistakes_of_one_entry(rng, mistake):
+    wrong = np.zeros((30, 40))
+    if mistake == "one up, one down":  # the sums of all rows and of all columns stay right
+        wrong[::2, ::2] = wrong[1::2, 1::2] = 1
+        wrong[::2, 1::2] = wrong[1::2, ::2] = -1
+    else:
+        wrong[(0, 0) if mistake == "first entry" else (-1, -1)] = 30
+    x = rng.normal(size=wrong.shape)
+    for error in (0 * wrong, wrong):
+        (row,) = gradcheck.check_pair(
+            lambda x: (x.copy(), None),
+            lambda dy, cache, error=error: dy + error,
+            {"x": x},
+        )
+        assert row.checked == gradcheck.DIRECTIONS and row.where is None
+        assert row.error > 0.1 if error.any() else row.error < 1e-8
+
+
+def test_the_error_of_a_tensor_is_that_of_all_its_numbers_together():
+    n, m = np.array([3.0, 0.0]), np.array([0.0, 4.0])
+    assert gradcheck.relative_error(n, m) == pytest.approx(5 / 7)
+    assert gradcheck.relative_error(n[:, None], -n[:, None]) == 1
+    assert gradcheck.relative_error(2.0, 1.0) == pytest.approx(1 / 3)
+
+
+def test_a_step_of_ones_own_is_the_step():
+    """(f(x + h) - f(x - h)) / 2h of x^3 is 3 x^2 + h^2, whatever h is."""
+    x = np.array([[0.5, -1.0], [2.0, 0.0]])
+    for h in (0.5, 0.25):
+        got = gradcheck.central_differences(lambda x: (x**3).sum(), x, h)
+        np.testing.assert_allclose(got, 3 * x**2 + h**2, rtol=1e-13)
+
+
 def test_a_row_shows_name_index_and_both_numbers():
     (row,) = gradcheck.check(CASES["softmax"])
     assert row.tensor in str(row) and f"[{', '.join(map(str, row.where))}]" in str(row)

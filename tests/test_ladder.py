@@ -1,7 +1,9 @@
+import types
+
 import numpy as np
 import pytest
 
-from tinyattn import measure, models, ops
+from tinyattn import backend, losses, measure, models, ops
 from tinyattn.backend import to_numpy
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
@@ -172,3 +174,159 @@ def test_two_layers_of_either_model_are_a_setting(settings):
         LadderTrial(dropped="all")
     with pytest.raises(InputError, match="value_scale: expected none with the full model, got 0.1"):
         LadderTrial(model="full", value_scale=0.1)
+
+
+def test_a_probe_takes_sequences_with_one_token_to_predict_and_up_to_all_places(setting):
+    chain, model, x = setting
+    cpu = backend.get("cpu")
+    params = model.init(np.random.default_rng(1))
+    for length in (4, 9):
+        look = LadderProbe(model, chain, x[:7, :length], cpu)(0, params)
+        want = measure.kl(chain.log_law(x[:7, : length - 1]), _log_q(model, params, x[:7, :length]))
+        assert look["kl"][1] == pytest.approx(want.mean()) and want.shape == (7, length - 3)
+    longer = chain.sample(np.random.default_rng(1), 5, 10)
+    for wrong in (x[:, :3], x[:0], longer):
+        with pytest.raises(InputError, match="sequences: expected"):
+            LadderProbe(model, chain, wrong, cpu)
+
+
+def _log_q(model, params, x):
+    return ops.log_softmax(model.forward(params, x[:, :-1])[0])
+
+
+class Rates:
+    """An optimiser that keeps the rates it is given, and the params as they are."""
+
+    def __init__(self):
+        self.seen = []
+
+    def init(self, params):
+        self.params = params
+        return {}
+
+    def step(self, params, grads, state, scale):
+        self.seen.append(scale)
+        return params, state
+
+
+@pytest.mark.parametrize("batch, rows", [(12, 6), (1, 1), (1000, 256)])
+def test_a_learned_rung_sees_windows_of_half_a_batch_at_a_rate_that_falls_to_zero(rng, batch, rows):
+    chain = markov.draw_chain(rng, 5, (1, 1, 1))
+    network, sizes = models.MinimalModel(5, 2, 2, 1), []
+
+    def batches(rng, n, length):
+        sizes.append((n, length))
+        return chain.batches(rng, n, length)
+
+    trial = types.SimpleNamespace(
+        chain=types.SimpleNamespace(batches=batches, order=3, vocab=5),
+        window_network=lambda reach: network,
+        rung_steps=8,
+        batch=batch,
+        length=7,
+        stepper=Rates(),
+    )
+    law = rungs.learn(trial, 2, rng, backend.get("cpu"), map, None)
+    assert sizes == [(rows, 7)] and trial.stepper.seen == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    x = chain.sample(rng, 4, 6)
+    found = law(x)
+    assert found.shape == (4, 3, 5)
+    for n, j in np.ndindex(4, 3):  # token 3 + j, after the two tokens before it
+        logits = network.forward(trial.stepper.params, x[n : n + 1, j + 1 : j + 3])[0][0, 0]
+        want = np.exp(logits) / np.exp(logits).sum()
+        np.testing.assert_allclose(np.exp(found[n, j]), want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 60])
+def test_what_a_ladder_sums_up_is_in_its_lists(steps):
+    small = dict(vocab=5, spans=(1, 1, 4), generated=5, held_out=30, batch=16, every=5)
+    found = LadderTrial(**small, steps=steps, learned=True).run()
+    steps, kl, mass = found["step"], np.array(found["kl"]), np.array(found["span_mass"])
+    ladder = np.concatenate([found["learned_kl"], kl[:, 2:]], axis=1)
+    for name, curves in (("", kl), ("learned_", ladder)):
+        nearest = [min(range(len(steps)), key=lambda look: curves[look, k]) for k in range(3)]
+        assert found[f"{name}kl_argmin_steps"] == [steps[look] for look in nearest]
+        assert found[f"{name}kl_there"] == [curves[look].tolist() for look in nearest]
+        left = measure.stage_steps(steps, curves)
+        assert found[f"{name}stage_steps"] == [None if np.isnan(step) else step for step in left]
+    nearest = [steps.index(step) for step in found["kl_argmin_steps"]]
+    assert found["rungs_in_order"] == (nearest[0] < nearest[1] < nearest[2])
+    best = steps.index(found["best_step"])
+    assert found["best_excess"] == found["excess"][best] == min(found["excess"])
+    assert kl[best, found["best_rung"] - 1] == kl[best].min()
+    assert found["learned_best_kl"] == ladder[best].tolist()
+    for head in range(3):
+        first, own = found["first_block"][head] - 1, found["own_block"][head] - 1
+        assert mass[nearest[0], head, first] == mass[nearest[0], head].max()
+        assert mass[-1, head, own] == mass[-1, head].max() == found["own_block_mass"][head]
+
+
+def test_a_learned_rung_loses_the_entropy_of_its_window_and_its_gap():
+    """At the one token generated, what stood before the window is uniform: a mean over it."""
+    small = dict(vocab=3, spans=(1, 1, 1), generated=1, held_out=1000, batch=64, steps=1, every=1)
+    trial = LadderTrial(**small, rung_steps=2, learned=True)
+    found = trial.run()
+    every = np.array([*np.ndindex(3, 3, 3)])
+    law = np.exp(trial.chain.log_law(every)).reshape(3, 3, 3, 3)  # three tokens, then the next
+    x = trial.chain.sample(trial.generators()[2], 1000, 4)
+    for k, older in ((1, (0, 1)), (2, (0,))):
+        given = law.mean(axis=older)
+        entropy = measure.entropy(np.log(given))[tuple(x[:, 3 - k : 3].T)].mean()
+        loss, gap = found["learned_loss"][k - 1], found["learned_gap"][k - 1]
+        assert gap > 0.5 and loss == pytest.approx(entropy + gap, abs=5 * 0.5 / np.sqrt(1000))
+
+
+@pytest.mark.parametrize("value_scale", [0.5, 30.0])
+def test_a_step_goes_down_the_gradient_clipped_to_norm_one(value_scale):
+    small = dict(vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=1, every=1)
+    trial = LadderTrial(**small, optimizer="sgd", lr=0.5, query_scale=1.0, value_scale=value_scale)
+    _, for_start, for_looks, for_data, for_drops = trial.generators()
+    cpu, params = backend.get("cpu"), trial.network.init(for_start)
+    batch = trial.batches(cpu, for_data, for_drops)(0, None)
+    _, grads = losses.next_token_loss(trial.network)(params, batch)
+    norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
+    assert norm > 3 if value_scale > 1 else norm < 1
+    new = {key: p - 0.5 * grads[key] * min(1, 1 / norm) for key, p in params.items()}
+    looked_at = trial.chain.sample(for_looks, 20, trial.length)
+    look = LadderProbe(trial.network, trial.chain, looked_at, cpu)(1, new)
+    np.testing.assert_allclose(trial.run()["kl"][1], look["kl"], rtol=1e-5)
+
+
+def test_what_a_ladder_chooses_follows_its_model_its_depth_and_its_optimiser():
+    adam, sgd = LadderTrial(), LadderTrial(optimizer="sgd")
+    assert (adam.lr, adam.steps, adam.value_scale) == (0.08, 1200, 0.0)
+    assert (sgd.lr, sgd.steps, sgd.stepper.momentum) == (20.0, 6000, 0.9)
+    full = LadderTrial(model="full", optimizer="sgd")
+    assert (full.lr, full.steps, full.network.width, full.dropout) == (0.2, 6000, 255, 0.1)
+    deep = LadderTrial(depth=2)
+    assert (deep.query_scale, deep.value_scale, deep.network.depth) == ("xavier", "xavier", 2)
+    assert adam.rung_steps is None
+    learned = lambda steps: LadderTrial(steps=steps, learned=True).rung_steps
+    assert [learned(steps) for steps in (1, 2, 3, 10)] == [1, 1, 1, 5]
+    assert adam.length == 6 + 20 and adam.network.positions == 25, "all but the last are read"
+    assert adam.network.first_query == 5, "one query for each full context"
+    window = adam.window_network(4)
+    assert (window.positions, window.first_query) == (4, 3)
+
+
+def test_a_set_of_sequences_comes_again_and_a_stream_does_not():
+    small = dict(vocab=50, spans=(1, 1), generated=6, batch=8)
+    for settings, rows in ((dict(sequences=20), 8), (dict(sequences=5), 5), (dict(), 8)):
+        trial = LadderTrial(**small, **settings)
+        *_, for_data, for_drops = trial.generators()
+        batch = trial.batches(backend.get("cpu"), for_data, for_drops)
+        seen = [tuple(row) for step in range(10) for row in batch(step, None)[0].tolist()]
+        assert len(seen) == 10 * rows and len(seen[0]) == trial.length
+        assert len(set(seen)) == settings.get("sequences", 80)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.25])
+def test_dropout_leaves_out_a_share_p_of_what_it_drops(p):
+    small = dict(model="full", vocab=6, spans=(1, 1), generated=8, batch=64)
+    trial = LadderTrial(**small, dropout=p, dropped="all")
+    *_, for_data, for_drops = trial.generators()
+    x, *masks = trial.batches(backend.get("cpu"), for_data, for_drops)(0, None)
+    assert len(x) == 64 and masks and all(len(mask) == 64 for mask in masks)
+    for mask in masks:
+        assert (mask == 0).mean() == pytest.approx(p, abs=5 * 0.5 / np.sqrt(mask.size))
+        np.testing.assert_allclose(mask[mask > 0], 1 / (1 - p), rtol=1e-6)

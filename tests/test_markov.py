@@ -105,14 +105,15 @@ def test_regression_targets_are_the_drive_of_gaussian_tokens(rng):
     np.testing.assert_allclose(chain.drive(x, blocks=1)[:, 0], (0.7 * x[:, 2] + 0.3 * x[:, 1]) @ A.T, atol=1e-12)
 
 
-def test_an_exact_sample_has_the_moments_of_the_population(rng):
+@pytest.mark.parametrize("n", [30, 32, 40])
+def test_an_exact_sample_has_the_moments_of_the_population(rng, n):
     chain = markov.draw_chain(rng, vocab=3, spans=(2, 1))
-    x, y = chain.sample_regression(rng, 30, 5, exact=True)
-    flat = x.reshape(30, -1)
-    np.testing.assert_allclose(flat.T @ flat / 30, np.eye(15), atol=1e-12)
+    x, y = chain.sample_regression(rng, n, 5, exact=True)
+    flat = x.reshape(n, -1)
+    np.testing.assert_allclose(flat.T @ flat / n, np.eye(15), atol=1e-12)
     assert np.abs(flat.sum(axis=0)).max() < 1e-12 and np.abs(np.einsum("ni,nj,nk", flat, flat, flat)).max() < 1e-9
     np.testing.assert_allclose(y, chain.drive(x), atol=1e-12)
-    for n in (28, 31):
+    for n in (28, 31, 33, 45):
         with pytest.raises(InputError, match=f"n: expected an even number of at least 2 length vocab = 30, got {n}"):
             chain.sample_regression(rng, n, 5, exact=True)
 
@@ -194,3 +195,33 @@ def test_a_chain_is_what_it_says():
         settings = dict(matrices=A, blocks=((1,), (2,)), weights=((1.0,), (1.0,)), temperature=1.0)
         with pytest.raises(InputError, match=message):
             markov.MarkovChain(**{**settings, **change})
+
+
+def test_repetition_favours_two_tokens_in_the_context_and_leaves_the_law(rng):
+    """With p = 0.4 tokens 0 and 1 come with probability 0.4 / 2 + 0.6 / 4, others 0.6 / 4."""
+    n = 20000
+    chain = markov.draw_chain(rng, vocab=4, spans=(1, 1), temperature=0.7)
+    x = chain.sample(rng, n, 3, p=0.4)
+    for t in (0, 1):
+        shares = np.bincount(x[:, t], minlength=4) / n
+        assert shares == pytest.approx([0.35, 0.35, 0.15, 0.15], abs=5 * 0.5 / np.sqrt(n))
+    law = np.exp(chain.log_law(x[:, :2])[:, 0])
+    assert np.bincount(x[:, 2]) / n == pytest.approx(law.mean(axis=0), abs=5 * 0.5 / np.sqrt(n))
+
+
+def test_blocks_may_come_in_any_order_and_as_many_as_there_are_directions(rng):
+    chain = markov.draw_chain(rng, vocab=2, blocks=[[4, 1], [3], [2], [1]], matrices="frobenius")
+    assert chain.order == 4, "the largest lag of all, not of the last block"
+    x = rng.integers(2, size=(3, 5))
+    for n, j in np.ndindex(3, 2):
+        want = law_by_hand(chain, x[n, : 4 + j])
+        np.testing.assert_allclose(np.exp(chain.log_law(x)[n, j]), want, rtol=1e-9, atol=1e-15)
+
+
+def test_a_law_of_some_blocks_is_that_of_a_chain_without_the_others(rng):
+    chain = markov.draw_chain(rng, vocab=5, spans=(1, 2, 1))
+    x = rng.integers(5, size=(4, 6))
+    A, one = chain.matrices[[0, 2]], ((1.0,), (1.0,))
+    first_and_last = markov.MarkovChain(A, ((1,), (4,)), one, chain.temperature)
+    np.testing.assert_allclose(chain.log_law(x, [0, 2]), first_and_last.log_law(x), atol=1e-12)
+    np.testing.assert_allclose(chain.log_law(x, [2, 0]), chain.log_law(x, [0, 2]), atol=1e-12)

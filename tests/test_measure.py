@@ -96,3 +96,86 @@ def test_turns_are_falls_rises_and_falls():
 
 def test_effective_rank():
     assert measure.effective_rank(np.array([[2.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])) == pytest.approx([2, 1, 0])
+
+
+def test_r2_is_the_share_of_the_scatter_that_the_law_explains(rng):
+    """log y = 0, 0, 3 at log x = -1, 0, 1: the line 1 + 1.5 log x misses by 0.5, -1, 0.5."""
+    law = measure.fit_power_law(np.exp([0.0, 0, 3]), x=np.exp([-1.0, 0, 1]))
+    assert (law.C, law.exponents["x"]) == pytest.approx((np.e, 1.5))
+    assert law.r2 == pytest.approx(1 - 1.5 / 6), "6 is the scatter about the mean, 1"
+    assert (law.errors["C"], law.errors["x"]) == pytest.approx((np.sqrt(1.5 / 3), np.sqrt(1.5 / 2)))
+    x, noise = 2.0 ** np.arange(8), np.exp(rng.normal(size=8))
+    law = measure.fit_power_law(5 * x * noise, x=x)
+    assert law.r2 == pytest.approx(np.corrcoef(np.log(x), np.log(x * noise))[0, 1] ** 2)
+    assert measure.fit_power_law(np.ones(4), x=x[:4]).r2 == 1, "nothing is left to explain"
+
+
+def test_turns_by_hand():
+    assert measure.turns(np.array([5.0, 1, 4, 2, 6, 0]), 1.5) == [(1, 2, 3), (3, 4, 5)]
+    assert measure.turns(np.array([3.0, 1, 2, 1]), 1.0) == [(1, 2, 3)], "a fall of `least` is one"
+    assert measure.turns(np.array([3.0, 1, 2, 1]), 1.01) == []
+    assert measure.turns(np.array([0.0, 2, 1, 5, 1, 4, 3, 0]), 2.0) == [(4, 5, 7)], "first a rise"
+
+
+def test_plateaus_end_between_two_looks():
+    t, loss = np.array([10.0, 20.0, 40.0]), np.array([1.0, 0.5, 0.1])
+    assert measure.plateau_length(t, loss, 0.75) == pytest.approx(15)
+    assert measure.plateau_length(t, loss, 0.3) == pytest.approx(30)
+    assert measure.plateau_length(t, loss, 1.1) == 10, "below from the start"
+    assert np.isnan(measure.plateau_length(t, loss, 0.1)), "0.1 is not below 0.1"
+    assert measure.plateau_length(t[:2], loss[:2], 0.75) == pytest.approx(15), "two looks do"
+
+
+def test_a_rung_is_left_where_fewest_looks_are_on_the_wrong_side():
+    steps = 5.0 * np.arange(3, 11)
+
+    def left(*nearest):
+        curves = 1 - np.eye(max(nearest) + 1)[list(nearest)]
+        return np.searchsorted(steps, measure.stage_steps(steps[: len(nearest)], curves)).tolist()
+
+    assert left(0, 0, 1, 0, 0, 1, 1, 1) == [5]
+    assert left(1, 1, 1, 0, 1, 1, 1, 1) == [0]
+    assert left(0, 0, 1) == [2], "at the last look"
+    assert left(0, 0, 2, 2, 2, 2, 1, 2) == [2, 2]
+    assert left(0, 0, 0, 1, 1, 0, 2, 2) == [3, 6]
+
+
+def test_what_is_not_a_number_is_not_called_near():
+    with np.errstate(divide="ignore"):
+        p = np.log(np.array([1.0, 0.0]))
+    for q in ([0.0, np.nan], [np.nan, 0.0]):
+        assert np.isnan(measure.kl(p, np.array(q)))
+    above = np.array([0.5, -1.0])
+    for wrong in (lambda: measure.kl(p, above), lambda: measure.entropy(above)):
+        with pytest.raises(InputError, match="log_[pq]: expected .*, at most 0, got 0.5"):
+            wrong()
+
+
+@pytest.mark.parametrize("measured", [
+    measure.lag_attention, lambda s: measure.span_mass(s, [(1,)]),
+])  # fmt: skip
+def test_maps_have_no_more_queries_than_keys(measured):
+    assert measured(np.full((1, 1, 3, 3), 1 / 3)) is not None
+    with pytest.raises(InputError, match=r"s: expected maps .* with T <= S, got .*1, 4, 3"):
+        measured(np.full((1, 1, 4, 3), 1 / 3))
+
+
+@pytest.mark.parametrize("blocks", [[], [()], 3, [1], [(1,), ()]])
+def test_blocks_of_lags_are_lists_with_something_in_each(blocks):
+    with pytest.raises(InputError, match="blocks: expected lists of lags, got"):
+        measure.span_mass(np.full((1, 1, 3, 3), 1 / 3), blocks)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_effective_rank_does_not_depend_on_the_scale(scale):
+    """Squares 9 and 1 are probabilities 0.9 and 0.1."""
+    want = np.exp(-0.9 * np.log(0.9) - 0.1 * np.log(0.1))
+    assert measure.effective_rank(scale * np.array([3.0, 1.0, 0.0])) == pytest.approx(want)
+
+
+def test_lag_attention_is_of_one_map_or_of_many(rng):
+    s = rng.random((2, 3, 4, 5))
+    by_lag = measure.lag_attention(s)
+    for n, h in np.ndindex(2, 3):
+        np.testing.assert_array_equal(measure.lag_attention(s[n, h]), by_lag[n, h])
+        np.testing.assert_array_equal(measure.lag_attention(s[n])[h], by_lag[n, h])

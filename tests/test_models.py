@@ -205,6 +205,21 @@ def test_dropped_entries_keep_the_mean_and_chunks_take_their_own_rows(rng):
         np.testing.assert_allclose(parts[1][key], whole[1][key], rtol=1e-9, atol=1e-13)
 
 
+@pytest.mark.parametrize("p", [0.2, 0.6])
+def test_every_mask_drops_its_share_and_keeps_the_mean(rng, p):
+    block = models.Block(12, heads=3, hidden=4, first_query=2, dropped="all")
+    model = models.Transformer(5, 9, 12, 3, 4, first_query=2, depth=2, dropped="all")
+    masks = [*block.draw_drops(rng, 60, 9, p), *model.draw_drops(rng, 60, 9, p)]
+    shapes = {"e": (60, 9, 12), "s": (60, 3, 9, 9), "1": (60, 9, 12), "2": (60, 9, 12)}
+    last = {"s": (60, 3, 7, 9), "1": (60, 7, 12), "2": (60, 7, 12)}
+    assert [m.shape for m in masks] == [*last.values(), *shapes.values(), *last.values()]
+    for mask in masks:
+        assert (np.unique(mask) == [0, 1 / (1 - p)]).all()
+        spread = np.sqrt(p * (1 - p) / mask.size)  # of the share that is dropped
+        assert abs((mask == 0).mean() - p) < 5 * spread
+        assert abs(mask.mean() - 1) < 5 * spread / (1 - p)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
@@ -283,6 +298,52 @@ def test_pack_and_unpack(device, rng):
         models.unpack(vector[1:], like=params)
 
 
+def test_unpacking_keeps_all_leading_axes(rng):
+    """Vectors of a trajectory of many runs, say: each is unpacked as if it were alone."""
+    like = {"a": (2, 3), "b": np.zeros(4), "c": ()}
+    vectors = rng.normal(size=(5, 6, 2, 11))
+    for n in range(4):
+        some = vectors[(0,) * (3 - n)]
+        parts = models.unpack(some, like)
+        assert {key: w.shape for key, w in parts.items()} == {
+            "a": (*some.shape[:-1], 2, 3),
+            "b": (*some.shape[:-1], 4),
+            "c": some.shape[:-1],
+        }
+        for i in np.ndindex(some.shape[:-1]):
+            assert parts["a"][i].ravel().tolist() == some[i][:6].tolist()
+            assert parts["b"][i].tolist() == some[i][6:10].tolist() and parts["c"][i] == some[i][10]
+
+
+def test_xaviers_bound_by_hand():
+    assert models.xavier_bound(2, 4) == 1 and models.xavier_bound(5, 19) == 0.5
+
+
+FROM_FIRST = {  # every model with queries, made with the position of the first
+    "minimal": lambda n: models.MinimalModel(5, 7, heads=2, first_query=n),
+    "stack": lambda n: models.MinimalStack(5, 7, heads=2, first_query=n, depth=2),
+    "embedding": lambda n: models.EmbeddingModel(5, 4, first_query=n, scale=0.5),
+    "layer": lambda n: models.AttentionLayer(8, heads=2, first_query=n),
+    "unmasked layer": lambda n: models.AttentionLayer(8, heads=2, first_query=n, masked=False),
+    "block": lambda n: models.Block(8, heads=2, hidden=3, first_query=n),
+    "transformer": lambda n: models.Transformer(5, 7, 8, heads=2, hidden=3, first_query=n, depth=2),
+}
+
+
+@pytest.mark.parametrize("name", FROM_FIRST)
+def test_queries_from_the_first_on_are_the_last_of_all_queries(rng, name):
+    every = FROM_FIRST[name](0)
+    params = every.init(rng)
+    vectors = "layer" in name or name == "block"
+    x = rng.normal(size=(3, 7, 8)) if vectors else rng.integers(5, size=(3, 7))
+    want, all_maps = every.forward(params, x)
+    for first in (1, 4, 6):
+        got, maps = FROM_FIRST[name](first).forward(params, x)
+        np.testing.assert_allclose(got, want[:, first:], rtol=1e-10, atol=1e-12)
+        kept = all_maps.attention[..., first:, :]
+        np.testing.assert_allclose(maps.attention, kept, rtol=1e-10, atol=1e-12)
+
+
 READS = {  # every model, and what it reads: five tokens or vectors of six numbers
     "minimal": (models.MinimalModel(5, 6, heads=2, first_query=1), "ids"),
     "minimal on vectors": (models.MinimalModel(6, 6, heads=2, first_query=1), "vectors"),
@@ -332,6 +393,45 @@ def test_a_block_is_its_layer_and_its_mlp(device, rng):
     assert cache.attention.shape == (4, 3, 2, 3, 5)
     dx, grads = block.backward_through(device.put(np.ones_like(o)), cache)
     assert dx.shape == x.shape and grads.keys() == params.keys()
+
+
+@pytest.mark.parametrize("first", [0, 6])
+@pytest.mark.parametrize("leading", [(3,), (2, 3), (2, 1, 2)])
+def test_leading_axes_are_free_and_gradients_add_up_over_them(rng, first, leading):
+    """Each sequence by itself, (S, D), gives its part of y and of dx, and gradients that add up."""
+    layer = models.AttentionLayer(6, heads=2, first_query=first)
+    block = models.Block(6, heads=2, hidden=3, first_query=first, dropped="all")
+    x = rng.normal(size=(*leading, 7, 6))
+    shapes = (2, 7 - first, 7), (7 - first, 6), (7 - first, 6)
+    masks = [(rng.random((*leading, *shape)) > 0.4) / 0.6 for shape in shapes]
+    for model, drops in [(layer, []), (block, []), (block, masks), (block, [None, masks[1], None])]:
+        params = model.init(rng)
+        y, cache = model.forward(params, x, *drops)
+        dy = rng.normal(size=y.shape)
+        dx, grads = model.backward_through(dy, cache)
+        summed = dict.fromkeys(grads, 0)
+        for i in np.ndindex(leading):
+            of_one = [None if drop is None else drop[i] for drop in drops]
+            one, cache = model.forward(params, x[i], *of_one)
+            np.testing.assert_allclose(y[i], one, rtol=1e-10, atol=1e-13)
+            one, parts = model.backward_through(dy[i], cache)
+            np.testing.assert_allclose(dx[i], one, rtol=1e-9, atol=1e-12)
+            summed = {key: g + parts[key] for key, g in summed.items()}
+        for key, g in grads.items():
+            np.testing.assert_allclose(g, summed[key], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("leading", [(), (2,), (2, 1), (9, 9)])
+def test_a_layer_reads_what_has_a_query_whatever_its_other_sizes(rng, leading):
+    layer, block = models.AttentionLayer(2, first_query=4), models.Block(2, hidden=3, first_query=4)
+    for model in (layer, block):
+        params = model.init(rng)
+        for S in (5, 6):
+            y, _ = model.forward(params, rng.normal(size=(*leading, S, 2)))
+            assert y.shape == (*leading, S - 4, 2)
+        for S in (1, 3, 4):
+            with pytest.raises(InputError, match="x: expected more than first_query = 4 tokens"):
+                model.forward(params, np.ones((*leading, S, 2)))
 
 
 def model():
@@ -478,6 +578,99 @@ def test_starts_of_the_transformer(rng):
         models.Transformer(7, 4, width=6, heads=2, scale="orthonormal")
     with pytest.raises(ValueError, match='scale: expected "orthonormal" or "fan_in", got \'lecun\''):
         models.Transformer(7, 4, width=6, heads=2, scale="lecun")
+
+
+def test_uniform_starts_fill_their_bounds_on_both_sides(rng):
+    """Xavier's sqrt(6 / (numbers in + numbers out)), or 1 / sqrt(numbers summed), with mean 0."""
+    X = lambda n, m: np.sqrt(6 / (n + m))
+    layer = dict.fromkeys(("W_Q", "W_K", "W_V", "W_O"), X(60, 60))
+    block = layer | {"W_1": X(60, 40), "W_2": X(40, 60)}
+    both = {f"{key}.{i}": bound for key, bound in block.items() for i in (1, 2)}
+    summed = {"W_E": 50, "W_U": 60} | {key: 40 if key[2] == "2" else 60 for key in both}
+    stack = {"W_Q.1": 0.3, "W_V.1": 0.2, "W_Q.2": 0.3, "W_V.2": 0.2}
+    deep = dict(vocab=50, positions=30, width=60, heads=3, hidden=40, depth=2, outputs=20)
+    for model, bounds in [
+        (models.AttentionLayer(60, heads=3), layer),
+        (models.Block(60, heads=3, hidden=40), block),
+        (models.MinimalModel(30, 30, 2), {"W_Q": X(60, 60), "W_V": X(60, 60)}),
+        (models.MinimalStack(30, 30, 2), dict.fromkeys(stack, X(60, 60))),
+        (models.MinimalStack(30, 30, 2, query_scale=0.3, value_scale=0.2), stack),
+        (models.Transformer(**deep), both | {"W_U": X(60, 20)}),
+        (models.Transformer(**deep, scale="fan_in"), {key: n**-0.5 for key, n in summed.items()}),
+    ]:
+        start = model.init(rng)
+        for key, bound in bounds.items():
+            w = start[key] / bound
+            assert -1 <= w.min() < -0.97 and 0.97 < w.max() <= 1, key
+            assert abs(w.mean()) < 5 / np.sqrt(3 * w.size), key
+
+
+def test_normal_starts_have_mean_zero_and_their_scale(rng):
+    learned = dict(vocab=50, positions=40, width=60, heads=3)
+    for model, scales in [
+        (models.EmbeddingModel(50, 60, scale=0.2), dict.fromkeys(("W0", "W1", "W_Q", "W_K"), 0.2)),
+        (models.Transformer(**learned), {"W_E": np.sqrt(0.5), "W_P": np.sqrt(0.5)}),
+        (models.Transformer(**learned, scale=0.2), {"W_E": 0.2, "W_P": 0.2}),
+        (models.Transformer(**learned, position_size=3.0), {"W_P": 3 / np.sqrt(60)}),
+        (models.Transformer(**learned, scale="orthonormal"), {"W_P": 1 / np.sqrt(60)}),
+    ]:
+        start = model.init(rng)
+        for key, scale in scales.items():
+            w = start[key] / scale
+            assert abs(w.mean()) < 5 / np.sqrt(w.size), key
+            assert abs((w * w).mean() - 1) < 5 * np.sqrt(2 / w.size), key
+
+
+@pytest.mark.parametrize("size", [None, 2.5])
+def test_sinusoidal_positions_are_learned_ones_with_sines_and_cosines_in_their_place(rng, size):
+    """Numbers 2i and 2i + 1 turn by 1 / 10000^(2i / width) a place; all have one length."""
+    settings = dict(vocab=5, positions=9, width=6, heads=2, hidden=3)
+    learned = models.Transformer(**settings)
+    sines = models.Transformer(**settings, position_kind="sinusoidal", position_size=size)
+    params = learned.init(rng)
+    for s, i in np.ndindex(9, 3):
+        angle = s / 10000 ** (2 * i / 6)
+        params["W_P"][s, 2 * i : 2 * i + 2] = np.sin(angle), np.cos(angle)
+    params["W_P"] *= (1 if size is None else size) / np.sqrt(3)  # three pairs of length 1
+    x = rng.integers(5, size=(2, 7))
+    fixed = {key: w for key, w in params.items() if key != "W_P"}
+    got, want = sines.forward(fixed, x)[0], learned.forward(params, x)[0]
+    np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+
+
+def test_a_width_of_one_has_room_for_positions_unless_they_are_directions(rng):
+    settings = dict(vocab=5, positions=6, width=1, heads=1, hidden=2)
+    x = rng.integers(5, size=(2, 6))
+    for kind in ("learned", "none"):
+        model = models.Transformer(**settings, position_kind=kind)
+        assert model.forward(model.init(rng), x)[0].shape == (2, 6, 5)
+    with pytest.raises(InputError, match="width: expected at least 2 for sinusoidal positions"):
+        models.Transformer(**settings, position_kind="sinusoidal")
+    wide = models.Transformer(**{**settings, "width": 2}, position_kind="sinusoidal")
+    assert np.isfinite(wide.forward(wide.init(rng), x)[0]).all()
+
+
+def test_token_maps_are_what_heads_add_to_the_logits_of_a_lone_token(rng):
+    """It sees itself alone, so that attention is 1; its place adds the same to every token."""
+    V, tokens = 5, np.arange(5)[:, None]
+    bare = dict(vocab=V, positions=4, width=6, heads=2, hidden=0, norm=False)
+    minimal = models.MinimalModel(V, 4, 3), models.MinimalStack(V, 4, 3, depth=1)
+    for model in (*minimal, models.Transformer(**bare)):
+        params = model.init(rng)
+        logits, maps = model.forward(params, tokens)[0][:, 0], model.token_maps(params)
+        if isinstance(model, models.Transformer):  # the residual sum passes the token on as well
+            logits = logits - params["W_E"] @ params["W_U"]
+        assert maps.shape == (model.heads, V, V)
+        np.testing.assert_allclose(
+            logits - logits[0],
+            maps.sum(axis=0) - maps.sum(axis=0)[0],
+            rtol=1e-10,
+            atol=1e-12,
+        )
+    deep = models.MinimalStack(V, 4, 3, depth=2)
+    params = deep.init(rng)
+    for h, token in np.ndindex(3, V):
+        assert deep.token_maps(params)[h, token].tolist() == params["W_V.2"][token, h].tolist()
 
 
 def test_a_stack_of_one_is_the_minimal_model_and_layers_read_each_other(device, rng):

@@ -27,6 +27,17 @@ def test_numbers_by_hand():
     assert loss == (4 + 9) / 4 and ops.squared_error_backward(2.0, cache).tolist() == [[0, 2], [3, 0]]
 
 
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (2, 1, 3, 4)])
+def test_the_squared_error_is_a_mean_over_all_places_before_the_last_axis(device, rng, shape):
+    y, target = rng.normal(size=shape), rng.normal(size=shape)
+    places = list(np.ndindex(shape[:-1]))
+    L, cache = ops.squared_error_forward(device.put(y), device.put(target))
+    halves = [((y[place] - target[place]) ** 2).sum() / 2 for place in places]
+    np.testing.assert_allclose(float(to_numpy(L)), sum(halves) / len(places), rtol=1e-13)
+    dy = to_numpy(ops.squared_error_backward(0.3, cache))
+    np.testing.assert_allclose(dy, 0.3 * (y - target) / len(places), rtol=1e-13)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_extreme_scores_and_logits_stay_finite(device, dtype):
     x = device.put(np.array([[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]]), dtype)
@@ -83,6 +94,41 @@ def test_sum_to_undoes_broadcasting(rng):
     assert ops.sum_to(dx, (2, 3, 4)) is dx or np.array_equal(ops.sum_to(dx, (2, 3, 4)), dx)
     np.testing.assert_allclose(ops.sum_to(dx, (3, 1)), dx.sum(axis=(0, 2))[:, None])
     np.testing.assert_allclose(ops.sum_to(dx, (4,)), dx.sum(axis=(0, 1)))
+
+
+def test_sum_to_adds_up_what_each_entry_was_copied_to(rng):
+    """Every way to broadcast to (2, 1, 3, 2), entry by entry."""
+    dx = rng.normal(size=(2, 1, 3, 2))
+    for kept in np.ndindex(2, 2, 2, 2):
+        whole = tuple(n if keep else 1 for n, keep in zip(dx.shape, kept))
+        for shape in (whole, whole[1:], whole[2:], whole[3:], ()):
+            want = np.zeros(shape)
+            copied_from = np.broadcast_to(np.arange(want.size).reshape(shape), dx.shape)
+            np.add.at(want.reshape(-1), copied_from, dx)
+            got = ops.sum_to(dx, shape)
+            assert got.shape == shape
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 1), (2, 4), (3, 3, 4), (3, 1, 1)])
+def test_sum_to_refuses_a_shape_that_does_not_broadcast(shape):
+    with pytest.raises(InputError, match=r"shape: expected one that broadcasts to \(2, 3, 4\)"):
+        ops.sum_to(np.ones((2, 3, 4)), shape)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e4, -1e4, 1e300, -1e300])
+def test_log_softmax_is_finite_where_logits_are(shift):
+    logs = ops.log_softmax(np.array([[0.0, 0.0], [1e4, 0.0], [0.0, -1e4]]) + shift)
+    if abs(shift) < 1e300:
+        np.testing.assert_allclose(logs, [[-np.log(2)] * 2, [0, -1e4], [0, -1e4]], rtol=1e-12)
+    assert np.isfinite(logs).all()
+
+
+def test_a_row_whose_squares_overflow_comes_out_of_layernorm_as_nan():
+    x = np.array([[1e200, -1e200, 0.0], [1.0, 2.0, 3.0]])
+    with np.errstate(all="ignore"):
+        y, _ = ops.layernorm_forward(x, np.ones(3), np.zeros(3))
+    assert np.isnan(y[0]).all() and np.isfinite(y[1]).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -380,3 +380,55 @@ def test_ctrl_c_tells_what_is_kept(tmp_path):
     with pytest.raises(KeyboardInterrupt) as caught:
         sweep.sweep(trials.recall.run, points, map=interrupted, title="runs")
     assert not isinstance(caught.value, Interrupted)
+
+
+def test_no_result_is_like_another_and_like_none():
+    odd = [outcome.result for outcome in sweep.sweep(half, [{"x": 1}, {"x": 3}])]
+    assert odd[0] == odd[1] and odd[0] != 0 and {None, *odd} == {None}
+
+
+def test_a_point_is_known_by_its_settings_in_any_order_and_by_them_alone(tmp_path):
+    log, folder = str(tmp_path / "log"), tmp_path / "kept"
+    sweep.sweep(half, [{"x": 2, "log": log}], folder=folder)
+    sweep.sweep(half, [{"log": log, "x": 2}], folder=folder)
+    assert Path(log).read_text().split() == ["2"]
+    (of_two,) = folder.iterdir()
+    sweep.sweep(half, [{"x": 4, "log": log}], folder=folder)
+    (of_four,) = set(folder.iterdir()) - {of_two}
+    of_four.write_bytes(of_two.read_bytes())
+    again = sweep.sweep(half, [{"x": 4, "log": log}], folder=folder)
+    assert again[0].result["half"] == 2.0 and Path(log).read_text().split() == ["2", "4", "4"]
+
+
+def test_the_bar_counts_what_is_kept_and_what_runs(tmp_path, monkeypatch):
+    told = []
+
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def update(self, n=1):
+            told.append(n)
+
+    monkeypatch.setattr(sweep, "progress_bar", lambda total, title: Bar())
+    sweep.sweep(half, [{"x": 2}], folder=tmp_path)
+    assert sum(told) == 1
+    told.clear()
+    sweep.sweep(half, [{"x": x} for x in (2, 4, 5, 6)], folder=tmp_path)
+    assert told == [1, 1, 1, 1], "the one that is kept, then the three that run"
+
+
+def threads_of(settings):
+    return os.environ[settings["name"]]
+
+
+def test_the_environment_may_give_processes_more_threads(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    points = [{"name": f"{library}_NUM_THREADS"} for library in ("OPENBLAS", "MKL")]
+    with sweep.processes(2) as map:
+        outcomes = sweep.sweep(threads_of, points, map=map)
+    assert [outcome.result for outcome in outcomes] == ["3", "1"]

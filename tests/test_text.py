@@ -123,3 +123,60 @@ def test_a_corpus_is_what_it_says():
 ])  # fmt: skip
 def test_one_word_has_one_spelling(one, other):
     assert text.split(one, "plain") == text.split(other, "plain")
+
+
+def test_n_stories_are_n_sentences_and_words_in_them_fall_like_one_over_their_rank(rng):
+    for n in (1, 2, 7, 50):
+        told = text.stories(rng, n)
+        assert told.count(".") == n and told[-1] == "<eos>" and "<unk>" not in told
+        assert 3 * (told.count("<eos>") - 1) < n, "a story has three sentences, but the last"
+    told = text.stories(rng, 4000)
+    deeds = "found took lost gave kept hid sold drew saw made".split()  # drawn for each sentence
+    counts = np.array([told.count(deed) for deed in deeds])
+    zipf, total = 1 / np.arange(1, 11), counts.sum()
+    np.testing.assert_allclose(counts / total, zipf / zipf.sum(), atol=5 * 0.5 / np.sqrt(total))
+    assert all(word in told for word in "june rope garden".split()), "the rarest come too"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ada ben cleo dan eva finn gus hana ivo june",
+        "boat kite lamp stone book bell seed drum coin map shell rope",
+    ],
+)
+def test_names_and_things_recur_within_a_story_and_others_come_in_the_next(rng, kind):
+    """Of four on average three are the story's own: three kinds of sentence of four name it."""
+    told = " ".join(text.stories(rng, 2000)).split("<eos>")
+    of_kind = [Counter(word for word in story.split() if word in kind.split()) for story in told]
+    named = [counts for counts in of_kind if counts]
+    own = sum(max(counts.values()) for counts in named) / sum(counts.total() for counts in named)
+    assert 0.75 < own < 0.95
+    assert len({counts.most_common(1)[0][0] for counts in named}) == len(kind.split())
+
+
+def test_a_sample_begins_at_any_word_of_the_text(rng):
+    corpus = text.Corpus(np.arange(5), tuple("abcde"))
+    starts, counts = np.unique(corpus.sample(rng, 4000, 3)[:, 0], return_counts=True)
+    assert starts.tolist() == [0, 1, 2]
+    assert counts / 4000 == pytest.approx(1 / 3, abs=5 * 0.5 / np.sqrt(4000))
+    assert corpus.sample(rng, 2, 5).tolist() == [[0, 1, 2, 3, 4]] * 2
+
+
+def test_every_word_kept_has_a_count_and_all_words_may_be_kept():
+    corpus = text.Corpus(np.array([0, 1, 1]), ("<unk>", "a", "never"))
+    assert corpus.counts.tolist() == [1, 2, 0] and corpus.vocab == 3
+    train, rest = text.from_words("a b a b c".split(), 4).hold_out(0.2)
+    assert (train.counts.tolist(), rest.counts.tolist()) == ([0, 2, 2, 0], [0, 0, 0, 1])
+    assert text.from_words("b a a <unk>".split(), 3).words == ("<unk>", "a", "b")
+    assert text.from_words("b a a <unk>".split(), 3).ids.tolist() == [2, 1, 1, 0]
+    with pytest.raises(InputError, match="^words: expected a list of words, got 'abc'"):
+        text.from_words("abc", 2)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_both_parts_of_a_text_have_words(share):
+    corpus = text.Corpus(np.zeros(4, int), ("a",))
+    with pytest.raises(InputError, match="share: expected one that leaves words on both sides"):
+        corpus.hold_out(share)
+    assert [len(part.ids) for part in corpus.hold_out(0.74)] == [1, 3]

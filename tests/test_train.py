@@ -380,6 +380,42 @@ def test_any_loss_may_be_computed_in_chunks(device, rng, size):
         losses.chunked(own, size)(params, (pairs[0], pairs[1][:6]))
 
 
+def test_losses_are_of_a_model_with_its_settings_and_of_pairs(rng):
+    toy, mean = models.ToyLayer(3, 2), losses.SQUARED_ERROR
+    for wrong in (models.ToyLayer, models.MinimalModel, object(), None):
+        for make in (losses.next_token_loss, lambda model: losses.pair_loss(model, mean)):
+            with pytest.raises(InputError, match="model: expected one with its settings"):
+                make(wrong)
+    for wrong in (mean[0], list(mean), mean[:1], (*mean, mean[0]), (mean[0], "backward")):
+        with pytest.raises(InputError, match="error: expected a pair of functions"):
+            losses.pair_loss(toy, wrong)
+    x, target = rng.normal(size=(4, 3, 2)), rng.normal(size=(4, 2))
+    for wrong in (x, x[:2], (x,), [x], (x, target, target), None, "xy"):
+        with pytest.raises(InputError, match="batch: expected a pair of inputs and targets"):
+            losses.pair_loss(toy, mean)(toy.init(), wrong)
+
+
+def test_a_flow_puts_gradients_in_the_order_of_the_names_it_was_given():
+    like = {"w": np.zeros(2), "b": np.zeros((1, 1))}
+    loss = lambda p, batch: (0.0, {"b": 10 * p["b"], "w": p["w"] + batch})
+    flow = losses.gradient_flow(loss, like, np.array([1.0, 2.0]))
+    assert flow(0.0, np.array([3.0, 4.0, 5.0])).tolist() == [-4, -6, -50]
+
+
+def test_what_a_loss_returns_is_one_number_and_gradients_and_nothing_else():
+    params, g = {"w": np.ones(2)}, {"w": np.ones(2)}
+    wrong = [(1.0, g, g), (1.0,), (), 1.0, None, np.ones(2), "ab", {1.0: g, 2.0: g}]
+    for returned in (*wrong, ([1.0], g), (np.ones(1), g), ("1", g)):
+        loss = lambda p, batch: returned
+        for use in (
+            lambda: losses.gradient_flow(loss, params, np.ones(4))(0.0, np.ones(2)),
+            lambda: losses.chunked(loss, 2)(params, np.ones(4)),
+            lambda: train.train(loss, params, [np.ones(4)], optim.SGD(0.1), steps=1),
+        ):
+            with pytest.raises(InputError, match="loss: expected a return of one number and the"):
+                use()
+
+
 def test_the_loss_of_an_answer_is_the_cross_entropy_of_ids_that_do_not_stand_in_the_input(rng):
     model = models.Transformer(5, 6, width=6, heads=2, hidden=3, first_query=5)
     params, x, answers = model.init(rng), rng.integers(5, size=(4, 6)), rng.integers(5, size=(4, 1))

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -8,8 +9,9 @@ import time
 
 import numpy as np
 import pytest
+import scipy.stats
 
-from tinyattn import trials
+from tinyattn import backend, measure, ops, trials
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
 
@@ -270,10 +272,231 @@ def test_a_network_follows_the_flow_of_its_heads():
     assert apart[False] < 0.04 and apart[True] < 0.3
 
 
+@functools.cache
+def turning():
+    """A small run in which words turn, and what it found."""
+    trial = trials.TextTrial(steps=1000, batch=48, length=16, width=16, lr=0.2)
+    return trial, trial.run()
+
+
 def test_words_turn_in_a_text_and_not_in_random_order():
-    found = trials.TextTrial(steps=1000, batch=48, length=16, width=16, lr=0.2).run()
+    _, found = turning()
     assert any(found["turns"]) and not any(found["shuffled"]["turns"])
     first, top, last = (found["entropy"][found["step"].index(corner)][found["star"]] for corner in found["corners"])
     assert top > first + 0.1 and top > last + 0.1 and found["corners"][0] >= found["condensed"]
     assert found["unseen"][-1] < found["shuffled"]["unseen"][-1] == pytest.approx(found["word_entropy"], abs=0.05)
     assert set(found["attended"]) <= set(found["word"]) | {w for row in found["top"] for w in row} | {*found["attended"]}
+
+
+def test_what_a_text_trial_says_of_its_words_is_counted_and_its_turns_are_in_its_curves():
+    trial, found = turning()
+    steps, entropy = found["step"], np.array(found["entropy"])
+    read = trial.content[: round(0.9 * len(trial.content))]
+    counts = {word: read.count(word) for word in trial.corpus.words}
+    assert found["count"] == [counts[word] for word in found["word"]] and min(found["count"]) >= 40
+    assert found["count"][0] == max(counts.values())
+    assert (found["words"], found["tokens"]) == (len(counts), len(trial.content))
+    assert found["word_entropy"] == pytest.approx(scipy.stats.entropy([*counts.values()]))
+    unseen = found["shuffled"]["unseen"]
+    learnt = [loss < unseen[-1] + 0.05 for loss in unseen]
+    assert found["condensed"] == found["unseen_step"][learnt.index(True)]
+    best = (0.0, None, None)
+    for j, curve in enumerate(entropy.T):
+        noise = np.median(abs(curve[1:] - curve[:-1])) / scipy.stats.norm.ppf(0.75)
+        size = max(0.2 * (max(curve) - min(curve)), 5 * noise, 0.1)
+        turns = [[steps[i] for i in turn] for turn in measure.turns(curve, size)]
+        turns = [turn for turn in turns if turn[0] >= found["condensed"]]
+        assert found["turns"][j] == turns
+        for turn in turns:
+            first, top, last = (curve[steps.index(step)] for step in turn)
+            best = max(best, ((top - max(first, last)) / (noise + 0.01), j, turn))
+    assert (found["star"], found["corners"]) == best[1:]
+    attended = found["attended"]
+    assert len(attended) == 6 and all(len(shares) == len(steps) for shares in attended.values())
+    for look, tops in enumerate(found["top"]):
+        there = {word: shares[look] for word, shares in attended.items()}
+        assert sum(there.values()) < 1 and max(there.values()) > 1 / len(counts)
+        if tops[found["star"]] in there:
+            assert max(there, key=there.get) == tops[found["star"]]
+    assert found["top"][-1][found["star"]] in attended
+
+
+def test_attention_in_a_long_text_goes_by_counts_and_scores(rng):
+    trial = trials.TextTrial(width=4, length=8, batch=8, judged=16, steps=40, every=5)
+    params = {key: rng.normal(size=w.shape) for key, w in trial.network.init(rng).items()}
+    V = trial.corpus.vocab
+    counts = rng.integers(0, 9, size=V)
+    look = trial.look(counts, params)
+    W0, W_Q, W_K = (params[key] for key in ("W0", "W_Q", "W_K"))
+    for row, w in enumerate(trial.followed):
+        weights = np.array([counts[k] * np.exp((W0[w] @ W_Q) @ (W0[k] @ W_K)) for k in range(V)])
+        np.testing.assert_allclose(look["attention"][row], weights / weights.sum(), rtol=1e-9)
+        assert look["entropy"][row] == pytest.approx(scipy.stats.entropy(weights))
+        assert look["norm"][row] == pytest.approx(np.sqrt(sum(W0[w] ** 2)))
+    energies = np.linalg.eigvalsh(W0.T @ W0)
+    assert look["rank"] == pytest.approx(np.exp(scipy.stats.entropy(energies)))
+
+
+def test_a_text_is_long_enough_if_the_tenth_held_out_holds_a_stretch_and_a_word_more(tmp_path):
+    path = tmp_path / "text.txt"
+    small = dict(text=str(path), length=8, steps=100)
+    path.write_text("a b " * 46)
+    assert trials.TextTrial(**small).corpus.vocab == 3
+    path.write_text("a b c " * 44)  # of which 119 words are read: 40, 40 and 39
+    trial = trials.TextTrial(**small)
+    assert [trial.corpus.words[w] for w in trial.followed] == ["a", "b"]
+    with pytest.raises(InputError, match="steps: expected at least 4 times every = 25, got 99"):
+        trials.TextTrial(**{**small, "steps": 99})
+    for content, message in (
+        ("a b " * 45, "text: expected more than 90 words, got 90"),
+        ("a b c " * 43, "text: expected some word 40 times in the part trained on, got 39"),
+    ):
+        path.write_text(content)
+        with pytest.raises(InputError, match=message):
+            trials.TextTrial(**small)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_what_the_recall_probe_measures_is_its_plain_definition(rng, depth):
+    small = dict(pairs=3, vocab=6, width=8, heads=2, judged=40, repeats=1.5)
+    trial = trials.RecallTrial(**small, depth=depth)
+    probe = trials.recall.RecallProbe(trial, backend.get("cpu"), rng)
+    params = {key: 1.5 * w for key, w in trial.network.init(rng).items()}
+    look = probe(0, params)
+    logits, cache = trial.network.forward(params, probe.clean[:, :-1])
+    of_value, of_key, previous, right, losses = [], [], [], [], []
+    for n, row in enumerate(probe.clean.tolist()):
+        assert row[:6:2].count(row[6]) == 1, "clean: the query is a key once"
+        at = row[:6:2].index(row[6])
+        of_value.append([s[n, :, -1, 2 * at + 1].mean() for s in cache.attentions])
+        of_key.append([s[n, :, -1, 2 * at].mean() for s in cache.attentions])
+        before = [[s[n, :, i, i - 1] for i in (1, 3, 5)] for s in cache.attentions[:-1]]
+        previous.append(np.mean(before, axis=(1, 2)))
+        right.append(logits[n, 0, row[7]] == max(logits[n, 0]))
+        losses.append(-np.log(np.exp(logits[n, 0, row[7]]) / np.exp(logits[n, 0]).sum()))
+    np.testing.assert_allclose(look["matching"], np.mean(of_value, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(look["matching_key"], np.mean(of_key, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(look["previous_token"], np.mean(previous, axis=0), rtol=1e-9)
+    assert look["clean_accuracy"] == np.mean(right)
+    assert look["clean_loss"] == pytest.approx(np.mean(losses))
+    own = ops.log_softmax(trial.network.forward(params, probe.own[:, :-1])[0])[:, 0]
+    assert look["own_loss"] == pytest.approx(-own[np.arange(40), probe.own[:, 7]].mean())
+    assert any(row[:6:2].count(row[6]) > 1 for row in probe.own.tolist())
+
+
+def test_a_skill_has_come_when_accuracy_exceeds_5_50_and_95_percent():
+    steps = np.array([0, 10, 20, 30, 40])
+    found = trials.recall.thresholds("own_", steps, np.array([0.05, 0.5, 0.95, 0.4, 0.96]))
+    assert found == {"own_weak": 10, "own_emerged": 20, "own_solved": 40}
+    found = trials.recall.thresholds("", steps, np.array([0.0, 0.06, 0.5, 0.5, 0.4]))
+    assert found == {"weak": 10, "emerged": None, "solved": None}
+
+
+def test_a_recall_network_reads_each_token_and_the_one_before():
+    trial = trials.RecallTrial(pairs=1, vocab=3, previous=True)
+    x, answers = trial.read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
+    assert x.tolist() == [[[0, 1, 0, 0, 0, 0], [0, 0, 1, 0, 1, 0], [0, 1, 0, 0, 0, 1]]]
+    assert answers.tolist() == [[2]]
+    x, _ = trials.RecallTrial(pairs=1, vocab=3).read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
+    assert x.tolist() == [[1, 2, 1]]
+
+
+def test_a_run_ends_at_the_look_that_asks_for_no_more():
+    small = {**TINY, "steps": 60}
+    start = trials.recall.run(small)["clean_accuracy"][0]
+    assert trials.recall.run({**small, "stop": start})["step"] == [0]
+    assert trials.recall.run({**small, "stop": 1.01})["step"] == [0, 20, 40, 60]
+    found = trials.recall.run({**small, "stop": 0.7, "steps": 1500, "scale": 0.7, "lr": 3e-3})
+    assert max(found["clean_accuracy"][:-1]) < 0.7 <= found["clean_accuracy"][-1]
+
+
+def test_a_location_is_found_when_the_loss_is_below_a_share_of_what_zeros_lose():
+    """An output of zeros loses E |x_r W*|^2 / 2 = 1/2; of 4000 samples, to within 0.007."""
+    small = dict(length=6, width=3, model_width=8, judged=4000, steps=40)
+    found = trials.location.run({**small, "threshold": 0.0})
+    assert (found["step"], found["emerged"]) == ([0, 20, 40], None)
+    start = found["test_loss"][0]
+    found = trials.location.run({**small, "threshold": start / 0.45})
+    assert (found["step"], found["emerged"]) == ([0], 0)
+    found = trials.location.run({**small, "threshold": start / 0.55})
+    assert found["emerged"] != 0 and found["step"][1] == 20
+
+
+def test_what_the_location_probe_measures_is_its_plain_definition(rng):
+    small = dict(length=5, width=3, places=2, p=1.0, model_width=8, heads=2, depth=2, judged=30)
+    trial = trials.LocationTrial(**small)
+    task = trial.draw_task(rng)
+    probe = trials.location.LocationProbe(trial, task, backend.get("cpu"), rng)
+    params = {key: 2 * w for key, w in trial.network.init(rng).items()}
+    look = probe(0, params)
+    y, cache = trial.network.forward(params, probe.x.astype("float32"))
+    s = cache.attentions[0]
+    losses, silent, found = [], [], []
+    for n in range(30):
+        at = [t for t in range(5) if probe.x[n, t, -1] == 1]
+        assert len(at) == 2
+        want = probe.x[n, at[0], :-1] @ task.W_star
+        losses.append(sum((y[n, 0] - want) ** 2) / 2)
+        silent.append(sum(want**2) / 2)
+        found.append(np.mean([s[n, h, -1, at].sum() for h in range(2)]))
+    assert look["test_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert look["attention"] == pytest.approx(np.mean(found), rel=1e-5)
+    assert probe.silent == pytest.approx(np.mean(silent)) and np.ptp(silent) > 0.1, "p is 0 here"
+
+
+def test_a_location_network_starts_as_its_scale_says_and_sees_the_mark_if_there_is_one(rng):
+    for settings, deviation in (
+        (dict(), 1 / 20),
+        (dict(scale="lecun"), 1 / np.sqrt(5)),
+        (dict(scale=0.3), 0.3),
+    ):
+        network = trials.LocationTrial(width=4, model_width=400, **settings).network
+        W_E = network.init(rng)["W_E"]
+        assert W_E.shape == (5, 400) and network.first_query == 31
+        assert W_E.std() == pytest.approx(deviation, rel=5 / np.sqrt(2 * W_E.size))
+    x, target = np.ones((2, 5, 4)), np.ones((2, 3))
+    for marker, mark in ((True, 1), (False, 0)):
+        trial = trials.LocationTrial(length=5, width=3, marker=marker, anywhere=False)
+        read, wanted = trial.read(x, target, backend.get("cpu"))
+        assert read[0, 0].tolist() == [1, 1, 1, mark] and wanted.shape == (2, 1, 3)
+
+
+def test_repetition_rises_and_falls_at_the_bounds_by_hand():
+    """At a fall by exactly `still`, or to exactly `emerged`, nothing happens yet."""
+    half = trials.AdaptiveRepetition(start=0.25, up=0.25, most=0.75, still=0.5, emerged=0.25)
+    assert half.p([4.0]) == 0.25 and half.p([4.0, 2.0]) == 0.25
+    assert half.p([4.0, 2.5]) == 0.5 and half.p([4.0, 5.0]) == 0.5
+    assert half.p([4.0, 4.0, 4.0, 4.0]) == 0.75, "at most"
+    assert half.p([4.0, 2.0, 1.0]) == 0.25 and half.p([4.0, 2.0, 0.5]) == 0.125
+    assert half.p([4.0, 0.5, 0.5, 4.0]) == 0.0625 + 0.25, "it may rise again"
+    assert half.p([4.0, *[0.5] * 20]) == 0
+    assert trials.AdaptiveRepetition(start=0.5, most=0.5).p([4.0, 4.0, 4.0]) == 0.5
+
+
+def test_a_feature_is_half_learnt_where_its_loss_is_half():
+    small = dict(lags=(1, 3), length=4, vocab=3, heads=2, batch=24, every=5)
+    trial = trials.RegressionTrial(**small, steps=600, importance=2.0)
+    np.testing.assert_allclose(trial.flow.importances, [2, 1])
+    assert trial.flow.places.tolist() == [[0, 0, 0, 1], [0, 1, 0, 0]], "lag 1 is the last place"
+    found = trial.run()
+    assert found["time"] == pytest.approx(0.1 * np.arange(0, 601, 5))
+    for name in ("", "flow_"):
+        losses = np.array(found[f"{name}loss"])
+        assert losses[0] == pytest.approx([1, 1], abs=1e-5)
+        for k, half in enumerate(found[f"{name}half_times"]):
+            assert np.interp(half, found["time"], losses[:, k]) == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("change, message", [
+    (dict(batch=25), "batch: expected an even number of at least 2 length vocab = 24, got 25"),
+    (dict(batch=22), "batch: expected an even number of at least 2 length vocab = 24, got 22"),
+    (dict(batch=27), "batch: expected an even number"),
+    (dict(lags=()), "lags: expected lags, got"), (dict(lags=3), "lags: expected lags, got 3"),
+    (dict(lags=(1, 4)), r"lags: expected a whole number in 1\.\.3, got 4"),
+    (dict(lags=(1, 1)), "lags: expected each once"), (dict(heads=3), "heads: expected at most 2"),
+])  # fmt: skip
+def test_a_regression_that_does_not_fit_is_one_clear_line(change, message):
+    small = dict(lags=(1, 3), length=4, vocab=3, heads=2, batch=24)
+    assert trials.RegressionTrial(**small) and trials.RegressionTrial(**{**small, "batch": 26})
+    with pytest.raises(InputError, match=message):
+        trials.RegressionTrial(**{**small, **change})
