@@ -93,6 +93,7 @@ def _guarded(function, declaration, hands_on):
     parameters = inspect.signature(function).parameters.values()
     defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
     names = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    needed = set(names)
     others = next((one.name for one in parameters if one.kind is one.VAR_POSITIONAL), "")
 
     @functools.wraps(function)
@@ -100,9 +101,9 @@ def _guarded(function, declaration, hands_on):
         if _inside.get():
             return function(*args, **kwargs)
         given = {**defaults, **dict(zip(names, args)), **kwargs, others: args[len(names) :]}
-        if given.keys() >= set(names):  # else Python says what is missing
+        if given.keys() >= needed:  # else Python says what is missing
             _look(clauses, given, around)
-            args = (*(given[name] for name in names[: len(args)]), *given[others])
+            args = *map(given.get, names[: len(args)]), *given[others]
             kwargs = {name: given[name] for name in kwargs}
         if hands_on:
             return function(*args, **kwargs)
@@ -120,7 +121,7 @@ class _Clause(NamedTuple):
     """What is expected of one argument."""
 
     name: str
-    code: Any
+    code: Any  # of what an argument holds, or of a name for what follows
     kind: str
     wanted: list  # of a kind that has more to say: a class, the strings, the shapes
     bounds: list
@@ -143,52 +144,55 @@ def _look(clauses, given, around):
     """Check what was given. Afterwards `given` holds what the function gets, and the sizes."""
     value_of = lambda code: eval(code, around, given)
     for clause in clauses:
-        value = value_of(clause.code)
+        value = given[clause.name] if clause.code is None else value_of(clause.code)
         if clause.kind == "=" or (value is None and clause.optional):
             given[clause.name] = value
             continue
-        at_once = clause.kind in ("", "some") and type(value) is np.ndarray and value.dtype in WIDE and value.size
-        if not at_once:
+        plain = clause.kind in ("", "some") and type(value) is np.ndarray and value.dtype in WIDE
+        if not plain or (clause.kind and not value.size):  # most arguments are plain
             bounds = {_BOUNDS[sign]: value_of(bound) for sign, bound in clause.bounds}
             check = _KINDS.get(clause.kind, check_instance)
             value = check(clause.name, value, *map(value_of, clause.wanted), **bounds)
         given[clause.name] = value
         if clause.sizes is not None:
-            known = [given.get(size.text) if size.code is None else value_of(size.code) for size in clause.sizes]
-            _fit(clause, tuple(value.shape), known, given)
+            _fit(clause, tuple(value.shape), given, value_of)
 
 
-def _fit(clause, shape, known, given):
-    """Compare a shape with the declared one, whose sizes are known or None; what is free takes the sizes it meets."""
-    takes = [size.group and (n is None or size.broadcasts) for size, n in zip(clause.sizes, known)]  # the axes that are left
-    room = len(shape) - sum(0 if rest else len(n) if size.group else 1 for size, n, rest in zip(clause.sizes, known, takes))
-    axes: list = []  # for each axis: its size in the declaration, and as a number
-    for size, n, rest in zip(clause.sizes, known, takes):
-        came = shape[len(axes) : len(axes) + max(room, 0)]
-        axes += [(size, one) for one in (came if rest else n if size.group else [n])]
-        if rest:
-            given[size.text] = came if n is None else _broadcast(clause.name, came, n, shape)
+def _fit(clause, shape, given, value_of):
+    """Compare a shape with the declared one. Letters and groups of axes that are free take the sizes they meet."""
+    wanted: list = []  # for each axis a number, or its letter
+    free = None  # the group of axes that takes what is left
+    for size in clause.sizes:
+        n = given.get(size.text) if size.code is None else value_of(size.code)
+        if size.group and (n is None or size.broadcasts):
+            start, free, others = len(wanted), size, n
+        elif size.group:
+            wanted += n
+        else:
+            wanted.append(size if n is None or size.or_one else n)
+    axes, met = wanted, {}
+    if free:
+        came = met[free.text] = shape[start : max(start, len(shape) - len(wanted) + start)]
+        axes = [*wanted[:start], *came, *wanted[start:]]
+        if others is not None:
+            met[free.text] = _broadcast(clause.name, came, others, shape)
     if clause.broadcasts:
         axes = axes[max(len(axes) - len(shape), 0) :]
     fits = len(axes) == len(shape)
-    for (size, n), came in zip(axes, shape):
-        n = given.setdefault(size.text, came) if n is None else n
-        fits = fits and (came == n or (came == 1 and (size.or_one or clause.broadcasts)))
+    for n, came in zip(axes, shape):
+        may_be_one = clause.broadcasts
+        if type(n) is _Size:
+            may_be_one = may_be_one or n.or_one
+            n = given[n.text] if n.text in given else met.setdefault(n.text, came)
+        fits = fits and (came == n or (came == 1 and may_be_one))
     if not fits:
+        shown = [f"{'1 or ' * n.or_one}{given.get(n.text, n.text)}" if type(n) is _Size else str(n) for n in wanted]
+        if free:
+            shown.insert(start, free.text if free.text == "..." else f"*{free.text}")
+        text = ", ".join(shown) + ("," if len(shown) == 1 else "")
         what = "a shape that broadcasts to" if clause.broadcasts else "shape"
-        raise InputError(f"{clause.name}: expected {what} {_shown(clause.sizes, known)}, got {shape}")
-
-
-def _shown(sizes, known):
-    """The declared shape, with numbers for the letters that are known."""
-    parts: list = []
-    for size, n in zip(sizes, known):
-        if size.group and n is not None and not size.broadcasts:
-            parts += n
-        else:
-            mark = "1 or " if size.or_one else "*" if size.group and size.text != "..." else ""
-            parts.append(mark + str(size.text if n is None or size.broadcasts else n))
-    return f"({', '.join(map(str, parts))}{',' * (len(parts) == 1)})"
+        raise InputError(f"{clause.name}: expected {what} ({text}), got {shape}")
+    given.update(met)
 
 
 def _broadcast(name, came, others, shape):
@@ -226,7 +230,8 @@ def _clause(text):
     sizes = [_size(part) for part in _parts(inner)] if shape else None
     limits = [(sign, _code(bound)) for sign, bound in re.findall(r"([<>]=?)([^<>]+)", bounds or "")]
     more = [_code(wanted)] if wanted else []
-    return _Clause(name, _code(name), kind or "", more, limits, sizes, bool(broadcasts), bool(optional))
+    code = _code(name) if "." in name else None
+    return _Clause(name, code, kind or "", more, limits, sizes, bool(broadcasts), bool(optional))
 
 
 def _size(text):

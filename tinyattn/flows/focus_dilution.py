@@ -19,11 +19,11 @@ import numpy as np
 from .. import ode
 from ..attention import attend_backward, attend_forward
 from ..backend import Array, namespace, to_numpy
+from ..door import door
 from ..errors import (
     InputError,
     check_count,
     check_floats,
-    check_generator,
     check_number,
     host_floats,
     keep_counts,
@@ -100,18 +100,20 @@ class FocusDilution:
         Q = self.pi if self.transition is None else self.transition
         return self.rho * xp.eye(self.vocab, dtype=self.pi.dtype) + (1 - self.rho) * Q
 
+    @property
+    def size(self):
+        """Numbers in a state, 2 d D + 2 D^2."""
+        return 2 * self.width * (self.vocab + self.width)
+
+    @door("rng Generator, eps number >= 0 <= 1e100 -> y (2 d D + 2 D^2,)")
     def start(self, rng, eps):
         """All weights N(0, eps^2), drawn in the order W0, W1, W_Q, W_K: a NumPy vector."""
-        check_generator("rng", rng)
-        check_number("eps", eps, least=0, most=1e100)
-        d, D = self.vocab, self.width
-        return eps * rng.normal(size=2 * d * D + 2 * D * D)
+        return eps * rng.normal(size=self.size)
 
+    @door("y (..., self.size) -> W0 (..., d, D), W1 (..., D, d), W_Q (..., D, D), W_K (..., D, D)")
     def split(self, y):
-        """Views W0 (..., d, D), W1 (..., D, d), W_Q, W_K (..., D, D) of a state y (..., 2 d D + 2 D^2)."""
+        """Views of a state."""
         d, D = self.vocab, self.width
-        check_floats("y", y, axes=1)
-        check_floats("y", y, (*y.shape[:-1], 2 * d * D + 2 * D * D))
         return list(unpack(y, {"W0": (d, D), "W1": (D, d), "W_Q": (D, D), "W_K": (D, D)}).values())
 
     def _forward(self, y):
@@ -137,6 +139,7 @@ class FocusDilution:
         pi, P = to_numpy(self.pi), to_numpy(self.P)
         return float(-(pi[:, None] * P * np.log(np.where(P > 0, P, 1))).sum())
 
+    @door("y (..., self.size) -> dy/dt (..., self.size)")
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y."""
         (W0, W1, W_Q, W_K, B), F, attend = self._forward(y)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..backend import Params, namespace
 from ..door import door
-from ..errors import InputError, check_array, check_dict, check_float_dict, check_floats, check_ids, check_shape
+from ..errors import InputError, check_array, check_dict, check_float_dict, check_floats, check_ids, check_shape, check_some
 
 
 def pack(params: Params) -> Any:
@@ -60,6 +60,7 @@ def check_input(x: Any, vocab: int, first_query: int, positions: int | None = No
     else:
         x = check_ids("x", x, vocab)
         check_shape("x", x, (None, None))
+    check_some("x", x)
     S, most = x.shape[1], x.shape[1] if positions is None else positions
     if not first_query < S <= most:
         tokens = f"{first_query + 1} {'or more' if positions is None else f'to {positions}'} tokens"

@@ -12,24 +12,16 @@ from typing import Any
 import numpy as np
 
 from ..backend import Params
-from ..errors import (
-    InputError,
-    check_choice,
-    check_count,
-    check_dict,
-    check_floats,
-    check_generator,
-    check_instance,
-    check_number,
-    host_floats,
-    keep_counts,
-    shown,
-)
+from ..door import door
+from ..errors import InputError, check_choice, check_count, check_dict, check_floats, host_floats, shown
 from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 from .markov import orthogonal
 from .task import Task
 
+MATRICES = ("orthogonal", "gaussian")
 
+
+@door("length count, places count < length, p number >= 0 <= 1")
 @dataclass(frozen=True, eq=False)
 class SingleLocation(Task):
     """The task as `draw_task` makes it, with any W_star (d, d)."""
@@ -44,10 +36,6 @@ class SingleLocation(Task):
         if W.shape[0] != W.shape[1] or not len(W) or np.abs(W).max() > 1e100:
             raise InputError(f"W_star: expected a square matrix of sizes up to 1e+100, got {shown(W)}")
         object.__setattr__(self, "W_star", W)
-        keep_counts(self, "places", "length")
-        if self.places >= self.length:
-            raise InputError(f"places: expected fewer than length = {self.length}, got {self.places}")
-        check_number("p", self.p, least=0, most=1)
 
     @property
     def width(self):
@@ -61,10 +49,10 @@ class SingleLocation(Task):
         S[0] += self.p
         return S
 
+    @door("rng Generator, shape tuple -> (*shape, d)")
     def relevant(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any = "float64") -> np.ndarray:
         """Relevant tokens (*shape, d)."""
-        check_generator("rng", rng)
-        for size in check_instance("shape", shape, tuple):
+        for size in shape:
             check_count("shape", size, 0)
         check_choice("dtype", getattr(dtype, "name", dtype), ("float32", "float64"))
         x = rng.standard_normal((*shape, self.width), dtype) * self.width**-0.5
@@ -72,23 +60,22 @@ class SingleLocation(Task):
             x[rng.random(shape) < self.p] = np.eye(self.width)[0]
         return x
 
+    @door("rng Generator, n count -> x (n, T, d), targets (n, d)")
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """n samples: x (n, T, d) and targets (n, d)."""
-        check_generator("rng", rng)
-        check_count("n", n)
+        """n samples."""
         x = rng.normal(size=(n, self.length, self.width)) / np.sqrt(self.width)
         x_r = self.relevant(rng, (n,))
         x[:, -self.places :] = x_r[:, None]
         return x, x_r @ self.W_star
 
+    @door("rng Generator, n count, anywhere bool -> x (n, T, d+1), targets (n, d)")
     def sample_marked(self, rng: np.random.Generator, n: int, anywhere: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """n samples for a network that has to find the relevant token: x (n, T, d+1) and targets (n, d).
+        """n samples for a network that has to find the relevant token.
 
         One more feature is 1 at the relevant token and 0 elsewhere. With `anywhere` the token's
         places are drawn for each sample; else they are the first ones, since a residual sum passes
         on the last.
         """
-        check_instance("anywhere", anywhere, bool)
         x, target = self.sample(rng, n)
         marked = np.zeros((n, self.length, self.width + 1))
         marked[:, :, :-1], marked[:, : self.places, -1] = x[:, ::-1], 1
@@ -143,16 +130,13 @@ class SingleLocation(Task):
     #          z ~ N(0, sum |g_i|^2 / (d N^2) I)
     #   So 2 N d + T numbers replace N T d, exactly in law.
 
+    @door("rng Generator, n count, a (R, self.length), W (R, self.width, self.width) -> da (R, T), dW (R, d, d)")
     def stochastic(self, rng: np.random.Generator, a: np.ndarray, W: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients on n samples, one draw for each of R runs: a (R, T), W (R, d, d) -> da, dW.
+        """Gradients on n samples, one draw for each of R runs.
 
         Raises InputError for types of a and W that differ.
         """
-        check_generator("rng", rng)
-        check_count("n", n)
-        check_floats("a", a, (None, self.length))
         (R, T), d, B, dtype = a.shape, self.width, self.places, a.dtype
-        check_floats("W", W, (R, d, d))
         if W.dtype != dtype:
             raise InputError(f"W: expected {dtype}, as a, got {W.dtype}")
         s, _ = softmax_forward(a)
@@ -172,6 +156,7 @@ class SingleLocation(Task):
         return softmax_backward(ds, SoftmaxCache(s)), mixed.swapaxes(1, 2) @ e / n
 
 
+@door("rng Generator, width count, matrix in MATRICES", hands_on=True)
 def draw_task(
     rng: np.random.Generator, length: int, width: int, places: int = 1, p: float = 0.0, matrix: str = "orthogonal"
 ) -> SingleLocation:
@@ -179,8 +164,6 @@ def draw_task(
 
     matrix: "orthogonal", uniform among orthogonal matrices, or "gaussian", entries N(0, 1/width).
     """
-    check_generator("rng", rng)
-    check_count("width", width)
-    if check_choice("matrix", matrix, ("orthogonal", "gaussian")) == "orthogonal":
+    if matrix == "orthogonal":
         return SingleLocation(orthogonal(rng, 1, width)[0], length, places, p)
     return SingleLocation(rng.normal(size=(width, width)) * width**-0.5, length, places, p)
