@@ -394,7 +394,7 @@ def test_no_time_of_a_path_stands_twice():
     ("ladder --p -0.5", "p: expected a finite number >= 0 and <= 1, got -0.5"),
 ])  # fmt: skip
 def test_a_flag_that_cannot_be_used_is_one_line(capsys, tmp_path, monkeypatch, words, line):
-    from tinyattn.trials.__main__ import main
+    from experiments.command import main
 
     monkeypatch.chdir(tmp_path)
     try:

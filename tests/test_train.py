@@ -163,11 +163,9 @@ def test_what_a_history_holds_before_and_at_a_step():
     before = history.tree(before=4)
     assert before.keys() == {"size", "loss"} and before["size"]["steps"].tolist() == [0, 2]
     assert before["loss"]["values"].tolist() == [20, 22]
-    seen = history.at(2)
-    assert seen.names == ["size", "loss"]
-    assert seen["size"].tolist() == [10, 12] and seen["loss"].tolist() == [20]
-    assert history.at(3)["loss"].tolist() == [20, 22] and history.at(0).names == ["size"]
-    assert history.at(5)["late"].tolist() == [[1, 1]]
+    seen = [{name: past[name].tolist() for name in past.names} for past in history.replay(6)]
+    assert seen[0] == {"size": [10]} and seen[2] == {"size": [10, 12], "loss": [20]}
+    assert seen[3]["loss"] == [20, 22] and "late" not in seen[3] and seen[5]["late"] == [[1, 1]]
     assert history.steps("loss").tolist() == [0, 2, 4], "the history itself is as it was"
 
 

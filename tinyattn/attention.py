@@ -121,7 +121,7 @@ def multihead_backward(dy, cache):
 #   and tokens:
 #     (6)  dW_O = r^T dy      (7)  dW_V = x^T dv      (8)  dW_K = x^T dk      (9)  dW_Q = x^T dq
 #   x is used three times, so it receives three gradients, and they add up:
-#     (10) dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
+#     (10)  dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
 
 
 class SelfAttentionCache(NamedTuple):

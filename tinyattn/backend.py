@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .door import door
-from .errors import InputError, check_array, check_floats
+from .errors import InputError, check_array, check_floats, first_line
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Params = dict[str, Any]  # arrays by name, and whatever has the same names
@@ -167,24 +167,19 @@ def _trouble_with_gpu(index):
         import cupy
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
-        return "CuPy is not installed" if missing else f"CuPy cannot be imported ({_first_line(error)})"
+        return "CuPy is not installed" if missing else f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
     except Exception as error:  # a broken driver or library raises whatever it likes
-        return f"CuPy cannot be imported ({_first_line(error)})"
+        return f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
     try:
         x = np.linspace(-1, 1, 12).reshape(3, 4)
         with cupy.cuda.Device(index):
             there = cupy.exp(cupy.asarray(x))
             product = cupy.asnumpy(there @ there.T)
     except Exception as error:
-        return f"CuPy found no working GPU {index} ({_first_line(error)})"
+        return f"CuPy found no working GPU {index} ({first_line(error).rstrip('.')})"
     if not np.allclose(product, np.exp(x) @ np.exp(x).T):
         return f"GPU {index} computed a wrong matrix product"
     return None
-
-
-def _first_line(error):
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip().rstrip('.')}" if lines else type(error).__name__
 
 
 @functools.cache

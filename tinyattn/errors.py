@@ -228,6 +228,15 @@ def shown(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+def first_line(error: BaseException) -> str:
+    """The kind of an error and the first line that it says, if it can say anything."""
+    try:
+        lines = str(error).split("\n")
+    except Exception:
+        lines = []
+    return ": ".join([type(error).__name__, *[line.strip() for line in lines if line.strip()][:1]])
+
+
 def _finite(value: Any) -> bool:
     try:
         return math.isfinite(value)

@@ -16,7 +16,6 @@ from .embedding import EmbeddingModel
 from .layer import AttentionLayer
 from .minimal import MinimalModel
 from .params import check_gradients, pack, unpack, xavier_bound
-from .stack import MinimalStack
 from .toy import ToyLayer
 from .transformer import Transformer
 
@@ -25,7 +24,6 @@ __all__ = [
     "Block",
     "EmbeddingModel",
     "MinimalModel",
-    "MinimalStack",
     "ToyLayer",
     "Transformer",
     "check_gradients",

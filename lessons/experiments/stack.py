@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import MultiheadCache, causal, heads_first, multihead_backward, multihead_forward
-from ..backend import Params, namespace
-from ..errors import check_floats, check_generator, check_instance, check_params, keep_counts
-from ..ops import LinearCache, linear_backward, linear_forward
-from .minimal import MinimalModel
-from .params import numbered, xavier_bound
+from tinyattn.attention import MultiheadCache, causal, heads_first, multihead_backward, multihead_forward
+from tinyattn.backend import Params, namespace
+from tinyattn.errors import check_floats, check_generator, check_instance, check_params, keep_counts
+from tinyattn.models.minimal import MinimalModel
+from tinyattn.models.params import numbered, xavier_bound
+from tinyattn.ops import LinearCache, linear_backward, linear_forward
 
 # A stack of minimal layers; x is what a layer reads, of width D = V + positions, the first reads
 # one-hot tokens beside one-hot positions
