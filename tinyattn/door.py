@@ -36,37 +36,23 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .errors import (
-    WIDE,
-    InputError,
-    check_choice,
-    check_count,
-    check_floats,
-    check_function,
-    check_generator,
-    check_ids,
-    check_instance,
-    check_mask,
-    check_number,
-    check_params,
-    check_scalar,
-    check_some,
-)
+from . import errors
+from .errors import WIDE, InputError
 
 F = TypeVar("F", bound=Callable)
 _inside = contextvars.ContextVar("inside", default=False)
 _KINDS: dict[str, Callable] = {
-    "": check_floats,
-    "some": lambda name, array: check_some(name, check_floats(name, array)),
-    "mask": check_mask,
-    "ids": check_ids,
-    "scalar": check_scalar,
-    "count": check_count,
-    "number": check_number,
-    "in": check_choice,
-    "like": check_params,
-    "Generator": check_generator,
-    "function": check_function,
+    "": errors.check_floats,
+    "some": lambda name, array: errors.check_some(name, errors.check_floats(name, array)),
+    "mask": errors.check_mask,
+    "ids": errors.check_ids,
+    "scalar": errors.check_scalar,
+    "count": errors.check_count,
+    "number": errors.check_number,
+    "in": errors.check_choice,
+    "like": errors.check_params,
+    "Generator": errors.check_generator,
+    "function": errors.check_function,
 }
 _BOUNDS = {">": "above", ">=": "least", "<": "below", "<=": "most"}
 
@@ -151,7 +137,7 @@ def _look(clauses, given, around):
         plain = clause.kind in ("", "some") and type(value) is np.ndarray and value.dtype in WIDE
         if not plain or (clause.kind and not value.size):  # most arguments are plain
             bounds = {_BOUNDS[sign]: value_of(bound) for sign, bound in clause.bounds}
-            check = _KINDS.get(clause.kind, check_instance)
+            check = _KINDS.get(clause.kind, errors.check_instance)
             value = check(clause.name, value, *map(value_of, clause.wanted), **bounds)
         given[clause.name] = value
         if clause.sizes is not None:

@@ -26,7 +26,6 @@ from ..errors import (
     check_floats,
     check_number,
     host_floats,
-    keep_counts,
     shown,
 )
 from ..models import unpack
@@ -63,6 +62,7 @@ from .linearization import Linearization
 #   integrator has strayed.
 
 
+@door("rho number >= 0 < 1, width count")
 @dataclass(frozen=True, eq=False)
 class FocusDilution:
     """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D.
@@ -80,8 +80,6 @@ class FocusDilution:
         pi = to_numpy(self.pi)
         if not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6) or len(pi) < 2:
             raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
-        check_number("rho", self.rho, least=0, below=1)
-        keep_counts(self, "width")
         if self.transition is not None:
             object.__setattr__(self, "transition", check_floats("transition", self.transition, (len(pi), len(pi))).copy())
             Q = to_numpy(self.transition)
