@@ -54,6 +54,7 @@ FOLDER = tempfile.TemporaryDirectory()
 HERE = Path(FOLDER.name)
 LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "errors.": "the checks themselves",
+    "door.": "what checks, by its own tests",
     "events.": "tried through ode.integrate",
     "kept.": "tried through Checkpoint and sweep",
     "checkpoint.Keeper": "inside train",
@@ -68,7 +69,6 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "losses.checked": "a check itself, tried through train",
     "models.params.numbered": "names, inside Transformer",
     "models.params.check_": "checks themselves, tried through the models",
-    "attention.check_visible": "a check itself, tried through attend_forward",
     "cases.": "what gradcheck checks",
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",

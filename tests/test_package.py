@@ -81,7 +81,7 @@ def test_a_gradient_needs_numpy_and_nothing_else():
     assert done.returncode == 0, done.stderr
     *loaded, argparse = done.stdout.split()
     mine = {name for name in loaded if name.startswith("tinyattn")}
-    assert mine == {"tinyattn", *(f"tinyattn.{name}" for name in ("attention", "backend", "errors", "ops"))}
+    assert mine == {"tinyattn", *(f"tinyattn.{name}" for name in ("attention", "backend", "door", "errors", "ops"))}
     assert {name.partition(".")[0] for name in loaded} - {"tinyattn"} <= sys.stdlib_module_names and argparse == "False"
 
 

@@ -17,8 +17,9 @@ Every derivation runs the same way: change the inputs by δ, see δy to first or
 of the loss δL = sum(dy * δy), and read off what multiplies each δ. Lines of a derivation carry
 numbers; the code cites them.
 
-What a function cannot use it refuses in one line, an errors.InputError that names the argument, what was
-expected and what came; a docstring says "Raises" where there is more to it than shapes and types.
+What a function takes is declared above it, in the words of door.py, and is the first line of its documentation.
+What it cannot use it refuses in one line, an errors.InputError that names the argument, what was expected and what
+came; a docstring says "Raises" where there is more to it than shapes and types.
 
 A head axis stands right before the axes it serves: scores (..., H, T, S), values (..., H, S, C).
 Axes of attention maps are [query, key]; each row sums to 1.
@@ -28,7 +29,7 @@ import importlib
 
 __version__ = "0.1.0"
 __all__ = [  # in reading order; a module imports those that stand before it
-    "errors", "terminal", "backend", "ops", "attention", "few_queries", "models", "cases", "gradcheck", "mutants",
+    "errors", "door", "terminal", "backend", "ops", "attention", "few_queries", "models", "cases", "gradcheck", "mutants",
     "steps", "events", "ode", "losses", "optim", "kept", "checkpoint", "train", "tasks", "flows", "measure", "sweep",
     "plot", "player",
 ]  # fmt: skip

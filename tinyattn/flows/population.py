@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Params
-from ..errors import InputError, check_count, check_dict, check_floats, check_generator, check_instance, shown
+from ..door import door
+from ..errors import InputError, check_dict, check_floats, check_instance, shown
 from ..models import ToyLayer
 from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 from ..tasks.regression import SingleLocation
@@ -79,19 +80,16 @@ def _check_layer(task, layer):
 #   So 2 N d + T numbers replace N T d, exactly in law.
 
 
+@door("""task SingleLocation, rng Generator, n count, a (R, task.length), W (R, task.width, task.width)
+    -> da (R, T), dW (R, d, d)""")
 def stochastic(
     task: SingleLocation, rng: np.random.Generator, a: np.ndarray, W: np.ndarray, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients of ToyLayers, a score for each place, on n samples, one draw for each of R: a (R, T), W (R, d, d) -> da, dW.
+    """Gradients of ToyLayers, a score for each place, on n samples, one draw for each of R.
 
     Raises InputError for types of a and W that differ.
     """
-    check_instance("task", task, SingleLocation)
-    check_generator("rng", rng)
-    check_count("n", n)
-    check_floats("a", a, (None, task.length))
     (R, T), d, B, dtype = a.shape, task.width, task.places, a.dtype
-    check_floats("W", W, (R, d, d))
     if W.dtype != dtype:
         raise InputError(f"W: expected {dtype}, as a, got {W.dtype}")
     s, _ = softmax_forward(a)

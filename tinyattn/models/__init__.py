@@ -15,7 +15,7 @@ from .block import Block
 from .embedding import EmbeddingModel
 from .layer import AttentionLayer
 from .minimal import MinimalModel
-from .params import check_gradients, check_params, pack, unpack, xavier_bound
+from .params import check_gradients, pack, unpack, xavier_bound
 from .toy import ToyLayer
 from .transformer import Transformer
 
@@ -27,7 +27,6 @@ __all__ = [
     "ToyLayer",
     "Transformer",
     "check_gradients",
-    "check_params",
     "pack",
     "unpack",
     "xavier_bound",

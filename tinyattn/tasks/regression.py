@@ -11,21 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import (
-    InputError,
-    check_choice,
-    check_count,
-    check_generator,
-    check_instance,
-    check_number,
-    host_floats,
-    keep_counts,
-    shown,
-)
+from ..door import door
+from ..errors import InputError, check_choice, check_count, host_floats, shown
 from .markov import orthogonal
 from .task import Task
 
+MATRICES = ("orthogonal", "gaussian")
 
+
+@door("length count, places count < length, p number >= 0 <= 1")
 @dataclass(frozen=True, eq=False)
 class SingleLocation(Task):
     """The task as `draw_task` makes it, with any W_star (d, d)."""
@@ -40,10 +34,6 @@ class SingleLocation(Task):
         if W.shape[0] != W.shape[1] or not len(W) or np.abs(W).max() > 1e100:
             raise InputError(f"W_star: expected a square matrix of sizes up to 1e+100, got {shown(W)}")
         object.__setattr__(self, "W_star", W)
-        keep_counts(self, "places", "length")
-        if self.places >= self.length:
-            raise InputError(f"places: expected fewer than length = {self.length}, got {self.places}")
-        check_number("p", self.p, least=0, most=1)
 
     @property
     def width(self):
@@ -57,10 +47,10 @@ class SingleLocation(Task):
         S[0] += self.p
         return S
 
+    @door("rng Generator, shape tuple -> (*shape, d)")
     def relevant(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any = "float64") -> np.ndarray:
         """Relevant tokens (*shape, d)."""
-        check_generator("rng", rng)
-        for size in check_instance("shape", shape, tuple):
+        for size in shape:
             check_count("shape", size, 0)
         check_choice("dtype", getattr(dtype, "name", dtype), ("float32", "float64"))
         x = rng.standard_normal((*shape, self.width), dtype) * self.width**-0.5
@@ -68,23 +58,22 @@ class SingleLocation(Task):
             x[rng.random(shape) < self.p] = np.eye(self.width)[0]
         return x
 
+    @door("rng Generator, n count -> x (n, T, d), targets (n, d)")
     def sample(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """n samples: x (n, T, d) and targets (n, d)."""
-        check_generator("rng", rng)
-        check_count("n", n)
+        """n samples."""
         x = rng.normal(size=(n, self.length, self.width)) / np.sqrt(self.width)
         x_r = self.relevant(rng, (n,))
         x[:, -self.places :] = x_r[:, None]
         return x, x_r @ self.W_star
 
+    @door("rng Generator, n count, anywhere bool -> x (n, T, d+1), targets (n, d)")
     def sample_marked(self, rng: np.random.Generator, n: int, anywhere: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """n samples for a network that has to find the relevant token: x (n, T, d+1) and targets (n, d).
+        """n samples for a network that has to find the relevant token.
 
         One more feature is 1 at the relevant token and 0 elsewhere. With `anywhere` the token's
         places are drawn for each sample; else they are the first ones, since a residual sum passes
         on the last.
         """
-        check_instance("anywhere", anywhere, bool)
         x, target = self.sample(rng, n)
         marked = np.zeros((n, self.length, self.width + 1))
         marked[:, :, :-1], marked[:, : self.places, -1] = x[:, ::-1], 1
@@ -94,6 +83,7 @@ class SingleLocation(Task):
         return marked, target
 
 
+@door("rng Generator, width count, matrix in MATRICES", hands_on=True)
 def draw_task(
     rng: np.random.Generator, length: int, width: int, places: int = 1, p: float = 0.0, matrix: str = "orthogonal"
 ) -> SingleLocation:
@@ -101,8 +91,6 @@ def draw_task(
 
     matrix: "orthogonal", uniform among orthogonal matrices, or "gaussian", entries N(0, 1/width).
     """
-    check_generator("rng", rng)
-    check_count("width", width)
-    if check_choice("matrix", matrix, ("orthogonal", "gaussian")) == "orthogonal":
+    if matrix == "orthogonal":
         return SingleLocation(orthogonal(rng, 1, width)[0], length, places, p)
     return SingleLocation(rng.normal(size=(width, width)) * width**-0.5, length, places, p)
