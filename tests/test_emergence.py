@@ -366,3 +366,28 @@ def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
     else:
         assert (W**2).mean() * d == pytest.approx(1, abs=5 * np.sqrt(2) / d)
         assert (W**4).mean() * d**2 == pytest.approx(3, abs=5 * np.sqrt(96) / d)
+
+
+def test_the_smallest_and_largest_settings_are_taken_and_none_beyond():
+    """At A = B/T and numbers of 0 the loss is 1/2 whatever they are."""
+    for flow in (
+        TwoNumbers(2, 1),
+        TwoNumbers(4, 1, 3),
+        ThreeNumbers(2, 1),
+        ThreeNumbers(2, 1, 1.0),
+        ThreeNumbers(2, 5, 0.25),
+    ):
+        assert flow.loss(flow.start()) == pytest.approx(0.5)
+        assert flow.attention(flow.start()) == pytest.approx(getattr(flow, "B", 1) / flow.T)
+    for flow, name in (
+        (lambda: TwoNumbers(1, 1), "T"),
+        (lambda: TwoNumbers(3, 1, 3), "T"),
+        (lambda: TwoNumbers(2, 0.9), "d"),
+        (lambda: TwoNumbers(2, 1, 0.9), "B"),
+        (lambda: ThreeNumbers(1, 1), "T"),
+        (lambda: ThreeNumbers(2, 0.9), "d"),
+        (lambda: ThreeNumbers(2, 1, 1.1), "p"),
+        (lambda: ThreeNumbers(2, 1, -0.1), "p"),
+    ):
+        with pytest.raises(InputError, match=f"^{name}: expected"):
+            flow()
