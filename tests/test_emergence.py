@@ -291,6 +291,9 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
         (lambda rng: ThreeNumbers(T=4, d=2, p=1.5), r"p: expected probabilities in \[0, 1\], got 1.5"),
         (lambda rng: regression.draw_task(rng, 4, 2, places=4), "places: expected fewer than length = 4, got 4"),
         (lambda rng: regression.draw_task(rng, 4, 2, p=-0.1), "p: expected"),
+        (lambda rng: regression.SingleLocation(np.ones((2, 3)), 4), "W_star: expected a square matrix"),
+        (lambda rng: regression.SingleLocation(np.ones((0, 0)), 4), "W_star: expected a square matrix"),
+        (lambda rng: regression.SingleLocation(np.full((2, 2), 1e101), 4), "W_star: expected a square matrix"),
         (lambda rng: stochastic(regression.draw_task(rng, 4, 2), rng, np.zeros((1, 5)), np.zeros((1, 2, 2)), 3),
          r"a: expected shape \(any, 4\), got \(1, 5\)"),
         (lambda rng: population(regression.draw_task(rng, 4, 2), models.ToyLayer(5, 2), models.ToyLayer(5, 2).init()),
@@ -380,3 +383,35 @@ def test_a_layer_of_whose_settings_the_derivation_knows_nothing_is_refused(monke
     monkeypatch.setattr("tinyattn.flows.population.ToyLayer", activated)
     with pytest.raises(InputError, match="^layer: expected the settings length, shared, width, .*, got also activation$"):
         population(task, layer, layer.init())
+
+
+def test_the_smallest_and_largest_settings_are_taken_and_none_beyond():
+    """At A = B/T and numbers of 0 the loss is 1/2 whatever they are."""
+    for flow in (
+        TwoNumbers(2, 1),
+        TwoNumbers(4, 1, 3),
+        ThreeNumbers(2, 1),
+        ThreeNumbers(2, 1, 1.0),
+        ThreeNumbers(2, 5, 0.25),
+    ):
+        assert flow.loss(flow.start()) == pytest.approx(0.5)
+        assert flow.attention(flow.start()) == pytest.approx(getattr(flow, "B", 1) / flow.T)
+    for flow, name in (
+        (lambda: TwoNumbers(1, 1), "T"),
+        (lambda: TwoNumbers(3, 1, 3), "T"),
+        (lambda: TwoNumbers(2, 0.9), "d"),
+        (lambda: TwoNumbers(2, 1, 0.9), "B"),
+        (lambda: ThreeNumbers(1, 1), "T"),
+        (lambda: ThreeNumbers(2, 0.9), "d"),
+        (lambda: ThreeNumbers(2, 1, 1.1), "p"),
+        (lambda: ThreeNumbers(2, 1, -0.1), "p"),
+    ):
+        with pytest.raises(InputError, match=f"^{name}: expected"):
+            flow()
+
+
+def test_a_task_of_ones_own_matrix_has_one_relevant_token_the_last(rng):
+    W = rng.normal(size=(3, 3))
+    x, target = regression.SingleLocation(W, 4).sample(rng, 5)
+    np.testing.assert_allclose(x[:, -1] @ W, target, rtol=1e-12)
+    assert (np.abs(x[:, :-1] - x[:, -1:]).max(axis=-1) > 0).all()

@@ -187,6 +187,28 @@ def test_check_model_takes_random_weights_or_yours(rng):
     assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check_model(model, x, model.init(rng)))
 
 
+class Scaled:
+    """y = W x a + b, for what stands beside x: a and b of two sizes."""
+
+    def init(self, rng):
+        return {"W": rng.normal(size=(2, 3))}
+
+    def forward(self, params, x, a, b):
+        return params["W"] @ x * a + b, (x, a, b)
+
+    def backward(self, dy, cache):
+        x, a, b = cache
+        assert x.tolist() == [1, 2, 4] and a.tolist() == [3, 5] and b.tolist() == [[7], [9]]
+        return {"W": np.outer(dy.sum(axis=0) * a, x)}
+
+
+@pytest.mark.parametrize("params", [None, {"W": np.arange(6.0).reshape(2, 3)}])
+def test_what_stands_beside_x_reaches_the_model(params):
+    x = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0]), np.array([[7.0], [9.0]])
+    (row,) = gradcheck.check_model(Scaled(), x, params)
+    assert row.tensor == "W" and row.checked == 6 and row.error < 1e-9
+
+
 def test_the_command_prints_a_table_and_its_status(capsys):
     assert gradcheck.main(["--device", "cpu"]) == 0
     table = capsys.readouterr().out

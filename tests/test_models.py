@@ -691,3 +691,23 @@ def test_a_stack_of_one_is_the_minimal_model_and_layers_read_each_other(device, 
     logits, cache = two.forward(params, x)
     np.testing.assert_allclose(logits, inputs[:, 2:], rtol=1e-9)
     assert [a.shape for a in cache.attentions] == [(3, 2, 6, 6), (3, 2, 4, 6)]
+
+
+def test_without_settings_a_model_has_one_head_and_a_query_at_every_place(rng):
+    """Sizes alone: what a model is by itself, seen in its maps (..., H, T, S) and in the numbers it starts from."""
+    ids, vectors = rng.integers(3, size=(2, 4)), rng.normal(size=(2, 4, 5))
+    for model, x in (
+        (models.MinimalModel(3, 4), ids),
+        (models.MinimalStack(3, 4), ids),
+        (models.EmbeddingModel(3, 5), ids),
+        (models.AttentionLayer(5), vectors),
+        (models.Block(5), vectors),
+    ):
+        _, cache = model.forward(model.init(rng), x)
+        assert cache.attention.shape == (2, 1, 4, 4)
+        np.testing.assert_allclose(np.triu(cache.attention, 1), 0)
+    start = models.EmbeddingModel(30, 20).init(rng)
+    numbers = np.concatenate([w.ravel() for w in start.values()])
+    assert numbers.std() == pytest.approx(1e-3, rel=5 / np.sqrt(2 * numbers.size))
+    stack = models.MinimalStack(3, 4).init(rng)
+    assert stack.keys() == {"W_Q.1", "W_V.1", "W_Q.2", "W_V.2"}

@@ -506,6 +506,37 @@ def test_a_restart_goes_on_from_where_an_event_stopped_it(settings):
     assert np.diff(found).min() > 1, "no zero is found twice"
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("method", ["rk4", "euler"])
+def test_what_stops_inside_a_step_is_the_last_of_all_steps(method, sign):
+    stop = ode.event(lambda t, y: y[0] - 0.625, terminal=True)
+    path = ode.integrate(lambda t, y: sign * np.ones(1), (0, sign * 2), [0.0], method=method, step=0.25, events=stop)
+    np.testing.assert_allclose(sign * path.t, [0, 0.25, 0.5, 0.625], rtol=1e-12)
+    np.testing.assert_allclose(path.y[:, 0], [0, 0.25, 0.5, 0.625], rtol=1e-12)
+    at_once = ode.event(lambda t, y: y[0] - 0.125, terminal=True)
+    path = ode.integrate(lambda t, y: sign * np.ones(1), (0, sign * 2), [0.0], method=method, step=0.25, events=at_once)
+    np.testing.assert_allclose(sign * path.t, [0, 0.125], rtol=1e-12)
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_a_stop_that_t_cannot_tell_from_a_time_that_is_there_takes_its_place(before):
+    """y moves by 2^30 in one step: it has left the step's end before t has another digit."""
+    stop = ode.event(lambda t, y: 1.0 if y[0] > 1 + before * 2.0**30 else -1.0, terminal=True)
+    path = ode.integrate(lambda t, y: np.full(1, 2.0**30), (1, 9), [1.0], method="rk4", step=1.0, events=stop)
+    assert path.t.tolist() == [*range(1, before + 2)] and path.status == 1
+    assert len(path.y) == len(path.t) and np.array_equal(path.y[-1], path.y_events[0][-1])
+    assert stop(0, path.y[-1]) > 0, "the state is that behind the zero"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("span, step, n", [(0.25, 1.0, 1), (1.0, 1.0, 1), (0.25, 1e12, 1), (1.5, 1.0, 2), (2.0, 1.0, 2)])
+def test_there_are_as_many_steps_as_it_takes_one_at_least(span, step, n, sign):
+    path = ode.integrate(lambda t, y: np.ones(1), (0, sign * span), [0.0], step=step)
+    want = [*range(n), span]
+    assert (path.n_steps, path.nfev) == (n, 4 * n)
+    assert path.t.tolist() == [sign * t for t in want] and path.y[:, 0] == pytest.approx([sign * t for t in want])
+
+
 # Time
 
 

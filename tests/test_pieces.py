@@ -278,21 +278,24 @@ def test_a_transition_matrix_from_weights_keeps_their_cross_ratios(rng):
         np.testing.assert_allclose(ratios(pairs), ratios(weights), rtol=1e-9)
 
 
-def test_rates_where_the_flow_rests_by_matrices_of_tokens():
-    piece = Redistribution(width=3, rho=0.6)
+@pytest.mark.parametrize("width, eps", [(3, 1e-3), (2, 1e-6)])
+def test_rates_where_the_flow_rests_by_matrices_of_tokens(width, eps):
+    """From the smaller start it rests later than at 200."""
+    piece = Redistribution(width=width, rho=0.6, eps=eps)
     deltas = [0.4, 0.2, 0.1]
     found = piece.renewal(deltas)
     assert found["delta"] == deltas
     for i, delta in [(0, 0.4), (2, 0.1)]:
         pi = np.array([0.75, (1 + delta) / 12, 1 / 12, (1 - delta) / 12])
-        flow = FocusDilution(pi, 0.6, 3)
+        flow = FocusDilution(pi, 0.6, width)
         np.testing.assert_allclose(piece.flow(delta).pi, pi, rtol=1e-12)
-        y0 = made_alike(flow, flow.start(np.random.default_rng(0), 1e-3))
-        rest = max(200, 2 * np.log(1000) * (1 / flow.origin_rate + 1 / flow.focus_rate))
+        y0 = made_alike(flow, flow.start(np.random.default_rng(0), eps))
+        rest = max(200, 2 * np.log(1 / eps) * (1 / flow.origin_rate + 1 / flow.focus_rate))
+        assert (rest > 200) == (eps < 1e-3)
         y = ode.integrate(flow, (0, rest), y0, t_eval=[rest], **tight).y[-1]
         J = flow.jacobian(y)
         assert found["leading"][i] == pytest.approx(np.linalg.eigvalsh(J)[-1], rel=1e-6)
-        numbers = 2 * 2 * 3 + 2 * 9  # of a state with rare tokens alike
+        numbers = 2 * 2 * width + 2 * width**2  # of a state with rare tokens alike
         basis = np.linalg.svd(made_alike(flow, np.eye(y.size)))[0][:, :numbers]
         alike = np.linalg.eigvalsh(basis.T @ J @ basis)[-1]
         assert found["alike"][i] == pytest.approx(alike, rel=1e-5)

@@ -1,3 +1,4 @@
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -153,6 +154,16 @@ def test_over_many_epochs_every_row_stands_first_equally_often():
     assert abs(first - 1000).max() < 5 * (4000 * 0.25 * 0.75) ** 0.5
 
 
+def test_a_history_shows_how_much_it_holds_and_to_which_step():
+    history = train.History()
+    assert repr(history) == "History()"
+    history.record(10, loss=1.0)
+    assert repr(history) == "History(loss: 1 to step 10)"
+    for step in (20, 30):
+        history.record(step, loss=1.0, size=2)
+    assert repr(history) == "History(loss: 3 to step 30, size: 2 to step 30)"
+
+
 def test_what_a_history_holds_before_and_at_a_step():
     history = train.History()
     for step in (0, 2, 4):
@@ -240,6 +251,8 @@ def test_the_bar_counts_every_step_once_also_those_taken_before(tmp_path, monkey
         ),
         (dict(steps=2, optimizer="adam"), "optimizer: expected one with its settings, .* got 'adam'"),
         (dict(steps=2, optimizer=optim.AdamW), "optimizer: expected one with its settings"),
+        (dict(steps=2, optimizer=types.SimpleNamespace(init=dict)), "optimizer: expected one with its settings"),
+        (dict(steps=2, optimizer=types.SimpleNamespace(step=dict)), "optimizer: expected one with its settings"),
         (dict(steps=2, batches=np.zeros((2, 3))), "batches: expected an iterable of them, such as minibatches"),
         (dict(steps=2, batches=7), "batches: expected an iterable"),
         (dict(steps=2, params=[np.ones(1)]), "params: expected a dict of arrays, got"),
