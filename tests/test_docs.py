@@ -55,7 +55,7 @@ def test_a_public_function_says_what_its_user_has_to_know(name):
         assert re.search("Raises|Error", said), f"{name}: add to its docstring when it raises {', '.join(sorted(raised))}"
 
 
-OF_OTHERS = ("flows", "models", "tasks", "trials", "attention", "ops", "optim", "steps")
+OF_OTHERS = ("flows", "models", "tasks", "trials", "attention", "ops", "optim", "steps", "pairs", "bdf")
 FRAMES = ("trials.trial", "trials.figures", "tasks.task", "models.params")  # carry what others came up with
 
 

@@ -18,6 +18,7 @@ RANKS = [
     {"terminal"},
     {"backend", "kept"},
     {"ops", "events", "steps", "checkpoint"},
+    {"pairs", "bdf"},
     {"attention", "ode"},
     {"few_queries"},
     {"models", "optim", "sweep"},

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
     from . import (
         attention,
         backend,
+        bdf,
         cases,
         checkpoint,
         errors,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
         ode,
         ops,
         optim,
+        pairs,
         plot,
         steps,
         sweep,
@@ -60,7 +62,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
 __version__ = "0.1.0"
 __all__ = [  # in reading order
     "errors", "terminal", "backend", "ops", "attention", "few_queries", "models", "cases",
-    "gradcheck", "twins", "ode", "steps", "events", "losses", "optim", "kept", "checkpoint",
+    "gradcheck", "twins", "ode", "steps", "pairs", "bdf", "events", "losses", "optim", "kept", "checkpoint",
     "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "player", "lesson",
 ]  # fmt: skip
 

@@ -50,10 +50,19 @@ from .steps import Failed, Field, Slope, error_scale, first_step, next_time
 #   at s = -i r they are N(r) D. With r = 1 that is sum_j (-1)^j (i over j) D_j, which also takes values
 #   to differences, so
 #     (8)  D becomes N(1) N(r) D
+#
+# An old matrix
+#
+#   NumPy keeps no factorisation, so the inverse of I - c J is kept, as long as J and c serve. With c' in
+#   it where c is right, a direction of rate r is changed by (1 + c r) / (1 + c' r) of what it should
+#   be: from 1, if it is slow, to c / c', if it is fast. What errs least for all is to multiply by
+#     (9)  2 / (1 + c / c'),  which leaves at most the share |c - c'| / (c + c') after a round.
 
-MOST = 5  # the method of order 7 grows on its own, that of order 6 does so near imaginary rates
-_G = [0.0, *np.cumsum(1 / np.arange(1, MOST + 2)).tolist()]  # g_i; Python's numbers
-_ROUNDS = 4  # of Newton's iteration; a matrix that needs more is too old
+MOST = 5  # order 6 hardly damps what turns while it decays, order 7 grows by itself
+_SAFE = 0.8  # of the step that the error would allow
+_ENOUGH = 0.03  # of the error allowed: what Newton's iteration may leave
+_SERVES = 0.3  # the share by which c may differ from that of the matrix: 0.13 is left after a round
+_G = (0.0, *np.cumsum(1 / np.arange(1, MOST + 1)).tolist())  # g_i
 
 
 def bdf_step(f: Field, t: float, past: Any, h: float) -> tuple[Any, Any]:
@@ -70,7 +79,7 @@ def bdf_step(f: Field, t: float, past: Any, h: float) -> tuple[Any, Any]:
         raise InputError(f"past: expected 2 to {MOST + 1} values of y, got shape {past.shape}")
     k = len(past) - 1
     differences = [*np.tensordot(_newton_form(1.0, k), past, 1)]
-    newton = _Newton(Slope(f), 1e-13, 1e-13 * max(abs(past).max(), 1e-100), enough=1.0)
+    newton = _Newton(Slope(f), 1e-13, 1e-13 * max(abs(past).max(), 1e-100), enough=1.0, rounds=50)
     d = newton.solve(t + h, h, k, differences)
     if d is None:
         raise InputError(f"h: expected a step at whose end the slope can be found, got {h!r}")
@@ -90,17 +99,15 @@ def _error_of(k):
 
 
 class _Newton:
-    """Newton's iteration for d, whose matrix is kept as long as it serves.
+    """Newton's iteration for d, to `enough` of what the tolerances allow, with a matrix kept as long as it serves.
 
-    It is NumPy's inverse of I - c J. Where c is another now, the change is scaled by what is right in
-    between fast and slow directions, 2 / (1 + c / c of the matrix).
+    A Jacobian is too old when the iteration needs more than `rounds`.
     """
 
-    def __init__(self, slope, rtol, atol, enough):
-        self.slope, self.enough, self.scale = slope, enough, atol / rtol
-        self.rtol, self.atol = rtol, atol
-        self.J = self.inverse = self.c = self.stacks = None
-        self.jacobians = self.inverses = 0
+    def __init__(self, slope, rtol, atol, enough, rounds=6):
+        self.slope, self.rtol, self.atol, self.enough, self.rounds = slope, rtol, atol, enough, rounds
+        self.J = self.inverse = self.c = None
+        self.stacks = None  # whether f takes many states at once; not known yet
 
     def solve(self, t, h, k, D):
         """d of (5), or None where it is not found with a Jacobian of this very point."""
@@ -110,11 +117,9 @@ class _Newton:
         while True:
             if self.J is None:
                 self.J, self.inverse, fresh = self._jacobian(t, foretold), None, True
-                self.jacobians += 1
-            if self.inverse is None or abs(c / self.c - 1) > RANGE:
+            if self.inverse is None or abs(c / self.c - 1) > _SERVES:
                 try:
                     self.inverse, self.c = np.linalg.inv(np.eye(len(self.J)) - c * self.J), c
-                    self.inverses += 1
                 except np.linalg.LinAlgError:
                     return None
             d = self._iterate(t, foretold, c, e)
@@ -123,16 +128,25 @@ class _Newton:
             self.J = None
 
     def _iterate(self, t, foretold, c, e):
-        """The rounds of (6), from d = 0; None unless they come within `enough` of their end."""
-        d, last, size_of = np.zeros_like(foretold), math.inf, error_scale(foretold, self.rtol, self.atol)
-        for left in reversed(range(_ROUNDS)):
-            miss = c * self.slope(t, foretold + d) - e - d  # (6)
-            change = 2 / (1 + c / self.c) * (self.inverse @ miss.reshape(-1)).reshape(d.shape)
+        """The rounds of (6), from d = 0; None where they do not come to `enough`.
+
+        Changes that shrink by `rate` in a round sum up to change rate / (1 - rate) from there on.
+        """
+        size_of, d, last = error_scale(foretold, self.rtol, self.atol), np.zeros_like(foretold), None
+        for left in reversed(range(self.rounds)):
+            miss = c * self.slope(t, foretold + d) - e - d
+            change = (self.inverse @ miss.reshape(-1)).reshape(d.shape)  # (6)
+            change = 2 / (1 + c / self.c) * change  # (9)
             d, size = d + change, size_of(change, foretold)
-            rate = size / last
-            if size == 0 or (0 < rate < 1 and size * rate / (1 - rate) <= self.enough):  # what all later rounds would add
+            if size == 0:
                 return d
-            if not rate < 1 or (rate > 0 and size * rate**left / (1 - rate) > self.enough):
+            if last is not None:
+                rate = size / last
+                if not rate < 1 or size * rate**left / (1 - rate) > self.enough:
+                    return None
+                if size * rate / (1 - rate) <= self.enough:
+                    return d
+            elif not math.isfinite(size):
                 return None
             last = size
         return None
@@ -140,19 +154,18 @@ class _Newton:
     def _jacobian(self, t, y):
         """J (n, n) at a state of n entries: the field's own, or differences."""
         own = getattr(self.slope.f, "jacobian", None)
-        if own is not None:
-            try:
-                J = own(y.copy())
-            except InputError:  # it takes one state, and this is of many runs
-                J = None
-            if J is not None:
-                return check_floats("f: jacobian(y)", J, (y.size, y.size))
-        return self._differences(t, y)
+        if own is None:
+            return self._differences(t, y)
+        try:
+            J = own(y.copy())
+        except InputError:  # it takes one state, and these are many runs
+            return self._differences(t, y)
+        return check_floats("f: jacobian(y)", J, (y.size, y.size))
 
     def _differences(self, t, y):
         """J by forward differences, of all columns in one call where the field takes many states at once."""
         n = y.size
-        apart = 2.0**-26 * (abs(y) + self.scale).reshape(n)
+        apart = 2.0**-26 * (abs(y) + self.atol / self.rtol).reshape(n)  # half the digits; below atol / rtol y counts as 0
         moved = y + np.diag(apart).reshape(n, *y.shape)
         base = self.slope(t, y)
         columns = lambda slopes: ((slopes - base).reshape(n, n) / apart[:, None]).T
@@ -164,7 +177,7 @@ class _Newton:
         return J
 
     def _same(self, t, moved, columns, J):
-        """Whether one call with all states gives the same J: a field may fail for them, or mistake one axis for another."""
+        """Whether one call with all states gives the same J: a field may fail there, or mistake one axis for another."""
         try:
             with np.errstate(all="ignore"):
                 return bool(abs(columns(self.slope(t, moved)) - J).max() <= 1e-3 * abs(J).max())
@@ -172,18 +185,13 @@ class _Newton:
             return False
 
 
-RANGE, LOW, HIGH, SAFE, ENOUGH = 0.3, 0.9, 1.2, 0.9, 0.01
-
-
 def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
     """Yield (t, t_new, y_new, inside), order and step as the error allows. Raises Failed if none does.
 
-    Order and step change after k + 1 equal steps, when the differences of that many have come to be of one
-    length.
+    Order and step change after k + 1 steps of one order and length, whose differences they are judged by.
     """
     size_of, sign = error_scale(y, rtol, atol), math.copysign(1, t1 - t0)
-    newton = _Newton(slope, rtol, atol, max(ENOUGH, 10 * 2.2e-16 / np.min(rtol)))
-    bdf_steps.newton = newton
+    newton = _Newton(slope, rtol, atol, max(_ENOUGH, 10 * 2.0**-52 / np.min(rtol)))
     first = slope(t0, y)
     if not np.isfinite(first).all():
         raise Failed(f"the slope is not finite at the start, t = {t0:.6g}, step 1")
@@ -194,17 +202,16 @@ def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
         t_new = next_time(t, t1, h, max_step, taken)
         length = t_new - t
         if abs(length / apart - 1) > 1e-9:
-            D[: k + 1] = np.tensordot(_newton_form(1.0, k) @ _newton_form(length / apart, k), np.stack(D[: k + 1]), 1)  # (8)
+            respaced = _newton_form(1.0, k) @ _newton_form(length / apart, k)
+            D[: k + 1] = np.tensordot(respaced, np.stack(D[: k + 1]), 1)  # (8)
             apart, equal = length, 0
         d = newton.solve(t_new, length, k, D)
         if d is None:
             h, what = abs(length) / 2, "Newton's iteration does not converge"
         else:
-            new = [d, d - D[k + 1]]
-            for j in range(k, -1, -1):
-                new.insert(0, D[j] + new[0])
+            new = _differences_at_end(D, d, k)
             size = size_of(_error_of(k) * d, y, new[0])
-            h = abs(length) * (max(0.2, SAFE * size ** (-1 / (k + 1))) if size > 1 else 1)
+            h = abs(length) * (max(0.2, _SAFE * size ** (-1 / (k + 1))) if size > 1 else 1)
             what = "its error stays too large"
         if d is None or not size <= 1:
             if h < 10 * math.ulp(t):
@@ -217,15 +224,23 @@ def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
             h, k, equal = _choose(size_of, D, k, y, h, equal)
 
 
+def _differences_at_end(D, d, k):
+    """D'_0 to D'_(k+2): each is that of before and the next one, from D'_(k+1) = d down."""
+    new = [d, d - D[k + 1]]
+    for j in range(k, -1, -1):
+        new.insert(0, D[j] + new[0])
+    return new
+
+
 def _choose(size_of, D, k, y, h, equal):
     """The order, k or a neighbour, that allows the longest step, and that step, if it is worth a new matrix."""
     growth = {}
     for order in (k - 1, k, k + 1):
         if 1 <= order <= MOST:
             size = size_of(_error_of(order) * D[order + 1], y)
-            growth[order] = SAFE * size ** (-1 / (order + 1)) if size else 10
+            growth[order] = _SAFE * size ** (-1 / (order + 1)) if size else 10
     best = max(growth, key=growth.get)
-    if LOW < growth[best] < HIGH:
+    if 0.9 < growth[best] < 1.2:
         return h, k, equal
     return h * min(growth[best], 10), best, 0
 

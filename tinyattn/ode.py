@@ -226,7 +226,7 @@ def _tolerance(name, value, default, y0):
     """A number, or an array shaped like y0, in its precision and place."""
     if value is None or _is_infinite(value):
         return default
-    if isinstance(value, numbers.Real) or not np.shape(value):
+    if not isinstance(value, (list, tuple)) and not (is_array(value) and value.ndim):
         return check_number(name, value, above=0)
     entries = host_floats(name, to_numpy(value) if is_array(value) else value)
     if entries.shape != y0.shape or not (np.isfinite(entries) & (entries > 0)).all():
@@ -246,7 +246,7 @@ def _check_span(t_span):
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"t_span: expected two numbers, got {shown(t_span)}") from None
     if math.isnan(t1) or not math.isfinite(t0) or (math.isfinite(t1) and not math.isfinite(t1 - t0)):
-        raise InputError(f"t_span: expected two times, the first finite, got {shown(t_span)}")
+        raise InputError(f"t_span: expected two finite times, or an end at infinity, got {shown(t_span)}")
     return t0, t1
 
 
