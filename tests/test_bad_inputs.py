@@ -265,6 +265,8 @@ def add_training():
     common = dict(f=decay, t_span=(0.0, 1.0), y0=square, max_steps=40, progress=Text("run"))
     never = {"out": "NaN for an event that did not fire", "events, a function": "one event"}
     add(ode.integrate, **common, t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625, max_step=0.5, fine=never)
+    add(ode.integrate, "bdf", **common, method="bdf", t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625,
+        max_step=0.5, fine=never)
     add(ode.integrate, "step", **common, method="euler", step=0.25)
     add(ode.integrate, "n_steps", **common, method="rk4", n_steps=4)
     params, grads = {"W": square, "b": array(2)}, {"W": array(2, 2, seed=1), "b": array(2, seed=1)}

@@ -58,7 +58,8 @@ def test_one_step_of_order_one_is_implicit_euler():
     (dict(past=[1.0]), r"past: expected 2 to 6 values of y, got shape \(1,\)"),
     (dict(past=np.ones((7, 2))), r"past: expected 2 to 6 values of y, got shape \(7, 2\)"),
     (dict(past=3.0), r"past: expected 2 to 6 values of y, got shape \(\)"),
-    (dict(f=lambda t, y: y * np.nan), "h: expected a step at whose end the slope can be found, got 0.1"),
+    (dict(h=0.0), "h: expected a step between the values of past, got 0.0"),
+    (dict(f=lambda t, y: y * np.nan), "h: expected a step whose end, at t = 0.1, can be found, got 0.1"),
 ])  # fmt: skip
 def test_a_step_of_bad_input_is_one_clear_line(change, message):
     settings = {"f": turn, "t": 0.0, "past": np.ones((2, 2)), "h": 0.1, **change}

@@ -1,8 +1,8 @@
 """Backward differences of order 1 to 5, an implicit method: the slope is taken where the step ends.
 
 It is for flows in which something decays much faster than what one wants to see: an explicit step
-must stay below about 2 or 3 over the fastest rate, however still everything is; this one need not
-(Curtiss and Hirschfelder, 1952; with steps that vary, Gear, 1971).
+must stay below about 2 or 3 over the fastest rate, however still everything is; this one need not.
+The idea is that of Curtiss and Hirschfelder (1952); order and step vary as with Gear (1971).
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError, check_floats, check_number, host_floats
+from .errors import InputError, check_floats, check_number, check_some, host_floats
 from .steps import Failed, Field, Slope, error_scale, first_step, next_time
 
 # From implicit Euler to backward differences
@@ -71,18 +71,21 @@ def bdf_step(f: Field, t: float, past: Any, h: float) -> tuple[Any, Any]:
     past: (k + 1, ...), the newest first, that of t, h apart. The new y and the error are shaped like
           one of them. Of order 1, implicit Euler, the older one serves the estimate alone.
 
-    Raises InputError where Newton's iteration does not find the new y.
+    Raises InputError for h = 0, and where Newton's iteration does not find the new y.
     """
     t, h = check_number("t", t), check_number("h", h, least=-1e100, most=1e100)
-    past = host_floats("past", past)
+    past = host_floats("past", past, finite=True)
+    check_some("past", past)
     if not past.ndim or not 2 <= len(past) <= MOST + 1:
         raise InputError(f"past: expected 2 to {MOST + 1} values of y, got shape {past.shape}")
+    if h == 0:
+        raise InputError(f"h: expected a step between the values of past, got {h!r}")
     k = len(past) - 1
     differences = [*np.tensordot(_newton_form(1.0, k), past, 1)]
     newton = _Newton(Slope(f), 1e-13, 1e-13 * max(abs(past).max(), 1e-100), enough=1.0, rounds=50)
     d = newton.solve(t + h, h, k, differences)
     if d is None:
-        raise InputError(f"h: expected a step at whose end the slope can be found, got {h!r}")
+        raise InputError(f"h: expected a step whose end, at t = {t + h:.6g}, can be found, got {h!r}")
     return sum(differences) + d, d * _error_of(k)
 
 

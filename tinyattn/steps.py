@@ -62,7 +62,7 @@ def _euler(slope, t, y, h):
     return y + h * slope(t, y)
 
 
-# Classic Runge-Kutta of order 4 (Kutta, 1901)
+# Classic Runge-Kutta of order 4: Kutta (1901)
 #
 #      0  |
 #     1/2 | 1/2
