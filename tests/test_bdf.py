@@ -11,6 +11,7 @@ from tinyattn import bdf, ode
 from tinyattn.errors import InputError
 from tinyattn.flows.factorization import target
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.steps import Slope
 
 
 def robertson(t, y):
@@ -239,3 +240,16 @@ def test_f_is_never_asked_outside_the_span_and_zeros_may_stay():
 def test_a_clock_in_nanoseconds():
     found = ode.integrate(lambda t, y: -y * 1e-9, (1.7e18, 1.7e18 + 5e9), [1.0], method="bdf", rtol=1e-9)
     assert found.y[-1, 0] == pytest.approx(math.exp(-5), rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.8, 1.25])
+def test_a_matrix_of_another_step_serves(share):
+    """Per round the share |c - c'| / (c + c') = 0.11 is left of the miss, of fast directions and of slow ones."""
+    rates = np.array([1e-3, 1.0, 1e3])
+    slope = Slope(lambda t, y: -rates * y)
+    newton, D = bdf._Newton(slope, 1e-8, 1e-10, 1e-3, rounds=50), [np.ones(3), np.ones(3)]
+    newton.solve(1.0, 1.0, 1, D)
+    before = slope.calls
+    d = newton.solve(1.0, share, 1, D)
+    np.testing.assert_allclose(d, 1 / (1 + share * rates) - 2, rtol=1e-10)
+    assert newton.c == 1.0 and slope.calls - before <= 12

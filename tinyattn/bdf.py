@@ -210,21 +210,23 @@ def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
             apart, equal = length, 0
         d = newton.solve(t_new, length, k, D)
         if d is None:
-            h, what = abs(length) / 2, "Newton's iteration does not converge"
+            shorter, what = 0.5, "Newton's iteration does not converge"
         else:
             new = _differences_at_end(D, d, k)
             size = size_of(_error_of(k) * d, y, new[0])
-            h = abs(length) * (max(0.2, _SAFE * size ** (-1 / (k + 1))) if size > 1 else 1)
-            what = "its error stays too large"
+            shorter, what = max(0.2, _growth(size, k)) if math.isfinite(size) else 0.1, "its error stays too large"
         if d is None or not size <= 1:
+            h = abs(length) * shorter
             if h < 10 * math.ulp(t):
                 raise Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {what}")
             continue
         yield t, t_new, new[0], _dense(new[: k + 1])
-        taken, equal, t, y = taken + 1, equal + 1, t_new, new[0]
-        D = [y, *(slope.still(difference) for difference in new[1:])]
+        t, y, taken, equal, h = t_new, new[0], taken + 1, equal + 1, abs(length)
+        D = [y, *(slope.still(difference) for difference in new[1:])]  # a run that an event has stopped has none
         if equal > k:
-            h, k, equal = _choose(size_of, D, k, y, h, equal)
+            best, growth = _best_order(size_of, D, k, y)
+            if not 0.9 < growth < 1.2:  # else it is not worth a new matrix
+                k, equal, h = best, 0, h * growth
 
 
 def _differences_at_end(D, d, k):
@@ -235,17 +237,19 @@ def _differences_at_end(D, d, k):
     return new
 
 
-def _choose(size_of, D, k, y, h, equal):
-    """The order, k or a neighbour, that allows the longest step, and that step, if it is worth a new matrix."""
+def _best_order(size_of, D, k, y):
+    """Of k and its neighbours the order that allows the longest step, and how many times the last it may be."""
     growth = {}
-    for order in (k - 1, k, k + 1):
-        if 1 <= order <= MOST:
-            size = size_of(_error_of(order) * D[order + 1], y)
-            growth[order] = _SAFE * size ** (-1 / (order + 1)) if size else 10
-    best = max(growth, key=growth.get)
-    if 0.9 < growth[best] < 1.2:
-        return h, k, equal
-    return h * min(growth[best], 10), best, 0
+    for order in range(max(k - 1, 1), min(k + 1, MOST) + 1):
+        size = size_of(_error_of(order) * D[order + 1], y)
+        growth[order] = _growth(size, order)
+    best = max(growth, key=growth.__getitem__)
+    return best, growth[best]
+
+
+def _growth(size, order):
+    """How many times as long a step may be, at most 10, if `size` is the last error in units of what is allowed."""
+    return min(10, _SAFE * size ** (-1 / (order + 1))) if size else 10
 
 
 def _dense(D):
