@@ -62,7 +62,13 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "steps.Slope": "inside ode.integrate",
     "steps.as_state": "inside ode.integrate",
     "steps.fixed_steps": "inside ode.integrate",
-    "steps.adaptive_steps": "inside ode.integrate",
+    "steps.checked": "inside the single steps",
+    "steps.check_field": "inside ode.integrate",
+    "steps.error_scale": "inside ode.integrate",
+    "steps.next_time": "inside ode.integrate",
+    "steps.first_step": "inside ode.integrate",
+    "pairs.adaptive_steps": "inside ode.integrate",
+    "bdf.bdf_steps": "inside ode.integrate",
     "terminal.": "says and hears, computes nothing; by its own tests",
     "player.": "by its own tests",
     "mutants.": "wrong on purpose",
@@ -236,11 +242,14 @@ def add_training():
     decay, square = lambda t, y: -y, array(2, 2)
     for step in (ode.euler_step, ode.rk4_step, ode.dopri5_step):
         add(step, f=lambda t, y: -y * t, t=0.5, y=square, h=0.25, fine={"t, 1e+308": "the field itself overflows"})
+    add(ode.bdf_step, f=lambda t, y: -y * t, t=0.5, past=array(3, 2), h=0.25)
     event = lambda t, y: y.sum() - 0.25
     add(ode.event, use=lambda g: [g(0.5, square), g.terminal, g.direction], g=event, terminal=2, direction=-1.0)
     common = dict(f=decay, t_span=(0.0, 1.0), y0=square, max_steps=40, progress=Text("run"))
     never = {"out": "NaN for an event that did not fire", "events, a function": "one event"}
     add(ode.integrate, **common, t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625, max_step=0.5, fine=never)
+    add(ode.integrate, "bdf", **common, method="bdf", t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625,
+        max_step=0.5, fine=never)
     add(ode.integrate, "step", **common, method="euler", step=0.25)
     add(ode.integrate, "n_steps", **common, method="rk4", n_steps=4)
     params, grads = {"W": square, "b": array(2)}, {"W": array(2, 2, seed=1), "b": array(2, seed=1)}

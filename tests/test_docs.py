@@ -56,7 +56,7 @@ def test_a_public_function_says_what_its_user_has_to_know(name):
         assert re.search("Raises|Error", said), f"{name}: add to its docstring when it raises {', '.join(sorted(raised))}"
 
 
-OF_OTHERS = re.compile(r"experiments|tinyattn\.(flows|models|tasks|attention|ops|optim|steps)\b")
+OF_OTHERS = re.compile(r"experiments|tinyattn\.(flows|models|tasks|attention|ops|optim|steps|pairs|bdf)\b")
 FRAMES = ("tinyattn.tasks.task", "tinyattn.models.params")  # carry what others came up with
 FRAMES += tuple(f"experiments.{name}" for name in ("experiment", "trial", "figures", "command"))
 

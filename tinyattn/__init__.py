@@ -29,9 +29,10 @@ import importlib
 
 __version__ = "0.1.0"
 __all__ = [  # in reading order; a module imports those that stand before it
-    "errors", "door", "terminal", "backend", "ops", "attention", "few_queries", "models", "cases", "gradcheck", "mutants",
-    "steps", "events", "ode", "losses", "optim", "kept", "checkpoint", "train", "tasks", "flows", "measure", "sweep",
-    "plot", "player",
+    "errors", "door", "terminal", "backend", "ops", "attention", "few_queries", "models",
+    "cases", "gradcheck", "mutants", "steps", "pairs", "bdf", "events", "ode", "losses",
+    "optim", "kept", "checkpoint", "train", "tasks", "flows", "measure", "sweep", "plot",
+    "player",
 ]  # fmt: skip
 
 

@@ -271,6 +271,9 @@ def flows_table(with_peers):
         exact = here(rtol=1e-11, atol=1e-13).y[-1]
         wrong = lambda y, exact=exact: np.abs(np.asarray(y) - exact).max()
         row(what, "rk45 here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
+        implicit = functools.partial(ode.integrate, flow, span, start, method="bdf", t_eval=[span[1]], **tolerance)
+        took, found = timed(implicit)
+        row(what, "bdf here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
         for method in ("RK45", "LSODA", "BDF") if scipy else ():
             by = functools.partial(peers.solve_scipy, flow, span, start, method, **tolerance)
             took, (_, y, steps, calls) = timed(by)
