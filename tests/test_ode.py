@@ -417,6 +417,7 @@ def test_f_is_never_asked_outside_the_span():
         (dict(atol=np.array([1e-9, 0.0])), "atol: expected a finite number > 0, or an array of them"),
         (dict(atol=["a", "b"]), "atol: expected an array of numbers"),
         (dict(f=lambda y, t: y), r"f: expected a function f\(t, y\), the time first, got f\(y, t\)"),
+        (dict(f=lambda y, time: y), r"f: expected a function f\(t, y\), the time first, got f\(y, time\)"),
         (dict(f=lambda state, t: state), r"f: expected a function f\(t, y\), the time first, got f\(state, t\)"),
         (dict(f=lambda y: y), r"f: expected a function f\(t, y\), the time first, got f\(y\)"),
         (
