@@ -538,6 +538,10 @@ def test_f_is_never_asked_outside_the_span():
             r"f: expected a function f\(t, y\), the time first, got f\(y, t\)",
         ),
         (
+            dict(f=lambda y, time: y),
+            r"f: expected a function f\(t, y\), the time first, got f\(y, time\)",
+        ),
+        (
             dict(f=lambda state, t: state),
             r"f: expected a function f\(t, y\), the time first, got f\(state, t\)",
         ),
