@@ -22,7 +22,7 @@ RANKS = [
     {"few_queries"},
     {"models", "optim", "sweep"},
     {"cases", "losses", "tasks", "measure"},
-    {"gradcheck", "train", "plot"},
+    {"gradcheck", "train", "hold", "plot"},
     {"flows"},
     {"twins", "trials", "player"},
     {"lesson"},

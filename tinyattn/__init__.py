@@ -1,7 +1,7 @@
 """tinyattn: how attention heads learn, with every gradient written by hand.
 
 Read in this order: backend, ops, attention, models, gradcheck, ode, losses, optim, train,
-checkpoint; then flows/, tasks/, measure, trials, sweep, plot and lesson. `dir(tinyattn)` lists the
+checkpoint, hold; then flows/, tasks/, measure, trials, sweep, plot and lesson. `dir(tinyattn)` lists the
 modules so; each is there as an attribute.
 
 One alphabet, used by every file, derivation and lesson:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when
         few_queries,
         flows,
         gradcheck,
+        hold,
         kept,
         lesson,
         losses,
@@ -61,7 +62,7 @@ __version__ = "0.1.0"
 __all__ = [  # in reading order
     "errors", "terminal", "backend", "ops", "attention", "few_queries", "models", "cases",
     "gradcheck", "twins", "ode", "steps", "events", "losses", "optim", "kept", "checkpoint",
-    "train", "flows", "tasks", "measure", "trials", "sweep", "plot", "player", "lesson",
+    "train", "hold", "flows", "tasks", "measure", "trials", "sweep", "plot", "player", "lesson",
 ]  # fmt: skip
 
 

@@ -89,8 +89,8 @@ class HeldFlow:
 #   A parameter of gradient 0 moves on: AdamW's decay shrinks it, and momentum follows the gradients
 #   of earlier steps. So a loss cannot hold it. Nor is it enough to put the old values back after a
 #   step. Meanwhile m, u and the velocity would fade, and AdamW's t, by which it undoes their bias,
-#   would count on: m and u that begin only after many steps stand for 1 - beta1 and 1 - beta2 of
-#   what they should, and the first step is (1 - beta1) / sqrt(1 - beta2) = 3 times too long.
+#   would count on: m and u that begin at a late t have their bias left in, and the first step is up
+#   to (1 - beta1) / sqrt(1 - beta2) = 3 times as long as it should be.
 #
 #   So what is held has an optimiser of its own, of the same settings, that is not asked while it is
 #   held. Values, m, u, velocity and t all stand still, and go on as if no time had passed.

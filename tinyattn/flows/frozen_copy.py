@@ -1,7 +1,8 @@
 """Focus and dilution with one use of the embeddings held: the query, the key or the value reads a copy that does not move.
 
-In `flows.focus_dilution` W0 has three uses. Which of them brings a stage about is seen by letting
-one of them read the embeddings as they were, while the others move on.
+In the flow of "Focus and Dilution" (arXiv 2605.01199), `flows.focus_dilution`, W0 has three uses.
+Which of them brings a stage about is seen by letting one of them read the embeddings as they were,
+while the others move on; that is our own.
 """
 
 from collections.abc import Sequence
