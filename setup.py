@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 BOOK = ["jupytext==1.19.6", "nbclient==0.11.0", "ipykernel==7.4.0", "sphinx==9.0.4", "myst-nb==1.4.0",
         "furo==2025.12.19", "sphinx-codeautolink==0.20.0"]  # fmt: skip
@@ -13,7 +13,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     package_dir={"": "."},  # an editable install is then a plain path, which editors and type checkers follow
-    packages=["tinyattn", "tinyattn.flows", "tinyattn.models", "tinyattn.tasks", "tinyattn.trials"],
+    packages=find_packages(include=["tinyattn", "tinyattn.*"]),
     package_data={"tinyattn": ["py.typed", "page/*"]},
     python_requires=">=3.11",
     install_requires=["numpy>=2", "matplotlib", "tqdm"],

@@ -14,7 +14,9 @@ import math
 
 import numpy as np
 
-from tinyattn import attention, gradcheck, lesson, measure, twins
+import lesson
+from drawings import one_head_by_hand as draw
+from tinyattn import attention, gradcheck, measure, mutants
 
 run = lesson.start("01_one_head_by_hand")
 
@@ -50,8 +52,8 @@ screen = [cache.s[0].tolist(), y.item(), da[0].tolist(), dv[:, 0].tolist()]
 paper = [[0.5, 0.25, 0.25], 4.0, [1.0, 0.0, -1.0], [-0.5, -0.25, -0.25]]
 
 print("s, y, da, dv:", *screen)
-run.figure(run.draw.by_hand(cache.s[0], v[:, 0], da[0], y.item(), 5.0), "by_hand")
-run.page(run.draw.page(), "drag_it")
+run.figure(draw.by_hand(cache.s[0], v[:, 0], da[0], y.item(), 5.0), "by_hand")
+run.page(draw.page(), "drag_it")
 run.claim("paper and screen agree digit for digit", screen == paper)
 
 # %% [markdown]
@@ -122,8 +124,8 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 # names the eight mistakes. **Predict:** if da has the wrong sign, which are right?
 
 # %%
-mistakes, tensors, chart, as_expected = twins.chart()
-run.figure(run.draw.checks(steps, errors, chart, mistakes, tensors), "checks")
+mistakes, tensors, chart, as_expected = mutants.chart()
+run.figure(draw.checks(steps, errors, chart, mistakes, tensors), "checks")
 run.claim("each of eight mistakes shows in the gradients where it should, and in no other",
           all(as_expected))
 

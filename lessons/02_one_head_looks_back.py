@@ -12,7 +12,9 @@
 # %%
 import numpy as np
 
-from tinyattn import attention, backend, lesson, losses, measure, models, ops, optim, train
+import lesson
+from drawings import one_head_looks_back as draw
+from tinyattn import attention, backend, losses, measure, models, ops, optim, train
 from tinyattn.tasks import markov
 
 LAG, VOCAB, GENERATED, BATCH = 3, 10, 8, 256
@@ -116,9 +118,9 @@ params, history = train.train(loss, params, stream, optim.AdamW(0.08), steps=STE
 steps, by_lag, excess = history.steps("by_lag"), history["by_lag"], history["excess"]
 maps = {step: history["map"][list(steps).index(step)] for step in (0, 25, 100, STEPS)}
 batches, W_Q = (history.steps("loss"), history["loss"]), backend.to_numpy(params["W_Q"])[:, 0]
-run.figure(run.draw.looks_back(push, steps, maps, by_lag, batches, entropy_rate + excess,
-                               entropy_rate, W_Q, VOCAB, LAG), "looks_back")
-run.page(run.draw.page(steps, history["map"], by_lag, excess, entropy_rate), "player")
+run.figure(draw.looks_back(push, steps, maps, by_lag, batches, entropy_rate + excess,
+                           entropy_rate, W_Q, VOCAB, LAG), "looks_back")
+run.page(draw.page(steps, history["map"], by_lag, excess, entropy_rate), "player")
 
 # %% [markdown]
 # In W_Q (lower right) positions talk to positions: the diagonal in its last block is

@@ -11,7 +11,9 @@
 # %%
 import numpy as np
 
-from tinyattn import lesson, losses, measure, ode, optim, train
+import lesson
+from drawings import descent_is_a_flow as draw
+from tinyattn import losses, measure, ode, optim, train
 
 run = lesson.start("03_descent_is_a_flow")
 
@@ -111,8 +113,8 @@ times = np.linspace(0, 12, 400)
 follow = lambda start: ode.integrate(downhill, (0, 12), start, rtol=1e-8, t_eval=times).y
 starts = {"from (0.1, 0.1)": [0.1, 0.1], "from (1.9, −0.8)": [1.9, -0.8], "on (1, −1)": [1.3, -1.3]}
 growth = {eps: (times, follow([eps, eps])[:, 0]) for eps in (0.1, 0.01, 0.001)}
-run.figure(run.draw.flow({name: follow(y) for name, y in starts.items()}, growth), "flow")
-run.page(run.draw.page(), "drag_it")
+run.figure(draw.flow({name: follow(y) for name, y in starts.items()}, growth), "flow")
+run.page(draw.page(), "drag_it")
 
 # %% [markdown]
 # ## 3. How long may a step be?

@@ -15,8 +15,11 @@ import math
 
 import numpy as np
 
-from tinyattn import lesson, measure, models, ode, optim, train
+import lesson
+from drawings import plateau_then_snap as draw
+from tinyattn import measure, models, ode, optim, train
 from tinyattn.flows.emergence import TwoNumbers
+from tinyattn.flows.population import population, stochastic
 from tinyattn.tasks import regression
 
 run = lesson.start("04_plateau_then_snap")
@@ -93,7 +96,7 @@ run.claim("the linear prediction is late by a factor of more than 3", linear > 3
 # number of steps. Every place has its own score (`per_place`, lesson 05): for one place
 # among many the same flow. Drawing T d numbers for every sample would take minutes; the
 # gradient needs only two of their combinations, whose joint law is known exactly
-# (`SingleLocation.stochastic`). **Predict:** do 65,792 parameters keep to the curve?
+# (`flows.population.stochastic`). **Predict:** do 65,792 parameters keep to the curve?
 
 # %%
 flow = TwoNumbers(TOKENS, WIDTH, per_place=True)
@@ -103,13 +106,13 @@ start = {name: np.stack([x] * SEEDS).astype("float32") for name, x in layer.init
 
 
 def noisy(params, rng):
-    da, dW = task.stochastic(rng, params["a"], params["W"], 32)
+    da, dW = stochastic(task, rng, params["a"], params["W"], 32)
     return 0.0, {"a": da, "W": dW}
 
 
 def look(step, params):
     each = [{name: x[i] for name, x in params.items()} for i in range(SEEDS)]
-    return {"loss of each": np.array([float(task.population(layer, one)[0]) for one in each])}
+    return {"loss of each": np.array([float(population(task, layer, one)[0]) for one in each])}
 
 
 _, history = train.train(noisy, start, itertools.repeat(run.rng), optim.SGD(1.0),
@@ -123,8 +126,8 @@ run.claim("SGD stays within 0.1 of the starting loss of the flow (quick: 0.25)",
 
 shares = {"weight w/√d": path.y[:, 0] / math.sqrt(WIDTH),
           "attention on the right token": flow.attention(path.y)}
-run.figure(run.draw.snap(flow, path, times, losses, shares), "snap")
-run.page(run.draw.page(), "drag_it")
+run.figure(draw.snap(flow, path, times, losses, shares), "snap")
+run.page(draw.page(), "drag_it")
 run.compare([
     ("plateau, T = 512, d = 64", 5319.27, length),
     ("closed form √(π/2)/λ", None, closed_form),

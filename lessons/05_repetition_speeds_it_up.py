@@ -12,7 +12,9 @@
 # %%
 import numpy as np
 
-from tinyattn import lesson, measure, ode
+import lesson
+from drawings import repetition_speeds_it_up as draw
+from tinyattn import measure, ode
 from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
 
 run = lesson.start("05_repetition_speeds_it_up")
@@ -95,7 +97,7 @@ run.claim("across samples one law holds for all p and d: 1/λ to the power of 0.
 rows = d_B == 64
 gains = {"one shared score": shared, "a score for every place": own}
 gains = {name: found[rows][0] / found[rows] for name, found in gains.items()}
-run.figure(run.draw.laws(T, d, lengths, B[rows], gains, x, lengths_p), "laws")
+run.figure(draw.laws(T, d, lengths, B[rows], gains, x, lengths_p), "laws")
 
 numbers = lambda law: ", ".join(f"{value:.3g}" for value in (law.C, *law.exponents.values()))
 run.compare([

@@ -12,7 +12,9 @@
 # %%
 import numpy as np
 
-from tinyattn import lesson, ode, ops
+import lesson
+from drawings import two_heads_compete as draw
+from tinyattn import ode, ops
 from tinyattn.flows.factorization import target
 
 run = lesson.start("06_two_heads_compete")
@@ -131,7 +133,7 @@ tables = V[..., :, None] * s[..., None, :]
 moments = {f"t = {t}": tables[np.abs(times - t).argmin()] for t in (20, 200)}
 curves = {"identical heads": together, **{f"ε = {eps:g}": path for eps, path in apart.items()}}
 curves = {name: (times, flow.loss(path)) for name, path in curves.items()}
-run.figure(run.draw.tables(G, moments, curves), "tables")
+run.figure(draw.tables(G, moments, curves), "tables")
 
 run.compare([
     ("both share feature 1: V", "1.5, 0", ", ".join(f"{v:.3f}" for v in together[-1][0, :2])),

@@ -11,7 +11,9 @@
 # %%
 import numpy as np
 
-from tinyattn import lesson, ode
+import lesson
+from drawings import who_leaves_and_when as draw
+from tinyattn import ode
 from tinyattn.flows.factorization import target
 
 run = lesson.start("07_who_leaves_and_when")
@@ -76,9 +78,9 @@ at = np.linspace(0, 600, 600)
 three = ode.integrate(flow, (0, 600), starts[[0, 2, 4]], t_eval=at, **precise).y
 attention = np.moveaxis(flow.split(three)[1][..., 0], 1, 0)
 paths = dict(zip(("ε = 1e-2", "1e-4", "1e-6"), attention))
-run.figure(run.draw.waits(at, paths, decades, waits, (fits[2], fits[1]), times, rates,
-                          np.sqrt(2) * delta), "waits")
-run.page(run.draw.page(at, paths), "player")
+run.figure(draw.waits(at, paths, decades, waits, (fits[2], fits[1]), times, rates,
+                      np.sqrt(2) * delta), "waits")
+run.page(draw.page(at, paths), "player")
 
 # %% [markdown]
 # ## 3. Who

@@ -11,7 +11,10 @@
 # %%
 import numpy as np
 
-from tinyattn import lesson, ode, trials
+import lesson
+from drawings import heads_cooperate as draw
+from experiments import RegressionTrial
+from tinyattn import ode
 from tinyattn.flows.factorization import target
 
 run = lesson.start("08_heads_cooperate")
@@ -58,7 +61,7 @@ for before, after in zip(half_times, half_times[1:]):  # between them: what grow
 
 moments = [0.1, *np.sqrt(half_times * np.append(half_times[1:], END))]
 losses = flow.feature_loss(path.y)
-run.figure(run.draw.stages(path.t, V, s, losses, half_times, moments), "stages")
+run.figure(draw.stages(path.t, V, s, losses, half_times, moments), "stages")
 run.claim("features 1, 2, 3 are half learnt at 4.54, 89.3 and 226",
           bool(np.abs(half_times / [4.5413, 89.278, 226.31] - 1).max() < 1e-3))
 run.claim("on each plateau the fastest direction names the next feature and the head to take it",
@@ -85,9 +88,9 @@ for name, (one, y0) in cases.items():
     shares[name] = one_path.t, one.feature_loss(one_path.y) / one.feature_loss(y0)
 
 size = dict(batch=300, steps=600) if run.quick else {}
-trial = trials.RegressionTrial(**size, seed=run.options.seed, device=run.device.name)
+trial = RegressionTrial(**size, seed=run.options.seed, device=run.device.name)
 network = trial.run(title="network")
-run.figure(run.draw.variants(shares, network), "variants")
+run.figure(draw.variants(shares, network), "variants")
 
 reversed_path, four, two = found.values()
 reversed_order = (np.argsort(reversed_path[1]) + 1).tolist()

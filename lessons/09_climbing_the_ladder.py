@@ -18,7 +18,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: passes run 
 
 import numpy as np
 
-from tinyattn import lesson, trials
+import lesson
+from drawings import climbing_the_ladder as draw
+from experiments import LadderTrial
 
 run = lesson.start("09_climbing_the_ladder", resumable=True)
 
@@ -47,14 +49,14 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 # %%
 small = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query_scale=1e-2)
 settings = small if run.quick else dict(learned=True)  # learned rungs too: the dotted curves
-trial = trials.LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **settings)
+trial = LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **settings)
 found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="training")
-run.figure(run.draw.ladder(trial, found, None if run.quick else 0.09), "ladder")
+run.figure(draw.ladder(trial, found, None if run.quick else 0.09), "ladder")
 runs = {"1.7": (trial, found)}  # on the page also small chains with other importances m
 for m in () if run.quick else (1.7, 1.3, 1.0):
     other = dataclasses.replace(trial, importance=m, learned=False, **small)
     runs[f"{m:g}, 30 tokens"] = other, other.run(map=run.map, title=f"m = {m:g}, 30 tokens")
-run.page(run.draw.page(runs), "player")
+run.page(draw.page(runs), "player")
 
 # %% [markdown]
 # ## 3. How to read it
@@ -108,7 +110,7 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # ## Exercises
 #
 # 1. Why is the network near no rung at step 0, and how far is it from each?
-# 2. `python -m tinyattn.trials ladder --importance 1` makes all m_k equal. Near which
+# 2. `python lessons/experiments ladder --importance 1` makes all m_k equal. Near which
 #    rung does the network wait?
 # 3. With `ladder --reverse` the farthest block matters most. What changes, what stays?
 

@@ -18,7 +18,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: runs stand 
 
 import numpy as np
 
-from tinyattn import lesson, trials
+import lesson
+from drawings import stop_early as draw
+from experiments import LadderTrial
 
 run = lesson.start("10_stop_early")
 
@@ -56,13 +58,13 @@ else:
     sets = [[600, 600, 210], [2000, 2000, 510], [9000, 1500, 1650], [0, 512, 1650]]  # 0: a stream
 names, shared = ("sequences", "batch", "steps"), dict(chunk=100, seed=run.options.seed)
 for_small = dict(learned=True, rung_steps=300 if run.quick else 600)
-points = [{**settings, **shared, **dict(zip(names, numbers)), "draw": draw,
-           **(for_small if draw < 2 else {})} for draw, numbers in enumerate(sets)]
-results = run.sweep(trials.ladder.run, points, "sets of sequences")
+points = [{**settings, **shared, **dict(zip(names, numbers)), "draw": i,
+           **(for_small if i < 2 else {})} for i, numbers in enumerate(sets)]
+results = run.sweep(LadderTrial.results, points, "sets of sequences")
 found = {point["sequences"]: result for point, result in zip(points, results)}
 
 paper = {} if run.quick else {600: (70, 1.33), 2000: (260, 0.81), 9000: (760, 0.09)}
-run.figure(run.draw.stop_early(found, paper), "stop_early")
+run.figure(draw.stop_early(found, paper), "stop_early")
 
 # %% [markdown]
 # ## 2. Where to stop, and what has been learnt there

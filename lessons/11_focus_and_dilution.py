@@ -16,7 +16,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads only slow down mat
 
 import numpy as np
 
-from tinyattn import lesson, measure
+import lesson
+from drawings import focus_and_dilution as draw
+from tinyattn import measure
 from tinyattn.flows.focus_dilution import FocusDilution
 
 run = lesson.start("11_focus_and_dilution")
@@ -79,10 +81,10 @@ references = {"all tokens alike: ln 4": np.log(4),
               "frequencies known: entropy of π": float(-(pi @ np.log(pi))),
               "all known: entropy of the chain": flow.entropy_rate}
 losses = flow.loss(states)
-figure = run.draw.stages(pi, times, A, moments, edges, losses, references, norms, spread)
+figure = draw.stages(pi, times, A, moments, edges, losses, references, norms, spread)
 run.figure(figure, "stages")
 others = {eps: flow.stages(eps * (start / 1e-3), END, t_eval=times, **how) for eps in (1e-2, 1e-4)}
-run.page(run.draw.page(flow, {1e-3: stages, **others}), "player")
+run.page(draw.page(flow, {1e-3: stages, **others}), "player")
 
 at = lambda t: int(np.abs(times - t).argmin())
 known = np.array([14.009, 86.217, 94.54, 297.36])

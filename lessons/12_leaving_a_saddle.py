@@ -17,7 +17,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads only slow down mat
 
 import numpy as np
 
-from tinyattn import lesson, ode
+import lesson
+from drawings import leaving_a_saddle as draw
+from tinyattn import ode
 from tinyattn.flows.focus_dilution import FocusDilution
 
 run = lesson.start("12_leaving_a_saddle")
@@ -124,7 +126,7 @@ run.claim("half the step, a sixteenth of the drift" +
           ("" if run.quick else "; step 0.05 is exact at t = 300 and wrong at 1000"),
           abs(fall / 16 - 1) < 0.2 and late)
 limits = {f"RK4, step {STEPS[1]:g}": 2.785 / STEPS[1], "descent, learning rate 0.1": 20.0}
-run.figure(run.draw.leaving(saddles, waits, (looked, decay), limits, drifts), "leaving")
+run.figure(draw.leaving(saddles, waits, (looked, decay), limits, drifts), "leaving")
 
 text = lambda values: ", ".join(f"{value:.3g}" for value in values)
 measured_rates = [saddles[0]["rate"], at_condensed.rate]

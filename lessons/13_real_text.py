@@ -17,7 +17,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: passes run 
 
 import numpy as np
 
-from tinyattn import lesson, trials
+import lesson
+from drawings import real_text as draw
+from experiments import TextTrial
 
 run = lesson.start("13_real_text")
 small = dict(steps=1000, batch=48, length=16, width=16, lr=0.2) if run.quick else {}
@@ -52,11 +54,11 @@ small = dict(steps=1000, batch=48, length=16, width=16, lr=0.2) if run.quick els
 # control.
 
 # %%
-trial = trials.TextTrial(**small, seed=run.options.seed, device=run.device.name)
+trial = TextTrial(**small, seed=run.options.seed, device=run.device.name)
 found = trial.run(map=run.map, title="text")
 control = found["shuffled"]
-run.figure(run.draw.turns(trial, found), "turns")
-run.page(run.draw.page(found), "player")
+run.figure(draw.turns(trial, found), "turns")
+run.page(draw.page(found), "player")
 
 # %% [markdown]
 # In random order nothing can be known but the words' frequencies, and once they are
@@ -97,7 +99,7 @@ run.finish(trial.settings, turns=turned, star=found["word"][star], corners=corne
 # %% [markdown]
 # A text of your own, in WikiText's format, TinyStories' or plain, with its figure:
 #
-#     python -m tinyattn.trials text --text PATH --follow continue,been
+#     python lessons/experiments text --text PATH --follow continue,been
 #
 # ## Exercises
 #

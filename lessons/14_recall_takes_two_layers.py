@@ -14,7 +14,9 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: runs stand side by side
 
-from tinyattn import lesson, trials
+import lesson
+from drawings import recall_takes_two_layers as draw
+from experiments import RecallTrial
 
 run = lesson.start("14_recall_takes_two_layers")
 PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 2, 600) if run.quick else (8, 32, 5, 4000)
@@ -34,7 +36,7 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 2, 600) if run.quick else (8, 32, 5, 4000)
 # **Predict:** what would the first of two layers have to write, and where?
 
 # %%
-run.figure(run.draw.circuit(), "circuit")
+run.figure(draw.circuit(), "circuit")
 
 # %% [markdown]
 # Into each value's place: "I stand after a 5". (A *previous-token head*: each place
@@ -57,11 +59,11 @@ variants = {"two layers": dict(depth=2), "one layer": dict(depth=1),
 task = dict(pairs=PAIRS, vocab=TOKENS, steps=STEPS, every=20 if run.quick else 10)
 seeds = [100 * run.options.seed + i for i in range(SEEDS)]
 points = [{**task, **variant, "seed": seed} for variant in variants.values() for seed in seeds]
-results = run.sweep(trials.recall.run, points, "three networks")
+results = run.sweep(RecallTrial.results, points, "three networks")
 found = {name: results[i * SEEDS : (i + 1) * SEEDS] for i, name in enumerate(variants)}
 two, one, told = found.values()
-run.figure(run.draw.recall(found, two[0], 1 / PAIRS, STEPS), "recall")
-run.page(run.draw.page(found), "player")
+run.figure(draw.recall(found, two[0], 1 / PAIRS, STEPS), "recall")
+run.page(draw.page(found), "player")
 
 # %% [markdown]
 # It succeeds, at every seed in less than half the steps: what the first layer has to

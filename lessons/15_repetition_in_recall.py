@@ -18,7 +18,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: runs stand 
 
 import numpy as np
 
-from tinyattn import lesson, trials
+import lesson
+from drawings import repetition_in_recall as draw
+from experiments import RecallTrial
 from tinyattn.tasks.recall import AssociativeRecall
 
 run = lesson.start("15_repetition_in_recall")
@@ -46,7 +48,7 @@ variants = {"none": {}, **{f"p {p:g}": {"p": p} for p in ACROSS}, "adaptive": {"
 task = dict(pairs=PAIRS, vocab=TOKENS, steps=STEPS, every=20 if run.quick else 10)
 seeds = [100 * run.options.seed + i for i in range(SEEDS)]
 points = [{**task, **variant, "seed": seed} for variant in variants.values() for seed in seeds]
-results = run.sweep(trials.recall.run, points, "repetition")
+results = run.sweep(RecallTrial.results, points, "repetition")
 found = {name: results[i * SEEDS : (i + 1) * SEEDS] for i, name in enumerate(variants)}
 
 
@@ -91,7 +93,7 @@ def most_frequent(B, n=4000):
 #
 # Across samples repetition helps to *find* the circuit; once it is found, clean samples
 # might serve better. So: while the clean loss stands still, raise p; once it falls,
-# halve p at each look (`trials.AdaptiveRepetition`; the rule was chosen on other seeds
+# halve p at each look (`experiments/repetition.py`; the rule was chosen on other seeds
 # than those judged here).
 
 # %%
@@ -102,9 +104,9 @@ adapted, speedup = when("adaptive", "solved"), snap["none"] / snap["p 0.2"]
 in_context = {B: found[f"B {B:g}"][0] for B in IN_CONTEXT}
 late = [snap[f"B {B:g}"] for B in IN_CONTEXT]
 own = [float(np.median(when(f"B {B:g}", "own_emerged"))) for B in IN_CONTEXT]
-run.figure(run.draw.repetition(solved, adapted, best, in_context, found["none"][0],
-                               found["adaptive"][0], TOKENS), "repetition")
-run.page(run.draw.page(found), "player")
+run.figure(draw.repetition(solved, adapted, best, in_context, found["none"][0],
+                           found["adaptive"][0], TOKENS), "repetition")
+run.page(draw.page(found), "player")
 
 least = 1.0 if run.quick else 1.3
 run.claim(f"across samples p = 0.2 brings the snap {least} times sooner or more", speedup >= least)
@@ -134,7 +136,7 @@ run.finish(settings, speedup=speedup, snap=snap, own=own, adapted=adapted, best_
 # 1. Which of the two kinds changes how often a *pair* is seen, and which how often a
 #    *key*?
 # 2. Why is the repeated value the more tempting, the larger B is?
-# 3. Run p = 0.95: python -m tinyattn.trials recall --p 0.95. Watch own and clean loss.
+# 3. Run p = 0.95: python lessons/experiments recall --p 0.95. Watch own and clean loss.
 
 # %% [markdown]
 # ## Answers

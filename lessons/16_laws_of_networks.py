@@ -16,7 +16,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by NumPy: runs stand 
 
 import numpy as np
 
-from tinyattn import lesson, measure, trials
+import lesson
+from drawings import laws_of_networks as draw
+from experiments import LocationTrial, RecallTrial
+from tinyattn import measure
 
 run = lesson.start("16_laws_of_networks")
 
@@ -57,7 +60,7 @@ location = {}
 for name, settings in how.items():
     first = 100 * run.options.seed
     each = [dict(length=T, width=d, seed=first + i, **settings) for T, d, i in points]
-    results = run.sweep(trials.location.run, each, f"location, {name}")
+    results = run.sweep(LocationTrial.results, each, f"location, {name}")
     steps = np.array([result["emerged"] or np.nan for result in results], dtype=float)
     location[name] = (T, d, steps, law(steps, T=T, d=d))
 
@@ -74,10 +77,10 @@ for name, settings in how.items():
 # %%
 pairs, tokens = np.array(grid).T
 each = [dict(pairs=n, vocab=m, steps=4000, seed=100 * run.options.seed) for n, m in grid]
-results = run.sweep(trials.recall.run, each, "recall")
+results = run.sweep(RecallTrial.results, each, "recall")
 steps = np.array([result["emerged"] or np.nan for result in results], dtype=float)
 of_recall = law(steps, pairs=pairs, tokens=tokens)
-run.figure(run.draw.laws(location, (pairs, tokens, steps, of_recall)), "laws")
+run.figure(draw.laws(location, (pairs, tokens, steps, of_recall)), "laws")
 
 # %% [markdown]
 # ## 3. What carries over
@@ -110,8 +113,9 @@ run.finish(dict(sizes=sizes, seeds=seeds, how=how, grid=grid), recall=of_recall.
 # %% [markdown]
 # ## Exercises
 #
-# 1. Let the relevant token stand at one fixed place, with and without its mark (python
-#    -m tinyattn.trials location --no-anywhere, --no-marker). Which is learnt soonest?
+# 1. Let the relevant token stand at one fixed place, with and without its mark (`python
+#    lessons/experiments location --no-anywhere`, and `--no-marker`). Which is learnt
+#    soonest?
 # 2. Why does Adam make T count for less?
 # 3. In recall, fit the step at which accuracy exceeds 5% (`weak`) and not 1/2. Why is
 #    that another question at 4 pairs than at 32?

@@ -11,6 +11,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import experiments
+import tinyattn
+
 HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
 
@@ -113,8 +116,29 @@ def glossary():
     return "\n".join([*lines, "```"])
 
 
+def reference():
+    """A heading and all docstrings of every module, in reading order, the experiments last."""
+    names = []
+    for package in (tinyattn, experiments):
+        for file in Path(package.__file__).parent.rglob("*.py"):
+            parts = file.relative_to(Path(package.__file__).parent).with_suffix("").parts
+            if parts[-1] != "__main__":
+                names.append(".".join((package.__name__, *parts)).removesuffix(".__init__"))
+    names.remove("tinyattn")
+    order = {f"tinyattn.{name}": i for i, name in enumerate(tinyattn.__all__)}
+    first = lambda name: (order.get(".".join(name.split(".")[:2]), len(order)), name)
+    page = ["## {short}", "", "```{{eval-rst}}", ".. automodule:: {name}", "```", ""]
+    return "\n".join(
+        line.format(name=name, short=name.removeprefix("tinyattn."))
+        for name in sorted(names, key=first)
+        for line in page
+    )
+
+
 def to_pages(app, docname, source):
     """Links to a lesson lead to its page; the front page goes on with README.md."""
+    if docname == "library":
+        source[0] += "\n" + reference()
     if docname == "index":
         head, rest = (
             README.read_text(encoding="utf-8").split("\n", 1)[1].split("\n| term | lesson |")
@@ -190,7 +214,7 @@ def without_fields(app, what, name, thing, skip, options):
 def link_equations(app, page, template, context, doctree):
     """In the source an equation leads to the first code that cites it, and code to its equation."""
     body = context.get("body", "")
-    if page.startswith("_modules/tinyattn"):
+    if page.startswith(("_modules/tinyattn", "_modules/experiments")):
         context["body"] = _link_source(body)
     elif page == "library":
         modules = {re.sub(r"[._]", "-", name): name for name in sys.modules}

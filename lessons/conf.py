@@ -6,11 +6,16 @@ With TINYATTN_QUICK=1 the lessons run quickly. What has run is kept beside the b
 only if its lesson has changed.
 """
 
+import os
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+# Kernels find there what is beside the lessons.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [*sys.path[:2], *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 project, author, copyright = (
     "tinyattn",
@@ -25,12 +30,9 @@ extensions = [
     "book",
 ]
 exclude_patterns = [
-    "conf.py",
-    "book.py",
-    "run_all.py",
-    "ledger.py",
-    "template.py",
+    "[a-z]*.py",  # what is no lesson
     "drawings",
+    "experiments",
     "out",
     "README.md",
 ]

@@ -15,18 +15,18 @@ import sys
 import time
 from pathlib import Path
 
-from run_all import HERE, RESULTS, between, clock, write_results
-from tinyattn.trials.__main__ import TRIALS
+from experiments import EXPERIMENTS
+from records import write
+from run_all import HERE, RESULTS, between, clock
 
 LEDGER = HERE / "PAPERS.md"
 SMALL = 9  # longer lists are curves
-FLOWS = "python -m tinyattn.flows"
 
 
 def commands(text):
-    """The commands that a Markdown text shows, in its order: trials by their name, flows whole."""
+    """The commands that a Markdown text shows, in its order, each from the experiment's name on."""
     found = dict.fromkeys(re.findall(r"`([^`]+)`", text))
-    return [one for one in found if one.startswith(FLOWS) or one.split()[0] in TRIALS]
+    return [one for one in found if one.split()[0] in EXPERIMENTS]
 
 
 def headline(record):
@@ -62,7 +62,7 @@ def keep(command, record, seconds):
     every = {**kept.get("commands", {}), command: one}
     named = commands(LEDGER.read_text(encoding="utf-8"))
     kept["commands"] = {name: every[name] for name in sorted(named) if name in every}
-    write_results(kept)
+    write(RESULTS, kept)
     times = [f"| {name} | {clock(one['seconds'])} |\n" for name, one in kept["commands"].items()]
     between(LEDGER, "times", "".join(["| command | time |\n|---|---|\n", *times]))
 
@@ -70,11 +70,9 @@ def keep(command, record, seconds):
 def run(command):
     """Run one, and keep what it found: its exit status."""
     out = Path("out") / "ledger" / re.sub(r"[^\w.]+", "_", command)
-    words = shlex.split(command)
-    if not command.startswith(FLOWS):
-        words = ["python", "-m", "tinyattn.trials", *words]
+    words = [str(HERE / "experiments"), *shlex.split(command), "--out", str(out)]
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, *words[1:], "--out", str(out)])
+    done = subprocess.run([sys.executable, *words])
     seconds = time.perf_counter() - started
     if done.returncode == 0:
         record = json.loads((out / "results.json").read_text(encoding="utf-8"))

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from records import write
 from tinyattn.terminal import CommandLine, open_output, whole_number
 
 HERE = Path(__file__).resolve().parent
@@ -128,14 +129,6 @@ def between(path, mark, text):
     path.write_text(head + start + text + end + rest.split(end)[1], encoding="utf-8")
 
 
-def write_results(kept):
-    """Write results.json, lists of numbers and words in a line each."""
-    text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-    inner = re.compile(r"\[\n\s+([^][{}]*?)\n\s+\]")
-    text = inner.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
-    RESULTS.write_text(text, encoding="utf-8")
-
-
 def refresh(found, out):
     """Write pictures, results.json, the gallery, and the times in the project's README."""
     kept = {"lessons": {}}
@@ -152,7 +145,7 @@ def refresh(found, out):
             shutil.copy(out / path.stem / name, PICTURES / f"{path.stem[:2]}_{name}")
     in_order = [path.stem for path in LESSONS if path.stem in kept["lessons"]]
     kept["lessons"] = {name: kept["lessons"][name] for name in in_order}
-    write_results(kept)
+    write(RESULTS, kept)
     between(HERE / "README.md", "gallery", gallery(kept))
     readme = HERE.parent / "README.md"
     text = readme.read_text(encoding="utf-8")

@@ -10,7 +10,8 @@
 # %%
 import numpy as np
 
-from tinyattn import lesson
+import lesson
+from drawings import template as draw
 
 run = lesson.start("template")
 
@@ -26,7 +27,7 @@ run = lesson.start("template")
 # %%
 n = np.arange(12)
 y = 0.5**n
-run.figure(run.draw.halves(n, y), "halves")
+run.figure(draw.halves(n, y), "halves")
 run.claim("ten halvings bring 1 below a thousandth", y[9] > 0.001 > y[10])
 run.compare([("after ten halvings", "1/1024", f"1/{1 / y[10]:g}")], before="on paper")
 run.finish({"halvings": len(n)}, last=y[-1])

@@ -9,7 +9,8 @@ import pytest
 
 from tinyattn import backend
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(folder) for folder in (HERE, HERE / "bench", HERE.parent / "lessons")]
 import strict_cupy
 
 

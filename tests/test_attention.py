@@ -120,10 +120,10 @@ def blind(query):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda q, k, v: (q, k[..., :4], v), r"k: expected keys of size 5, as q has, got shape \(2, 3, 6, 4\)"),
-        (lambda q, k, v: (q, k[:, :2], v), r"k: expected a head axis of 3 or 1, got shape \(2, 2, 6, 5\)"),
-        (lambda q, k, v: (q, k, v[:, :2]), r"v: expected a head axis of 3 or 1"),
-        (lambda q, k, v: (q, k, v[..., :4, :]), r"v: expected 6 keys, as a has, got shape \(2, 3, 4, 2\)"),
+        (lambda q, k, v: (q, k[..., :4], v), r"k: expected shape \(..., 1 or 3, S, 5\), got \(2, 3, 6, 4\)"),
+        (lambda q, k, v: (q, k[:, :2], v), r"k: expected shape \(..., 1 or 3, S, 5\), got \(2, 2, 6, 5\)"),
+        (lambda q, k, v: (q, k, v[:, :2]), r"v: expected shape \(..., 1 or 3, 6, C\), got \(2, 2, 6, 2\)"),
+        (lambda q, k, v: (q, k, v[..., :4, :]), r"v: expected shape \(..., 1 or 3, 6, C\), got \(2, 3, 4, 2\)"),
         (lambda q, k, v: (q, k, v, blind(2)), r"visible: expected a key for every query, got none at query \[2\]"),
         (lambda q, k, v: (q, k, v, np.ones((4, 6))), r"visible: expected a boolean array, got float64"),
         (lambda q, k, v: (q, k, v, np.ones((6, 4), bool)), r"visible: expected a shape that broadcasts to"),
@@ -143,12 +143,12 @@ def test_causal_shows_each_query_itself_and_its_past():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda x, W: attention.self_attention_forward(x, W[0][:, 0], *W[1:]), r"W_Q: expected shape \(6, any, any\)"),
-        (lambda x, W: attention.self_attention_forward(x, W[0], W[1][:5], *W[2:]), r"W_K: expected shape \(6, any"),
-        (lambda x, W: attention.self_attention_forward(x, *W[:3], W[3][:2]), r"W_O: expected shape \(3, 2, any\)"),
+        (lambda x, W: attention.self_attention_forward(x, W[0][:, 0], *W[1:]), r"W_Q: expected shape \(6, H, K\)"),
+        (lambda x, W: attention.self_attention_forward(x, W[0], W[1][:5], *W[2:]), r"W_K: expected shape \(6, 1 or 3"),
+        (lambda x, W: attention.self_attention_forward(x, *W[:3], W[3][:2]), r"W_O: expected shape \(3, 2, E\)"),
         (lambda x, W: attention.attend_forward(np.ones((2, 4, 6)), np.ones((3, 6, 2))), r"v: expected leading axes"),
-        (lambda x, W: attention.attend_forward(np.ones((4, 6)), np.ones(6)), r"v: expected at least 2 axes"),
-        (lambda x, W: attention.multihead_forward(*[np.ones((4, 5))] * 3), r"q: expected at least 3 axes"),
+        (lambda x, W: attention.attend_forward(np.ones((4, 6)), np.ones(6)), r"v: expected shape \(..., 6, C\), got \(6,\)"),
+        (lambda x, W: attention.multihead_forward(*[np.ones((4, 5))] * 3), r"q: expected shape \(..., H, T, K\), got \(4, 5\)"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(rng, call, message):

@@ -16,7 +16,7 @@ class Pair(NamedTuple):
 
 
 def test_import_of_the_library_does_not_import_cupy():
-    modules = "backend ops attention models gradcheck twins optim train measure tasks.markov"
+    modules = "backend ops attention models gradcheck mutants optim train measure tasks.markov"
     each = f"for m in '{modules}'.split(): importlib.import_module('tinyattn.' + m)"
     code = f"import sys, importlib; sys.modules['cupy'] = None\n{each}"
     subprocess.run([sys.executable, "-c", code], check=True)

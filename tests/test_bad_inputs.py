@@ -25,7 +25,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+import experiments
 import tinyattn
+from experiments import redistribution, snap
+from experiments.stack import MinimalStack
 from tinyattn import (
     attention,
     backend,
@@ -42,10 +45,9 @@ from tinyattn import (
     plot,
     sweep,
     train,
-    trials,
 )
 from tinyattn.errors import InputError
-from tinyattn.flows import emergence, factorization, focus_dilution, frozen_copy, redistribution, snap
+from tinyattn.flows import emergence, factorization, focus_dilution, frozen_copy, population
 from tinyattn.tasks import markov, recall, regression, text
 
 SECONDS = 20  # a call that takes longer hangs; a busy machine answers in a few
@@ -53,46 +55,33 @@ FOLDER = tempfile.TemporaryDirectory()
 HERE = Path(FOLDER.name)
 LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "errors.": "the checks themselves",
+    "door.": "what checks, by its own tests",
     "events.": "tried through ode.integrate",
     "kept.": "tried through Checkpoint and sweep",
     "checkpoint.Keeper": "inside train",
-    "lesson.": "the frame of lessons, tried by their tests",
     "tasks.task": "tried through each task",
     "steps.Slope": "inside ode.integrate",
     "steps.as_state": "inside ode.integrate",
     "steps.fixed_steps": "inside ode.integrate",
-    "steps.adaptive_steps": "inside ode.integrate",
+    "steps.checked": "inside the single steps",
+    "steps.check_field": "inside ode.integrate",
+    "steps.error_scale": "inside ode.integrate",
+    "steps.next_time": "inside ode.integrate",
+    "steps.first_step": "inside ode.integrate",
+    "pairs.adaptive_steps": "inside ode.integrate",
+    "bdf.bdf_steps": "inside ode.integrate",
     "terminal.": "says and hears, computes nothing; by its own tests",
     "player.": "by its own tests",
-    "twins.": "wrong on purpose",
+    "mutants.": "wrong on purpose",
     "losses.checked": "a check itself, tried through train",
     "models.params.numbered": "names, inside Transformer",
     "models.params.check_": "checks themselves, tried through the models",
-    "attention.check_visible": "a check itself, tried through attend_forward",
     "cases.": "what gradcheck checks",
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
-    "trials.trial": "tried through each trial",
-    "trials.figures": "drawn from a trial's results",
-    "trials.rungs.passed": "inside the trial's run",
-    "trials.rungs.strongest_first": "takes a MarkovChain",
-    "trials.recall.thresholds": "inside the trial's run",
-    "trials.rungs.learn": "inside the trial's run",
-    "trials.rungs.law_of_window": "inside the trial's run",
     "hold.HeldFlow": "made by hold, and tried through it",
     "hold.HeldOptimizer": "made by hold_params, and tried through it",
-    "flows.figures": "drawn from the results of a command",
-    "flows.snap.Snap.": "inside its run",
-    "flows.redistribution.Dilution.": "inside its run",
-    "trials.recall.RecallTrial.": "inside its run",
-    "trials.location.LocationTrial.": "inside its run",
-    "trials.ladder.LadderTrial.": "inside its run",
-    "trials.regression.RegressionTrial.": "inside its run",
-    "trials.text.TextTrial.": "inside its run",
-    "trials.text.run": "as those of the other trials",
-    "trials.recall.RecallProbe": "made by its trial",
-    "trials.location.LocationProbe": "made by its trial",
     "backend.Backend": "made by backend.get",
     "flows.linearization.Linearization": "made by FocusDilution.linearise",
     "ode.Solution": "a result",
@@ -208,7 +197,7 @@ def add_models():
                 outputs=3, scale=0.5, position_size=0.7, dropped="residuals", bias=True)
     for kind, settings, x in (
         (models.MinimalModel, minimal, IDS),
-        (models.MinimalStack, {**minimal, "depth": 2}, IDS),
+        (MinimalStack, {**minimal, "depth": 2}, IDS),
         (models.EmbeddingModel, embedding, IDS),
         (models.AttentionLayer, layer, array(2, 3, 4)),
         (models.Block, block, array(2, 3, 4)),
@@ -256,11 +245,14 @@ def add_training():
     decay, square = lambda t, y: -y, array(2, 2)
     for step in (ode.euler_step, ode.rk4_step, ode.dopri5_step):
         add(step, f=lambda t, y: -y * t, t=0.5, y=square, h=0.25, fine={"t, 1e+308": "the field itself overflows"})
+    add(ode.bdf_step, f=lambda t, y: -y * t, t=0.5, past=array(3, 2), h=0.25)
     event = lambda t, y: y.sum() - 0.25
     add(ode.event, use=lambda g: [g(0.5, square), g.terminal, g.direction], g=event, terminal=2, direction=-1.0)
     common = dict(f=decay, t_span=(0.0, 1.0), y0=square, max_steps=40, progress=Text("run"))
     never = {"out": "NaN for an event that did not fire", "events, a function": "one event"}
     add(ode.integrate, **common, t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625, max_step=0.5, fine=never)
+    add(ode.integrate, "bdf", **common, method="bdf", t_eval=[0.25, 1.0], events=[event], rtol=0.0625, atol=0.0625,
+        max_step=0.5, fine=never)
     add(ode.integrate, "step", **common, method="euler", step=0.25)
     add(ode.integrate, "n_steps", **common, method="rk4", n_steps=4)
     params, grads = {"W": square, "b": array(2)}, {"W": array(2, 2, seed=1), "b": array(2, seed=1)}
@@ -322,7 +314,7 @@ def add_training():
     for method in (history.__getitem__, history.last, history.steps):
         add(method, name="loss")
     add(history.tree, before=2.0)
-    add(history.replay, steps=1)
+    add(history.replay, use=lambda histories: [past.names for past in histories], steps=1)
     kept = checkpoint.Checkpoint(HERE / "kept.npz", resume=True, settings={"a": 1})
     add(checkpoint.Checkpoint, path=HERE / "other.npz", every=3, resume=True, settings={"a": 1}, fine={"settings": "any dict"})
     add(kept.write, call=lambda made, a: [kept.write(made, a=a), kept.read()][1], made={"b": 2}, a=square, also=("tree",),
@@ -341,28 +333,30 @@ def add_trials():
         adaptive={"start": 0.25}, previous=True, repeats=1.5)
     common = dict(steps=2, every=1, batch=2, lr=0.125, seed=3, device="cpu")
     ran = lambda trial: trial.run()
-    add(trials.RecallTrial, use=ran, **common, **small, fine={"adaptive": "checked by name"})
+    add(experiments.RecallTrial, use=ran, **common, **small, fine={"adaptive": "checked by name"})
     small = dict(length=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4, hidden=2,
         optimizer="adam", judged=4, threshold=0.25)
-    add(trials.LocationTrial, use=ran, **common, **small)
+    add(experiments.LocationTrial, use=ran, **common, **small)
     small = dict(model="minimal", heads=2, query_scale=0.125, value_scale=0.125, vocab=4, spans=(1, 1), stride=1,
         lag_weights=(0.5,), importance=2.0, reverse=True, generated=3, sequences=4, draw=1, optimizer="sgd", chunk=2,
         held_out=4, maps=True)
     brief = lambda trial: trial.run() if trial.steps < 9 else trial.settings  # by default 6000
-    add(trials.LadderTrial, use=brief, **common, **small)
+    add(experiments.LadderTrial, use=brief, **common, **small)
     small = dict(lags=(1,), importance=1.5, length=3, vocab=2, heads=1, tilt=0.125, whole=True)
-    add(trials.RegressionTrial, use=ran, **{**common, "batch": 12}, **small)
+    add(experiments.RegressionTrial, use=ran, **{**common, "batch": 12}, **small)
     text = HERE / "boats.txt"
     text.write_text("the boat , a kite . " * 100)
     small = dict(text=str(text), vocab=6, follow=("the",), width=2, scale=0.125, length=4, momentum=0.5, chunk=2, judged=4)
-    add(trials.TextTrial, use=lambda trial: trial.backend().name, **{**common, "steps": 4}, **small)
-    for module, settings in [(trials.recall, {"batch": 2}), (trials.location, {"batch": 2}), (trials.ladder, {"batch": 2}),
-                             (trials.regression, {"batch": 144})]:
-        add(module.run, call=lambda settings, run=module.run: run({**settings, "steps": 1} if isinstance(settings, dict) else
-            settings), settings=settings, fine={"missing": "has a default", "{}": "defaults"}, also=("steps",))
-    add(trials.rungs.windows, sequences=np.arange(12).reshape(2, 6), reach=2, order=3, fine={"sequences": "any array"})
-    add(trials.AdaptiveRepetition, start=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
-    add(trials.AdaptiveRepetition().p, losses=np.array([2.0, 2.0, 1.0]))
+    add(experiments.TextTrial, use=lambda trial: trial.backend().name, **{**common, "steps": 4}, **small)
+    few = {"missing": "has a default", "{}": "defaults"}
+    for kind, settings in [(experiments.RecallTrial, {"batch": 2}), (experiments.LocationTrial, {"batch": 2}),
+                           (experiments.LadderTrial, {"batch": 2}), (experiments.RegressionTrial, {"batch": 144})]:
+        one_step = lambda settings, run=kind.results: run(
+            {**settings, "steps": 1} if isinstance(settings, dict) else settings)
+        add(kind.results, kind.__name__, call=one_step, settings=settings, fine=few, also=("steps",))
+    add(experiments.rungs.windows, sequences=np.arange(12).reshape(2, 6), reach=2, order=3, fine={"sequences": "any array"})
+    add(experiments.repetition.AdaptiveRepetition, start=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
+    add(experiments.repetition.AdaptiveRepetition().p, losses=np.array([2.0, 2.0, 1.0]))
 
 
 def one_point(settings):
@@ -426,7 +420,7 @@ def add_flows():
     add(redistribution.made_alike, flow=focus, y=weights)
     add(redistribution.readout_gradient, flow=focus, y=weights)
     add(redistribution.transition_from, weights=abs(array(3, 3)) + 0.5, pi=np.array([0.5, 0.25, 0.25]))
-    add(redistribution.Dilution, use=lambda piece: piece.flow(0.25).P, frequent=0.5, rho=0.5, width=2, eps=2**-10, seed=3)
+    add(redistribution.Redistribution, use=lambda piece: piece.flow(0.25).P, frequent=0.5, rho=0.5, width=2, eps=2**-10, seed=3)
     add(snap.Snap, use=lambda piece: piece.drawn()["numbers"], T=64, d=8, p=0.5, seeds=1, seed=3, lr=2.0, batch=8)
     near = focus.linearise(weights)
     add(near.leading_mode, within=0.125)
@@ -451,9 +445,9 @@ def add_tasks():
     add(markov.orthogonal, rng=rng(), h=2, V=3)
     model = models.MinimalModel(4, 4, 2, first_query=1)
     params, sequences, cpu = like(model.init(rng())), chain.sample(rng(), 3, 5), backend.get("cpu")
-    look = trials.LadderProbe(model, chain, sequences, cpu)
-    add(trials.LadderProbe, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences, device=cpu,
-        maps=True)
+    look = experiments.rungs.LadderProbe(model, chain, sequences, cpu)
+    add(experiments.rungs.LadderProbe, use=lambda look: look(0, params), model=model, chain=chain, sequences=sequences,
+        device=cpu, maps=True)
     add(look.__call__, step=3, params=params,
         fine={"step": "a look does not depend on it", "NaN": "no query stands at the first position"})
     W_star = np.eye(3)[[1, 2, 0]]
@@ -465,8 +459,8 @@ def add_tasks():
     add(task.sample, rng=rng(), n=2)
     add(task.sample_marked, rng=rng(), n=2, anywhere=True)
     layer = models.ToyLayer(4, 3)
-    add(task.population, layer=layer, params=like(layer.init()))
-    add(task.stochastic, rng=rng(), a=array(2, 4), W=array(2, 3, 3), n=2)
+    add(population.population, task=task, layer=layer, params=like(layer.init()))
+    add(population.stochastic, task=task, rng=rng(), a=array(2, 4), W=array(2, 3, 3), n=2)
     pairs = recall.AssociativeRecall(2, 4)
     add(recall.AssociativeRecall, use=lambda task: task.sample(rng(), 2), pairs=2, vocab=4, repeats=1.5, p=0.25)
     add(pairs.sample, rng=rng(), n=2)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import tinyattn
+
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.stem for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 
@@ -54,7 +56,8 @@ def book(quick_runs):
     command += [str(ROOT / "lessons"), str(out / "html")]
     done = subprocess.run(command, cwd=quick_runs[1].parent, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # -W: a warning is an error; kernels say a word of their own
-    paths = [*(out / "html").glob("*.html"), *(out / "html" / "_modules" / "tinyattn").rglob("*.html")]
+    sources = [path for name in ("tinyattn", "experiments") for path in (out / "html" / "_modules" / name).rglob("*.html")]
+    paths = [*(out / "html").glob("*.html"), *sources]
     return {path.relative_to(out / "html").with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
@@ -71,15 +74,10 @@ def test_every_lesson_is_a_page_with_its_answers_folded(book):
 
 
 def test_the_library_stands_there_module_by_module(book):
-    import tinyattn
-
-    listed = (ROOT / "lessons" / "library.md").read_text(encoding="utf-8")
-    modules = re.findall(r"automodule:: tinyattn\.([\w.]+)", listed)
-    missing = [name for name in tinyattn.__all__ if name not in modules]
-    assert not missing, f"lessons/library.md: add an automodule for {', '.join(missing)}"
-    files = {".".join(path.relative_to(ROOT / "tinyattn").with_suffix("").parts) for path in (ROOT / "tinyattn").rglob("*.py")}
-    files = {name for name in files if not name.split(".")[-1].startswith("__")}
-    assert files <= set(modules), f"lessons/library.md: add an automodule for {', '.join(sorted(files - set(modules)))}"
+    for name in tinyattn.__all__:
+        assert f'id="module-tinyattn.{name}"' in book["library"], f"the reference lacks {name}"
+    assert 'id="tinyattn.tasks.markov.MarkovChain"' in book["library"]
+    assert 'id="experiments.ladder.LadderTrial"' in book["library"]
     assert 'id="tinyattn.attention.attend_forward"' in book["library"]
 
 

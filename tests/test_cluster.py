@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tinyattn import sweep, trials
-from tinyattn.trials.__main__ import main
+import experiments
+from experiments.command import main
+from tinyattn import sweep
 
 ROOT = Path(__file__).parent.parent
 RECALL = [dict(pairs=2, vocab=6, width=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)]
@@ -34,7 +35,9 @@ def workers_of(client):
     return client.run(os.getpid)
 
 
-@pytest.mark.parametrize("trial, points", [(trials.recall.run, RECALL), (trials.location.run, LOCATION)])
+@pytest.mark.parametrize(
+    "trial, points", [(experiments.RecallTrial.results, RECALL), (experiments.LocationTrial.results, LOCATION)]
+)
 def test_a_sweep_outlives_a_worker(cluster, tmp_path, trial, points):
     from dask.distributed import Client
 
@@ -63,7 +66,7 @@ def test_a_sweep_outlives_a_worker(cluster, tmp_path, trial, points):
 def test_readmes_lines_run_on_the_cluster(cluster, tmp_path, monkeypatch):
     """The lines of README's sweep, and those that put dask in the place of its pool, with the cluster's address."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    points = re.search(r"```python\n(from tinyattn import sweep, trials\n.*?)```", readme, re.S)[1]
+    points = re.search(r"```python\n(from experiments import RecallTrial\n.*?)```", readme, re.S)[1]
     lines = re.search(r"```python\n(from dask.distributed import Client\n.*?)```", readme, re.S)[1]
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -79,7 +82,7 @@ def test_the_command_line_sends_its_runs_there(cluster, tmp_path, monkeypatch, c
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def run(*more):
-        command = [sys.executable, "-m", "tinyattn.trials", *words, *more]
+        command = [sys.executable, str(ROOT / "lessons" / "experiments"), *words, *more]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
 
     there = run("--scheduler", cluster.scheduler_address, "--out", "there")

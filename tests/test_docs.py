@@ -9,15 +9,16 @@ import textwrap
 
 import pytest
 
+import experiments
 import tinyattn
 
 SHAPE = r"\(\.\.\.|\([\w*+ -]+,[^)]*\)|0-d"  # (..., D), (B, T), (n,) or a number of no axes
 
 
 def public():
-    """{name: function} of every function, method and property of the library without a leading underscore."""
-    found = {}
-    for info in pkgutil.walk_packages(tinyattn.__path__, "tinyattn."):
+    """{name: function} of every function, method and property of library and experiments without a leading underscore."""
+    found, packages = {}, (tinyattn, experiments)
+    for info in (info for one in packages for info in pkgutil.walk_packages(one.__path__, f"{one.__name__}.")):
         if info.name.endswith("__main__"):
             continue
         module = importlib.import_module(info.name)
@@ -55,16 +56,17 @@ def test_a_public_function_says_what_its_user_has_to_know(name):
         assert re.search("Raises|Error", said), f"{name}: add to its docstring when it raises {', '.join(sorted(raised))}"
 
 
-OF_OTHERS = ("flows", "models", "tasks", "trials", "attention", "ops", "optim", "steps")
-FRAMES = ("trials.trial", "trials.figures", "tasks.task", "models.params")  # carry what others came up with
+OF_OTHERS = re.compile(r"experiments|tinyattn\.(flows|models|tasks|attention|ops|optim|steps|pairs|bdf)\b")
+FRAMES = ("tinyattn.tasks.task", "tinyattn.models.params")  # carry what others came up with
+FRAMES += tuple(f"experiments.{name}" for name in ("experiment", "trial", "figures", "command"))
 
 
-@pytest.mark.parametrize("name", sorted({function.__module__.removeprefix("tinyattn.") for function in FUNCTIONS.values()}))
+@pytest.mark.parametrize("name", sorted({function.__module__ for function in FUNCTIONS.values()}))
 def test_a_module_that_carries_an_idea_says_whose_it_is(name):
-    if name.split(".")[0] in OF_OTHERS and name not in FRAMES:
-        source = inspect.getsource(importlib.import_module(f"tinyattn.{name}"))
+    if OF_OTHERS.match(name) and name not in FRAMES:
+        source = inspect.getsource(importlib.import_module(name))
         said = re.search(r"arXiv \d{4}\.\d{5}|[A-Z]\w+[^\n]*\((?:19|20)\d\d\)|our own", source)
-        assert said, f"tinyattn/{name.replace('.', '/')}.py: add whose idea it is: arXiv number, or names (year), or 'our own'"
+        assert said, f"{name.replace('.', '/')}.py: add whose idea it is: arXiv number, or names (year), or 'our own'"
 
 
 def test_models_tell_where_the_attention_is():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from tinyattn import gradcheck, losses, measure, models, ode, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.flows.population import population, stochastic
 from tinyattn.tasks import regression
 
 FLOWS = [
@@ -171,7 +174,7 @@ def test_late_w_follows_its_equilibrium():
 def full_flow(task, layer):
     """The population gradient flow of a whole ToyLayer, W and all scores, as f(t, packed params)."""
     like = layer.init()
-    return lambda t, y: -models.pack(task.population(layer, models.unpack(y, like))[1])
+    return lambda t, y: -models.pack(population(task, layer, models.unpack(y, like))[1])
 
 
 @pytest.mark.parametrize("B, p, shared", [(1, 0.0, False), (4, 0.0, False), (4, 0.0, True), (1, 0.3, False), (1, 0.3, True)])
@@ -188,7 +191,7 @@ def test_each_reduced_flow_is_the_full_flow_it_belongs_to(rng, B, p, shared):
     for y_full, y in zip(full.y, reduced.y):
         params = models.unpack(y_full, layer.init())
         scores = layer.scores(params["a"])[0]
-        assert task.population(layer, params)[0] == pytest.approx(float(flow.loss(y)), rel=1e-7)
+        assert population(task, layer, params)[0] == pytest.approx(float(flow.loss(y)), rel=1e-7)
         np.testing.assert_allclose(scores[-B:] - scores[0], y[-1], rtol=1e-6, atol=1e-9)
         if p:  # v on the repeated coordinate, w on the rest
             want = np.concatenate([y[1] * task.W_star[:1], y[0] / np.sqrt(d - 1) * task.W_star[1:]])
@@ -202,9 +205,9 @@ def test_population_gradients_are_differences_and_the_mean_of_samples(rng, B, p,
     T, d = 9, 4
     task, layer = regression.draw_task(rng, T, d, B, p), models.ToyLayer(T, d, shared)
     params = {key: 0.5 * rng.normal(size=value.shape) for key, value in layer.init().items()}
-    loss, grads = task.population(layer, params)
+    loss, grads = population(task, layer, params)
     for key in params:
-        f = lambda x, key=key: float(task.population(layer, {**params, key: x})[0])
+        f = lambda x, key=key: float(population(task, layer, {**params, key: x})[0])
         np.testing.assert_allclose(grads[key], gradcheck.central_differences(f, params[key]), rtol=1e-6, atol=1e-9)
     batches, losses = [], []
     for _ in range(40):
@@ -237,7 +240,7 @@ def test_the_short_cut_has_the_law_of_direct_sampling(rng, B, p):
     T, d, n, draws = 6, 3, 4, 40000
     task, layer = regression.draw_task(rng, T, d, B, p), models.ToyLayer(T, d)
     a, W = rng.normal(size=T), rng.normal(size=(d, d))
-    short = task.stochastic(rng, np.tile(a, (draws, 1)), np.tile(W, (draws, 1, 1)), n)
+    short = stochastic(task, rng, np.tile(a, (draws, 1)), np.tile(W, (draws, 1, 1)), n)
     short = np.concatenate([short[0], short[1].reshape(draws, -1)], axis=1)
     x, target = (part.reshape(draws, n, *part.shape[1:]) for part in task.sample(rng, draws * n))
     s = np.exp(a) / np.exp(a).sum()
@@ -288,9 +291,12 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
         (lambda rng: ThreeNumbers(T=4, d=2, p=1.5), r"p: expected probabilities in \[0, 1\], got 1.5"),
         (lambda rng: regression.draw_task(rng, 4, 2, places=4), "places: expected fewer than length = 4, got 4"),
         (lambda rng: regression.draw_task(rng, 4, 2, p=-0.1), "p: expected"),
-        (lambda rng: regression.draw_task(rng, 4, 2).stochastic(rng, np.zeros((1, 5)), np.zeros((1, 2, 2)), 3),
+        (lambda rng: regression.SingleLocation(np.ones((2, 3)), 4), "W_star: expected a square matrix"),
+        (lambda rng: regression.SingleLocation(np.ones((0, 0)), 4), "W_star: expected a square matrix"),
+        (lambda rng: regression.SingleLocation(np.full((2, 2), 1e101), 4), "W_star: expected a square matrix"),
+        (lambda rng: stochastic(regression.draw_task(rng, 4, 2), rng, np.zeros((1, 5)), np.zeros((1, 2, 2)), 3),
          r"a: expected shape \(any, 4\), got \(1, 5\)"),
-        (lambda rng: regression.draw_task(rng, 4, 2).population(models.ToyLayer(5, 2), models.ToyLayer(5, 2).init()),
+        (lambda rng: population(regression.draw_task(rng, 4, 2), models.ToyLayer(5, 2), models.ToyLayer(5, 2).init()),
          "layer: expected 4 tokens of width 2"),
         (lambda rng: models.ToyLayer(length=4, width=2, shared=4), "shared: expected fewer places than length = 4"),
         (lambda rng: models.ToyLayer(4, 2).forward(models.ToyLayer(4, 2).init(), np.ones((3, 5, 2))),
@@ -307,7 +313,7 @@ def test_the_short_cut_is_finite_where_all_attention_is_on_the_relevant_place(rn
     task = regression.draw_task(rng, 6, 3)
     a, W = np.zeros((2, 6), dtype), np.repeat(task.W_star[None].astype(dtype), 2, axis=0)
     a[0, -1] = 1e4
-    da, dW = task.stochastic(rng, a, W, 5)
+    da, dW = stochastic(task, rng, a, W, 5)
     assert np.isfinite(da).all() and np.isfinite(dW).all() and da.dtype == dtype and not da[0].any() and da[1].any()
 
 
@@ -366,3 +372,46 @@ def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
     else:
         assert (W**2).mean() * d == pytest.approx(1, abs=5 * np.sqrt(2) / d)
         assert (W**4).mean() * d**2 == pytest.approx(3, abs=5 * np.sqrt(96) / d)
+
+
+def test_a_layer_of_whose_settings_the_derivation_knows_nothing_is_refused(monkeypatch):
+    """As if somebody had given ToyLayer an activation: the population of a linear layer is not its loss."""
+    activated = dataclasses.make_dataclass("ToyLayer", [("activation", str, "relu")], bases=(models.ToyLayer,), frozen=True)
+    task, layer = regression.draw_task(np.random.default_rng(0), 4, 2), activated(4, 2)
+    with pytest.raises(InputError, match="^layer: expected a models.ToyLayer, got ToyLayer"):
+        population(task, layer, layer.init())
+    monkeypatch.setattr("tinyattn.flows.population.ToyLayer", activated)
+    with pytest.raises(InputError, match="^layer: expected the settings length, shared, width, .*, got also activation$"):
+        population(task, layer, layer.init())
+
+
+def test_the_smallest_and_largest_settings_are_taken_and_none_beyond():
+    """At A = B/T and numbers of 0 the loss is 1/2 whatever they are."""
+    for flow in (
+        TwoNumbers(2, 1),
+        TwoNumbers(4, 1, 3),
+        ThreeNumbers(2, 1),
+        ThreeNumbers(2, 1, 1.0),
+        ThreeNumbers(2, 5, 0.25),
+    ):
+        assert flow.loss(flow.start()) == pytest.approx(0.5)
+        assert flow.attention(flow.start()) == pytest.approx(getattr(flow, "B", 1) / flow.T)
+    for flow, name in (
+        (lambda: TwoNumbers(1, 1), "T"),
+        (lambda: TwoNumbers(3, 1, 3), "T"),
+        (lambda: TwoNumbers(2, 0.9), "d"),
+        (lambda: TwoNumbers(2, 1, 0.9), "B"),
+        (lambda: ThreeNumbers(1, 1), "T"),
+        (lambda: ThreeNumbers(2, 0.9), "d"),
+        (lambda: ThreeNumbers(2, 1, 1.1), "p"),
+        (lambda: ThreeNumbers(2, 1, -0.1), "p"),
+    ):
+        with pytest.raises(InputError, match=f"^{name}: expected"):
+            flow()
+
+
+def test_a_task_of_ones_own_matrix_has_one_relevant_token_the_last(rng):
+    W = rng.normal(size=(3, 3))
+    x, target = regression.SingleLocation(W, 4).sample(rng, 5)
+    np.testing.assert_allclose(x[:, -1] @ W, target, rtol=1e-12)
+    assert (np.abs(x[:, :-1] - x[:, -1:]).max(axis=-1) > 0).all()

@@ -372,3 +372,10 @@ def test_what_decides_the_order_of_stages():
     spare, end = halves(simplex, simplex.start(4, 1e-6), 3000.0)
     looks = simplex.split(end)[1].argmax(axis=1)
     assert np.bincount(looks, minlength=3).tolist()[:3] == [2, 1, 1] and (np.diff(spare) > 0).all()
+
+
+@pytest.mark.parametrize("importances", [[1.0, 0.0], [1.0, -1.0], [1.0, np.inf], [np.nan, 1.0]])
+def test_a_feature_without_importance_is_none(importances):
+    for make in (lambda: Factorization(np.array(importances), np.eye(2), np.eye(2, 4)), lambda: target(importances, 4)):
+        with pytest.raises(InputError, match="importances: expected positive finite numbers, got"):
+            make()

@@ -335,3 +335,29 @@ def test_where_alike_tokens_part_by_themselves(pi_0, rho, rate):
     h = 1e-5
     J = (flow(0.0, y + h * change) - flow(0.0, y - h * change)) / (2 * h) @ change.T
     assert float(np.linalg.eigvalsh((J + J.T) / 2)[-1]) == pytest.approx(rate, rel=0.05, abs=1e-5)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.25])
+def test_two_tokens_that_take_turns_are_a_chain(rho):
+    """Q = 0 1 / 1 0 keeps an even law: a token comes again with probability rho."""
+    flow = FocusDilution(np.array([0.5, 0.5]), rho, 1, np.array([[0.0, 1.0], [1.0, 0.0]]))
+    assert flow.P.tolist() == [[rho, 1 - rho], [1 - rho, rho]]
+    want = -(rho * np.log(rho) + (1 - rho) * np.log(1 - rho)) if rho else 0
+    assert flow.entropy_rate == pytest.approx(want) and flow.loss(np.zeros(6)) == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize(
+    "pi, rho, Q, name",
+    [
+        ([1.0], 0.5, None, "pi"),
+        ([1.0, 0.0], 0.5, None, "pi"),
+        ([0.6, 0.4], 1.0, None, "rho"),
+        ([0.6, 0.4], -0.1, None, "rho"),
+        ([0.5, 0.5], 0.5, [[1.1, -0.1], [-0.1, 1.1]], "transition"),
+        ([0.5, 0.5], 0.5, [[0.9, 0.1], [0.2, 0.8]], "transition"),
+        ([0.5, 0.5], 0.5, [[0.4, 0.4], [0.6, 0.6]], "transition"),
+    ],
+)
+def test_what_is_no_chain_is_refused(pi, rho, Q, name):
+    with pytest.raises(InputError, match=f"^{name}: expected"):
+        FocusDilution(np.array(pi), rho, 4, None if Q is None else np.array(Q))

@@ -1,9 +1,8 @@
-"""What stands in a reader's way in a lesson, and where: length, width, checks and drawing that belong elsewhere, words
+"""What stands in a reader's way in a lesson, and where: width, checks and drawing that belong elsewhere, words
 and letters used before they are explained. To add one, begin with lessons/template.py."""
 
 import ast
 import re
-import statistics
 from pathlib import Path
 
 import pytest
@@ -37,9 +36,8 @@ def rows_of(heading):
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
-def test_a_lesson_is_short_and_fits_a_page(path):
+def test_a_lesson_fits_a_page(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 160, f"{len(lines)} lines: expected at most 160; say less, or move it to trials, drawings or tests"
     for number, line in enumerate(lines, 1):
         wide = 88 if line.startswith("# ") else 100
         assert len(line) <= wide, f"line {number}: {len(line)} columns, expected at most {wide}"
@@ -55,11 +53,6 @@ def test_a_lesson_is_short_and_fits_a_page(path):
     assert len(code) <= 12, f"{len(code)} lines of code before the first idea, expected at most 12"
 
 
-def test_the_median_lesson_is_shorter_still():
-    lengths = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in NUMBERED}
-    assert statistics.median(lengths.values()) <= 125, lengths
-
-
 def calls(path, name):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == f"run.{name}"]
@@ -73,11 +66,12 @@ def test_a_lesson_holds_its_idea_and_no_more(path):
     assert len(calls(path, "compare")) == len(calls(path, "finish")) == 1
     for unwanted, where in (
         ("matplotlib", "drawings/"), ("plt.", "drawings/"), ("ax.", "drawings/"), (".savefig", "drawings/"),
-        ("argparse", "trials/"), ("InputError", "trials/"), ("check_count", "trials/"), ("sys.argv", "trials/"),
-        ("import lessons", "nowhere"), ("from drawings", "run.draw"),
+        ("argparse", "experiments/"), ("InputError", "experiments/"), ("check_count", "experiments/"),
+        ("sys.argv", "experiments/"), ("import lessons", "nowhere"),
     ):  # fmt: skip
         assert unwanted not in source, f"{unwanted} belongs to {where}"
-    assert (LESSONS / "drawings" / f"{re.sub(r'^[0-9]+_', '', path.stem)}.py").exists()
+    drawing = re.sub(r"^[0-9]+_", "", path.stem)
+    assert f"from drawings import {drawing} as draw\n" in source, f"its figures are those of drawings/{drawing}.py"
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
@@ -115,7 +109,7 @@ def test_letters_of_formulas_are_stated():
     for path in NUMBERED:
         lines = [line for markdown, lines in cells(path) if markdown for line in lines]
         for line in lines:
-            if line.startswith("    ") and re.search("[=≈]", line) and "python -m" not in line:
+            if line.startswith("    ") and re.search("[=≈]", line) and "python lessons" not in line:
                 for token in re.findall(r"[A-Za-zα-ωΑ-Ω]+", re.sub(MARKS, " ", line)):
                     letter = token[1:] if token[0] in "d∂" and len(token) == 2 else token
                     if len(letter) < 3 and letter not in KNOWN:

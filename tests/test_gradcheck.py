@@ -3,15 +3,15 @@ import importlib
 import inspect
 import pkgutil
 
-import more_twins
+import more_mutants
 import numpy as np
 import pytest
 
 import tinyattn
-from tinyattn import backend, gradcheck, models, ops, twins
+from tinyattn import backend, gradcheck, models, mutants, ops
 from tinyattn.errors import InputError
 
-CASES = {case.name: case for case in gradcheck.cases()}
+CASES = {case.name: case for case in [*gradcheck.cases(), more_mutants.STACK]}
 
 
 def library():
@@ -52,24 +52,24 @@ def test_gradients_by_hand_are_gradients_by_differences(device, name):
             assert row.error <= gradcheck.TOLERANCE, str(row)
 
 
-def test_every_backward_and_every_model_has_a_broken_twin():
+def test_every_backward_and_every_model_has_a_mutant():
     of_models = {getattr(model, "backward_through", model.backward) for model in all_models()}
-    missing = {f.__qualname__ for f in (backwards() | of_models) - {twin.function for twin in more_twins.ALL}}
-    assert not missing, f"add a broken twin to tests/more_twins.py for {', '.join(missing)}"
+    missing = {f.__qualname__ for f in (backwards() | of_models) - {mutant.function for mutant in more_mutants.ALL}}
+    assert not missing, f"add a mutant to tests/more_mutants.py for {', '.join(missing)}"
 
 
-@pytest.mark.parametrize("twin", more_twins.ALL, ids=lambda twin: f"{twin.function.__qualname__}: {twin.mistake}")
-def test_a_broken_twin_is_caught_where_it_should_show(twin):
-    with twins.broken(twin.function, twin.right, twin.wrong):
-        rows = gradcheck.check(CASES[twin.case])
-    assert {row.tensor for row in rows if row.error > gradcheck.TOLERANCE} == twin.breaks
-    assert all(row.error > 1e-2 for row in rows if row.tensor in twin.breaks)
-    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check(CASES[twin.case])), "the twin has stayed"
+@pytest.mark.parametrize("mutant", more_mutants.ALL, ids=lambda mutant: f"{mutant.function.__qualname__}: {mutant.mistake}")
+def test_a_mutant_is_caught_where_it_should_show(mutant):
+    with mutants.broken(mutant.function, mutant.right, mutant.wrong):
+        rows = gradcheck.check(CASES[mutant.case])
+    assert {row.tensor for row in rows if row.error > gradcheck.TOLERANCE} == mutant.breaks
+    assert all(row.error > 1e-2 for row in rows if row.tensor in mutant.breaks)
+    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check(CASES[mutant.case])), "the mutant has stayed"
 
 
 def test_broken_wants_the_piece_exactly_once():
     with pytest.raises(InputError, match="expected once in relu_backward, got 0 times"):
-        with twins.broken(ops.relu_backward, "no such code", ""):
+        with mutants.broken(ops.relu_backward, "no such code", ""):
             pass
 
 
@@ -187,11 +187,33 @@ def test_check_model_takes_random_weights_or_yours(rng):
     assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check_model(model, x, model.init(rng)))
 
 
+class Scaled:
+    """y = W x a + b, for what stands beside x: a and b of two sizes."""
+
+    def init(self, rng):
+        return {"W": rng.normal(size=(2, 3))}
+
+    def forward(self, params, x, a, b):
+        return params["W"] @ x * a + b, (x, a, b)
+
+    def backward(self, dy, cache):
+        x, a, b = cache
+        assert x.tolist() == [1, 2, 4] and a.tolist() == [3, 5] and b.tolist() == [[7], [9]]
+        return {"W": np.outer(dy.sum(axis=0) * a, x)}
+
+
+@pytest.mark.parametrize("params", [None, {"W": np.arange(6.0).reshape(2, 3)}])
+def test_what_stands_beside_x_reaches_the_model(params):
+    x = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0]), np.array([[7.0], [9.0]])
+    (row,) = gradcheck.check_model(Scaled(), x, params)
+    assert row.tensor == "W" and row.checked == 6 and row.error < 1e-9
+
+
 def test_the_command_prints_a_table_and_its_status(capsys):
     assert gradcheck.main(["--device", "cpu"]) == 0
     table = capsys.readouterr().out
-    assert all(name in table for name in CASES) and "0 above 1e-07" in table
-    with twins.broken(ops.softmax_backward, "y * (dy", "-y * (dy"):
+    assert all(case.name in table for case in gradcheck.cases()) and "0 above 1e-07" in table
+    with mutants.broken(ops.softmax_backward, "y * (dy", "-y * (dy"):
         assert gradcheck.main(["--device", "cpu"]) == 1
     assert "<-- WRONG" in capsys.readouterr().out
     assert gradcheck.main(["--device", "tpu"]) == 2
@@ -199,7 +221,7 @@ def test_the_command_prints_a_table_and_its_status(capsys):
 
 
 def test_a_gradient_that_is_not_a_number_is_wrong(capsys):
-    with twins.broken(ops.softmax_backward, "y * (dy", "float('nan') * (dy"):
+    with mutants.broken(ops.softmax_backward, "y * (dy", "float('nan') * (dy"):
         assert gradcheck.main(["--device", "cpu"]) == 1
     assert "nan" in capsys.readouterr().out
     with pytest.raises(InputError, match="x: expected float32 or float64, got int64"):
@@ -208,7 +230,7 @@ def test_a_gradient_that_is_not_a_number_is_wrong(capsys):
 
 def test_the_row_shows_the_worst_entry():
     right = "dx = (dy_no @ W_io.T).reshape(x.shape)"
-    with twins.broken(ops.linear_backward, right, f"{right} + (namespace(x).arange(x.size) == 17).reshape(x.shape)"):
+    with mutants.broken(ops.linear_backward, right, f"{right} + (namespace(x).arange(x.size) == 17).reshape(x.shape)"):
         row = gradcheck.check(CASES["linear"])[0]
     assert row.where == tuple(map(int, np.unravel_index(17, row.shape))) and row.by_hand - row.by_differences == pytest.approx(
         1

@@ -1,9 +1,10 @@
 """What is held has the same bits afterwards, everything else goes on, and what is held in part keeps its gradients right."""
 
-import sys
 from itertools import islice
-from pathlib import Path
 
+import causes
+import causes_of_heads
+import causes_of_stages
 import numpy as np
 import pytest
 
@@ -16,11 +17,6 @@ from tinyattn.flows.factorization import Factorization, target
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.flows.frozen_copy import FrozenCopy
 from tinyattn.hold import hold, hold_params
-
-sys.path.insert(0, str(Path(__file__).parent / "bench"))
-import causes
-import causes_of_heads
-import causes_of_stages
 
 PI = np.array([0.5, 0.3, 0.2])
 FLOWS = {  # whose field is minus the gradient of its loss

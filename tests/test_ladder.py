@@ -3,12 +3,13 @@ import types
 import numpy as np
 import pytest
 
+from experiments import LadderTrial, rungs
+from experiments.rungs import LadderProbe
 from tinyattn import backend, losses, measure, models, ops
 from tinyattn.backend import to_numpy
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
 from tinyattn.tasks import markov
-from tinyattn.trials import LadderProbe, LadderTrial, rungs
 
 
 @pytest.fixture

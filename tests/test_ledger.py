@@ -1,31 +1,17 @@
 """lessons/PAPERS.md: every command in it is one, was run, and every figure of ours is one that was found."""
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 
-import pytest
-
-from tinyattn.trials.__main__ import TRIALS, _parser, _values
+import ledger
+from experiments import EXPERIMENTS
+from experiments.command import _parser, _values
 
 ROOT = Path(__file__).parent.parent
 LEDGER = (ROOT / "lessons" / "PAPERS.md").read_text(encoding="utf-8")
 RESULTS = json.loads((ROOT / "lessons" / "results.json").read_text(encoding="utf-8"))
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-−+]?\d+)?")
-
-
-@pytest.fixture(scope="module")
-def ledger():
-    sys.path.insert(0, str(ROOT / "lessons"))
-    try:
-        spec = importlib.util.spec_from_file_location("ledger", ROOT / "lessons" / "ledger.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "lessons"))
-    return module
 
 
 def rows():
@@ -61,22 +47,20 @@ def test_no_row_is_empty():
         assert shown not in ("", "-"), item
 
 
-def test_commands_are_commands(ledger):
-    """Every trial is one, with settings that it has; every lesson and test is there; every command was run."""
+def test_commands_are_commands():
+    """Every experiment is one, with settings that it has; every lesson and test is there; every command was run."""
     commands = {*ledger.commands(LEDGER)}
     assert len(commands) > 20
     assert not commands - RESULTS["commands"].keys(), "what lessons/ledger.py has not run"
     assert not RESULTS["commands"].keys() - commands, "what no row names"
     for command in commands:
-        if command.split()[0] not in TRIALS:
-            continue
         words = [str(ROOT / "README.md") if word.endswith(".txt") else word for word in command.split()]
         options = vars(_parser().parse_args(words))
-        kind = TRIALS[options.pop("trial")]
+        kind = EXPERIMENTS[options.pop("experiment")]
         settings, over = kind.law if options.pop("law", False) else ({}, {})
         given = {name: value for name, value in options.items() if value is not None and name in kind.__dataclass_fields__}
         given = settings | given | {"follow": ()} if "follow" in given else settings | given
-        for name, values in (over | _values(kind, options["over"] or [])).items():
+        for name, values in (over | _values(kind, options.get("over") or [])).items():
             for value in values:
                 kind(**{**given, name: value})
         kind(**given)
@@ -86,7 +70,7 @@ def test_commands_are_commands(ledger):
         assert (ROOT / test).exists(), test
 
 
-def test_figures_are_those_found(ledger):
+def test_figures_are_those_found():
     """Every number of ours is, rounded, one that the row's lessons or commands found, or a setting; or a test holds it."""
     told = []
     for item, ours, _, shown in rows():
@@ -101,7 +85,7 @@ def test_figures_are_those_found(ledger):
     assert not told, "\n".join(told)
 
 
-def test_headlines(ledger):
+def test_headlines():
     curves = {"step": list(range(20)), "kl": [[0.1] * 3] * 20, "maps": {"a": list(range(12))}, "attention": [[0.1] * 9] * 9}
     short = {"emerged": 123.456, "solved": None, "kl_there": [[0.12345, 2.0], [3.0, 4.0]]}
     kept = {"step": 19, "kl": [0.1] * 3, "maps": {"a": 11}}
@@ -112,6 +96,6 @@ def test_headlines(ledger):
     record = {"over": {"lr": [0.1]}, "runs": runs, "law": law}
     assert ledger.headline(record) == {"lr 0.1, seed 2": kept, "law": law}
     assert ledger.headline({"numbers": {"rate": 1.2345678}}) == {"rate": 1.23457}
-    assert ledger.commands("`ladder --lr 1`, `x`, `python -m tinyattn.flows dilution`, `recall`") == [
-        "ladder --lr 1", "python -m tinyattn.flows dilution", "recall"
+    assert ledger.commands("`ladder --lr 1`, `x`, `snap`, `recall`") == [
+        "ladder --lr 1", "snap", "recall"
     ]  # fmt: skip

@@ -1,8 +1,10 @@
 """The frame that all lessons share does what it promises. That each runs, as a script and in the book: test_book."""
 
+import functools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +19,12 @@ LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 
 
 def run(script, *flags, folder, **env):
-    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": str(ROOT), **env}
+    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": os.pathsep.join(sys.path), **env}
     return subprocess.run([sys.executable, str(script), "--no-show", *map(str, flags)], cwd=folder, env=env,
                           capture_output=True, text=True, encoding="utf-8")  # fmt: skip
 
 
-# Those of the others that train do it in trials, whose own tests run them on the stand-in.
+# Those of the others that train do it in experiments, whose own tests run them on the stand-in.
 ON_DEVICE = [path for path in LESSONS if re.search(r"run\.device\.put", path.read_text(encoding="utf-8"))]
 
 
@@ -37,8 +39,8 @@ def test_a_lesson_runs_on_the_stand_in(lesson, tmp_path):
 
 def test_a_sweep_of_a_lesson_runs_where_the_lesson_does(tmp_path):
     body = (
-        "from tinyattn import trials\npoints = [dict(pairs=2, vocab=4, width=8, batch=8, steps=2, judged=8)] * 2\n"
-        "results = run.sweep(trials.recall.run, points, 'points')\n"
+        "from experiments import RecallTrial\npoints = [dict(pairs=2, vocab=4, width=8, batch=8, steps=2, judged=8)] * 2\n"
+        "results = run.sweep(RecallTrial.results, points, 'points')\n"
         "print(run.device.name, [len(result['step']) for result in results])\nrun.finish({})"
     )
     done = on_the_stand_in(script(tmp_path, body), tmp_path)
@@ -62,7 +64,7 @@ def on_the_stand_in(path, folder):
         "sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     arguments = [str(Path(__file__).parent), str(path), "--quick", "--no-show", "--device", "gpu"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, env=env, capture_output=True, text=True,
                           encoding="utf-8")  # fmt: skip
 
@@ -71,7 +73,7 @@ def on_the_stand_in(path, folder):
 def test_the_derivations_that_a_lesson_prints_fit_a_page(lesson):
     text = lesson.read_text(encoding="utf-8")
     names = re.findall(r"lesson\.derivation\((.*?)\)", text)
-    imports = "\n".join(re.findall(r"^from tinyattn.*$", text, re.M))
+    imports = "\n".join(re.findall(r"^(?:from tinyattn.*|import lesson)$", text, re.M))
     space: dict = {}
     exec(imports, space)
     for name in names:
@@ -93,15 +95,25 @@ for cell in cells:
 
 def as_a_notebook(path, folder, times=1, **env):
     """Run the code cells of a lesson, each so many times, as a notebook would."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYATTN_DEVICE": "", **env}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TINYATTN_DEVICE": "", **env}
     return subprocess.run([sys.executable, "-c", NOTEBOOK, str(path), str(times)], cwd=folder, env=env, capture_output=True,
                           text=True, encoding="utf-8")  # fmt: skip
+
+
+def test_a_notebook_beside_the_lessons_finds_frame_and_drawings(tmp_path):
+    """In the folder where it is, and with nothing on the path but the library."""
+    for name in ("lesson.py", "records.py", "template.py", "drawings/template.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "lessons" / name, tmp_path / name)
+    done = as_a_notebook(tmp_path / "template.py", tmp_path, PYTHONPATH=str(ROOT))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "template" / "halves.png").exists()
 
 
 def test_cells_may_be_run_twice_and_a_claim_that_fails_is_one_clear_error(tmp_path):
     path = tmp_path / "tiny.py"
     path.write_text(
-        "# %%\nfrom tinyattn import lesson\nrun = lesson.start('tiny', quick=True, seed=3)\n"
+        "# %%\nimport lesson\nrun = lesson.start('tiny', quick=True, seed=3)\n"
         "# %%\nimport matplotlib.pyplot as plt\nrun.figure(plt.figure(), 'figure')\nrun.claim('two is even', True)\n"
         "run.claim('three is even', SEEN)\n# %%\nrun.finish({})\n"
     )
@@ -114,7 +126,7 @@ def test_cells_may_be_run_twice_and_a_claim_that_fails_is_one_clear_error(tmp_pa
     assert record["seed"] == 3 and record["settings"]["quick"]
     path.write_text(whole.replace("SEEN", "False"))
     done = as_a_notebook(path, tmp_path)
-    assert done.stderr.splitlines()[-1] == "tinyattn.lesson.ClaimError: claim does not hold: three is even"
+    assert done.stderr.splitlines()[-1] == "lesson.ClaimError: claim does not hold: three is even"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +150,7 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path, flags, message):
 
 def script(folder, body, name="tiny"):
     path = folder / f"{name}.py"
-    path.write_text(f'from tinyattn import lesson\nrun = lesson.start("{name}")\n{body}')
+    path.write_text(f'import lesson\nrun = lesson.start("{name}")\n{body}')
     return path
 
 
@@ -213,11 +225,14 @@ def test_maps_have_the_first_query_on_top_and_true_labels():
 
 def test_the_derivation_is_the_one_in_the_library():
     matplotlib.use("Agg")
-    from tinyattn import attention, lesson, ops
+    import lesson
+    from tinyattn import attention, ops
 
     assert lesson.derivation(ops.softmax_forward).startswith("Softmax of the last axis\n")
     text = lesson.derivation(attention.attend_forward)
     assert text.startswith("Attend: ") and "da_tj = s_tj dy_t . (v_j - y_t)" in text
+    decorated = functools.wraps(attention.attend_forward)(lambda *arguments: attention.attend_forward(*arguments))
+    assert lesson.derivation(decorated) == text
 
 
 def test_data_is_never_markup_in_a_figure(tmp_path):
@@ -245,7 +260,7 @@ def test_output_never_fails_for_its_letters(tmp_path, encoding):
     )
     path = script(tmp_path, "", "letters")
     path.write_text(path.read_text() + body.encode("ascii", "backslashreplace").decode())
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYATTN_DEVICE": "cpu", "PYTHONIOENCODING": encoding}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TINYATTN_DEVICE": "cpu", "PYTHONIOENCODING": encoding}
     done = subprocess.run([sys.executable, path, "--no-show"], cwd=tmp_path, env=env, capture_output=True)
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert b"udcff" in done.stdout.replace(b"\x00", b"")
@@ -276,7 +291,7 @@ def test_a_sweep_that_is_interrupted_says_what_is_kept_and_leaves_no_process(tmp
         "    time.sleep(0.05 if s['x'] < 2 else 60)\n    return s['x']\n"
     )
     path = script(tmp_path, "import slow\nrun.sweep(slow.trial, [{'x': x} for x in range(6)], 'points')")
-    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
     heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen([sys.executable, path, "--no-show"], cwd=tmp_path, env=env, preexec_fn=heed,
                                start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip

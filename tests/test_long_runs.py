@@ -17,11 +17,12 @@ ROOT = Path(__file__).parent.parent
 LADDER = str(ROOT / "lessons" / "09_climbing_the_ladder.py")
 SMALL = """
 import matplotlib.pyplot as plt
-from tinyattn import lesson, trials
+import lesson
+from experiments import LadderTrial
 
 run = lesson.start("small", resumable=True)
 settings = dict(vocab=6, spans=(1, 1), generated=6, held_out=40, batch=20, steps=2000, seed=run.options.seed)
-trial = trials.LadderTrial(**settings)
+trial = LadderTrial(**settings)
 found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="training")
 run.figure(plt.figure(), "figure")
 run.finish(trial.settings, kl=found["kl"], own=found["own_block_mass"])
@@ -33,7 +34,7 @@ signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for 
 def start(arguments, folder, **env):
     """A process of its own, which Ctrl-C interrupts even where the shell that runs the tests ignores it."""
     heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", **env}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1", **env}
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)], cwd=folder, env=env, preexec_fn=heed,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
@@ -70,9 +71,12 @@ def test_gradients_are_right_whatever_the_settings(name):
 
 
 def test_the_same_seed_gives_the_same_results_in_every_process(tmp_path):
-    words = "-m tinyattn.trials recall --pairs 2 --vocab 6 --width 16 --batch 16 --steps 60 --judged 32 --seed".split()
+    words = "recall --pairs 2 --vocab 6 --width 16 --batch 16 --steps 60 --judged 32 --seed".split()
     runs = {"1": 5, "2": 5, "3": 6}  # hash seed and name: seed
-    processes = {name: start([*words, seed, "--out", name], tmp_path, PYTHONHASHSEED=name) for name, seed in runs.items()}
+    processes = {
+        name: start([ROOT / "lessons" / "experiments", *words, seed, "--out", name], tmp_path, PYTHONHASHSEED=name)
+        for name, seed in runs.items()
+    }
     found = []
     for name, process in processes.items():
         _, err = process.communicate()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from experiments.stack import MinimalStack
 from tinyattn import attention, gradcheck, losses, models, ops, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
@@ -321,7 +322,7 @@ def test_xaviers_bound_by_hand():
 
 FROM_FIRST = {  # every model with queries, made with the position of the first
     "minimal": lambda n: models.MinimalModel(5, 7, heads=2, first_query=n),
-    "stack": lambda n: models.MinimalStack(5, 7, heads=2, first_query=n, depth=2),
+    "stack": lambda n: MinimalStack(5, 7, heads=2, first_query=n, depth=2),
     "embedding": lambda n: models.EmbeddingModel(5, 4, first_query=n, scale=0.5),
     "layer": lambda n: models.AttentionLayer(8, heads=2, first_query=n),
     "unmasked layer": lambda n: models.AttentionLayer(8, heads=2, first_query=n, masked=False),
@@ -449,12 +450,12 @@ def model():
         (lambda p: model().forward({**p, "W_V": p["W_Q"]}, np.zeros((2, 6), int)), r"W_V: expected shape \(11, 1, 5\)"),
         (lambda p: models.MinimalModel(vocab=0, positions=6), r"vocab: expected a whole number >= 1, got 0"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, heads=1.5), r"heads: expected a whole number"),
-        (lambda p: models.MinimalModel(vocab=5, positions=6, first_query=6), r"first_query: expected less than positions = 6"),
+        (lambda p: models.MinimalModel(vocab=5, positions=6, first_query=6), r"first_query: .* in 0..5, got 6"),
         (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0 .*, got -1"),
         (lambda p: models.AttentionLayer(width=10, heads=3), r"heads: expected a divisor of width = 10, got 3"),
         (
             lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))),
-            r"x: expected shape \(2, 4, 6\), got \(2, 4, 5\)",
+            r"x: expected shape \(..., S, 6\), got \(2, 4, 5\)",
         ),
     ],
 )
@@ -593,8 +594,8 @@ def test_uniform_starts_fill_their_bounds_on_both_sides(rng):
         (models.AttentionLayer(60, heads=3), layer),
         (models.Block(60, heads=3, hidden=40), block),
         (models.MinimalModel(30, 30, 2), {"W_Q": X(60, 60), "W_V": X(60, 60)}),
-        (models.MinimalStack(30, 30, 2), dict.fromkeys(stack, X(60, 60))),
-        (models.MinimalStack(30, 30, 2, query_scale=0.3, value_scale=0.2), stack),
+        (MinimalStack(30, 30, 2), dict.fromkeys(stack, X(60, 60))),
+        (MinimalStack(30, 30, 2, query_scale=0.3, value_scale=0.2), stack),
         (models.Transformer(**deep), both | {"W_U": X(60, 20)}),
         (models.Transformer(**deep, scale="fan_in"), {key: n**-0.5 for key, n in summed.items()}),
     ]:
@@ -654,7 +655,7 @@ def test_token_maps_are_what_heads_add_to_the_logits_of_a_lone_token(rng):
     """It sees itself alone, so that attention is 1; its place adds the same to every token."""
     V, tokens = 5, np.arange(5)[:, None]
     bare = dict(vocab=V, positions=4, width=6, heads=2, hidden=0, norm=False)
-    minimal = models.MinimalModel(V, 4, 3), models.MinimalStack(V, 4, 3, depth=1)
+    minimal = models.MinimalModel(V, 4, 3), MinimalStack(V, 4, 3, depth=1)
     for model in (*minimal, models.Transformer(**bare)):
         params = model.init(rng)
         logits, maps = model.forward(params, tokens)[0][:, 0], model.token_maps(params)
@@ -667,21 +668,21 @@ def test_token_maps_are_what_heads_add_to_the_logits_of_a_lone_token(rng):
             rtol=1e-10,
             atol=1e-12,
         )
-    deep = models.MinimalStack(V, 4, 3, depth=2)
+    deep = MinimalStack(V, 4, 3, depth=2)
     params = deep.init(rng)
     for h, token in np.ndindex(3, V):
         assert deep.token_maps(params)[h, token].tolist() == params["W_V.2"][token, h].tolist()
 
 
 def test_a_stack_of_one_is_the_minimal_model_and_layers_read_each_other(device, rng):
-    one, single = models.MinimalStack(5, 6, 2, 2, depth=1), models.MinimalModel(5, 6, 2, 2)
+    one, single = MinimalStack(5, 6, 2, 2, depth=1), models.MinimalModel(5, 6, 2, 2)
     params, x = one.init(np.random.default_rng(1)), rng.integers(5, size=(3, 6))
     same = {key.removesuffix(".1"): value for key, value in params.items()}
     logits, cache = one.forward(device.put(params), device.put(x))
     want, wanted = single.forward(same, x)
     np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-10)
     np.testing.assert_allclose(to_numpy(cache.attention), wanted.attention, rtol=1e-10)
-    two = models.MinimalStack(5, 6, 2, 2, depth=2)
+    two = MinimalStack(5, 6, 2, 2, depth=2)
     params, inputs = two.init(rng), np.concatenate([np.eye(5)[x], np.broadcast_to(np.eye(6), (3, 6, 6))], axis=2)
     for i in (1, 2):
         a = np.einsum("btd,dhe,bse->bhts", inputs, params[f"W_Q.{i}"], inputs) / np.sqrt(11)
@@ -690,3 +691,23 @@ def test_a_stack_of_one_is_the_minimal_model_and_layers_read_each_other(device, 
     logits, cache = two.forward(params, x)
     np.testing.assert_allclose(logits, inputs[:, 2:], rtol=1e-9)
     assert [a.shape for a in cache.attentions] == [(3, 2, 6, 6), (3, 2, 4, 6)]
+
+
+def test_without_settings_a_model_has_one_head_and_a_query_at_every_place(rng):
+    """Sizes alone: what a model is by itself, seen in its maps (..., H, T, S) and in the numbers it starts from."""
+    ids, vectors = rng.integers(3, size=(2, 4)), rng.normal(size=(2, 4, 5))
+    for model, x in (
+        (models.MinimalModel(3, 4), ids),
+        (models.MinimalStack(3, 4), ids),
+        (models.EmbeddingModel(3, 5), ids),
+        (models.AttentionLayer(5), vectors),
+        (models.Block(5), vectors),
+    ):
+        _, cache = model.forward(model.init(rng), x)
+        assert cache.attention.shape == (2, 1, 4, 4)
+        np.testing.assert_allclose(np.triu(cache.attention, 1), 0)
+    start = models.EmbeddingModel(30, 20).init(rng)
+    numbers = np.concatenate([w.ravel() for w in start.values()])
+    assert numbers.std() == pytest.approx(1e-3, rel=5 / np.sqrt(2 * numbers.size))
+    stack = models.MinimalStack(3, 4).init(rng)
+    assert stack.keys() == {"W_Q.1", "W_V.1", "W_Q.2", "W_V.2"}

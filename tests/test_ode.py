@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tinyattn import ode, steps
+from tinyattn import ode, pairs
 from tinyattn.backend import namespace, to_numpy
 from tinyattn.errors import InputError
 
@@ -52,11 +52,9 @@ def test_the_order_test_sees_a_wrong_node():
 
 
 def test_the_tableau_of_dormand_and_prince():
-    c, A = np.array(steps._C), np.zeros((7, 7))
-    for i, row in enumerate(steps._A):
-        A[i, : len(row)] = row
-    np.testing.assert_allclose(A.sum(axis=1), c, atol=1e-15)
-    b5, b4 = A[6], np.array(steps._B4)
+    pair, c = pairs.DOPRI5, np.array(pairs.DOPRI5.nodes)
+    A, b4 = rows_of(pair), np.array(pairs._B4)
+    b5 = A[6]
     trees = [  # elementary weights of all rooted trees up to order 4, then three of order 5
         (lambda b: b.sum(), 1, 1), (lambda b: b @ c, 1 / 2, 2), (lambda b: b @ c**2, 1 / 3, 3),
         (lambda b: b @ A @ c, 1 / 6, 3), (lambda b: b @ c**3, 1 / 4, 4), (lambda b: (b * c) @ A @ c, 1 / 8, 4),
@@ -67,8 +65,39 @@ def test_the_tableau_of_dormand_and_prince():
         assert weight(b5) == pytest.approx(value, abs=1e-14)
         if of <= 4:
             assert weight(b4) == pytest.approx(value, abs=1e-14)
-    np.testing.assert_allclose(steps._ERROR, b5 - b4, atol=1e-16)
-    np.testing.assert_allclose(np.sum(steps._DENSE, axis=1), b5, atol=1e-13)  # at theta = 1 the step itself
+    np.testing.assert_allclose(pair.error, b5 - b4, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", pairs.PAIRS)
+def test_what_every_pair_promises(name):
+    """Order conditions p = 1 to 4 of both methods, and of the polynomial inside; the longest stable step."""
+    pair, theta = pairs.PAIRS[name], 0.3
+    c, A, error = np.array(pair.nodes), rows_of(pair), np.array(pair.error)
+    b = A[-1]
+    np.testing.assert_allclose(A.sum(axis=1), c, atol=1e-15)
+    assert tuple(c[-2:]) == (1, 1), "the last two stages stand at the end, so they tell the fastest rate"
+    inside = np.array(pair.dense) @ theta ** np.arange(1, len(pair.dense[0]) + 1)
+    for p in range(1, min(pair.order, 4) + 1):
+        assert b @ c ** (p - 1) == pytest.approx(1 / p, abs=1e-14)
+        assert inside @ c ** (p - 1) == pytest.approx(theta**p / p, abs=1e-13)
+        if p < pair.order:
+            assert error @ c ** (p - 1) == pytest.approx(0, abs=1e-14)
+    np.testing.assert_allclose(np.sum(pair.dense, axis=1), b, atol=1e-13)  # at theta = 1 the step itself
+    grown = [abs(decayed(b, A, h)) for h in (0.999 * pair.stable, 1.001 * pair.stable)]
+    assert grown[0] < 1 < grown[1]
+
+
+def rows_of(pair):
+    """The weights of its stages as a square matrix, its last row the step."""
+    A = np.zeros((len(pair.nodes), len(pair.nodes)))
+    for i, row in enumerate(pair.rows):
+        A[i, : len(row)] = row
+    return A
+
+
+def decayed(b, A, h):
+    """What one step of h makes of 1 on dy/dt = -y."""
+    return 1 - h * b @ np.linalg.solve(np.eye(len(A)) + h * A, np.ones(len(A)))
 
 
 def test_the_error_estimate_is_of_order_five():
@@ -368,7 +397,7 @@ def test_f_is_never_asked_outside_the_span():
         (dict(step=0.1, y0=np.array([1j, 2])), "y0: expected an array of numbers"),
         (dict(step=0.1, y0=np.ones(2, "float16")), "y0: expected float32 or float64, got float16"),
         (dict(step=0.1, y0=np.ma.masked_array([1.0, 2.0], [True, False])), "y0: expected an array of numbers"),
-        (dict(t_span=(-1.7e308, 1.7e308)), "t_span: expected two different finite times"),
+        (dict(t_span=(-1.7e308, 1.7e308)), "t_span: expected two finite times"),
         (dict(f=lambda t, y: 1j * y), "f: expected a return of real numbers of shape .2,., as y, got complex128"),
         (dict(f=lambda t, y: None), "f: its return: expected an array of numbers, got None"),
         (dict(events=lambda t, y: None), "events: expected g.t, y. to return a number that changes its sign, got None"),
@@ -379,8 +408,22 @@ def test_f_is_never_asked_outside_the_span():
         ),
         (dict(events=with_attributes(lambda t, y: y[0], direction="up")), "events: direction: expected"),
         (dict(events=with_attributes(lambda t, y: y, terminal=2)), "events: expected terminal True or False .* got 2"),
-        (dict(step=0.1, t_span=(0, 0)), "t_span: expected two different finite times"),
-        (dict(step=0.1, t_span=(0, math.inf)), "t_span: expected two different finite times"),
+        (dict(t_span=(-math.inf, 0)), "t_span: expected two finite times, or an end at infinity, got"),
+        (dict(t_span=(0, math.nan)), "t_span: expected two finite times"),
+        (dict(step=0.1, t_span=(0, math.inf)), "t_span: expected a finite end, or a terminal event that comes before"),
+        (dict(t_span=(0, math.inf), events=lambda t, y: y[0]), "t_span: expected a finite end, or a terminal event"),
+        (dict(t_span=(0, math.inf), n_steps=3), "n_steps: expected none, but step, with an end at infinity, got 3"),
+        (dict(rtol=[1e-3]), r"rtol: expected a finite number > 0, or an array of them of shape \(2,\), as y0, got \[0.001\]"),
+        (dict(atol=np.array([1e-9, 0.0])), "atol: expected a finite number > 0, or an array of them"),
+        (dict(atol=["a", "b"]), "atol: expected an array of numbers"),
+        (dict(f=lambda y, t: y), r"f: expected a function f\(t, y\), the time first, got f\(y, t\)"),
+        (dict(f=lambda state, t: state), r"f: expected a function f\(t, y\), the time first, got f\(state, t\)"),
+        (dict(f=lambda y: y), r"f: expected a function f\(t, y\), the time first, got f\(y\)"),
+        (
+            dict(method="bdf", y0=np.ones(2, "float32")),
+            'y0: expected float64 on NumPy, where "bdf" works, got float32 on numpy',
+        ),
+        (dict(method="bdf", n_steps=3), 'step: expected none, as "bdf" chooses its own'),
         (dict(step=0.1, t_span=3), "t_span: expected two numbers, got 3"),
         (dict(step=0.1, f=lambda t, y: y[:1]), r"f: expected a return of real numbers of shape \(2,\), as y, got .* \(1,\)"),
         (dict(step=0.1, events=lambda t, y: np.ones(3)), "events: expected one number, or one for each of"),
@@ -506,6 +549,37 @@ def test_a_restart_goes_on_from_where_an_event_stopped_it(settings):
     assert np.diff(found).min() > 1, "no zero is found twice"
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("method", ["rk4", "euler"])
+def test_what_stops_inside_a_step_is_the_last_of_all_steps(method, sign):
+    stop = ode.event(lambda t, y: y[0] - 0.625, terminal=True)
+    path = ode.integrate(lambda t, y: sign * np.ones(1), (0, sign * 2), [0.0], method=method, step=0.25, events=stop)
+    np.testing.assert_allclose(sign * path.t, [0, 0.25, 0.5, 0.625], rtol=1e-12)
+    np.testing.assert_allclose(path.y[:, 0], [0, 0.25, 0.5, 0.625], rtol=1e-12)
+    at_once = ode.event(lambda t, y: y[0] - 0.125, terminal=True)
+    path = ode.integrate(lambda t, y: sign * np.ones(1), (0, sign * 2), [0.0], method=method, step=0.25, events=at_once)
+    np.testing.assert_allclose(sign * path.t, [0, 0.125], rtol=1e-12)
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_a_stop_that_t_cannot_tell_from_a_time_that_is_there_takes_its_place(before):
+    """y moves by 2^30 in one step: it has left the step's end before t has another digit."""
+    stop = ode.event(lambda t, y: 1.0 if y[0] > 1 + before * 2.0**30 else -1.0, terminal=True)
+    path = ode.integrate(lambda t, y: np.full(1, 2.0**30), (1, 9), [1.0], method="rk4", step=1.0, events=stop)
+    assert path.t.tolist() == [*range(1, before + 2)] and path.status == 1
+    assert len(path.y) == len(path.t) and np.array_equal(path.y[-1], path.y_events[0][-1])
+    assert stop(0, path.y[-1]) > 0, "the state is that behind the zero"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("span, step, n", [(0.25, 1.0, 1), (1.0, 1.0, 1), (0.25, 1e12, 1), (1.5, 1.0, 2), (2.0, 1.0, 2)])
+def test_there_are_as_many_steps_as_it_takes_one_at_least(span, step, n, sign):
+    path = ode.integrate(lambda t, y: np.ones(1), (0, sign * span), [0.0], step=step)
+    want = [*range(n), span]
+    assert (path.n_steps, path.nfev) == (n, 4 * n)
+    assert path.t.tolist() == [sign * t for t in want] and path.y[:, 0] == pytest.approx([sign * t for t in want])
+
+
 # Time
 
 
@@ -619,3 +693,88 @@ def test_an_event_keeps_its_shape_and_a_step_its_precision():
 def test_a_zero_that_is_reached_and_kept_is_where_it_is_reached(step, touches):
     path = ode.integrate(lambda t, y: np.ones(1), (0, 1), [0.0], method="rk4", step=step, events=touches)
     assert path.t_events[0] == pytest.approx([0.3], abs=1e-12)
+
+
+# A span without a length or without an end, tolerances by entry
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.1), dict(n_steps=3), dict(method="bdf")])
+@pytest.mark.parametrize("wanted", [None, [1.5], []])
+def test_a_span_of_no_length_returns_the_start(settings, wanted):
+    solution = ode.integrate(turn, (1.5, 1.5), [1.0, 2.0], t_eval=wanted, events=lambda t, y: y[0], **settings)
+    assert solution.success and solution.n_steps == solution.nfev == 0 and not len(solution.t_events[0])
+    assert solution.t.tolist() == ([1.5] if wanted is None else wanted)
+    assert solution.y.tolist() == [[1.0, 2.0]] * len(solution.t)
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.1), dict(method="euler", step=0.001), dict(method="bdf")])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_terminal_event_may_come_before_an_end_at_infinity(settings, sign):
+    gone = ode.event(lambda t, y: y[0] - 0.1, terminal=True)
+    wanted = sign * np.array([0.0, 1.0, 5.0])
+    solution = ode.integrate(lambda t, y: -sign * y, (0, sign * math.inf), [1.0], events=gone, t_eval=wanted, **settings)
+    assert solution.status == 1 and solution.t.tolist() == wanted[:2].tolist()
+    assert sign * solution.first_times[0] == pytest.approx(math.log(10), rel=2e-3)
+
+
+@pytest.mark.parametrize("settings", [dict(), dict(step=0.1), dict(method="bdf")])
+def test_an_event_that_never_comes_before_an_end_at_infinity_is_told(settings):
+    never = ode.event(lambda t, y: y[0] + 1, terminal=True)
+    solution = ode.integrate(lambda t, y: 0 * y, (0, math.inf), [1.0], events=never, max_steps=1000, **settings)
+    assert solution.status == -1 and ("no terminal event has fired by t" in solution.message or "step" in settings)
+
+
+@pytest.mark.parametrize("method", ["rk45", "bdf"])
+def test_tolerances_of_each_entry(method):
+    rates = np.array([1.0, 20.0])
+    decay = lambda t, y: -rates * y
+    one = ode.integrate(decay, (0, 1), np.ones(2), method=method, rtol=1e-7, atol=1e-10)
+    for rtol, atol in (([1e-7] * 2, np.full(2, 1e-10)), (np.full(2, 1e-7), (1e-10, 1e-10))):
+        each = ode.integrate(decay, (0, 1), np.ones(2), method=method, rtol=rtol, atol=atol)
+        assert np.array_equal(each.t, one.t) and np.array_equal(each.y, one.y)
+    loose = ode.integrate(decay, (0, 1), np.ones(2), method=method, rtol=1e-7, atol=[1e-10, 1.0])
+    assert loose.n_steps < one.n_steps / 2 and loose.y[-1, 0] == pytest.approx(math.exp(-1), rel=1e-5)
+
+
+def test_tolerances_of_each_entry_on_every_device_and_in_its_precision(device):
+    y0 = device.put(np.array([[1.0, 0.0], [2.0, 0.0]]), "float32")
+    some = np.full((2, 2), 1e-5)
+    for rtol in (some, some.tolist(), device.put(some)):
+        solution = ode.integrate(oscillator, (0, 5), y0, rtol=rtol, atol=some)
+        assert solution.y.dtype == np.float32
+        np.testing.assert_allclose(to_numpy(solution.y[-1])[:, 0], [math.cos(5), 2 * math.cos(5)], atol=1e-3)
+
+
+def test_an_event_whose_terminal_is_none_ends_nothing():
+    solution = ode.integrate(turn, (0, 5), [1.0, 0.0], events=with_attributes(lambda t, y: y[0], terminal=None))
+    assert solution.status == 0 and len(solution.t_events[0]) == 2
+
+
+# Whether the error or the longest stable step decides
+
+
+def van_der_pol(t, y):
+    """(..., 2), with mu = 1000."""
+    x, v = y[..., 0], y[..., 1]
+    return np.stack([v, 1000 * (1 - x * x) * v - x], axis=-1)
+
+
+def test_where_the_longest_stable_step_decides_a_warning_says_so_once():
+    with pytest.warns(RuntimeWarning, match=r'the longest stable step.* at t = 5\.5.*; method="bdf" has no') as told:
+        ode.integrate(van_der_pol, (0, 2000), [2.0, 0.0], method="rk45", max_steps=8000)
+    assert len(told) == 1 and told[0].filename == __file__
+
+
+def lorenz(t, y):
+    return np.array([10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rtol, end", [(1e-3, 500), (1e-6, 150)])
+def test_where_the_error_decides_there_is_no_warning(rtol, end):
+    assert ode.integrate(lorenz, (0, end), np.ones(3), rtol=rtol, atol=rtol).n_steps > 6000
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_short_stretch_at_the_longest_stable_step_is_no_reason_to_warn():
+    assert ode.integrate(lambda t, y: -y, (0, 3000), np.ones(1)).n_steps > 900

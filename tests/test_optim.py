@@ -124,6 +124,16 @@ def test_gradients_must_fit_the_parameters():
         optimizer.step(params, {"v": np.ones((3, 1))}, optimizer.init(params))
 
 
+def test_gradients_and_state_have_the_precision_of_the_parameters():
+    params, narrow = {"w": np.ones((3, 1))}, {"w": np.ones((3, 1), np.float32)}
+    for optimizer, name in ((optim.SGD(0.1, 0.9), "velocity"), (optim.AdamW(0.1), "m"), (optim.AdamW(0.1), "u")):
+        state = optimizer.init(params)
+        with pytest.raises(InputError, match=r"grads\['w'\]: expected float64, as the parameter, got float32"):
+            optimizer.step(params, narrow, state)
+        with pytest.raises(InputError, match=rf"state\['{name}'\]\['w'\]: expected float64, as the parameter, got float32"):
+            optimizer.step(params, params, {**state, name: narrow})
+
+
 def test_an_infinite_norm_comes_out():
     with np.errstate(all="ignore"):
         clipped, norm = optim.clip_by_global_norm({"a": np.array([1e200, 1.0])}, 1.0)

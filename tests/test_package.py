@@ -12,22 +12,7 @@ import pytest
 import tinyattn
 
 ROOT = Path(__file__).parent.parent
-# From the bottom up. A module may import those of lower rank only.
-RANKS = [
-    {"errors"},
-    {"terminal"},
-    {"backend", "kept"},
-    {"ops", "events", "steps", "checkpoint"},
-    {"attention", "ode"},
-    {"few_queries"},
-    {"models", "optim", "sweep"},
-    {"cases", "losses", "tasks", "measure"},
-    {"gradcheck", "train", "hold", "plot"},
-    {"flows"},
-    {"twins", "trials", "player"},
-    {"lesson"},
-]
-RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
+ORDER = tinyattn.__all__  # a module may import those that stand before it
 
 
 def imports(path):
@@ -45,10 +30,9 @@ def test_dependencies_point_one_way():
         if path.stem != "__init__":
             here = path.relative_to(ROOT / "tinyattn").parts[0].removesuffix(".py")
             for name in imports(path):
-                assert name in RANK and here in RANK, (
-                    f"tests/test_package.py: put {' and '.join({name, here} - RANK.keys())} in RANKS, where it belongs"
-                )
-                assert RANK[name] < RANK[here], f"{path.name} imports {name}, which does not stand below it"
+                missing = {name, here} - {*ORDER}
+                assert not missing, f"tinyattn/__init__.py: put {' and '.join(missing)} in __all__, where it belongs"
+                assert ORDER.index(name) < ORDER.index(here), f"{path.name} imports {name}, which does not stand before it"
 
 
 def test_no_file_of_the_library_is_long():
@@ -82,9 +66,30 @@ def test_cupy_is_imported_in_one_place():
 
 def test_everything_is_shipped():
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
-    packages = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in ROOT.glob("tinyattn/**/__init__.py")}
-    assert set(re.findall(r'"(tinyattn(?:\.\w+)*)"', re.search(r"packages=\[.*?\]", setup)[0])) == packages
+    for folder in {path.parent for path in ROOT.glob("tinyattn/**/*.py")}:
+        assert (folder / "__init__.py").exists(), f"{folder.name} is no package, and would not be shipped"
     assert f'version="{tinyattn.__version__}"' in setup and (ROOT / "tinyattn" / "py.typed").exists()
+
+
+def test_a_gradient_needs_numpy_and_nothing_else():
+    """What importing attention loads beyond NumPy: files of this library, and of Python's own a few."""
+    code = (
+        "import sys, numpy.random\nbefore = {*sys.modules}\nimport tinyattn.attention\n"
+        "print(*({*sys.modules} - before), 'argparse' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    *loaded, argparse = done.stdout.split()
+    mine = {name for name in loaded if name.startswith("tinyattn")}
+    assert mine == {"tinyattn", *(f"tinyattn.{name}" for name in ("attention", "backend", "door", "errors", "ops"))}
+    assert {name.partition(".")[0] for name in loaded} - {"tinyattn"} <= sys.stdlib_module_names and argparse == "False"
+
+
+def test_experiments_load_no_matplotlib_before_they_draw():
+    code = "import sys, experiments\nassert 'matplotlib' not in sys.modules and 'tinyattn.plot' not in sys.modules"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_readme_and_lessons_agree():
@@ -101,11 +106,11 @@ BLOCKS = re.findall(r"```python\n(.*?)```(.*?)(?=\n## |```sh|```python)", README
 
 @pytest.mark.parametrize("code, after", BLOCKS, ids=[str(i) for i in range(len(BLOCKS))])
 def test_a_block_of_readme_runs(code, after, tmp_path):
-    """As it stands, in an empty folder; those for dask run in test_cluster."""
+    """As it stands, in an empty folder, with lessons/ on the path; those for dask run in test_cluster."""
     assert len([line for line in code.splitlines() if line.strip()]) <= 12, "at most 12 lines"
     if "dask" in code:
         return
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr

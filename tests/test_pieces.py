@@ -1,23 +1,24 @@
-"""The exact pieces of two papers: what `python -m tinyattn.flows` measures."""
+"""The exact pieces of two papers: what the experiments `snap` and `redistribution` measure."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from experiments import Redistribution, Snap, redistribution
+from experiments.redistribution import PI, contrast, contrast_push, made_alike, token_weights, transition_from
 from tinyattn import gradcheck, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
-from tinyattn.flows import redistribution
 from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.focus_dilution import FocusDilution
-from tinyattn.flows.redistribution import PI, Dilution, contrast, contrast_push, made_alike, token_weights, transition_from
-from tinyattn.flows.snap import Snap
 from tinyattn.tasks.regression import draw_task
 
+EXPERIMENTS = Path(__file__).parent.parent / "lessons" / "experiments"
 tight = dict(method="rk45", rtol=1e-8, atol=1e-12)
 
 
@@ -184,7 +185,7 @@ def test_the_repeated_direction_is_learnt_first(p):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_contrast_grows_exponentially_at_twice_the_rate_of_attention(seed):
-    flow, found = Dilution(seed=seed).flow(), Dilution(seed=seed).redistribution()
+    flow, found = Redistribution(seed=seed).flow(), Redistribution(seed=seed).redistribution()
     numbers = found["numbers"]
     for name in ("eps", "eps/10"):
         one = numbers[f"contrast_{name}"]
@@ -199,7 +200,7 @@ def test_the_contrast_grows_exponentially_at_twice_the_rate_of_attention(seed):
 
 def test_the_numbers_of_the_contrast_are_read_off_its_curves():
     stats = pytest.importorskip("scipy.stats")
-    piece = Dilution(width=4, rho=0.7, eps=5e-3)
+    piece = Redistribution(width=4, rho=0.7, eps=5e-3)
     flow, found = piece.flow(), piece.redistribution()
     assert found["numbers"]["contrast_rate_closed"] == pytest.approx(2 * flow.focus_rate)
     starts = [found[name]["weights"][0] for name in ("eps", "eps/10")]
@@ -249,7 +250,7 @@ def test_the_numbers_of_the_contrast_are_read_off_its_curves():
 
 
 def test_the_embeddings_of_many_states_are_seen_with_token_0_on_the_positive_side(rng):
-    flow = Dilution(width=4).flow()
+    flow = Redistribution(width=4).flow()
     many = rng.normal(size=(2, 3, flow.start(rng, 1.0).size))
     together, contrasts = token_weights(flow, many), contrast(flow, many)
     alike = made_alike(flow, many)
@@ -277,21 +278,24 @@ def test_a_transition_matrix_from_weights_keeps_their_cross_ratios(rng):
         np.testing.assert_allclose(ratios(pairs), ratios(weights), rtol=1e-9)
 
 
-def test_rates_where_the_flow_rests_by_matrices_of_tokens():
-    piece = Dilution(width=3, rho=0.6)
+@pytest.mark.parametrize("width, eps", [(3, 1e-3), (2, 1e-6)])
+def test_rates_where_the_flow_rests_by_matrices_of_tokens(width, eps):
+    """From the smaller start it rests later than at 200."""
+    piece = Redistribution(width=width, rho=0.6, eps=eps)
     deltas = [0.4, 0.2, 0.1]
     found = piece.renewal(deltas)
     assert found["delta"] == deltas
     for i, delta in [(0, 0.4), (2, 0.1)]:
         pi = np.array([0.75, (1 + delta) / 12, 1 / 12, (1 - delta) / 12])
-        flow = FocusDilution(pi, 0.6, 3)
+        flow = FocusDilution(pi, 0.6, width)
         np.testing.assert_allclose(piece.flow(delta).pi, pi, rtol=1e-12)
-        y0 = made_alike(flow, flow.start(np.random.default_rng(0), 1e-3))
-        rest = max(200, 2 * np.log(1000) * (1 / flow.origin_rate + 1 / flow.focus_rate))
+        y0 = made_alike(flow, flow.start(np.random.default_rng(0), eps))
+        rest = max(200, 2 * np.log(1 / eps) * (1 / flow.origin_rate + 1 / flow.focus_rate))
+        assert (rest > 200) == (eps < 1e-3)
         y = ode.integrate(flow, (0, rest), y0, t_eval=[rest], **tight).y[-1]
         J = flow.jacobian(y)
         assert found["leading"][i] == pytest.approx(np.linalg.eigvalsh(J)[-1], rel=1e-6)
-        numbers = 2 * 2 * 3 + 2 * 9  # of a state with rare tokens alike
+        numbers = 2 * 2 * width + 2 * width**2  # of a state with rare tokens alike
         basis = np.linalg.svd(made_alike(flow, np.eye(y.size)))[0][:, :numbers]
         alike = np.linalg.eigvalsh(basis.T @ J @ basis)[-1]
         assert found["alike"][i] == pytest.approx(alike, rel=1e-5)
@@ -309,7 +313,7 @@ def test_rates_where_the_flow_rests_by_matrices_of_tokens():
 
 @pytest.fixture(scope="module")
 def chains():
-    return Dilution().chains()
+    return Redistribution().chains()
 
 
 def test_the_numbers_of_other_chains_are_read_off_their_curves(chains):
@@ -346,7 +350,7 @@ def test_how_attention_moves_the_embeddings_is_what_the_derivation_says(rng, rho
 
 
 def test_an_asymmetry_opens_modes_of_first_and_of_second_order():
-    piece = Dilution()
+    piece = Redistribution()
     found = piece.renewal()
     assert found["leading"] == pytest.approx([8.134e-4, 3.972e-4, 1.974e-4, 9.854e-5], rel=1e-3)
     assert found["numbers"]["leading_slope"] == pytest.approx(1, abs=0.1)
@@ -355,7 +359,7 @@ def test_an_asymmetry_opens_modes_of_first_and_of_second_order():
 
 
 def test_the_modes_across_the_common_direction_are_the_singular_values_of_the_readouts_gradient():
-    piece = Dilution(width=4)
+    piece = Redistribution(width=4)
     flow = piece.flow(0.1)
     y = ode.integrate(flow, (0, 200), piece.start(flow, 1e-3), t_eval=[200.0], **tight).y[-1]
     rates = np.linalg.eigvalsh(flow.jacobian(y))
@@ -409,31 +413,31 @@ def test_stages_of_other_chains(chains):
 
 def command(*words, folder):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run([sys.executable, "-m", "tinyattn.flows", *map(str, words)], cwd=folder, env=env, capture_output=True,
+    return subprocess.run([sys.executable, str(EXPERIMENTS), *map(str, words)], cwd=folder, env=env, capture_output=True,
                           text=True)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "words, number",
-    [("emergence --T 64 --d 16 --seeds 2", "sharpest_over_half_loss"), ("dilution --width 3 --seed 1", "alike_slope")],
+    [("snap --T 64 --d 16 --seeds 2", "sharpest_over_half_loss"), ("redistribution --width 3 --seed 1", "alike_slope")],
 )
 def test_the_commands_write_what_they_say(tmp_path, words, number):
     done = command(*words.split(), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     out = tmp_path / "out" / words.split()[0]
     record = json.loads((out / "results.json").read_text())
-    assert f"{number} = {record['numbers'][number]:.5g}\n" in done.stdout and record["settings"]["seed"] in (0, 1)
+    assert f"{number} = {record['numbers'][number]:.4g}\n" in done.stdout and record["settings"]["seed"] in (0, 1)
     assert (out / "figure.png").stat().st_size > 50_000
 
 
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("emergence --T 4", "error: T: expected a whole number in 64..4096, got 4"),
-        ("emergence --d x", "error: --d: expected a whole number, got 'x'"),
-        ("dilution --frequent 0.1", "error: frequent: expected a finite number >= 0.5 and <= 0.9, got 0.1"),
-        ("dilution --out /dev/null/x", "error: --out: expected a folder that can be written, got /dev/null/x"),
-        ("chess", "error: emergence|dilution: "),
+        ("snap --T 4", "error: T: expected a whole number in 64..4096, got 4"),
+        ("snap --d x", "error: --d: expected a whole number, got 'x'"),
+        ("redistribution --frequent 0.1", "error: frequent: expected a finite number >= 0.5 and <= 0.9, got 0.1"),
+        ("redistribution --out /dev/null/x", "error: --out: expected a folder that can be written, got /dev/null/x"),
+        ("chess", "error: ladder|recall|location|regression|text|snap|redistribution: "),
     ],
 )
 def test_a_wrong_command_is_one_line(tmp_path, words, message):
@@ -451,7 +455,7 @@ def test_a_wrong_command_is_one_line(tmp_path, words, message):
             "transition: expected rows of probabilities that sum to 1",
         ),
         (lambda: transition_from(np.eye(4), PI), "weights: expected numbers from 1e-6 to 1e6, got"),
-        (lambda: Dilution().renewal([0.1, 0.1, 0.2]), "deltas: expected three or more different numbers"),
+        (lambda: Redistribution().renewal([0.1, 0.1, 0.2]), "deltas: expected three or more different numbers"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):

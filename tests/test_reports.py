@@ -221,7 +221,7 @@ def test_going_on_costs_as_many_operations_as_records(tmp_path):
 
 
 def test_a_terminal_may_know_few_letters_and_the_reader_may_leave(tmp_path):
-    words = ["-m", "tinyattn.flows", "emergence", "--T", "64", "--d", "8", "--seeds", "1", "--out", "größe"]
+    words = [str(ROOT / "lessons" / "experiments"), "snap", "--T", "64", "--d", "8", "--seeds", "1", "--out", "größe"]
     done = run(words, tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0 and b"gr\\xf6\\xdfe" in done.stdout, done.stderr
     done = run(words, tmp_path, shell="| true", PYTHONUNBUFFERED="1")
@@ -394,7 +394,7 @@ def test_no_time_of_a_path_stands_twice():
     ("ladder --p -0.5", "p: expected a finite number >= 0 and <= 1, got -0.5"),
 ])  # fmt: skip
 def test_a_flag_that_cannot_be_used_is_one_line(capsys, tmp_path, monkeypatch, words, line):
-    from tinyattn.trials.__main__ import main
+    from experiments.command import main
 
     monkeypatch.chdir(tmp_path)
     try:

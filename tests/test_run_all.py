@@ -1,6 +1,5 @@
 """lessons/run_all.py: what it reports, what it refreshes, what it compares, on two small lessons of our own."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -9,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from run_all import differences
 
 ROOT = Path(__file__).parent.parent
 LESSON = """# %% [markdown]
@@ -24,7 +25,7 @@ LESSON = """# %% [markdown]
 # %%
 import matplotlib.pyplot as plt
 
-from tinyattn import lesson
+import lesson
 
 run = lesson.start("{name}")
 run.figure(plt.figure(), "line")
@@ -42,7 +43,8 @@ def run_all(folder, *flags):
 @pytest.fixture
 def book(tmp_path):
     (tmp_path / "lessons").mkdir()
-    shutil.copy(ROOT / "lessons" / "run_all.py", tmp_path / "lessons")
+    for name in ("run_all.py", "records.py", "lesson.py"):
+        shutil.copy(ROOT / "lessons" / name, tmp_path / "lessons")
     (tmp_path / "lessons" / "README.md").write_text(
         "# Lessons\n<!-- gallery -->\nold\n<!-- end of gallery -->\n## Words\nkept\n"
     )
@@ -95,15 +97,10 @@ def test_bad_input_is_told(book, flags, message):
 
 
 def test_numbers_are_compared_and_words_too():
-    spec = importlib.util.spec_from_file_location("run_all", ROOT / "lessons" / "run_all.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    told = lambda then, now: module.differences(
-        {"rows": {"a": ["-", then]}, "claims": []}, {"rows": {"a": ["-", now]}, "claims": []}
-    )
+    told = lambda then, now: differences({"rows": {"a": ["-", then]}, "claims": []}, {"rows": {"a": ["-", now]}, "claims": []})
     assert not told("1.5, −2e-3", "1.6, −2.1e-3") and not told("4e-12", "9e-15") and not told("330 to 340", "335 to 338")
     assert told("1.5, 2", "1.5") and told("1.5", "1.8") and told("never", "12") and told("the, a", "the, boat")
-    assert module.differences({"rows": {"a": ["-", "1"]}, "claims": ["x"]}, {"rows": {}, "claims": []})
+    assert differences({"rows": {"a": ["-", "1"]}, "claims": ["x"]}, {"rows": {}, "claims": []})
 
 
 def test_what_is_kept_in_the_book_is_what_the_lessons_give():

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyattn import sweep, trials
+import experiments
+from tinyattn import sweep
 from tinyattn.errors import InputError
 from tinyattn.kept import made_by
 from tinyattn.terminal import Interrupted
@@ -227,27 +228,29 @@ SMALL = [dict(pairs=2, vocab=4, width=8, batch=8, steps=20, judged=16, seed=seed
 
 @pytest.mark.parametrize("kind", ["processes", "threads", "pool of one's own"])
 def test_every_map_gives_the_same_to_the_last_bit(tmp_path, kind):
-    single = sweep.sweep(trials.recall.run, SMALL)
+    single = sweep.sweep(experiments.RecallTrial.results, SMALL)
     assert all(outcome.error is None for outcome in single)
     if kind == "processes":
         main = dict(vars(sys.modules["__main__"]))
         with sweep.processes(2) as map:
-            there = sweep.sweep(trials.recall.run, SMALL, map=map, folder=tmp_path)
+            there = sweep.sweep(experiments.RecallTrial.results, SMALL, map=map, folder=tmp_path)
             assert vars(sys.modules["__main__"]) == main, "the caller's script is not touched"
     else:
         with ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(2) as pool:
-            there = sweep.sweep(trials.recall.run, SMALL, map=pool.map, folder=tmp_path)
-    assert there == single and sweep.sweep(trials.recall.run, SMALL, folder=tmp_path) == single
+            there = sweep.sweep(experiments.RecallTrial.results, SMALL, map=pool.map, folder=tmp_path)
+    assert there == single and sweep.sweep(experiments.RecallTrial.results, SMALL, folder=tmp_path) == single
 
 
 def test_a_script_without_a_guard_can_use_processes(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "print('once', flush=True)\nfrom tinyattn import sweep, trials\n"
+        "print('once', flush=True)\nfrom experiments import RecallTrial\nfrom tinyattn import sweep\n"
         f"points = {SMALL[:2]!r}\n"
-        "with sweep.processes(2) as map:\n    print([o.error for o in sweep.sweep(trials.recall.run, points, map=map)])\n"
+        "with sweep.processes(2) as map:\n    print([o.error for o in sweep.sweep(RecallTrial.results, points, map=map)])\n"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
     assert done.returncode == 0 and done.stdout.splitlines() == ["once", "[None, None]"], done.stderr
 
 
@@ -306,8 +309,11 @@ def test_workers_end_with_their_parent(tmp_path):
 
 def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
     points = [{**SMALL[0], "steps": 300, "seed": seed} for seed in range(8)]
-    code = f"from tinyattn import sweep, trials\nsweep.sweep(trials.recall.run, {points!r}, folder={str(tmp_path)!r})"
-    run = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    code = (
+        "from experiments import RecallTrial\nfrom tinyattn import sweep\n"
+        f"sweep.sweep(RecallTrial.results, {points!r}, folder={str(tmp_path)!r})"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -315,7 +321,7 @@ def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
     run.wait()
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
     assert 2 <= len(kept) < 8
-    outcomes = sweep.sweep(trials.recall.run, points, folder=tmp_path)
+    outcomes = sweep.sweep(experiments.RecallTrial.results, points, folder=tmp_path)
     assert all(outcome.error is None for outcome in outcomes) and len(list(tmp_path.glob("*.json"))) == 8
     assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}.items()
 
@@ -336,7 +342,7 @@ def test_bad_input_is_one_clear_line(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             call()
-    assert sweep.sweep(trials.recall.run, [dict(pears=3)])[0].error.startswith(
+    assert sweep.sweep(experiments.RecallTrial.results, [dict(pears=3)])[0].error.startswith(
         "InputError: settings: expected only names among steps, every,"
     )
     assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith("InputError: result: expected what JSON can hold")
@@ -376,9 +382,9 @@ def test_ctrl_c_tells_what_is_kept(tmp_path):
 
     points = [{"pairs": 2}]
     with pytest.raises(Interrupted, match=f"^interrupted in runs; what has finished is kept in {tmp_path}$"):
-        sweep.sweep(trials.recall.run, points, map=interrupted, folder=tmp_path, title="runs")
+        sweep.sweep(experiments.RecallTrial.results, points, map=interrupted, folder=tmp_path, title="runs")
     with pytest.raises(KeyboardInterrupt) as caught:
-        sweep.sweep(trials.recall.run, points, map=interrupted, title="runs")
+        sweep.sweep(experiments.RecallTrial.results, points, map=interrupted, title="runs")
     assert not isinstance(caught.value, Interrupted)
 
 

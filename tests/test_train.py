@@ -1,3 +1,4 @@
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -153,6 +154,16 @@ def test_over_many_epochs_every_row_stands_first_equally_often():
     assert abs(first - 1000).max() < 5 * (4000 * 0.25 * 0.75) ** 0.5
 
 
+def test_a_history_shows_how_much_it_holds_and_to_which_step():
+    history = train.History()
+    assert repr(history) == "History()"
+    history.record(10, loss=1.0)
+    assert repr(history) == "History(loss: 1 to step 10)"
+    for step in (20, 30):
+        history.record(step, loss=1.0, size=2)
+    assert repr(history) == "History(loss: 3 to step 30, size: 2 to step 30)"
+
+
 def test_what_a_history_holds_before_and_at_a_step():
     history = train.History()
     for step in (0, 2, 4):
@@ -163,11 +174,9 @@ def test_what_a_history_holds_before_and_at_a_step():
     before = history.tree(before=4)
     assert before.keys() == {"size", "loss"} and before["size"]["steps"].tolist() == [0, 2]
     assert before["loss"]["values"].tolist() == [20, 22]
-    seen = history.at(2)
-    assert seen.names == ["size", "loss"]
-    assert seen["size"].tolist() == [10, 12] and seen["loss"].tolist() == [20]
-    assert history.at(3)["loss"].tolist() == [20, 22] and history.at(0).names == ["size"]
-    assert history.at(5)["late"].tolist() == [[1, 1]]
+    seen = [{name: past[name].tolist() for name in past.names} for past in history.replay(6)]
+    assert seen[0] == {"size": [10]} and seen[2] == {"size": [10, 12], "loss": [20]}
+    assert seen[3]["loss"] == [20, 22] and "late" not in seen[3] and seen[5]["late"] == [[1, 1]]
     assert history.steps("loss").tolist() == [0, 2, 4], "the history itself is as it was"
 
 
@@ -242,6 +251,8 @@ def test_the_bar_counts_every_step_once_also_those_taken_before(tmp_path, monkey
         ),
         (dict(steps=2, optimizer="adam"), "optimizer: expected one with its settings, .* got 'adam'"),
         (dict(steps=2, optimizer=optim.AdamW), "optimizer: expected one with its settings"),
+        (dict(steps=2, optimizer=types.SimpleNamespace(init=dict)), "optimizer: expected one with its settings"),
+        (dict(steps=2, optimizer=types.SimpleNamespace(step=dict)), "optimizer: expected one with its settings"),
         (dict(steps=2, batches=np.zeros((2, 3))), "batches: expected an iterable of them, such as minibatches"),
         (dict(steps=2, batches=7), "batches: expected an iterable"),
         (dict(steps=2, params=[np.ones(1)]), "params: expected a dict of arrays, got"),

@@ -2,70 +2,86 @@ import dataclasses
 import functools
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 
-from tinyattn import backend, measure, ops, trials
+import experiments
+from tinyattn import backend, measure, ops
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
 
+COMMAND = str(Path(experiments.__file__).parent)
 TINY = dict(pairs=2, vocab=4, width=16, batch=32, judged=64, every=20)
 
 
 def test_recall_is_learnt_by_two_layers_and_not_by_one():
-    two, one = (trials.recall.run({**TINY, "depth": depth, "scale": 0.7, "lr": 3e-3, "steps": 1500}) for depth in (2, 1))
+    two, one = (
+        experiments.RecallTrial.results({**TINY, "depth": depth, "scale": 0.7, "lr": 3e-3, "steps": 1500}) for depth in (2, 1)
+    )
     assert two["solved"] is not None and two["weak"] <= two["emerged"] <= two["solved"] <= two["step"][-1]
     assert two["matching"][-1][-1] > 0.7 and len(two["matching"]) == len(two["step"]) == len(two["clean_accuracy"])
     assert one["solved"] is None and max(one["clean_accuracy"]) < 0.9 and "previous_token" not in one
-    with_previous = trials.recall.run({**TINY, "depth": 1, "previous": True, "scale": 0.7, "lr": 3e-3, "steps": 1500})
+    with_previous = experiments.RecallTrial.results(
+        {**TINY, "depth": 1, "previous": True, "scale": 0.7, "lr": 3e-3, "steps": 1500}
+    )
     assert with_previous["solved"] is not None, "one layer whose input carries the token before"
 
 
 def test_on_a_task_with_repetition_both_accuracies_are_recorded():
-    found = trials.recall.run({**TINY, "repeats": 1.5, "steps": 40})
+    found = experiments.RecallTrial.results({**TINY, "repeats": 1.5, "steps": 40})
     assert len(found["own_accuracy"]) == len(found["clean_accuracy"]) == 3 and found["step"] == [0, 20, 40]
-    assert "own_accuracy" not in trials.recall.run({**TINY, "steps": 20})
+    assert "own_accuracy" not in experiments.RecallTrial.results({**TINY, "steps": 20})
 
 
 def test_repetition_adapts():
-    adaptive = trials.AdaptiveRepetition(start=0.0, up=0.2, most=0.5, still=0.05, emerged=0.8)
+    adaptive = experiments.repetition.AdaptiveRepetition(start=0.0, up=0.2, most=0.5, still=0.05, emerged=0.8)
     losses = (3.0, 2.99, 2.98, 2.97, 2.7, 2.3, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1)
     seen = [adaptive.p(losses[: i + 1]) for i in range(len(losses))]
     assert seen[:8] == pytest.approx([0.0, 0.2, 0.4, 0.5, 0.5, 0.25, 0.125, 0.0625]) and seen[-1] == 0.0
-    found = trials.recall.run({**TINY, "adaptive": {"up": 0.3, "still": 1.0}, "steps": 60})
+    found = experiments.RecallTrial.results({**TINY, "adaptive": {"up": 0.3, "still": 1.0}, "steps": 60})
     assert found["p"] == pytest.approx([0.0, 0.0, 0.3, 0.6]), "the first look has none to compare with"
 
 
 def test_single_location_is_learnt_by_one_head(rng):
-    found = trials.location.run(dict(length=8, width=4, lr=3e-3, steps=2000, every=50))
+    found = experiments.LocationTrial.results(dict(length=8, width=4, lr=3e-3, steps=2000, every=50))
     assert found["emerged"] is not None and found["emerged"] == found["step"][-1]
     assert found["attention"][0] == pytest.approx(1 / 8, abs=0.05) and found["attention"][-1] > 0.5
     assert found["test_loss"][-1] < 0.1 < found["test_loss"][0]
-    fixed = trials.location.run(dict(length=8, width=4, anywhere=False, marker=False, lr=3e-3, steps=2000, every=50))
+    fixed = experiments.LocationTrial.results(
+        dict(length=8, width=4, anywhere=False, marker=False, lr=3e-3, steps=2000, every=50)
+    )
     assert fixed["emerged"] is not None
-    assert trials.location.run(dict(length=8, width=4, optimizer="sgd", lr=0.1, steps=50, every=50))["step"] == [0, 50]
+    assert experiments.LocationTrial.results(dict(length=8, width=4, optimizer="sgd", lr=0.1, steps=50, every=50))["step"] == [
+        0,
+        50,
+    ]
 
 
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: trials.recall.run({"layers": 2}), "settings: expected only names among steps, .*, got layers"),
-        (lambda: trials.location.run({"optimizer": "lion"}), 'optimizer: expected "adam" or "sgd", got \'lion\''),
-        (lambda: trials.location.run({"marker": False}), "marker: expected True where"),
-        (lambda: trials.AdaptiveRepetition(most=1.5), "most: expected .* <= 1, got 1.5"),
-        (lambda: trials.RecallTrial(adaptive={"down": 1.0}), "adaptive: expected only names among start, .*, got .'down'"),
-        (lambda: trials.LadderTrial(spans=(4,)), "spans: expected two blocks or more, for a ladder, got"),
-        (lambda: trials.LadderTrial(model="full", query_scale=0.1), "query_scale: expected none with the full model, got 0.1"),
-        (lambda: trials.LadderTrial(dropout=0.1), "dropout: expected none with the minimal model, got 0.1"),
-        (lambda: trials.LadderTrial(query_scale="normal"), "query_scale: expected"),
-        (lambda: trials.LadderTrial(lr=-1.0), "lr: expected a finite number > 0, got -1.0"),
-        (lambda: trials.LadderTrial(optimizer="adam"), 'optimizer: expected "adamw" or "sgd"'),
+        (lambda: experiments.RecallTrial.results({"layers": 2}), "settings: expected only names among steps, .*, got layers"),
+        (lambda: experiments.LocationTrial.results({"optimizer": "lion"}), 'optimizer: expected "adam" or "sgd", got \'lion\''),
+        (lambda: experiments.LocationTrial.results({"marker": False}), "marker: expected True where"),
+        (lambda: experiments.repetition.AdaptiveRepetition(most=1.5), "most: expected .* <= 1, got 1.5"),
+        (lambda: experiments.RecallTrial(adaptive={"down": 1.0}), "adaptive: expected only names among start, .*, got .'down'"),
+        (lambda: experiments.LadderTrial(spans=(4,)), "spans: expected two blocks or more, for a ladder, got"),
+        (
+            lambda: experiments.LadderTrial(model="full", query_scale=0.1),
+            "query_scale: expected none with the full model, got 0.1",
+        ),
+        (lambda: experiments.LadderTrial(dropout=0.1), "dropout: expected none with the minimal model, got 0.1"),
+        (lambda: experiments.LadderTrial(query_scale="normal"), "query_scale: expected"),
+        (lambda: experiments.LadderTrial(lr=-1.0), "lr: expected a finite number > 0, got -1.0"),
+        (lambda: experiments.LadderTrial(optimizer="adam"), 'optimizer: expected "adamw" or "sgd"'),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -74,8 +90,10 @@ def test_bad_input_is_one_clear_line(call, message):
 
 
 def test_a_trial_is_the_same_each_time():
-    assert trials.recall.run({**TINY, "steps": 40, "p": 0.3}) == trials.recall.run({**TINY, "steps": 40, "p": 0.3})
-    one, other = (trials.recall.run({**TINY, "steps": 20, "seed": seed}) for seed in (0, 1))
+    assert experiments.RecallTrial.results({**TINY, "steps": 40, "p": 0.3}) == experiments.RecallTrial.results(
+        {**TINY, "steps": 40, "p": 0.3}
+    )
+    one, other = (experiments.RecallTrial.results({**TINY, "steps": 20, "seed": seed}) for seed in (0, 1))
     assert not np.array_equal(one["clean_loss"], other["clean_loss"])
 
 
@@ -92,8 +110,8 @@ def test_a_trial_is_the_same_each_time():
 )
 def test_a_trial_runs_on_the_stand_in_as_here(stand_in, trial, settings):
     settings = {"batch": 8, "steps": 20, "every": 10, **settings}
-    module = getattr(trials, trial)
-    here, there = module.run(settings), module.run({**settings, "device": "gpu"})
+    run = experiments.EXPERIMENTS[trial].results
+    here, there = run(settings), run({**settings, "device": "gpu"})
     assert here.keys() == there.keys()
     for name in here.keys() & {"step", "time", "clean_loss", "test_loss", "attention", "p", "kl", "loss", "entropy", "maps"}:
         np.testing.assert_allclose(here[name], there[name], rtol=1e-3, atol=1e-5)
@@ -105,22 +123,22 @@ SMALL = dict(vocab=6, spans=(1, 1), generated=6, held_out=40, batch=20, steps=40
 def test_settings_are_recorded_as_they_were_used():
     """What is chosen by the others is stated as chosen; of the record the same trial is made again."""
     for trial in (
-        trials.LadderTrial(),
-        trials.LadderTrial(model="full", optimizer="sgd", device="auto"),
-        trials.LadderTrial(**SMALL),
-        trials.RecallTrial(adaptive={"up": 0.3}),
-        trials.LocationTrial(),
+        experiments.LadderTrial(),
+        experiments.LadderTrial(model="full", optimizer="sgd", device="auto"),
+        experiments.LadderTrial(**SMALL),
+        experiments.RecallTrial(adaptive={"up": 0.3}),
+        experiments.LocationTrial(),
     ):
         settings = trial.settings
         assert json.loads(json.dumps(settings)) == settings and type(trial).of(settings).settings == settings
-    full, minimal = trials.LadderTrial(model="full").settings, trials.LadderTrial().settings
+    full, minimal = experiments.LadderTrial(model="full").settings, experiments.LadderTrial().settings
     assert (full["lr"], full["sequences"], full["dropout"], full["spans"]) == (0.003, 9000, 0.1, [4, 4, 4])
     assert (minimal["lr"], minimal["query_scale"], minimal["importance"], minimal["steps"]) == (0.08, 1e-9, 1.7, 1200)
-    assert trials.LadderTrial(optimizer="sgd").settings["importance"] == 2.0
+    assert experiments.LadderTrial(optimizer="sgd").settings["importance"] == 2.0
 
 
 def test_a_ladder_is_run_and_the_same_each_time():
-    trial = trials.LadderTrial(**SMALL, maps=True)
+    trial = experiments.LadderTrial(**SMALL, maps=True)
     one, again = trial.run(), trial.run()
     assert one == again and one["step"] == [0, 20, 40] and np.shape(one["maps"]) == (3, 3, 6, 7)
     assert np.shape(one["kl"]) == (3, 2) and np.shape(one["span_mass"]) == (3, 3, 2) and one["kl"][-1][0] < one["kl"][0][0]
@@ -131,17 +149,18 @@ def test_a_ladder_is_run_and_the_same_each_time():
 
 def test_a_full_model_with_dropout_on_a_set_of_sequences():
     settings = dict(model="full", vocab=6, spans=(1, 1), generated=4, held_out=20, batch=8, sequences=20, steps=4, every=2)
-    found = trials.ladder.run(settings)
+    found = experiments.LadderTrial.results(settings)
     assert found["step"] == [0, 2, 4] and found["order"] == [0, 1] and np.isfinite(found["kl"]).all()
-    without = trials.ladder.run({**settings, "dropout": 0.0})
+    without = experiments.LadderTrial.results({**settings, "dropout": 0.0})
     assert without["kl"][0] == found["kl"][0] and without["kl"][-1] != found["kl"][-1]
 
 
 @pytest.mark.parametrize("trial", [
-    trials.LadderTrial(**SMALL, every=5), trials.LadderTrial(**SMALL, sequences=30, every=5),
-    trials.RecallTrial(**TINY, steps=40, adaptive={"up": 0.3}), trials.LocationTrial(length=6, width=3, steps=40, every=5),
-    trials.RegressionTrial(lags=(1, 3), length=4, vocab=3, heads=2, batch=24, steps=40, every=5),
-    trials.TextTrial(width=8, length=8, batch=8, judged=16, steps=40, every=5),
+    experiments.LadderTrial(**SMALL, every=5), experiments.LadderTrial(**SMALL, sequences=30, every=5),
+    experiments.RecallTrial(**TINY, steps=40, adaptive={"up": 0.3}),
+    experiments.LocationTrial(length=6, width=3, steps=40, every=5),
+    experiments.RegressionTrial(lags=(1, 3), length=4, vocab=3, heads=2, batch=24, steps=40, every=5),
+    experiments.TextTrial(width=8, length=8, batch=8, judged=16, steps=40, every=5),
 ], ids=["stream", "set", "adaptive", "location", "regression", "text"])  # fmt: skip
 def test_a_trial_goes_on_from_its_checkpoint_to_the_same_results(tmp_path, trial):
     kept = Checkpoint(tmp_path / "run.npz", every=5, resume=True)
@@ -154,7 +173,7 @@ def test_a_trial_goes_on_from_its_checkpoint_to_the_same_results(tmp_path, trial
 
 def command(*words, folder, **how):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run([sys.executable, "-m", "tinyattn.trials", *map(str, words)], cwd=folder, env=env,
+    return subprocess.run([sys.executable, COMMAND, *map(str, words)], cwd=folder, env=env,
                           capture_output=True, text=True, **how)  # fmt: skip
 
 
@@ -177,8 +196,8 @@ def test_the_command_runs_every_trial_and_writes_what_it_found(tmp_path, words, 
     out = tmp_path / "out" / words.split()[0]
     record = json.loads((out / "results.json").read_text())
     assert list(record["seeds"]) == ["3", "4"] and record["settings"]["steps"] == steps
-    module = getattr(trials, words.split()[0])
-    assert module.run({**record["settings"], "seed": 4}) == record["seeds"]["4"]
+    run = experiments.EXPERIMENTS[words.split()[0]].results
+    assert run({**record["settings"], "seed": 4}) == record["seeds"]["4"]
     assert (out / "figure.png").stat().st_size > 10_000 and "seed 4: " in done.stdout
 
 
@@ -223,7 +242,7 @@ def test_a_command_runs_every_value_and_fits_the_law(tmp_path):
     assert record["over"] == {"length": [6, 8], "width": [3, 5]} and len(record["runs"]) == 4
     last = record["runs"][-1]
     assert (last["length"], last["width"], last["seed"]) == (8, 5, 0)
-    assert last["result"] == trials.location.run({**record["settings"], "length": 8, "width": 5})
+    assert last["result"] == experiments.LocationTrial.results({**record["settings"], "length": 8, "width": 5})
     assert "length = 8, width = 5, seed 0: " in done.stdout and "law: PowerLaw(C=" in done.stdout
     assert record["law"]["exponents"].keys() == {"length", "width"} and record["law"]["r2"] <= 1
     kept = {path: path.stat().st_mtime_ns for path in (out / "sweep").glob("*.json")}
@@ -248,7 +267,7 @@ def test_the_papers_law_is_a_command_whose_settings_give_way(tmp_path):
 def test_a_command_that_is_interrupted_goes_on(tmp_path):
     words = "ladder --vocab 6 --spans 1,1 --generated 6 --held-out 40 --batch 20 --steps 3000".split()
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, "-m", "tinyattn.trials", *words], cwd=tmp_path, env=env, text=True,
+    process = subprocess.Popen([sys.executable, COMMAND, *words], cwd=tmp_path, env=env, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     while not (tmp_path / "out" / "ladder" / "seed_0.npz").exists():
@@ -266,7 +285,7 @@ def test_a_network_follows_the_flow_of_its_heads():
     small = dict(batch=300, steps=700)
     apart = {}
     for whole in (False, True):
-        found = trials.RegressionTrial(**small, whole=whole).run()
+        found = experiments.RegressionTrial(**small, whole=whole).run()
         assert found["half_times"] == sorted(found["half_times"][:2]) + [None]
         apart[whole] = np.abs(np.divide(found["half_times"][:2], found["flow_half_times"][:2]) - 1).max()
     assert apart[False] < 0.04 and apart[True] < 0.3
@@ -275,7 +294,7 @@ def test_a_network_follows_the_flow_of_its_heads():
 @functools.cache
 def turning():
     """A small run in which words turn, and what it found."""
-    trial = trials.TextTrial(steps=1000, batch=48, length=16, width=16, lr=0.2)
+    trial = experiments.TextTrial(steps=1000, batch=48, length=16, width=16, lr=0.2)
     return trial, trial.run()
 
 
@@ -322,7 +341,7 @@ def test_what_a_text_trial_says_of_its_words_is_counted_and_its_turns_are_in_its
 
 
 def test_attention_in_a_long_text_goes_by_counts_and_scores(rng):
-    trial = trials.TextTrial(width=4, length=8, batch=8, judged=16, steps=40, every=5)
+    trial = experiments.TextTrial(width=4, length=8, batch=8, judged=16, steps=40, every=5)
     params = {key: rng.normal(size=w.shape) for key, w in trial.network.init(rng).items()}
     V = trial.corpus.vocab
     counts = rng.integers(0, 9, size=V)
@@ -341,26 +360,26 @@ def test_a_text_is_long_enough_if_the_tenth_held_out_holds_a_stretch_and_a_word_
     path = tmp_path / "text.txt"
     small = dict(text=str(path), length=8, steps=100)
     path.write_text("a b " * 46)
-    assert trials.TextTrial(**small).corpus.vocab == 3
+    assert experiments.TextTrial(**small).corpus.vocab == 3
     path.write_text("a b c " * 44)  # of which 119 words are read: 40, 40 and 39
-    trial = trials.TextTrial(**small)
+    trial = experiments.TextTrial(**small)
     assert [trial.corpus.words[w] for w in trial.followed] == ["a", "b"]
     with pytest.raises(InputError, match="steps: expected at least 4 times every = 25, got 99"):
-        trials.TextTrial(**{**small, "steps": 99})
+        experiments.TextTrial(**{**small, "steps": 99})
     for content, message in (
         ("a b " * 45, "text: expected more than 90 words, got 90"),
         ("a b c " * 43, "text: expected some word 40 times in the part trained on, got 39"),
     ):
         path.write_text(content)
         with pytest.raises(InputError, match=message):
-            trials.TextTrial(**small)
+            experiments.TextTrial(**small)
 
 
 @pytest.mark.parametrize("depth", [2, 3])
 def test_what_the_recall_probe_measures_is_its_plain_definition(rng, depth):
     small = dict(pairs=3, vocab=6, width=8, heads=2, judged=40, repeats=1.5)
-    trial = trials.RecallTrial(**small, depth=depth)
-    probe = trials.recall.RecallProbe(trial, backend.get("cpu"), rng)
+    trial = experiments.RecallTrial(**small, depth=depth)
+    probe = experiments.recall.RecallProbe(trial, backend.get("cpu"), rng)
     params = {key: 1.5 * w for key, w in trial.network.init(rng).items()}
     look = probe(0, params)
     logits, cache = trial.network.forward(params, probe.clean[:, :-1])
@@ -386,47 +405,47 @@ def test_what_the_recall_probe_measures_is_its_plain_definition(rng, depth):
 
 def test_a_skill_has_come_when_accuracy_exceeds_5_50_and_95_percent():
     steps = np.array([0, 10, 20, 30, 40])
-    found = trials.recall.thresholds("own_", steps, np.array([0.05, 0.5, 0.95, 0.4, 0.96]))
+    found = experiments.recall.thresholds("own_", steps, np.array([0.05, 0.5, 0.95, 0.4, 0.96]))
     assert found == {"own_weak": 10, "own_emerged": 20, "own_solved": 40}
-    found = trials.recall.thresholds("", steps, np.array([0.0, 0.06, 0.5, 0.5, 0.4]))
+    found = experiments.recall.thresholds("", steps, np.array([0.0, 0.06, 0.5, 0.5, 0.4]))
     assert found == {"weak": 10, "emerged": None, "solved": None}
 
 
 def test_a_recall_network_reads_each_token_and_the_one_before():
-    trial = trials.RecallTrial(pairs=1, vocab=3, previous=True)
+    trial = experiments.RecallTrial(pairs=1, vocab=3, previous=True)
     x, answers = trial.read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
     assert x.tolist() == [[[0, 1, 0, 0, 0, 0], [0, 0, 1, 0, 1, 0], [0, 1, 0, 0, 0, 1]]]
     assert answers.tolist() == [[2]]
-    x, _ = trials.RecallTrial(pairs=1, vocab=3).read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
+    x, _ = experiments.RecallTrial(pairs=1, vocab=3).read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
     assert x.tolist() == [[1, 2, 1]]
 
 
 def test_a_run_ends_at_the_look_that_asks_for_no_more():
     small = {**TINY, "steps": 60}
-    start = trials.recall.run(small)["clean_accuracy"][0]
-    assert trials.recall.run({**small, "stop": start})["step"] == [0]
-    assert trials.recall.run({**small, "stop": 1.01})["step"] == [0, 20, 40, 60]
-    found = trials.recall.run({**small, "stop": 0.7, "steps": 1500, "scale": 0.7, "lr": 3e-3})
+    start = experiments.RecallTrial.results(small)["clean_accuracy"][0]
+    assert experiments.RecallTrial.results({**small, "stop": start})["step"] == [0]
+    assert experiments.RecallTrial.results({**small, "stop": 1.01})["step"] == [0, 20, 40, 60]
+    found = experiments.RecallTrial.results({**small, "stop": 0.7, "steps": 1500, "scale": 0.7, "lr": 3e-3})
     assert max(found["clean_accuracy"][:-1]) < 0.7 <= found["clean_accuracy"][-1]
 
 
 def test_a_location_is_found_when_the_loss_is_below_a_share_of_what_zeros_lose():
     """An output of zeros loses E |x_r W*|^2 / 2 = 1/2; of 4000 samples, to within 0.007."""
     small = dict(length=6, width=3, model_width=8, judged=4000, steps=40)
-    found = trials.location.run({**small, "threshold": 0.0})
+    found = experiments.LocationTrial.results({**small, "threshold": 0.0})
     assert (found["step"], found["emerged"]) == ([0, 20, 40], None)
     start = found["test_loss"][0]
-    found = trials.location.run({**small, "threshold": start / 0.45})
+    found = experiments.LocationTrial.results({**small, "threshold": start / 0.45})
     assert (found["step"], found["emerged"]) == ([0], 0)
-    found = trials.location.run({**small, "threshold": start / 0.55})
+    found = experiments.LocationTrial.results({**small, "threshold": start / 0.55})
     assert found["emerged"] != 0 and found["step"][1] == 20
 
 
 def test_what_the_location_probe_measures_is_its_plain_definition(rng):
     small = dict(length=5, width=3, places=2, p=1.0, model_width=8, heads=2, depth=2, judged=30)
-    trial = trials.LocationTrial(**small)
+    trial = experiments.LocationTrial(**small)
     task = trial.draw_task(rng)
-    probe = trials.location.LocationProbe(trial, task, backend.get("cpu"), rng)
+    probe = experiments.location.LocationProbe(trial, task, backend.get("cpu"), rng)
     params = {key: 2 * w for key, w in trial.network.init(rng).items()}
     look = probe(0, params)
     y, cache = trial.network.forward(params, probe.x.astype("float32"))
@@ -450,32 +469,32 @@ def test_a_location_network_starts_as_its_scale_says_and_sees_the_mark_if_there_
         (dict(scale="lecun"), 1 / np.sqrt(5)),
         (dict(scale=0.3), 0.3),
     ):
-        network = trials.LocationTrial(width=4, model_width=400, **settings).network
+        network = experiments.LocationTrial(width=4, model_width=400, **settings).network
         W_E = network.init(rng)["W_E"]
         assert W_E.shape == (5, 400) and network.first_query == 31
         assert W_E.std() == pytest.approx(deviation, rel=5 / np.sqrt(2 * W_E.size))
     x, target = np.ones((2, 5, 4)), np.ones((2, 3))
     for marker, mark in ((True, 1), (False, 0)):
-        trial = trials.LocationTrial(length=5, width=3, marker=marker, anywhere=False)
+        trial = experiments.LocationTrial(length=5, width=3, marker=marker, anywhere=False)
         read, wanted = trial.read(x, target, backend.get("cpu"))
         assert read[0, 0].tolist() == [1, 1, 1, mark] and wanted.shape == (2, 1, 3)
 
 
 def test_repetition_rises_and_falls_at_the_bounds_by_hand():
     """At a fall by exactly `still`, or to exactly `emerged`, nothing happens yet."""
-    half = trials.AdaptiveRepetition(start=0.25, up=0.25, most=0.75, still=0.5, emerged=0.25)
+    half = experiments.repetition.AdaptiveRepetition(start=0.25, up=0.25, most=0.75, still=0.5, emerged=0.25)
     assert half.p([4.0]) == 0.25 and half.p([4.0, 2.0]) == 0.25
     assert half.p([4.0, 2.5]) == 0.5 and half.p([4.0, 5.0]) == 0.5
     assert half.p([4.0, 4.0, 4.0, 4.0]) == 0.75, "at most"
     assert half.p([4.0, 2.0, 1.0]) == 0.25 and half.p([4.0, 2.0, 0.5]) == 0.125
     assert half.p([4.0, 0.5, 0.5, 4.0]) == 0.0625 + 0.25, "it may rise again"
     assert half.p([4.0, *[0.5] * 20]) == 0
-    assert trials.AdaptiveRepetition(start=0.5, most=0.5).p([4.0, 4.0, 4.0]) == 0.5
+    assert experiments.repetition.AdaptiveRepetition(start=0.5, most=0.5).p([4.0, 4.0, 4.0]) == 0.5
 
 
 def test_a_feature_is_half_learnt_where_its_loss_is_half():
     small = dict(lags=(1, 3), length=4, vocab=3, heads=2, batch=24, every=5)
-    trial = trials.RegressionTrial(**small, steps=600, importance=2.0)
+    trial = experiments.RegressionTrial(**small, steps=600, importance=2.0)
     np.testing.assert_allclose(trial.flow.importances, [2, 1])
     assert trial.flow.places.tolist() == [[0, 0, 0, 1], [0, 1, 0, 0]], "lag 1 is the last place"
     found = trial.run()
@@ -497,6 +516,15 @@ def test_a_feature_is_half_learnt_where_its_loss_is_half():
 ])  # fmt: skip
 def test_a_regression_that_does_not_fit_is_one_clear_line(change, message):
     small = dict(lags=(1, 3), length=4, vocab=3, heads=2, batch=24)
-    assert trials.RegressionTrial(**small) and trials.RegressionTrial(**{**small, "batch": 26})
+    assert experiments.RegressionTrial(**small) and experiments.RegressionTrial(**{**small, "batch": 26})
     with pytest.raises(InputError, match=message):
-        trials.RegressionTrial(**{**small, **change})
+        experiments.RegressionTrial(**{**small, **change})
+
+
+def test_an_experiment_has_the_name_of_its_module_and_its_own_run_and_figure():
+    for name, kind in experiments.EXPERIMENTS.items():
+        assert kind.__module__ == f"experiments.{name}" and kind.of(kind().settings).settings == kind().settings
+        assert {"run", "figure"} <= vars(kind).keys(), name
+        assert pickle.loads(pickle.dumps(kind.results)) == kind.results, "a pool finds it by its name"
+        if issubclass(kind, experiments.trial.Trial):
+            assert len(kind.curve) == 3, name

@@ -1,8 +1,7 @@
 """tinyattn: how attention heads learn, with every gradient written by hand.
 
-Read in this order: backend, ops, attention, models, gradcheck, ode, losses, optim, train,
-checkpoint, hold; then flows/, tasks/, measure, trials, sweep, plot and lesson. `dir(tinyattn)` lists the
-modules so; each is there as an attribute.
+`dir(tinyattn)` lists the modules in reading order, and each is there as an attribute. Who has an
+hour reads ops, attention, models/, gradcheck, steps, optim and train.
 
 One alphabet, used by every file, derivation and lesson:
 
@@ -18,51 +17,22 @@ Every derivation runs the same way: change the inputs by δ, see δy to first or
 of the loss δL = sum(dy * δy), and read off what multiplies each δ. Lines of a derivation carry
 numbers; the code cites them.
 
-What a function cannot use it refuses in one line, an errors.InputError that names the argument, what was
-expected and what came; a docstring says "Raises" where there is more to it than shapes and types.
+What a function takes is declared above it, in the words of door.py, and is the first line of its documentation.
+What it cannot use it refuses in one line, an errors.InputError that names the argument, what was expected and what
+came; a docstring says "Raises" where there is more to it than shapes and types.
 
 A head axis stands right before the axes it serves: scores (..., H, T, S), values (..., H, S, C).
 Axes of attention maps are [query, key]; each row sums to 1.
 """
 
 import importlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # for editors; when the program runs, a module is loaded when it is first asked for
-    from . import (
-        attention,
-        backend,
-        cases,
-        checkpoint,
-        errors,
-        events,
-        few_queries,
-        flows,
-        gradcheck,
-        hold,
-        kept,
-        lesson,
-        losses,
-        measure,
-        models,
-        ode,
-        ops,
-        optim,
-        plot,
-        steps,
-        sweep,
-        tasks,
-        terminal,
-        train,
-        trials,
-        twins,
-    )
 
 __version__ = "0.1.0"
-__all__ = [  # in reading order
-    "errors", "terminal", "backend", "ops", "attention", "few_queries", "models", "cases",
-    "gradcheck", "twins", "ode", "steps", "events", "losses", "optim", "kept", "checkpoint",
-    "train", "hold", "flows", "tasks", "measure", "trials", "sweep", "plot", "player", "lesson",
+__all__ = [  # in reading order; a module imports those that stand before it
+    "errors", "door", "terminal", "backend", "ops", "attention", "few_queries", "models",
+    "cases", "gradcheck", "mutants", "steps", "pairs", "bdf", "events", "ode", "losses",
+    "optim", "kept", "checkpoint", "train", "hold", "tasks", "flows", "measure", "sweep",
+    "plot", "player",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import Array, namespace, underflow_is_zero
-from .errors import InputError, check_array, check_count, check_floats, check_instance, check_some
+from .door import door
 from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
 
 # Attend: a softmax over the keys j, then an average of their values
@@ -42,36 +42,29 @@ class AttendCache(NamedTuple):
     drop: Array | None = None
 
 
+@door("""a some (..., T, S), visible mask ~(..., T, S)?, drop (..., T, S)?, v (~..., S, C)
+    -> y (..., T, C)""")
 @underflow_is_zero
 def attend_forward(a, v, visible=None, drop=None):
-    """Scores a (..., T, S), values v (..., S, C) -> y (..., T, C); leading axes broadcast against each other.
+    """Scores a and values v; their leading axes broadcast against each other.
 
-    `visible`, a boolean array that broadcasts to a, hides pairs where it is False. Every query must
-    see a key: the host checks this; on a GPU a query without one gives NaN. `drop`, shaped like a,
-    multiplies the attention on its way to the values. The attention before that is `cache.s`.
-
-    Raises InputError for shapes that do not fit.
+    `visible` hides pairs where it is False. Every query must see a key: the host checks this; on a
+    GPU a query without one gives NaN. `drop` multiplies the attention on its way to the values. The
+    attention before that is `cache.s`.
     """
-    check_floats("a", a, axes=2)
-    check_floats("v", v, axes=2)
-    if a.shape[-1] != v.shape[-2]:
-        raise InputError(f"v: expected {a.shape[-1]} keys, as a has, got shape {tuple(v.shape)}")
-    _check_leading("v", v, a)
     if visible is not None:
-        check_visible(visible, a.shape)
         xp = namespace(a)
         a = xp.fmin(a, xp.where(visible, math.inf, -math.inf).astype(a.dtype))  # (1): where, on a mask; on a itself it is slow
     s, _ = softmax_forward(a)  # (2)
-    if drop is not None:
-        check_floats("drop", drop, a.shape)
     return (s if drop is None else s * drop) @ v, AttendCache(s, v, drop)  # (3)
 
 
+@door("""cache AttendCache, cache.s (..., T, S), cache.v (~..., S, C), dy (..., T, C)
+    -> da (..., T, S), dv (..., S, C)""")
 @underflow_is_zero
 def attend_backward(dy, cache):
-    """dy (..., T, C) -> da and dv, shaped like a and v."""
-    s, v, drop = check_instance("cache", cache, AttendCache)
-    check_floats("dy", dy, (*np.broadcast_shapes(s.shape[:-2], v.shape[:-2]), s.shape[-2], v.shape[-1]))
+    """The backward of `attend_forward`: da and dv are shaped like a and v."""
+    s, v, drop = cache
     read = s if drop is None else s * drop
     dv = sum_to(read.swapaxes(-1, -2) @ dy, v.shape)  # (4)
     ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)  # (5)
@@ -95,30 +88,23 @@ class MultiheadCache(NamedTuple):
     attend: AttendCache
 
 
+@door("""q some (..., H, T, K), k some (~..., 1|H, S, K), visible mask ~(..., H, T, S)?,
+    drop (..., H, T, S)?, v (~..., 1|H, S, C) -> y (..., H, T, C)""")
 def multihead_forward(q, k, v, visible=None, drop=None):
-    """q (..., H, T, K), k (..., H or 1, S, K), v (..., H or 1, S, C) -> y (..., H, T, C).
+    """Queries q, keys k and values v of each head, or of one head for all.
 
     visible, drop: see `attend_forward`.
-
-    Raises InputError for shapes that do not fit.
     """
-    for name, array in (("q", q), ("k", k), ("v", v)):
-        check_floats(name, array, axes=3)
-    if q.shape[-1] != k.shape[-1]:
-        raise InputError(f"k: expected keys of size {q.shape[-1]}, as q has, got shape {tuple(k.shape)}")
-    heads = q.shape[-3]
-    for name, array in (("k", k), ("v", v)):
-        if array.shape[-3] not in (1, heads):
-            raise InputError(f"{name}: expected a head axis of {heads} or 1, got shape {tuple(array.shape)}")
-    _check_leading("k", k, q)
     a = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])  # (1)
     y, attend = attend_forward(a, v, visible, drop)  # (2)
     return y, MultiheadCache(q, k, attend)
 
 
+@door("""cache MultiheadCache, cache.attend.s (..., T, S), cache.attend.v (~..., S, C),
+    dy (..., T, C) -> dq (..., H, T, K), dk (..., 1|H, S, K), dv (..., 1|H, S, C)""")
 def multihead_backward(dy, cache):
-    """dy (..., H, T, C) -> dq, dk, dv, shaped like q, k, v."""
-    q, k, attend = check_instance("cache", cache, MultiheadCache)
+    """The backward of `multihead_forward`: dq, dk, dv are shaped like q, k, v."""
+    q, k, attend = cache
     da, dv = attend_backward(dy, attend)  # (2)
     da = da / math.sqrt(q.shape[-1])  # of (3) and (4) alike
     dq = sum_to(da @ k, q.shape)  # (3)
@@ -135,7 +121,7 @@ def multihead_backward(dy, cache):
 #   and tokens:
 #     (6)  dW_O = r^T dy      (7)  dW_V = x^T dv      (8)  dW_K = x^T dk      (9)  dW_Q = x^T dq
 #   x is used three times, so it receives three gradients, and they add up:
-#     (10) dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
+#     (10)  dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
 
 
 class SelfAttentionCache(NamedTuple):
@@ -152,16 +138,14 @@ class SelfAttentionCache(NamedTuple):
         return self.multihead.attend.s
 
 
+@door("""x some (..., S, D), first count >= 0 < S, T = S - first, W_Q some (D, H, K), W_K (D, 1|H, K),
+    W_V (D, 1|H, C), W_O some (H, C, E), visible mask ~(..., H, T, S)?, drop (..., H, T, S)?
+    -> y (..., T, E)""")
 def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=None):
-    """x (..., S, D); W_Q, W_K (D, H, K), W_V (D, H, C), W_O (H, C, D_out) -> y (..., T, D_out).
+    """Queries, keys and values are projections of x; queries stand at its positions first, first+1, ..., S-1.
 
-    Queries stand at positions first, first+1, ..., S-1 of x, so T = S - first. visible, drop: see
-    `attend_forward`.
-
-    Raises InputError for projections that do not fit x or each other.
+    visible, drop: see `attend_forward`.
     """
-    check_floats("x", x, axes=2)
-    check_self_attention(x, W_Q, W_K, W_V, W_O, first)
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
@@ -170,9 +154,9 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=No
     return y, SelfAttentionCache(q_cache, k_cache, v_cache, multihead, o_cache, first)
 
 
+@door("cache SelfAttentionCache, dy (*cache.o.shape) -> dx (..., S, D), dW_Q, dW_K, dW_V, dW_O")
 def self_attention_backward(dy, cache):
-    """dy (..., T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
-    check_instance("cache", cache, SelfAttentionCache)
+    """The backward of `self_attention_forward`."""
     dr, dW_O, _ = linear_backward(dy, cache.o)  # (5), (6)
     dq, dk, dv = multihead_backward(heads_first(dr), cache.multihead)  # (4)
     dx_v, dW_V, _ = linear_backward(heads_first(dv), cache.v)  # (3), (7)
@@ -183,45 +167,13 @@ def self_attention_backward(dy, cache):
     return dx, dW_Q, dW_K, dW_V, dW_O
 
 
+@door("x (..., T, H, K) -> (..., H, T, K)")
 def heads_first(x):
-    """Swap the head and token axes, (..., T, H, K) to (..., H, T, K) or back. Its own backward."""
-    check_floats("x", x, axes=3)
+    """Swap the head and token axes, there or back. Its own backward."""
     return x.swapaxes(-2, -3)
 
 
+@door("S count, T count <= S -> a mask (T, S)")
 def causal(T, S, xp=np):
-    """The mask (T, S) for queries at the last T of S positions: each sees itself and all before."""
-    check_count("T", T, 1, check_count("S", S))
+    """For queries at the last T of S positions: each sees itself and all before."""
     return xp.tri(T, S, S - T, dtype=bool)
-
-
-def check_self_attention(x, W_Q, W_K, W_V, W_O, first):
-    """Raise InputError unless the projections fit x (..., S, D) and each other, and `first` is a place of x."""
-    check_count("first", first, 0, x.shape[-2] - 1)
-    D = x.shape[-1]
-    check_floats("W_Q", W_Q, (D, None, None))
-    for name, W, size in (("W_K", W_K, W_Q.shape[-1]), ("W_V", W_V, None)):
-        check_floats(name, W, (D, None, size))
-        if W.shape[1] not in (1, W_Q.shape[1]):
-            raise InputError(f"{name}: expected {W_Q.shape[1]} heads, as W_Q has, or 1, got shape {tuple(W.shape)}")
-    check_some("W_O", check_floats("W_O", W_O, (W_Q.shape[1], W_V.shape[-1], None)))
-
-
-def _check_leading(name, array, other):
-    """Raise InputError unless the axes before the last two broadcast against each other."""
-    pairs = zip(reversed(array.shape[:-2]), reversed(other.shape[:-2]))
-    if any(n != m and 1 not in (n, m) for n, m in pairs):
-        wanted = tuple(other.shape[:-2])
-        raise InputError(f"{name}: expected leading axes that broadcast against {wanted}, got shape {tuple(array.shape)}")
-
-
-def check_visible(visible, a_shape):
-    """Raise InputError unless `visible` is boolean, broadcasts to a_shape, and leaves every query a key."""
-    if check_array("visible", visible).dtype.kind != "b":
-        raise InputError(f"visible: expected a boolean array, got {visible.dtype}")
-    sizes = zip(reversed(visible.shape), reversed(a_shape))
-    if visible.ndim > len(a_shape) or any(n not in (1, m) for n, m in sizes):
-        raise InputError(f"visible: expected a shape that broadcasts to {tuple(a_shape)}, got {tuple(visible.shape)}")
-    if isinstance(visible, np.ndarray) and not visible.any(axis=-1).all():
-        query = [int(i[0]) for i in np.nonzero(~visible.any(axis=-1))]
-        raise InputError(f"visible: expected a key for every query, got none at query {query}")

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError, check_array, check_floats, check_some
+from .door import door
+from .errors import InputError, check_array, check_floats, first_line
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Params = dict[str, Any]  # arrays by name, and whatever has the same names
@@ -38,25 +39,24 @@ def namespace(x: Any) -> Any:
     return sys.modules[type(check_array("x", x)).__module__.partition(".")[0]]
 
 
+def _within(index, out):
+    if isinstance(index, np.ndarray) and index.size and not -len(out) <= index.min() <= index.max() < len(out):
+        raise InputError(f"index: expected places in {-len(out)}..{len(out) - 1}, got {index.min()}..{index.max()}")
+    return index
+
+
+@door("out some (N, *O), index ids (...), index = _within(index, out), values (..., *O) -> None")
 def scatter_add(out: Any, index: Any, values: Any) -> None:
-    """Add values (*index.shape, ...) into out[index], in place. Where an index repeats, all values count.
+    """Add values into out[index], in place; -1 is the last place. Where an index repeats, all values count.
 
     On a GPU the order of additions is free, so last bits may differ from run to run. NumPy's add.at
     adds one row at a time; sorting the rows by place and adding runs of equal ones is ten times
     faster.
-
-    Raises InputError for an index that is no whole number or lies outside target.
     """
-    xp = namespace(check_floats("out", out, axes=1))
-    check_some("out", out)
-    if check_array("index", index).dtype.kind not in "iu":
-        raise InputError(f"index: expected whole numbers, got {index.dtype}")
-    check_floats("values", values, (*index.shape, *out.shape[1:]))
+    xp = namespace(out)
     if xp is not np or not index.size:
         xp.add.at(out, index, values)
         return
-    if index.min() < -len(out) or index.max() >= len(out):
-        raise InputError(f"index: expected places in {-len(out)}..{len(out) - 1}, got {index.min()}..{index.max()}")
     places = index.reshape(-1).astype(np.int64) % len(out)  # -1 is the last place
     order = places.argsort(kind="stable")
     places = places[order]
@@ -167,24 +167,19 @@ def _trouble_with_gpu(index):
         import cupy
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
-        return "CuPy is not installed" if missing else f"CuPy cannot be imported ({_first_line(error)})"
+        return "CuPy is not installed" if missing else f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
     except Exception as error:  # a broken driver or library raises whatever it likes
-        return f"CuPy cannot be imported ({_first_line(error)})"
+        return f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
     try:
         x = np.linspace(-1, 1, 12).reshape(3, 4)
         with cupy.cuda.Device(index):
             there = cupy.exp(cupy.asarray(x))
             product = cupy.asnumpy(there @ there.T)
     except Exception as error:
-        return f"CuPy found no working GPU {index} ({_first_line(error)})"
+        return f"CuPy found no working GPU {index} ({first_line(error).rstrip('.')})"
     if not np.allclose(product, np.exp(x) @ np.exp(x).T):
         return f"GPU {index} computed a wrong matrix product"
     return None
-
-
-def _first_line(error):
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip().rstrip('.')}" if lines else type(error).__name__
 
 
 @functools.cache

@@ -68,7 +68,6 @@ def cases() -> list[Case]:
         _op_case("few_queries, one head", *few, {**one_head, "x": (2, 5, 6)}, visible=attention.causal(5, 5)),
         *(model_case(f"MinimalModel, H = {H}", minimal[H], lambda rng: rng.integers(4, size=(2, 5))) for H in (1, 3)),
         model_case("MinimalModel on vectors", minimal[3], lambda rng: rng.normal(size=(2, 5, 4))),
-        model_case("MinimalStack", models.MinimalStack(4, 5, 3, 1, depth=3), lambda rng: rng.integers(4, size=(2, 5))),
         *(model_case(f"AttentionLayer, H = {H}", layer[H], lambda rng: rng.normal(size=(2, 5, 6))) for H in (1, 3)),
         model_case("AttentionLayer, few queries", models.AttentionLayer(6, 3, 3, few_queries=True),
                    lambda rng: rng.normal(size=(2, 5, 6))),

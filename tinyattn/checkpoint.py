@@ -114,7 +114,10 @@ class Keeper:
         self.made = {**made, "library": LIBRARY}
 
     def begin(self, title: str | None) -> dict[str, Any] | None:
-        """params, state and history of the run that goes on, as they were at the step `start`; None for a new one."""
+        """params, state and history of the run that goes on, as they were at the step `start`; None for a new one.
+
+        Raises InputError for what is no training run, or one with more steps.
+        """
         kept = self.checkpoint.read(self.made) if self.checkpoint else None
         if kept is None or self.checkpoint is None:
             return None

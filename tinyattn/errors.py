@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
-_WIDE = (np.dtype("float32"), np.dtype("float64"))
+WIDE = (np.dtype("float32"), np.dtype("float64"))
 
 
 class InputError(ValueError):
@@ -20,8 +20,9 @@ class Failure(RuntimeError):
     """A run that could not come to its end though its input was right. A program tells it in one line."""
 
 
-def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """Return `value` as an int, or raise InputError unless it is whole and in least..most (2^53)."""
+def check_count(name: str, value: Any, least: int = 1, most: int | None = None, below: int | None = None) -> int:
+    """Return `value` as an int, or raise InputError unless it is whole, in least..most (2^53) and below `below`."""
+    most = most if below is None else below - 1
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < least or value > (2**53 if most is None else most):
         within = f">= {least}" if most is None else f"in {least}..{most}"
@@ -108,7 +109,7 @@ def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 
 
     `axes` is the least number of axes; `shape` is as in `check_shape`.
     """
-    if type(array) is np.ndarray and array.dtype in _WIDE and array.ndim >= axes and shape in (None, array.shape):
+    if type(array) is np.ndarray and array.dtype in WIDE and array.ndim >= axes and shape in (None, array.shape):
         return array  # at once: every operation asks for it
     check_array(name, array)
     if array.dtype.kind != "f" or array.dtype.itemsize < 4:
@@ -120,8 +121,8 @@ def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 
     return array
 
 
-def check_ids(name: str, ids: Any, size: int) -> Any:
-    """Return `ids` as int64, or raise InputError unless it is an integer array in 0..size-1.
+def check_ids(name: str, ids: Any, below: int | None = None) -> Any:
+    """Return `ids` as int64, or raise InputError unless it is an integer array, in 0..below-1 where that is given.
 
     Only the host looks at entries: reading them would stall a GPU. Check ids before you put them
     there.
@@ -129,9 +130,10 @@ def check_ids(name: str, ids: Any, size: int) -> Any:
     check_array(name, ids)
     if ids.dtype.kind not in "iu":
         raise InputError(f"{name}: expected an integer array, got dtype {ids.dtype}")
-    if isinstance(ids, (np.ndarray, np.generic)) and ids.size and not 0 <= ids.min() <= ids.max() < size:
+    on_host = isinstance(ids, (np.ndarray, np.generic))
+    if below is not None and on_host and ids.size and not 0 <= ids.min() <= ids.max() < below:
         wrong = ids.min() if ids.min() < 0 else ids.max()
-        raise InputError(f"{name}: expected ids in 0..{size - 1}, got {wrong}")
+        raise InputError(f"{name}: expected ids in 0..{below - 1}, got {wrong}")
     return ids if ids.dtype == np.int64 else ids.astype("int64")
 
 
@@ -146,10 +148,29 @@ def check_shape(name: str, array: Any, expected: tuple) -> None:
         raise InputError(f"{name}: expected shape {wanted}, got {tuple(array.shape)}")
 
 
-def check_some(name: str, array: Any) -> None:
-    """Raise InputError for an array without entries."""
+def check_some(name: str, array: Any) -> Any:
+    """Return `array`, or raise InputError if it has no entries."""
     if not check_array(name, array).size:
         raise InputError(f"{name}: expected at least one entry, got shape {tuple(array.shape)}")
+    return array
+
+
+def check_mask(name: str, array: Any) -> Any:
+    """Return `array`, or raise InputError unless it holds booleans, and no row of False alone.
+
+    It says which keys (the last axis) a query sees; only the host looks at that.
+    """
+    if check_array(name, array).dtype.kind != "b":
+        raise InputError(f"{name}: expected a boolean array, got {array.dtype}")
+    if isinstance(array, np.ndarray) and array.ndim and not array.any(axis=-1).all():
+        query = [int(i[0]) for i in np.nonzero(~array.any(axis=-1))]
+        raise InputError(f"{name}: expected a key for every query, got none at query {query}")
+    return array
+
+
+def check_scalar(name: str, value: Any) -> Any:
+    """Return `value`, or raise InputError unless it is a number or a 0-d array of floats."""
+    return check_floats(name, value, ()) if hasattr(value, "dtype") else check_number(name, value)
 
 
 def check_dict(name: str, value: Any, keys) -> Any:
@@ -159,6 +180,14 @@ def check_dict(name: str, value: Any, keys) -> Any:
     if value.keys() != (keys.keys() if isinstance(keys, dict) else set(keys)):
         raise InputError(f"{name}: expected the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}")
     return value
+
+
+def check_params(name: str, params: Any, shapes: dict[str, tuple]) -> Any:
+    """Return `params`, or raise InputError unless they are arrays of floats with these names and shapes."""
+    check_dict(name, params, shapes)
+    for key, shape in shapes.items():
+        check_floats(key, params[key], shape)
+    return params
 
 
 def check_float_dict(name: str, value: Any) -> Any:
@@ -197,6 +226,15 @@ def shown(value: Any) -> str:
         text = str(value) if isinstance(value, type) else repr(value)
     text = " ".join(text.split())
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def first_line(error: BaseException) -> str:
+    """The kind of an error and the first line that it says, if it can say anything."""
+    try:
+        lines = str(error).split("\n")
+    except Exception:
+        lines = []
+    return ": ".join([type(error).__name__, *[line.strip() for line in lines if line.strip()][:1]])
 
 
 def _finite(value: Any) -> bool:

@@ -34,6 +34,7 @@ class Watch:
             raise InputError(f"events: expected finite values at the start, got {to_numpy(self.value)}")
         self.direction = check_number("events: direction", getattr(g, "direction", 0))
         terminal = getattr(g, "terminal", False)
+        terminal = False if terminal is None else terminal
         self.terminal = (
             int(terminal) if isinstance(terminal, (bool, np.bool_)) else check_count("events: terminal", terminal, 0)
         )

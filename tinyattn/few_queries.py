@@ -7,9 +7,9 @@ it, for networks that answer once, at the end of what they read.
 import math
 from typing import NamedTuple
 
-from .attention import MultiheadCache, check_self_attention, heads_first, multihead_backward, multihead_forward
+from .attention import MultiheadCache, heads_first, multihead_backward, multihead_forward
 from .backend import Array
-from .errors import check_floats, check_instance
+from .door import door
 from .ops import LinearCache, linear_backward, linear_forward, sum_to
 
 # Few queries
@@ -47,10 +47,11 @@ class FewQueriesCache(NamedTuple):
         return self.multihead.attend.s
 
 
+@door("""x some (B, S, D), first count >= 0 < S, T = S - first, W_Q some (D, H, K), W_K (D, 1|H, K),
+    W_V (D, 1|H, C), W_O some (H, C, E), visible mask ~(B, H, T, S)?, drop (B, H, T, S)?
+    -> y (B, T, E)""")
 def few_queries_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=None):
     """`self_attention_forward` for x (B, S, D), with fewer products where queries are few."""
-    check_floats("x", x, (None, None, None))
-    check_self_attention(x, W_Q, W_K, W_V, W_O, first)
     q, q_cache = linear_forward(x[:, first:], W_Q)  # (1)
     q = heads_first(q)
     M = W_K * math.sqrt(x.shape[-1] / W_K.shape[-1])
@@ -61,9 +62,10 @@ def few_queries_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=None)
     return y, FewQueriesCache(q_cache, multihead, q, z, o_cache, M, W_V, first)
 
 
+@door("cache FewQueriesCache, dy (*cache.o.shape) -> dx (B, S, D), dW_Q, dW_K, dW_V, dW_O")
 def few_queries_backward(dy, cache):
-    """dy (B, T, D_out) -> dx, dW_Q, dW_K, dW_V, dW_O."""
-    q_cache, multihead, q, z, o_cache, M, W_V, first = check_instance("cache", cache, FewQueriesCache)
+    """The backward of `few_queries_forward`."""
+    q_cache, multihead, q, z, o_cache, M, W_V, first = cache
     dr, dW_O, _ = linear_backward(dy, o_cache)  # (5)
     dr = heads_first(dr)
     dz, dW_V = _each_head(dr, W_V.swapaxes(0, 1).swapaxes(1, 2)), _each_head_weights(z, dr, W_V)  # (4), (6)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import backend, models, ops
+from . import backend, ops
 from .cases import Case, cases, model_case
 from .errors import (
     InputError,
@@ -28,6 +28,7 @@ from .errors import (
     check_function,
     check_number,
     check_pair_of,
+    check_params,
     check_shape,
     check_some,
     host_floats,
@@ -122,7 +123,7 @@ def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: 
     read = tuple(_widened("x", part) for part in (x if isinstance(x, tuple) else (x,)))
     case = model_case(type(model).__name__, model, lambda rng: read)
     if params is not None:
-        models.check_params(params, {key: w.shape for key, w in model.init(np.random.default_rng(0)).items()})
+        check_params("params", params, {key: w.shape for key, w in model.init(np.random.default_rng(0)).items()})
         exact = {key: host_floats(key, backend.to_numpy(w)) for key, w in params.items()}
         case = case._replace(draw=lambda rng: {"x": read[0], "others": read[1:], **exact})
     return check(case, seed, tries=50 if params is None else 1)

@@ -43,6 +43,9 @@ class WeightedLoss:
 
     weighted: Callable[[Params, Any, float], tuple[Any, Params]]
 
+    def __post_init__(self):
+        check_function("weighted", self.weighted, "a function (params, batch, weight) -> loss, grads")
+
     def __call__(self, params: Params, batch: Any) -> tuple[Any, Params]:
         return self.weighted(params, batch, 1.0)
 

@@ -1,4 +1,4 @@
-"""Integrate dy/dt = f(t, y), written by hand: Euler, the classic RK4, and the adaptive pair of Dormand and Prince.
+"""Integrate dy/dt = f(t, y), written by hand: Euler, the classic RK4, the pair of Dormand and Prince, backward differences.
 
 y is an array of any shape, on NumPy or CuPy. Gradient descent with learning rate h is `euler_step`
 on the gradient flow; what Euler gets wrong, the others show.
@@ -13,12 +13,26 @@ from typing import Any
 import numpy as np
 
 from .backend import namespace, to_numpy
-from .errors import InputError, check_choice, check_count, check_function, check_number, check_some, host_floats, shown
+from .bdf import bdf_step, bdf_steps
+from .errors import (
+    InputError,
+    check_choice,
+    check_count,
+    check_function,
+    check_number,
+    check_some,
+    host_floats,
+    is_array,
+    shown,
+)
 from .events import NotFinite, Watch, last_stop
-from .steps import Failed, Field, Slope, adaptive_steps, as_state, dopri5_step, euler_step, fixed_steps, rk4_step
+from .pairs import PAIRS, adaptive_steps, dopri5_step
+from .steps import Failed, Field, Slope, as_state, check_field, euler_step, fixed_steps, rk4_step
 from .terminal import progress_bar
 
-__all__ = ["Solution", "dopri5_step", "euler_step", "event", "integrate", "rk4_step"]
+__all__ = ["Solution", "bdf_step", "dopri5_step", "euler_step", "event", "integrate", "rk4_step"]
+
+METHODS = ("euler", "rk4", *PAIRS, "bdf")
 
 
 @dataclass
@@ -27,6 +41,7 @@ class Solution:
 
     t, y:      times and states, time first. Times rise, or fall, strictly: where a terminal event
                fires at a time that is there already, its state takes the place of the one there.
+    nfev:      calls of f; one with many states at once, for a Jacobian, counts once.
     status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and
                message says why.
     t_events:  for each event that returns one number, all times at which it fired (k,), as in
@@ -77,8 +92,8 @@ def integrate(
     n_steps: int | None = None,
     t_eval: Any = None,
     events: Any = None,
-    rtol: float | None = None,
-    atol: float | None = None,
+    rtol: Any = None,
+    atol: Any = None,
     max_step: float | None = None,
     max_steps: int = 1_000_000,
     progress: str | None = "integrating",
@@ -86,16 +101,22 @@ def integrate(
     """Integrate dy/dt = f(t, y) from y(t_span[0]) = y0 to t_span[1], forwards or backwards. Returns a Solution.
 
     f:          may write into the y that it is given, and return the same buffer every time; so may
-                events.
+                events. Its method jacobian(y), (n, n) at a state of n entries, is used by "bdf"
+                where f has one.
+    t_span:     an end at infinity needs a terminal event that comes before; without a length, the
+                start is returned.
     y0:         an array of NumPy or CuPy, in whose precision all is computed, or anything else that
                 holds real numbers.
     method:     "euler" or "rk4", which need `step` or `n_steps`: times are t0 + i step, and the
-                last step lands on the end exactly. Or "rk45", which chooses its steps so that the
-                local error of every entry of y stays below atol + rtol |y| (1e-9 and 1e-6), none
-                longer than max_step. Without a method, "rk4" if `step` or `n_steps` is given, else
-                "rk45".
-    t_eval:     times, in order, at which to return y, by interpolation inside steps (order 4,
-                Euler's order aside); None returns every step.
+                last step lands on the end exactly. Or "rk45" or "bdf", which choose their steps so
+                that the local error of every entry of y stays below atol + rtol |y| (1e-9 and
+                1e-6), none longer than max_step. "bdf" is for flows in which something decays much
+                faster than what is to be seen; it works in float64 on NumPy, with a Jacobian, so
+                entries that start equal part in the last bit. Without a method, "rk4" if `step` or
+                `n_steps` is given, else "rk45".
+    rtol, atol: numbers, or arrays of them shaped like y0.
+    t_eval:     times, in order, at which to return y, by interpolation inside steps (order 4, or
+                the step's own in "bdf", Euler's order aside); None returns every step.
     events:     functions g(t, y) whose zeros are located inside a step. g returns one number, and
                 every zero counts; or one for each run where the leading axis of y carries
                 independent runs, and the first of each does. A start on a zero is none: it was just
@@ -107,10 +128,11 @@ def integrate(
     progress:   the title of the bar that is shown after two seconds; None shows none.
 
     A value that is not finite ends it with status -1, as does a t so far from 0 that it cannot tell
-    a step; the steps before are returned. Raises InputError for what cannot be integrated at all.
+    a step; the steps before are returned. Where the longest stable step of "rk45" decides, not the
+    error, a RuntimeWarning says so, once. Raises InputError for what cannot be integrated at all.
     """
     t0, t1 = _check_span(t_span)
-    slope, y0 = Slope(f), as_state("y0", y0)
+    slope, y0 = Slope(check_field(f)), as_state("y0", y0)
     check_some("y0", y0)
     xp, sign = namespace(y0), math.copysign(1, t1 - t0)
     if not bool(to_numpy(xp.isfinite(y0).all())):
@@ -120,10 +142,12 @@ def integrate(
     steps = _choose(method, slope, t0, t1, y0, step, n_steps, dict(rtol=rtol, atol=atol, max_step=max_step))
     events = [] if events is None else list(events) if isinstance(events, (list, tuple)) else [events]
     watches = [Watch(g, t0, y0) for g in events]
+    if math.isinf(t1) and not any(watch.terminal for watch in watches):
+        raise InputError(f"t_span: expected a finite end, or a terminal event that comes before, got {shown(t_span)}")
     status, message, taken = 0, "reached the end of t_span", 0
     with progress_bar(1.0, progress) as bar:
         try:
-            for t, t_new, y_new, inside in steps:
+            for t, t_new, y_new, inside in steps if t0 != t1 else ():
                 if taken == max_steps:
                     raise Failed(f"max_steps = {max_steps} taken, at t = {t:.6g}")
                 fired = [watch for watch in watches if watch.look(t, t_new, y_new, inside) and watch.terminal]
@@ -181,19 +205,35 @@ def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
     """The generator of steps for a method, its settings checked."""
     fixed = step is not None or n_steps is not None
     method = ("rk4" if fixed else "rk45") if method is None else method.lower() if isinstance(method, str) else method
-    if check_choice("method", method, ("euler", "rk4", "rk45")) == "rk45":
-        if fixed:
-            raise InputError('step: expected none, as "rk45" chooses its own (see rtol, atol, max_step)')
-        defaults = dict(rtol=1e-6, atol=1e-9, max_step=math.inf)
-        chosen = {
-            name: defaults[name] if value is None or _is_infinite(value) else check_number(name, value, above=0)
-            for name, value in adaptive.items()
-        }
-        return adaptive_steps(slope, t0, t1, y0, **chosen)
-    for name, value in adaptive.items():
-        if value is not None:
-            raise InputError(f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}')
-    return fixed_steps(slope, method, t0, t1, y0, *_check_step(step, n_steps, t1 - t0))
+    if check_choice("method", method, METHODS) in ("euler", "rk4"):
+        for name, value in adaptive.items():
+            if value is not None:
+                raise InputError(f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}')
+        return fixed_steps(slope, method, t0, t1, y0, *_check_step(step, n_steps, t1 - t0))
+    if fixed:
+        raise InputError(f'step: expected none, as "{method}" chooses its own (see rtol, atol, max_step)')
+    rtol, atol = _tolerance("rtol", adaptive["rtol"], 1e-6, y0), _tolerance("atol", adaptive["atol"], 1e-9, y0)
+    longest = adaptive["max_step"]
+    longest = math.inf if longest is None or _is_infinite(longest) else check_number("max_step", longest, above=0)
+    if method == "bdf":
+        if type(y0) is not np.ndarray or y0.dtype != np.float64:
+            raise InputError(f'y0: expected float64 on NumPy, where "bdf" works, got {y0.dtype} on {namespace(y0).__name__}')
+        return bdf_steps(slope, t0, t1, y0, rtol, atol, longest)
+    return adaptive_steps(PAIRS[method], slope, t0, t1, y0, rtol, atol, longest)
+
+
+def _tolerance(name, value, default, y0):
+    """A number, or an array shaped like y0, in its precision and place."""
+    if value is None or _is_infinite(value):
+        return default
+    if not isinstance(value, (list, tuple)) and not (is_array(value) and value.ndim):
+        return check_number(name, value, above=0)
+    entries = host_floats(name, to_numpy(value) if is_array(value) else value)
+    if entries.shape != y0.shape or not (np.isfinite(entries) & (entries > 0)).all():
+        raise InputError(
+            f"{name}: expected a finite number > 0, or an array of them of shape {y0.shape}, as y0, got {shown(value)}"
+        )
+    return namespace(y0).asarray(entries, dtype=y0.dtype)
 
 
 def _is_infinite(value):
@@ -205,8 +245,8 @@ def _check_span(t_span):
         t0, t1 = (float(t) for t in t_span)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"t_span: expected two numbers, got {shown(t_span)}") from None
-    if not math.isfinite(t1 - t0) or t0 == t1:
-        raise InputError(f"t_span: expected two different finite times, got {shown(t_span)}")
+    if math.isnan(t1) or not math.isfinite(t0) or (math.isfinite(t1) and not math.isfinite(t1 - t0)):
+        raise InputError(f"t_span: expected two finite times, or an end at infinity, got {shown(t_span)}")
     return t0, t1
 
 
@@ -216,8 +256,12 @@ def _check_step(step, n_steps, length):
         given = "both" if step is not None else "neither"
         raise InputError(f"step: expected either step or n_steps with a fixed-step method, got {given}")
     if n_steps is not None:
+        if math.isinf(length):
+            raise InputError(f"n_steps: expected none, but step, with an end at infinity, got {shown(n_steps)}")
         return length / check_count("n_steps", n_steps), n_steps
     check_number("step", step, above=0)
+    if math.isinf(length):
+        return math.copysign(step, length), 2**53
     if abs(length) / step > 2**53:
         raise InputError(f"step: expected one that t can tell from 0 over a span of {abs(length):g}, got {step!r}")
     n = max(1, math.ceil(abs(length) / step - 1e-9))
@@ -229,7 +273,7 @@ def _check_t_eval(t_eval, t0, t1):
         return None
     wanted = host_floats("t_eval", t_eval)
     low, high = min(t0, t1), max(t0, t1)
-    inside = wanted.ndim == 1 and np.all((wanted >= low) & (wanted <= high))
-    if not inside or np.any(np.diff(wanted) * (t1 - t0) <= 0):
+    inside = wanted.ndim == 1 and np.all((wanted >= low) & (wanted <= high) & np.isfinite(wanted))
+    if not inside or np.any(np.diff(wanted) * math.copysign(1, t1 - t0) <= 0):
         raise InputError(f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {shown(wanted)}")
     return [float(t) for t in wanted]

@@ -11,19 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import Array, namespace, scatter_add, underflow_is_zero
-from .errors import (
-    InputError,
-    check_count,
-    check_floats,
-    check_ids,
-    check_instance,
-    check_number,
-    check_shape,
-    check_some,
-    shown,
-)
+from .door import door
+from .errors import InputError, shown
 
 
+@door("dx, shape tuple, shape = _copied_from(shape, dx) -> an array of this shape")
 def sum_to(dx, shape):
     """The backward of broadcasting: sum dx over every axis along which an array of `shape` was copied.
 
@@ -31,9 +23,6 @@ def sum_to(dx, shape):
 
     Raises InputError for a shape that does not broadcast to that of the array.
     """
-    check_floats("dx", dx, axes=len(check_instance("shape", shape, tuple)))
-    if any(n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])):
-        raise InputError(f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}")
     if dx.shape == shape:  # a sum over no axis would copy it
         return dx
     leading = dx.ndim - len(shape)
@@ -42,6 +31,13 @@ def sum_to(dx, shape):
     kept = [n for i, n in enumerate(dx.shape) if i not in many]
     rows = namespace(dx).moveaxis(dx, many, tuple(range(len(many)))).reshape(-1, *kept)
     return sum_rows(rows).reshape(shape)
+
+
+def _copied_from(shape, dx):
+    """A shape that broadcasts to that of dx."""
+    if len(shape) > dx.ndim or any(n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])):
+        raise InputError(f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}")
+    return shape
 
 
 def sum_rows(x):
@@ -78,27 +74,26 @@ class LinearCache(NamedTuple):
     axes: int
     has_bias: bool
 
+    @property
+    def shape(self):
+        """The shape of y."""
+        return (*self.x.shape[: self.x.ndim - self.axes], *self.W.shape[self.axes :])
 
+
+@door("x, axes count <= x.ndim, I = x.shape[x.ndim - axes:], W some (*I, *O), b (*O)? -> y (..., *O)")
 def linear_forward(x, W, b=None, axes=1):
-    """x (..., *I), W (*I, *O), b (*O) or None -> y (..., *O), contracting `axes` axes; InputError if they do not fit."""
-    check_floats("x", x)
-    check_floats("W", W)
-    check_some("W", W)
-    check_count("axes", axes, most=x.ndim)
-    if x.shape[x.ndim - axes :] != W.shape[:axes]:
-        raise InputError(f"W: expected first axes {tuple(x.shape[x.ndim - axes :])}, as x ends, got {W.shape[:axes]}")
+    """The last `axes` axes of x (..., *I), contracted with the first of W."""
     inner, outer = math.prod(W.shape[:axes]), W.shape[axes:]
     y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(*x.shape[: x.ndim - axes], *outer)  # (1)
     if b is not None:
-        check_floats("b", b, outer)
         y = y + b
     return y, LinearCache(x, W, axes, b is not None)
 
 
+@door("cache LinearCache, dy (*cache.shape) -> dx (..., *I), dW (*I, *O), db (*O)?")
 def linear_backward(dy, cache):
-    """dy (..., *O) -> dx (..., *I), dW (*I, *O), db (*O) or None where there was no b."""
-    x, W, axes, has_bias = check_instance("cache", cache, LinearCache)
-    check_floats("dy", dy, (*x.shape[: x.ndim - axes], *W.shape[axes:]))
+    """The backward of `linear_forward`; db is None where there was no b."""
+    x, W, axes, has_bias = cache
     inner = math.prod(W.shape[:axes])
     dy_no, x_ni, W_io = dy.reshape(-1, W.size // inner), x.reshape(-1, inner), W.reshape(inner, -1)
     dx = (dy_no @ W_io.T).reshape(x.shape)  # (2)
@@ -119,17 +114,16 @@ class EmbeddingCache(NamedTuple):
     W_shape: tuple
 
 
+@door("W (V, *O), ids ids (...) < V -> y (..., *O)")
 def embedding_forward(ids, W):
-    """Rows of W (V, *O) by integer ids (...): y (..., *O)."""
-    check_floats("W", W, axes=1)
-    ids = check_ids("ids", ids, W.shape[0])
+    """Rows of W by integer ids."""
     return W[ids], EmbeddingCache(ids, W.shape)  # (1)
 
 
+@door("cache EmbeddingCache, dy (*cache.ids.shape, *cache.W_shape[1:]) -> dW (V, *O)")
 def embedding_backward(dy, cache):
-    """dy (..., *O) -> dW (V, *O). The ids are data and have no gradient."""
-    ids, W_shape = check_instance("cache", cache, EmbeddingCache)
-    check_floats("dy", dy, (*ids.shape, *W_shape[1:]))
+    """The backward of `embedding_forward`. The ids are data and have no gradient."""
+    ids, W_shape = cache
     dW = namespace(dy).zeros(W_shape, dtype=dy.dtype)
     scatter_add(dW, ids, dy)  # (2)
     return dW
@@ -151,21 +145,20 @@ class SoftmaxCache(NamedTuple):
     y: Array
 
 
+@door("x some (..., S) -> y (..., S)")
 @underflow_is_zero
 def softmax_forward(x):
-    """x (..., S) -> y (..., S), rows that sum to 1. -inf gives exactly 0; each row needs a finite entry."""
-    xp = namespace(check_floats("x", x, axes=1))
-    check_some("x", x)
-    e = xp.exp(x - _row_max(x))
+    """Rows that sum to 1. -inf gives exactly 0; each row needs a finite entry."""
+    e = namespace(x).exp(x - _row_max(x))
     y = e / _row_sum(e)  # (1)
     return y, SoftmaxCache(y)
 
 
+@door("cache SoftmaxCache, cache.y (..., S), dy (..., S) -> dx (..., S)")
 @underflow_is_zero
 def softmax_backward(dy, cache):
-    """dy (..., S) -> dx (..., S)."""
-    (y,) = check_instance("cache", cache, SoftmaxCache)
-    check_floats("dy", dy, y.shape)
+    """The backward of `softmax_forward`."""
+    (y,) = cache
     dx = y * (dy - _row_sum(y, dy))  # (2)
     return dx
 
@@ -200,16 +193,17 @@ class ReluCache(NamedTuple):
     positive: Array
 
 
+@door("x (...) -> y (...)")
 def relu_forward(x):
-    """x of any shape -> y = max(x, 0)."""
-    positive = ~(check_floats("x", x) <= 0)  # unlike x > 0, true of NaN, which must come out
+    """y = max(x, 0)."""
+    positive = ~(x <= 0)  # unlike x > 0, true of NaN, which must come out
     return namespace(x).where(positive, x, 0.0), ReluCache(positive)  # (1)
 
 
+@door("cache ReluCache, dy (*cache.positive.shape) -> dx (...)")
 def relu_backward(dy, cache):
-    """dy -> dx, same shape."""
-    (positive,) = check_instance("cache", cache, ReluCache)
-    check_floats("dy", dy, positive.shape)
+    """The backward of `relu_forward`."""
+    (positive,) = cache
     return dy * positive  # (2)
 
 
@@ -225,16 +219,17 @@ class SiluCache(NamedTuple):
     s: Array
 
 
+@door("x (...) -> y (...)")
 def silu_forward(x):
-    """x of any shape -> y = x times the logistic function of x."""
-    s = 0.5 + 0.5 * namespace(check_floats("x", x)).tanh(0.5 * x)  # the same, and exp cannot overflow
+    """y = x times the logistic function of x."""
+    s = 0.5 + 0.5 * namespace(x).tanh(0.5 * x)  # the same, and exp cannot overflow
     return x * s, SiluCache(x, s)  # (1)
 
 
+@door("cache SiluCache, cache.x (...), dy (...) -> dx (...)")
 def silu_backward(dy, cache):
-    """dy -> dx, same shape."""
-    x, s = check_instance("cache", cache, SiluCache)
-    check_floats("dy", dy, x.shape)
+    """The backward of `silu_forward`."""
+    x, s = cache
     return dy * s * (1 + x * (1 - s))  # (2)
 
 
@@ -259,13 +254,9 @@ class LayerNormCache(NamedTuple):
     g: Array
 
 
+@door("x some (..., D), g (D,), b (D,), eps number > 0 -> y (..., D)")
 def layernorm_forward(x, g, b, eps=1e-5):
-    """x (..., D), scale g (D,), shift b (D,) -> y (..., D)."""
-    check_floats("x", x, axes=1)
-    check_some("x", x)
-    check_floats("g", g, x.shape[-1:])
-    check_floats("b", b, x.shape[-1:])
-    check_number("eps", eps, above=0)
+    """Rows of mean 0 and variance 1, times the scale g, plus the shift b."""
     c = x - x.mean(axis=-1, keepdims=True)  # (1)
     c = c - c.mean(axis=-1, keepdims=True)  # (1)
     variance = (c * c).mean(axis=-1, keepdims=True) + float(eps)
@@ -274,10 +265,10 @@ def layernorm_forward(x, g, b, eps=1e-5):
     return g * n + b, LayerNormCache(n, r, g)  # (4)
 
 
+@door("cache LayerNormCache, cache.n (..., D), dy (..., D) -> dx (..., D), dg (D,), db (D,)")
 def layernorm_backward(dy, cache):
-    """dy (..., D) -> dx (..., D), dg (D,), db (D,)."""
-    n, r, g = check_instance("cache", cache, LayerNormCache)
-    check_floats("dy", dy, n.shape)
+    """The backward of `layernorm_forward`."""
+    n, r, g = cache
     db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
     db = db.copy() if db is dy else db  # of one row: what backward returns is the caller's to change
     dx = r * (dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True))  # (6)
@@ -299,22 +290,19 @@ class CrossEntropyCache(NamedTuple):
     targets: Array
 
 
+@door("z some (..., V) -> log p (..., V)")
 @underflow_is_zero
 def log_softmax(z):
-    """Logits (..., V) -> log-probabilities (..., V), finite for finite logits."""
-    xp = namespace(check_floats("z", z, axes=1))
-    check_some("z", z)
+    """Logits -> log-probabilities, finite for finite logits."""
+    xp = namespace(z)
     z = z - _row_max(z)
     return z - xp.log(_row_sum(xp.exp(z)))
 
 
+@door("logits some (..., V), targets ids (...) < V -> L, 0-d")
 @underflow_is_zero
 def cross_entropy_forward(logits, targets):
-    """Logits (..., V), integer targets (...) -> mean of -log softmax(logits)[target] in nats, 0-d."""
-    check_floats("logits", logits, axes=1)
-    check_some("logits", logits)
-    check_shape("targets", targets, logits.shape[:-1])
-    targets = check_ids("targets", targets, logits.shape[-1])
+    """The mean of -log softmax(logits)[target], in nats."""
     xp, most = namespace(logits), _row_max(logits)
     e = xp.exp(logits - most)  # (1)
     Z = _row_sum(e)  # (1)
@@ -322,11 +310,11 @@ def cross_entropy_forward(logits, targets):
     return (xp.log(Z) - (of_targets - most)).mean(), CrossEntropyCache(e, Z, targets)  # (2)
 
 
+@door("cache CrossEntropyCache, dL scalar -> dlogits (..., V)")
 @underflow_is_zero
 def cross_entropy_backward(dL, cache):
-    """dL, a number or 0-d in the precision of the logits -> dlogits (..., V). Targets have no gradient."""
-    e, Z, targets = check_instance("cache", cache, CrossEntropyCache)
-    _check_scalar("dL", dL)
+    """dL is a number or 0-d, in the precision of the logits. Targets have no gradient."""
+    e, Z, targets = cache
     N, V, each = targets.size, e.shape[-1], dL / targets.size
     dlogits = e.reshape(N, V) * (each / Z.reshape(N, 1))  # (3), the p of every v
     dlogits[namespace(e).arange(N), targets.reshape(N)] -= each  # (3), where v = y_n
@@ -344,25 +332,15 @@ class SquaredErrorCache(NamedTuple):
     places: int
 
 
+@door("y some (..., D), target (..., D) -> L, 0-d")
 def squared_error_forward(y, target):
-    """y and target (..., D) -> a number (0-d)."""
-    check_floats("y", y, axes=1)
-    check_some("y", y)
-    check_floats("target", target, y.shape)
+    """Half the squared distance, mean over the places."""
     difference, places = y - target, math.prod(y.shape[:-1])
     return (difference * difference).sum() * (0.5 / places), SquaredErrorCache(difference, places)  # (1)
 
 
+@door("cache SquaredErrorCache, dL scalar -> dy (..., D)")
 def squared_error_backward(dL, cache):
-    """dL, a number or 0-d in the precision of y -> dy (..., D). The target has no gradient."""
-    difference, places = check_instance("cache", cache, SquaredErrorCache)
-    _check_scalar("dL", dL)
+    """dL is a number or 0-d, in the precision of y. The target has no gradient."""
+    difference, places = cache
     return difference * (dL / places)  # (2)
-
-
-def _check_scalar(name, value):
-    """A Python number, or a 0-d array, which may live on a GPU and is not looked at."""
-    if hasattr(value, "dtype"):
-        check_floats(name, value, ())
-    else:
-        check_number(name, value)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backend import Params, namespace
+from .door import door
 from .errors import InputError, check_count, check_dict, check_float_dict, check_floats, check_number
 
 State = dict[str, Any]
@@ -18,12 +19,6 @@ State = dict[str, Any]
 def _zeros(params):
     check_float_dict("params", params)
     return {key: namespace(p).zeros_like(p) for key, p in params.items()}
-
-
-def _settle(optimizer, **bounds):
-    """Check settings and keep them as Python floats, which leave float32 parameters float32."""
-    for name, within in bounds.items():
-        object.__setattr__(optimizer, name, check_number(name, getattr(optimizer, name), **within))
 
 
 def _check(params, grads, state, names):
@@ -40,15 +35,13 @@ def _check(params, grads, state, names):
                 raise InputError(f"{name}[{key!r}]: expected {p.dtype}, as the parameter, got {tree[key].dtype}")
 
 
+@door("lr number > 0, momentum number >= 0 < 1")
 @dataclass(frozen=True)
 class SGD:
     """p <- p - lr u with u <- momentum u + g (Polyak, 1964). Momentum 0 is gradient descent."""
 
     lr: float
     momentum: float = 0.0
-
-    def __post_init__(self):
-        _settle(self, lr=dict(above=0), momentum=dict(least=0, below=1))
 
     def init(self, params: Params) -> State:
         """The state before the first step: velocities, a dict as params, or nothing without momentum."""
@@ -62,6 +55,8 @@ class SGD:
         return {key: p - lr * u[key] for key, p in params.items()}, {"velocity": u}
 
 
+@door("""lr number > 0, decay number >= 0, beta1 number >= 0 < 1, beta2 number >= 0 < 1,
+    eps number >= 1e-16""")
 @dataclass(frozen=True)
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101). At step t = 1, 2, ...
@@ -76,10 +71,6 @@ class AdamW:
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
-
-    def __post_init__(self):
-        betas = dict(least=0, below=1)
-        _settle(self, lr=dict(above=0), decay=dict(least=0), beta1=betas, beta2=betas, eps=dict(least=1e-16))
 
     def init(self, params: Params) -> State:
         """The state before the first step: means of gradients and of their squares, dicts as params."""

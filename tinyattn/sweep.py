@@ -12,6 +12,7 @@ import contextlib
 import copy
 import functools
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -76,7 +77,8 @@ def sweep(
     with _telling_what_is_kept(folder, title), progress_bar(len(every), title) as bar:
         bar.update(len(every) - len(missing))
         asked = [(every[i], paths[i]) for i in missing]
-        for i, outcome in zip(missing, _outcomes(trial, asked, map)):
+        answers = _ask(functools.partial(_attempt, trial), asked, map)
+        for i, outcome in zip(missing, _outcomes(asked, answers)):
             found[i] = outcome
             if outcome.error is None:
                 _keep(paths[i], outcome)  # again, where the process that ran it could not write here
@@ -95,21 +97,28 @@ def _check_points(points):
     return points
 
 
-def _outcomes(trial, asked, map):
-    """The Outcome of each pair (settings, path) that is asked, in order, by whatever map."""
-    lost = None
+def _ask(attempt, asked, map):
+    """The answers of a map: Outcomes, and a BrokenExecutor where a worker died, after which an executor gives no more."""
     try:
-        answers = map(functools.partial(_attempt, trial), asked)
+        answers = check_instance("map: its return", map(attempt, asked), Iterable)  # type: ignore[type-abstract]
     except BrokenExecutor as error:
-        answers, lost = [], error
-    answers = iter(check_instance("map: its return", answers, Iterable))  # type: ignore[type-abstract]
+        return itertools.repeat(error)
+    return _until_it_breaks(iter(answers))
+
+
+def _until_it_breaks(answers):
+    try:
+        yield from answers
+    except BrokenExecutor as error:
+        yield from itertools.repeat(error)
+
+
+def _outcomes(asked, answers):
+    """The Outcome of each pair (settings, path) that was asked, in order."""
     for settings, path in asked:
-        try:
-            answer = lost or next(answers, None)
-        except BrokenExecutor as error:  # and an executor's map gives nothing after it
-            answer = lost = error
+        answer = next(answers, None)
         if answer is None:
-            raise InputError(f"map: expected a result for each of {len(asked)} points, got fewer from {shown(map)}")
+            raise InputError(f"map: expected a result for each of {len(asked)} points, got fewer")
         if isinstance(answer, BrokenExecutor):
             died = f"{type(answer).__name__}: the worker died (killed, or out of memory?)"
             answer = _kept(path, settings) or Outcome(settings, None, died)
@@ -140,7 +149,7 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
     others = set(multiprocessing.active_children())
     threads, own = ThreadPoolExecutor(n), threading.local()  # each thread has a pool of one process
 
-    def ask(function, item):
+    def send(function, item):
         if not hasattr(own, "pool"):
             own.pool = _pool_of_one()
         try:
@@ -151,7 +160,7 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
 
     def map_in_processes(function, items):
         _check_sendable(function)
-        return (future.result() for future in [threads.submit(ask, function, item) for item in items])
+        return (future.result() for future in [threads.submit(send, function, item) for item in items])
 
     try:
         yield map_in_processes

@@ -100,7 +100,9 @@ class History:
 
         It is one History that grows, as it did in the run.
         """
-        check_count("steps", steps, 0)
+        return self._replay(check_count("steps", steps, 0))
+
+    def _replay(self, steps):
         past, came = History(), dict.fromkeys(self._series, 0)
         for step in range(steps):
             for name, series in self._series.items():

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from experiments import figures
 from tinyattn import player, plot
-from tinyattn.trials import figures
 
 
 def ladder(trial, found, reference=None):

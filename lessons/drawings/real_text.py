@@ -1,7 +1,7 @@
 """The figure of lesson 13."""
 
+from experiments import figures
 from tinyattn import player, plot
-from tinyattn.trials import figures
 
 
 def turns(trial, found):

@@ -6,8 +6,10 @@ A flow is a frozen dataclass of settings with
     f(t, y)       dy/dt
     loss(y)       what it descends, (...)
     split(y)      the named parts of a state
+
+`population` has the gradients of a whole layer that two of these flows reduce to few numbers.
 """
 
-from . import emergence, factorization, focus_dilution
+from . import emergence, factorization, focus_dilution, population
 
-__all__ = ["emergence", "factorization", "focus_dilution"]
+__all__ = ["emergence", "factorization", "focus_dilution", "population"]

@@ -198,8 +198,7 @@ class TwoNumbers:
 #   0 in (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10) above
 #   hold for the length of (w, v) with
 #     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = sqrt(1 + p^2 (d-1)) / (sqrt(d) T)
-#   for d h = 1 + p (d-1) and d g = 1-p: in the sum of their squares, the second d-1 times, the
-#   terms in p cancel, and d (1 + p^2 (d-1)) is left.
+#   since d h = 1 + p (d-1) and d g = 1-p: written out, what is linear in p cancels.
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, namespace, to_numpy
-from ..errors import InputError, check_choice, check_count, check_floats, check_generator, check_number, check_some, shown
+from ..door import door
+from ..errors import InputError, check_choice, check_count, check_floats, check_number, shown
 from ..ode import event
 from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 
@@ -84,11 +85,9 @@ class Factorization:
         """The target (d, T)."""
         return (self.importances[:, None] * self.features).T @ self.places
 
+    @door("y some (..., H, self.width + self.length) -> V (..., H, d), s (..., H, T)")
     def split(self, y):
-        """Values V (..., H, d) and attention s (..., H, T) of a state."""
-        check_floats("y", y, axes=2)
-        check_some("y", y)
-        check_floats("y", y, (*y.shape[:-1], self.width + self.length))
+        """The values and the attention of a state."""
         V, z = y[..., : self.width], y[..., self.width :]
         return V, softmax_forward(z)[0] if self.geometry == "logits" else z
 
@@ -96,8 +95,9 @@ class Factorization:
         """R = G - sum_j V_j s_j^T, (..., d, T)."""
         return self._residual(*self.split(y))
 
+    @door("y some (..., H, self.width + self.length) -> dy/dt (..., H, d + T)")
     def __call__(self, t: float, y: Array) -> Array:
-        """dy/dt at y (..., H, d + T)."""
+        """dy/dt at y."""
         V, s = self.split(y)
         R = self._residual(V, s)[..., None, :, :]
         dV = (R * s[..., None, :]).sum(axis=-1)  # (2)
@@ -117,12 +117,10 @@ class Factorization:
         miss = ((self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1) * self.features).sum(axis=-1)
         return miss * miss / 2
 
+    @door("""k count >= 0 < len(self.importances), y0 some (..., H, self.width + self.length)
+        -> an event""")
     def half_event(self, y0, k, terminal=False):
         """An event for `ode.integrate`: the loss of feature k (from 0) has fallen to half of what it is at y0."""
-        check_count("k", k, 0, len(self.importances) - 1)
-        check_floats("y0", y0, axes=2)
-        check_floats("y0", y0, (*y0.shape[:-1], self.width + self.length))
-        check_some("y0", y0)
         half = self.feature_loss(y0)[..., k] / 2
 
         return event(lambda t, y: self.feature_loss(y)[..., k] - half, terminal)
@@ -140,12 +138,10 @@ class Factorization:
     #   Changes that sum to 0 over identical heads leave δR = 0: R does not see them, and each
     #   head follows its own change.
 
+    @door("""N = self.width + self.length, dy some (..., H, N), y some (~..., H, N)
+        -> (..., H, N)""")
     def tangent(self, y, dy):
-        """The Jacobian of the flow at y times dy: dy (..., H, d + T), y the same or with fewer axes."""
-        check_some("y", check_floats("y", y, axes=2))
-        check_floats("dy", dy, axes=2)
-        check_some("dy", dy)
-        check_floats("dy", dy, (*dy.shape[:-2], *y.shape[-2:]))
+        """The Jacobian of the flow at y times dy."""
         V, s = self.split(namespace(y).broadcast_to(y, dy.shape))
         dV, ds = dy[..., : self.width], dy[..., self.width :]
         if self.geometry == "logits":
@@ -158,13 +154,13 @@ class Factorization:
         turn = ds * (pull - (s * pull).sum(axis=-1, keepdims=True)) - s * (ds * pull).sum(axis=-1, keepdims=True)
         return namespace(y).concatenate([slope, softmax_backward(dpull, SoftmaxCache(s)) + turn], axis=-1)  # (8)
 
+    @door("y some (H, self.width + self.length) -> (n, n), n = H (d + T)")
     def jacobian(self, y):
-        """The Jacobian of the flow at one state y (H, d + T): (n, n), n = H (d + T), column i the change along entry i.
+        """The Jacobian of the flow at one state: column i is the change along entry i.
 
         In the simplex form each change of attention first loses its mean, since s must keep its
         sum.
         """
-        check_some("y", check_floats("y", y, (None, self.width + self.length)))
         xp = namespace(y)
         along = xp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         if self.geometry == "simplex":
@@ -192,13 +188,11 @@ class Factorization:
         shares = np.linalg.solve(modes, to_numpy(self(0.0, y)).reshape(-1))
         return float(rates.real.max()), (modes[:, leads] @ shares[leads]).real.reshape(y.shape)
 
+    @door("V (..., H, self.width), logits (..., H, self.length) -> y (..., H, d + T)")
     def state(self, V, logits):
-        """Pack values V (..., H, d) and logits (..., H, T) into a state of either geometry."""
-        xp = namespace(check_floats("V", V, axes=2))
-        check_floats("logits", logits, (*V.shape[:-1], self.length))
-        check_floats("V", V, (*V.shape[:-1], self.width))
+        """Pack values and logits into a state of either geometry."""
         z = logits if self.geometry == "logits" else softmax_forward(logits)[0]
-        return xp.concatenate([V, z], axis=-1)
+        return namespace(V).concatenate([V, z], axis=-1)
 
     def start(self, heads, eps):
         """The deterministic start: V = 0 and a_j = eps * (unit vector j), head j tilted towards position j.
@@ -207,12 +201,10 @@ class Factorization:
         """
         return self._start(heads, np.ones(self.length), eps)
 
+    @door("rng Generator, heads count, noise number >= 0 <= 1e100 -> y (H, d + T)")
     def near_uniform(self, rng, heads, noise=1e-6):
         """V = 0 and logits of independent N(0, noise^2): attention uniform but for that."""
-        check_generator("rng", rng)
-        check_number("noise", noise, least=0, most=1e100)
-        shape = (check_count("heads", heads), self.length)
-        return self.state(np.zeros((heads, self.width)), noise * rng.normal(size=shape))
+        return self.state(np.zeros((heads, self.width)), noise * rng.normal(size=(heads, self.length)))
 
     def concentrated(self, heads, position, mass=0.99, eps=0.0):
         """V = 0, `mass` of every head's attention on one position and the rest even; then tilted by eps."""

@@ -19,14 +19,13 @@ import numpy as np
 from .. import ode
 from ..attention import attend_backward, attend_forward
 from ..backend import Array, namespace, to_numpy
+from ..door import door
 from ..errors import (
     InputError,
     check_count,
     check_floats,
-    check_generator,
     check_number,
     host_floats,
-    keep_counts,
     shown,
 )
 from ..models import unpack
@@ -63,6 +62,7 @@ from .linearization import Linearization
 #   integrator has strayed.
 
 
+@door("rho number >= 0 < 1, width count")
 @dataclass(frozen=True, eq=False)
 class FocusDilution:
     """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D.
@@ -80,8 +80,6 @@ class FocusDilution:
         pi = to_numpy(self.pi)
         if not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6) or len(pi) < 2:
             raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
-        check_number("rho", self.rho, least=0, below=1)
-        keep_counts(self, "width")
         if self.transition is not None:
             object.__setattr__(self, "transition", check_floats("transition", self.transition, (len(pi), len(pi))).copy())
             Q = to_numpy(self.transition)
@@ -100,18 +98,20 @@ class FocusDilution:
         Q = self.pi if self.transition is None else self.transition
         return self.rho * xp.eye(self.vocab, dtype=self.pi.dtype) + (1 - self.rho) * Q
 
+    @property
+    def size(self):
+        """Numbers in a state, 2 d D + 2 D^2."""
+        return 2 * self.width * (self.vocab + self.width)
+
+    @door("rng Generator, eps number >= 0 <= 1e100 -> y (2 d D + 2 D^2,)")
     def start(self, rng, eps):
         """All weights N(0, eps^2), drawn in the order W0, W1, W_Q, W_K: a NumPy vector."""
-        check_generator("rng", rng)
-        check_number("eps", eps, least=0, most=1e100)
-        d, D = self.vocab, self.width
-        return eps * rng.normal(size=2 * d * D + 2 * D * D)
+        return eps * rng.normal(size=self.size)
 
+    @door("y (..., self.size) -> W0 (..., d, D), W1 (..., D, d), W_Q (..., D, D), W_K (..., D, D)")
     def split(self, y):
-        """Views W0 (..., d, D), W1 (..., D, d), W_Q, W_K (..., D, D) of a state y (..., 2 d D + 2 D^2)."""
+        """Views of a state."""
         d, D = self.vocab, self.width
-        check_floats("y", y, axes=1)
-        check_floats("y", y, (*y.shape[:-1], 2 * d * D + 2 * D * D))
         return list(unpack(y, {"W0": (d, D), "W1": (D, d), "W_Q": (D, D), "W_K": (D, D)}).values())
 
     def _forward(self, y):
@@ -137,6 +137,7 @@ class FocusDilution:
         pi, P = to_numpy(self.pi), to_numpy(self.P)
         return float(-(pi[:, None] * P * np.log(np.where(P > 0, P, 1))).sum())
 
+    @door("y (..., self.size) -> dy/dt (..., self.size)")
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y."""
         (W0, W1, W_Q, W_K, B), F, attend = self._forward(y)

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..attention import attend_backward, attend_forward
 from ..backend import Array, namespace
-from ..errors import InputError, check_floats, check_instance, shown
+from ..door import door
+from ..errors import InputError, shown
 from ..ops import log_softmax
 from .focus_dilution import FocusDilution
 
@@ -34,6 +33,7 @@ USES = ("query", "key", "value")
 #   (10) there needs all three uses, and does not.
 
 
+@door("flow FocusDilution, state (flow.size,)")
 @dataclass(frozen=True, eq=False)
 class FrozenCopy:
     """The flow f(t, y) of a FocusDilution of which some uses of the embeddings read a copy.
@@ -50,9 +50,7 @@ class FrozenCopy:
     uses: Sequence[str]
 
     def __post_init__(self):
-        check_instance("flow", self.flow, FocusDilution)
-        n = self.flow.start(np.random.default_rng(0), 0.0).size
-        object.__setattr__(self, "state", check_floats("state", self.state, (n,)).copy())
+        object.__setattr__(self, "state", self.state.copy())
         known = isinstance(self.uses, (list, tuple)) and all(isinstance(use, str) and use in USES for use in self.uses)
         if not known or not self.uses or len(set(self.uses)) < len(self.uses):
             raise InputError(f"uses: expected some of {', '.join(USES)}, each once, got {shown(self.uses)}")
@@ -66,8 +64,9 @@ class FrozenCopy:
         """C (d, D), the embeddings that do not move."""
         return self.flow.split(self.state)[0]
 
+    @door("y (..., self.flow.size) -> W0 (..., d, D), W1 (..., D, d), W_Q (..., D, D), W_K (..., D, D)")
     def split(self, y):
-        """W0, W1, W_Q, W_K of a state (..., n), as the free flow's."""
+        """Views of a state, as the free flow's."""
         return self.flow.split(y)
 
     def attention(self, y):
@@ -87,8 +86,9 @@ class FrozenCopy:
         F, attend = attend_forward(Phi + namespace(y).log(self.flow.pi), E["value"] @ W1)
         return (E, W1, W_Q, W_K, B), F, attend
 
+    @door("y (..., self.flow.size) -> dy/dt (..., self.flow.size)")
     def __call__(self, t: float, y: Array) -> Array:
-        """dy/dt at y (..., n)."""
+        """dy/dt at y."""
         (E, W1, W_Q, W_K, B), F, attend = self._forward(y)
         xp = namespace(y)
         dF = self.flow.pi[:, None] * (xp.exp(log_softmax(F)) - self.flow.P)

@@ -15,8 +15,7 @@ from .block import Block
 from .embedding import EmbeddingModel
 from .layer import AttentionLayer
 from .minimal import MinimalModel
-from .params import check_gradients, check_params, pack, unpack, xavier_bound
-from .stack import MinimalStack
+from .params import check_gradients, pack, unpack, xavier_bound
 from .toy import ToyLayer
 from .transformer import Transformer
 
@@ -25,11 +24,9 @@ __all__ = [
     "Block",
     "EmbeddingModel",
     "MinimalModel",
-    "MinimalStack",
     "ToyLayer",
     "Transformer",
     "check_gradients",
-    "check_params",
     "pack",
     "unpack",
     "xavier_bound",

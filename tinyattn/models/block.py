@@ -8,14 +8,7 @@ import numpy as np
 
 from ..attention import SelfAttentionCache
 from ..backend import Params
-from ..errors import (
-    check_choice,
-    check_count,
-    check_generator,
-    check_instance,
-    check_number,
-    keep_counts,
-)
+from ..door import door
 from ..few_queries import FewQueriesCache
 from ..ops import (
     LayerNormCache,
@@ -30,7 +23,7 @@ from ..ops import (
     silu_forward,
 )
 from .layer import AttentionLayer
-from .params import check_drops, check_params, xavier_bound
+from .params import check_drops, xavier_bound
 
 DROPPED = ("residuals", "all")
 ACTIVATIONS = {"relu": (relu_forward, relu_backward), "silu": (silu_forward, silu_backward)}
@@ -66,6 +59,8 @@ class BlockCache(NamedTuple):
         return self.layer.attention
 
 
+@door("""width count, heads count, hidden count >= 0, norm bool, activation in ACTIVATIONS, first_query count >= 0,
+    dropped in DROPPED""")
 @dataclass(frozen=True)
 class Block:
     """Attention, then an MLP, each inside a residual sum with a layer norm after it.
@@ -89,11 +84,6 @@ class Block:
     few_queries: bool = False
 
     def __post_init__(self):
-        keep_counts(self, "width", "heads")
-        keep_counts(self, "hidden", "first_query", least=0)
-        check_instance("norm", self.norm, bool)
-        check_choice("activation", self.activation, tuple(ACTIVATIONS))
-        check_choice("dropped", self.dropped, DROPPED)
         self.layer  # noqa: B018  its own checks
 
     @functools.cached_property
@@ -101,13 +91,13 @@ class Block:
         """The attention of (1)."""
         return AttentionLayer(self.width, self.heads, self.first_query, few_queries=self.few_queries)
 
+    @door("rng Generator -> params")
     def init(self, rng: np.random.Generator) -> Params:
         """The layer's W_Q, W_K, W_V (D, H, K), W_O (H, K, D), with a norm g_1, b_1 (D,); with an MLP
         W_1 (D, M), c_1 (M,), W_2 (M, D), c_2 (D,), and with a norm g_2, b_2 (D,).
 
         Matrices by Xavier, g at 1, b and c at 0.
         """
-        check_generator("rng", rng)
         params = self.layer.init(rng)
         for key, shape in self.shapes.items():
             if key.startswith("g"):
@@ -119,16 +109,13 @@ class Block:
                 params[key] = rng.uniform(-bound, bound, shape)
         return params
 
+    @door("rng Generator, B count, S count >= self.first_query + 1, p number >= 0 < 1 -> masks")
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
         """The masks that forward takes; each number is dropped with probability p.
 
         drop_1 and, with an MLP, drop_2 (B, T, D), one for each residual sum; before them, if all is
         dropped, drop_s (B, H, T, S) for the attention.
         """
-        check_generator("rng", rng)
-        check_count("B", B)
-        check_count("S", S, self.first_query + 1)
-        check_number("p", p, least=0, below=1)
         return tuple((rng.random(shape) >= p) / (1 - p) for shape in self._masks((B,), S).values())
 
     def _masks(self, leading: tuple[int, ...], S: int) -> dict[str, tuple]:
@@ -137,24 +124,21 @@ class Block:
         of_attention = {"drop_s": (*leading, self.heads, T, S)} if self.dropped == "all" else {}
         return of_attention | dict.fromkeys(("drop_1", "drop_2") if self.hidden else ("drop_1",), (*leading, T, self.width))
 
+    def _fitting(self, drops, x):
+        return check_drops(drops, self._masks(x.shape[:-2], x.shape[-2]), x.dtype)
+
+    @door("x = self.layer.check(x), params like self.shapes, drops = self._fitting(drops, x) -> y (..., T, D)")
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, BlockCache]:
-        """x (..., S, D), masks as draw_drops makes them -> y (..., T, D), T = S - first_query.
+        """x (..., S, D), and masks as draw_drops makes them; T = S - first_query.
 
         Without masks, or where one is None, nothing is dropped. They have the precision of x. The
         attention maps (..., H, T, S) are `cache.attention`.
         """
-        self.layer.check(x)
-        check_params(params, self.shapes)
-        check_drops(drops, self._masks(x.shape[:-2], x.shape[-2]), x.dtype)
-        return self._forward(params, x, drops)
-
-    def _forward(self, params: Params, x: Any, drops: tuple) -> tuple[Any, BlockCache]:
-        """`forward`, on what has been checked."""
         masks = {name: drop for name, drop in zip(self._masks((), x.shape[-2]), drops) if drop is not None}
         drops = masks.get("drop_1", 1.0), masks.get("drop_2", 1.0)
         activate, _ = ACTIVATIONS[self.activation]
         norm_1 = norm_2 = linear_1 = activation = linear_2 = None
-        o, layer = self.layer._forward(params, x, masks.get("drop_s"))  # (1)
+        o, layer = self.layer.forward(params, x, masks.get("drop_s"))  # (1)
         r = x[..., self.first_query :, :] + drops[0] * o
         if self.norm:
             r, norm_1 = layernorm_forward(r, params["g_1"], params["b_1"])  # (2)
@@ -172,9 +156,9 @@ class Block:
         """dy (..., T, D) -> gradients of all parameters."""
         return self.backward_through(dy, cache)[1]
 
+    @door("cache BlockCache, dy (*cache.layer.o.shape) -> dx (..., S, D), gradients")
     def backward_through(self, dy: Any, cache: BlockCache) -> tuple[Any, Params]:
-        """dy (..., T, D) -> dx (..., S, D) and the gradients of all parameters."""
-        check_instance("cache", cache, BlockCache)
+        """dx and the gradients of all parameters."""
         _, activate_backward = ACTIVATIONS[self.activation]
         g, dr = {}, dy
         if self.hidden:

@@ -7,15 +7,9 @@ import numpy as np
 
 from ..attention import AttendCache, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
-from ..errors import (
-    check_floats,
-    check_generator,
-    check_instance,
-    check_number,
-    keep_counts,
-)
+from ..door import door
 from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward
-from .params import check_input, check_params
+from .params import check_input
 
 # The embedding model of "Focus and Dilution" (arXiv 2605.01199)
 #
@@ -44,6 +38,7 @@ class EmbeddingModelCache(NamedTuple):
         return self.attend.s[:, None]
 
 
+@door("vocab count, width count, first_query count >= 0, scale number >= 0 <= 1e100")
 @dataclass(frozen=True)
 class EmbeddingModel:
     """One head over embeddings W0: no positions, no value matrix, no normalisation.
@@ -57,24 +52,18 @@ class EmbeddingModel:
     first_query: int = 0
     scale: float = 1e-3
 
-    def __post_init__(self):
-        keep_counts(self, "vocab", "width")
-        keep_counts(self, "first_query", least=0)
-        check_number("scale", self.scale, least=0, most=1e100)
-
+    @door("rng Generator -> W0 (V, D), W1 (D, V), W_Q (D, D), W_K (D, D)")
     def init(self, rng: np.random.Generator) -> Params:
-        """W0 (V, D), W1 (D, V), W_Q and W_K (D, D), drawn in this order."""
-        check_generator("rng", rng)
+        """The parameters at the start, drawn in this order."""
         return {key: self.scale * rng.normal(size=shape) for key, shape in self.shapes.items()}
 
     def check(self, x):
         """Return the token ids x (B, S), or raise InputError. Call it before you put ids on a GPU."""
         return check_input(x, self.vocab, self.first_query)
 
+    @door("x = self.check(x), params like self.shapes -> logits (B, T, V), T = S - first_query")
     def forward(self, params: Params, x: Any) -> tuple[Any, EmbeddingModelCache]:
-        """Token ids x (B, S) -> logits (B, T, V), T = S - first_query; attention maps (B, 1, T, S) are `cache.attention`."""
-        x = self.check(x)
-        check_params(params, self.shapes)
+        """x: token ids (B, S). The attention maps (B, 1, T, S) are `cache.attention`."""
         S, first = x.shape[1], self.first_query
         e, embedding = embedding_forward(x, params["W0"])  # (1)
         q, q_cache = linear_forward(e[:, first:], params["W_Q"])  # (2)
@@ -84,10 +73,9 @@ class EmbeddingModel:
         logits, readout = linear_forward(y, params["W1"])  # (5)
         return logits, EmbeddingModelCache(embedding, q_cache, k_cache, q, k, attend, readout)
 
+    @door("cache EmbeddingModelCache, dlogits (*cache.readout.shape) -> gradients")
     def backward(self, dlogits: Any, cache: EmbeddingModelCache) -> Params:
-        """dlogits (B, T, V) -> gradients of all parameters."""
-        check_instance("cache", cache, EmbeddingModelCache)
-        check_floats("dlogits", dlogits, (*cache.readout.x.shape[:-1], self.vocab))
+        """The gradients of all parameters."""
         dy, dW1, _ = linear_backward(dlogits, cache.readout)  # (5)
         da, de = attend_backward(dy, cache.attend)  # (4)
         dq, dk = da @ cache.k_j, da.swapaxes(-1, -2) @ cache.q_t  # (3), (6)

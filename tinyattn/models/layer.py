@@ -7,11 +7,13 @@ import numpy as np
 
 from ..attention import SelfAttentionCache, causal, self_attention_backward, self_attention_forward
 from ..backend import Params, namespace
-from ..errors import InputError, check_floats, check_generator, check_instance, check_some, keep_counts
+from ..door import door
+from ..errors import InputError
 from ..few_queries import FewQueriesCache, few_queries_backward, few_queries_forward
-from .params import check_params, xavier_bound
+from .params import xavier_bound
 
 
+@door("width count, heads count, first_query count >= 0, masked bool, few_queries bool")
 @dataclass(frozen=True)
 class AttentionLayer:
     """Multi-head self-attention with projections W_Q, W_K, W_V, W_O; heads split the width, D = heads * K.
@@ -32,35 +34,26 @@ class AttentionLayer:
     few_queries: bool = False
 
     def __post_init__(self):
-        keep_counts(self, "width", "heads")
-        keep_counts(self, "first_query", least=0)
-        check_instance("masked", self.masked, bool)
-        check_instance("few_queries", self.few_queries, bool)
         if self.width % self.heads:
             raise InputError(f"heads: expected a divisor of width = {self.width}, got {self.heads}")
 
+    @door("rng Generator -> W_Q (D, H, K), W_K (D, H, K), W_V (D, H, K), W_O (H, K, D)")
     def init(self, rng: np.random.Generator) -> Params:
-        """W_Q, W_K, W_V (D, H, K) and W_O (H, K, D), by Xavier."""
-        check_generator("rng", rng)
+        """The parameters at the start, by Xavier."""
         bound = xavier_bound(self.width, self.width)
         return {key: rng.uniform(-bound, bound, shape) for key, shape in self.shapes.items()}
 
+    @door("x some (..., S, self.width) -> x")
     def check(self, x: Any) -> Any:
-        """Return x (..., S, D), or raise InputError unless it has a query and this width."""
-        check_some("x", check_floats("x", x, axes=2))
-        check_floats("x", x, (*x.shape[:-1], self.width))
+        """Return x, or raise InputError unless it has a query and this width."""
         if x.shape[-2] <= self.first_query:
             raise InputError(f"x: expected more than first_query = {self.first_query} tokens, got shape {tuple(x.shape)}")
         return x
 
-    def forward(self, params: Params, x: Any) -> tuple[Any, SelfAttentionCache | FewQueriesCache]:
-        """x (..., S, D) -> y (..., T, D), T = S - first_query. The attention (..., H, T, S) is `cache.attention`."""
-        self.check(x)
-        check_params(params, self.shapes)
-        return self._forward(params, x)
-
-    def _forward(self, params: Params, x: Any, drop: Any = None) -> tuple[Any, SelfAttentionCache | FewQueriesCache]:
-        """`forward`, on what has been checked."""
+    @door("""x = self.check(x), x (..., S, D), params like self.shapes, T = S - self.first_query,
+        drop (..., self.heads, T, S)? -> y (..., T, D)""")
+    def forward(self, params: Params, x: Any, drop: Any = None) -> tuple[Any, SelfAttentionCache | FewQueriesCache]:
+        """drop: see `attend_forward`. The attention (..., H, T, S) is `cache.attention`."""
         S, first = x.shape[-2], self.first_query
         visible = causal(S - first, S, namespace(x)) if self.masked else None
         forward = few_queries_forward if self.few_queries else self_attention_forward

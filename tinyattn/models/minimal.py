@@ -8,9 +8,9 @@ import numpy as np
 
 from ..attention import AttendCache, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
-from ..errors import InputError, check_floats, check_generator, check_instance, check_number, keep_counts
+from ..door import door
 from ..ops import sum_rows
-from .params import check_input, check_params, xavier_bound
+from .params import check_input, xavier_bound
 
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
 #
@@ -49,6 +49,8 @@ class MinimalCache(NamedTuple):
         return self.attend.s.swapaxes(0, 1)
 
 
+@door("""vocab count, positions count, heads count, first_query count >= 0 < positions,
+    query_scale number >= 0 <= 1e100?, value_scale number >= 0 <= 1e100?""")
 @dataclass(frozen=True)
 class MinimalModel:
     """One attention layer and nothing else: no residual, no normalisation, no MLP, no biases.
@@ -69,23 +71,14 @@ class MinimalModel:
     query_scale: float | None = None
     value_scale: float | None = None
 
-    def __post_init__(self):
-        keep_counts(self, "vocab", "positions", "heads")
-        keep_counts(self, "first_query", least=0)
-        for name in ("query_scale", "value_scale"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), least=0, most=1e100)
-        if self.first_query >= self.positions:
-            raise InputError(f"first_query: expected less than positions = {self.positions}, got {self.first_query}")
-
     @property
     def width(self):
         """Numbers in an input, D: tokens and positions."""
         return self.vocab + self.positions
 
+    @door("rng Generator -> W_Q (D, H, D), W_V (D, H, V)")
     def init(self, rng: np.random.Generator) -> Params:
-        """W_Q (D, H, D) and W_V (D, H, V)."""
-        check_generator("rng", rng)
+        """The parameters at the start."""
         D = self.width
         query = xavier_bound(D, D) if self.query_scale is None else self.query_scale
         value = xavier_bound(D, D) if self.value_scale is None else self.value_scale
@@ -95,14 +88,13 @@ class MinimalModel:
         """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
         return check_input(x, self.vocab, self.first_query, self.positions, vectors=True)
 
+    @door("x = self.check(x), params like self.shapes -> logits (B, T, V), T = S - first_query")
     def forward(self, params: Params, x: Any) -> tuple[Any, MinimalCache]:
-        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, V), T = S - first_query.
+        """x: token ids (B, S), or vectors (B, S, V).
 
         Entry t is about the token after position first_query + t. The attention maps (B, H, T, S) are
         `cache.attention`.
         """
-        x = self.check(x)
-        check_params(params, self.shapes)
         xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
         first = self.first_query
         inputs = self._inputs(x, W_Q.dtype)
@@ -113,11 +105,11 @@ class MinimalModel:
         logits = y.sum(axis=0)  # (5)
         return logits, MinimalCache(inputs, attend)
 
+    @door("cache MinimalCache, cache.x (B, S, D), T = S - self.first_query, dlogits (B, T, self.vocab) -> gradients")
     def backward(self, dlogits: Any, cache: MinimalCache) -> Params:
-        """dlogits (B, T, V) -> gradients of W_Q and W_V."""
-        x, attend = check_instance("cache", cache, MinimalCache)
+        """The gradients of W_Q and W_V."""
+        x, attend = cache
         xp, V, H, first = namespace(x), self.vocab, self.heads, self.first_query
-        check_floats("dlogits", dlogits, (x.shape[0], x.shape[1] - first, V))
         dy = xp.broadcast_to(dlogits, (H, *dlogits.shape))  # (5)
         da, dv = attend_backward(dy, attend)  # (4)
         tokens = x[..., :V]
@@ -129,9 +121,9 @@ class MinimalModel:
         dW_Q[..., :V], dW_Q[..., V : V + x.shape[1]] = of_tokens, of_places
         return {"W_Q": dW_Q / math.sqrt(self.width), "W_V": dW_V}
 
+    @door("params like self.shapes -> (H, V, V)")
     def token_maps(self, params):
-        """What each head adds to the logits for a token it looks at: (H, V, V), a row for each token."""
-        check_params(params, self.shapes)
+        """What each head adds to the logits for a token it looks at: a row for each token."""
         return params["W_V"][: self.vocab].swapaxes(0, 1)
 
     @property

@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from ..backend import Params, namespace
-from ..errors import InputError, check_array, check_count, check_dict, check_float_dict, check_floats, check_ids, check_shape
+from ..door import door
+from ..errors import InputError, check_array, check_dict, check_float_dict, check_floats, check_ids, check_shape, check_some
 
 
 def pack(params: Params) -> Any:
@@ -30,23 +31,15 @@ def unpack(vector: Any, like: dict[str, Any]) -> Params:
     return params
 
 
+@door("fan_in count, fan_out count -> number")
 def xavier_bound(fan_in: int, fan_out: int) -> float:
     """Xavier's bound: weights uniform in +- this keep signals and gradients level (Glorot, Bengio, 2010)."""
-    check_count("fan_in", fan_in)
-    check_count("fan_out", fan_out)
     return math.sqrt(6 / (fan_in + fan_out))
 
 
 def numbered(tree: dict[str, Any], i: int) -> dict[str, Any]:
     """The same dict with the names of a model's i-th part: W_Q becomes W_Q.i."""
     return {f"{key}.{i}": value for key, value in tree.items()}
-
-
-def check_params(params: Params, shapes: dict[str, tuple], name: str = "params") -> None:
-    """Raise InputError unless params are arrays of floats with these names and shapes."""
-    check_dict(name, params, shapes)
-    for key, shape in shapes.items():
-        check_floats(key, params[key], shape)
 
 
 def check_gradients(name: str, grads: Any, params: Params) -> Params:
@@ -67,6 +60,7 @@ def check_input(x: Any, vocab: int, first_query: int, positions: int | None = No
     else:
         x = check_ids("x", x, vocab)
         check_shape("x", x, (None, None))
+    check_some("x", x)
     S, most = x.shape[1], x.shape[1] if positions is None else positions
     if not first_query < S <= most:
         tokens = f"{first_query + 1} {'or more' if positions is None else f'to {positions}'} tokens"
@@ -74,10 +68,11 @@ def check_input(x: Any, vocab: int, first_query: int, positions: int | None = No
     return x
 
 
-def check_drops(drops: tuple, shapes: dict[str, tuple], dtype: Any) -> None:
-    """Raise InputError unless drops are masks of these shapes and this dtype, or None, and no more."""
+def check_drops(drops: tuple, shapes: dict[str, tuple], dtype: Any) -> tuple:
+    """Return drops, or raise InputError unless drops are masks of these shapes and this dtype, or None, and no more."""
     if len(drops) > len(shapes):
         raise InputError(f"drops: expected at most {len(shapes)}, {', '.join(shapes)}, got {len(drops)}")
     for (name, shape), drop in zip(shapes.items(), drops):
         if drop is not None and check_floats(name, drop, shape).dtype != dtype:
             raise InputError(f"{name}: expected {dtype}, as what it multiplies, got {drop.dtype}")
+    return drops

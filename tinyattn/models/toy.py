@@ -7,9 +7,8 @@ import numpy as np
 
 from ..attention import AttendCache, attend_backward, attend_forward
 from ..backend import Params, namespace
-from ..errors import InputError, check_floats, check_generator, check_instance, keep_counts
+from ..door import door
 from ..ops import LinearCache, linear_backward, linear_forward
-from .params import check_params
 
 # The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)
 #
@@ -25,6 +24,7 @@ class ToyCache(NamedTuple):
     linear: LinearCache
 
 
+@door("length count, width count, shared count >= 0 < length")
 @dataclass(frozen=True)
 class ToyLayer:
     """Attention over `length` places, whatever stands there, then a linear map of size width.
@@ -37,43 +37,35 @@ class ToyLayer:
     width: int
     shared: int = 0
 
-    def __post_init__(self):
-        keep_counts(self, "length", "width")
-        keep_counts(self, "shared", least=0)
-        if self.shared >= self.length:
-            raise InputError(f"shared: expected fewer places than length = {self.length}, got {self.shared}")
-
+    @door("rng Generator? -> a (T,) or (1,), W (D, D)")
     def init(self, rng: np.random.Generator | None = None) -> Params:
-        """Everything starts at 0: a (T,) or (1,), and W (D, D)."""
-        if rng is not None:
-            check_generator("rng", rng)
+        """Everything starts at 0."""
         return {key: np.zeros(shape) for key, shape in self.shapes.items()}
 
+    @door("a (*self.shapes['a']) -> (1, T)")
     def scores(self, a):
-        """The row of scores (1, T)."""
-        check_floats("a", a, self.shapes["a"])
+        """The row of scores."""
         if not self.shared:
             return a[None]
         xp = namespace(a)
         return xp.concatenate([xp.zeros(self.length - self.shared, dtype=a.dtype), xp.broadcast_to(a, self.shared)])[None]
 
+    @door("da (1, self.length) -> (T,) or (1,)")
     def scores_backward(self, da):
-        """da (1, T) -> the gradient of the parameter a."""
-        check_floats("da", da, (1, self.length))
+        """The gradient of the parameter a."""
         return da[0, -self.shared :].sum(keepdims=True) if self.shared else da[0]
 
+    @door("x (B, self.length, self.width), params like self.shapes -> y (B, D)")
     def forward(self, params: Params, x: Any) -> tuple[Any, ToyCache]:
-        """x (B, T, D) -> y (B, D)."""
-        check_floats("x", x, (None, self.length, self.width))
-        check_params(params, self.shapes)
+        """What the places hold, averaged and mapped."""
         a = self.scores(params["a"])  # (1)
         m, attend = attend_forward(a, x)  # (2)
         y, linear = linear_forward(m[:, 0], params["W"])  # (3)
         return y, ToyCache(attend, linear)
 
+    @door("cache ToyCache, dy (*cache.linear.shape) -> gradients")
     def backward(self, dy: Any, cache: ToyCache) -> Params:
-        """dy (B, D) -> gradients of a and W."""
-        check_instance("cache", cache, ToyCache)
+        """The gradients of a and W."""
         dm, dW, _ = linear_backward(dy, cache.linear)  # (3)
         da, _ = attend_backward(dm[:, None], cache.attend)  # (2)
         return {"a": self.scores_backward(da), "W": dW}  # (1)

@@ -9,19 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Params, namespace
-from ..errors import (
-    InputError,
-    check_choice,
-    check_count,
-    check_floats,
-    check_generator,
-    check_instance,
-    check_number,
-    keep_counts,
-)
+from ..door import door
+from ..errors import InputError, check_choice, check_number
 from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward, sum_rows
 from .block import Block, BlockCache
-from .params import check_drops, check_input, check_params, numbered, xavier_bound
+from .params import check_drops, check_input, numbered, xavier_bound
 
 POSITIONS = ("learned", "sinusoidal", "none")
 
@@ -55,6 +47,8 @@ class TransformerCache(NamedTuple):
         return self.attentions[-1]
 
 
+@door("""vocab count, positions count, width count, depth count, position_kind in POSITIONS, outputs count?,
+    position_size number > 0 <= 1e100?, bias bool""")
 @dataclass(frozen=True)
 class Transformer:
     """An embedding, blocks of attention and MLP one after the other, a linear readout.
@@ -95,17 +89,12 @@ class Transformer:
     few_queries: bool = False
 
     def __post_init__(self):
-        keep_counts(self, "vocab", "positions", "width", "depth", *(() if self.outputs is None else ("outputs",)))
         if not isinstance(self.scale, str):
             check_number("scale", self.scale, above=0, most=1e100)
         elif check_choice("scale", self.scale, SCALES) == "orthonormal" and self.vocab > self.width:
             raise InputError(f"scale: expected another where vocab exceeds width = {self.width}, got {self.scale!r}")
-        if self.position_size is not None:
-            check_number("position_size", self.position_size, above=0, most=1e100)
-        check_instance("bias", self.bias, bool)
         if self.blocks[-1].first_query >= self.positions:  # which the block has checked to be a count
             raise InputError(f"first_query: expected less than positions = {self.positions}, got {self.first_query}")
-        check_choice("position_kind", self.position_kind, POSITIONS)
         if self.position_kind == "sinusoidal" and self.width == 1:
             raise InputError("width: expected at least 2 for sinusoidal positions, one number being no direction, got 1")
 
@@ -116,9 +105,9 @@ class Transformer:
         last = dataclasses.replace(every, first_query=self.first_query, few_queries=self.few_queries)
         return (*[every] * (self.depth - 1), last)
 
+    @door("rng Generator -> params")
     def init(self, rng: np.random.Generator) -> Params:
         """W_E (V, D) and W_P (positions, D), normal; the blocks'; W_U (D, outputs), with a bias c_U (outputs,)."""
-        check_generator("rng", rng)
         V, D = self.shapes["W_E"]
         W_E = rng.normal(size=(V, D))
         if self.scale == "orthonormal":
@@ -141,9 +130,9 @@ class Transformer:
                 params[key] = rng.uniform(-bound, bound, shape)
         return params
 
+    @door("""rng Generator, B count, S count >= self.first_query + 1 <= self.positions, p number >= 0 < 1 -> masks""")
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
         """Dropout masks of all blocks for B sequences of S tokens, see `Block.draw_drops`; drop_e (B, S, D) before them."""
-        check_count("S", S, self.first_query + 1, self.positions)
         of_blocks = tuple(mask for block in self.blocks for mask in block.draw_drops(rng, B, S, p))
         drop_e = () if self.dropped != "all" else ((rng.random((B, S, self.width)) >= p) / (1 - p),)
         return (*drop_e, *of_blocks)
@@ -152,38 +141,39 @@ class Transformer:
         """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
         return check_input(x, self.vocab, self.first_query, self.positions, vectors=True)
 
+    @door("x = self.check(x), params like self.shapes, drops = self._fitting(drops, params, x) -> logits (B, T, outputs)")
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
-        """Token ids x (B, S), or vectors (B, S, V) -> logits (B, T, outputs), T = S - first_query.
+        """x: token ids (B, S), or vectors (B, S, V); T = S - first_query.
 
         drops: masks as draw_drops makes them; without them, or where one is None, nothing is
                dropped.
         The attention maps of the last block are `cache.attention`.
         """
-        x = self.check(x)
-        check_params(params, self.shapes)
         B, S = x.shape[:2]
-        masks = {"drop_e": (B, S, self.width)} if self.dropped == "all" else {}
-        for i, block in enumerate(self.blocks, 1):
-            masks |= numbered(block._masks((B,), S), i)
-        check_drops(drops, masks, params["W_E"].dtype)
         e, tokens = linear_forward(x, params["W_E"]) if x.ndim == 3 else embedding_forward(x, params["W_E"])  # (1)
         if self.position_kind != "none":
             e = e + (params["W_P"] if self.position_kind == "learned" else self._sines(namespace(x), e.dtype))[:S]
-        drop, drops = (drops[0], drops[1:]) if "drop_e" in masks and drops else (None, drops)
+        drop, drops = (drops[0], drops[1:]) if self.dropped == "all" and drops else (None, drops)
         z, caches = e if drop is None else drop * e, []
         for i, block in enumerate(self.blocks, 1):
             of_block = {key: params[f"{key}.{i}"] for key in block.shapes}
             n = len(block._masks((B,), S))
             mine, drops = drops[:n], drops[n:]
-            z, cache = block._forward(of_block, z, mine)  # (2)
+            z, cache = block.forward(of_block, z, *mine)  # (2)
             caches.append(cache)
         logits, readout = linear_forward(z, params["W_U"], params.get("c_U"))  # (3)
         return logits, TransformerCache(tokens, drop, tuple(caches), readout)
 
+    def _fitting(self, drops, params, x):
+        B, S = x.shape[:2]
+        masks = {"drop_e": (B, S, self.width)} if self.dropped == "all" else {}
+        for i, block in enumerate(self.blocks, 1):
+            masks |= numbered(block._masks((B,), S), i)
+        return check_drops(drops, masks, params["W_E"].dtype)
+
+    @door("cache TransformerCache, dlogits (*cache.readout.shape) -> gradients")
     def backward(self, dlogits: Any, cache: TransformerCache) -> Params:
-        """dlogits (B, T, outputs) -> gradients of all parameters."""
-        check_instance("cache", cache, TransformerCache)
-        check_floats("dlogits", dlogits, (*cache.readout.x.shape[:-1], self.outputs or self.vocab))
+        """The gradients of all parameters."""
         dz, dW_U, dc_U = linear_backward(dlogits, cache.readout)  # (3)
         g = {"W_U": dW_U, "c_U": dc_U} if self.bias else {"W_U": dW_U}
         for i in range(self.depth, 0, -1):
@@ -199,12 +189,12 @@ class Transformer:
             g["W_P"][: dz.shape[1]] = sum_rows(dz)  # (4)
         return g
 
+    @door("params like self.shapes -> (H, V, outputs)")
     def token_maps(self, params: Params) -> Any:
         """What each head of the last block adds to the logits for a token, through values and readout alone.
 
-        Returns (H, V, outputs), a row for each token.
+        A row for each token.
         """
-        check_params(params, self.shapes)
         W_V, W_O = (params[f"{key}.{self.depth}"] for key in ("W_V", "W_O"))
         return params["W_E"] @ (W_V.swapaxes(0, 1) @ W_O) @ params["W_U"]
 

@@ -17,23 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import (
-    InputError,
-    check_choice,
-    check_count,
-    check_floats,
-    check_generator,
-    check_ids,
-    check_instance,
-    check_number,
-    check_shape,
-    check_some,
-    host_floats,
-    shown,
-)
+from ..door import door
+from ..errors import InputError, check_count, check_floats, check_ids, check_number, check_some, host_floats, shown
 from ..ops import log_softmax
 from .task import Task
 
+MATRICES = ("orthogonal", "frobenius")
 MOST = 1e150  # largest logit of a law: its square, which norms need, is still a number
 CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step to stay in the processor's cache
 
@@ -84,14 +73,14 @@ class MarkovChain(Task):
         """How far back the chain looks: the largest lag."""
         return max(map(max, self.blocks))
 
+    @door("x ids (n, S) < self.vocab -> (n, S - order + 1, V)")
     def log_law(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
-        """Log-probabilities of the token after each full context of x, integer ids (n, S).
+        """Log-probabilities of the token after each full context of x.
 
-        Returns (n, S - order + 1, V): entry j is about the token after x[:, j + order - 1]. With
+        Entry j is about the token after x[:, j + order - 1]. With
         `blocks` = k the law sees only the first k blocks; with a list, the blocks it names, counted
         from 0.
         """
-        check_shape("x", x, (None, None))
         return log_softmax(self.drive(x, blocks) / self.temperature)
 
     def drive(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
@@ -113,18 +102,17 @@ class MarkovChain(Task):
             total = total + (table[past] if x.ndim == 2 else past @ table)
         return total
 
+    @door("rng Generator, n count, length count >= self.order + 1, p number >= 0 <= 1 -> ids (n, length)")
     def sample(self, rng: np.random.Generator, n: int, length: int, p: float = 0.0) -> np.ndarray:
-        """n sequences (n, length), int64: a uniform context, then tokens from the law.
+        """n sequences: a uniform context, then tokens from the law.
 
         p: cross-sample repetition: with this probability a token of the context is one of two
            favoured ones, 0 and 1.
         """
-        check_generator("rng", rng)
-        self._check_length(n, length)
         V, order = self.vocab, self.order
         x = np.empty((n, length), dtype=np.int64)
         x[:, :order] = rng.integers(V, size=(n, order))
-        if check_number("p", p, least=0, most=1):
+        if p:
             favoured = rng.random((n, order)) < p
             x[:, :order] = np.where(favoured, rng.integers(2, size=(n, order)), x[:, :order])
         u = rng.random((n, length))
@@ -138,19 +126,18 @@ class MarkovChain(Task):
                 x[rows, t] = below.sum(axis=1)
         return x
 
+    @door("""rng Generator, n count, length count >= self.order + 1, exact bool
+        -> x (n, length, V), targets (n, length - order + 1, V)""")
     def sample_regression(
         self, rng: np.random.Generator, n: int, length: int, exact: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gaussian tokens x (n, length, V), N(0, I) and independent, and targets `drive(x)` (n, length - order + 1, V).
+        """Gaussian tokens x, N(0, I) and independent, and targets `drive(x)`.
 
         With `exact` the sample is whitened and every x comes with -x, so its moments up to the
         third are exactly those of N(0, I). This takes an even n of at least 2 length V.
 
         Raises InputError for an n that is odd, or too small, if it is to be exact.
         """
-        check_generator("rng", rng)
-        check_instance("exact", exact, bool)
-        self._check_length(n, length)
         size = length * self.vocab
         if not exact:
             x = rng.normal(size=(n, length, self.vocab))
@@ -160,11 +147,6 @@ class MarkovChain(Task):
             half = math.sqrt(n / 2) * np.linalg.qr(rng.normal(size=(n // 2, size)))[0]
             x = np.concatenate([half, -half]).reshape(n, length, self.vocab)
         return x, self.drive(x)
-
-    def _check_length(self, n, length):
-        check_count("n", n)
-        if check_count("length", length) <= self.order:
-            raise InputError(f"length: expected more than order = {self.order} tokens, got {length}")
 
     def _tables(self, blocks=None):
         """For each lag a table (V, V): row u is what token u at that lag adds, sum over blocks of c_i A_k."""
@@ -183,6 +165,8 @@ class MarkovChain(Task):
         return tables
 
 
+@door("""rng Generator, vocab count >= 2, matrices in MATRICES, reverse bool, importance number > 0,
+    temperature number > 0""")
 def draw_chain(
     rng: np.random.Generator,
     vocab: int = 50,
@@ -215,24 +199,18 @@ def draw_chain(
 
     Raises InputError for blocks, strides and importances that do not fit.
     """
-    check_generator("rng", rng)
-    check_count("vocab", vocab, 2)
-    check_choice("matrices", matrices, ("orthogonal", "frobenius"))
-    check_instance("reverse", reverse, bool)
     if blocks is not None and stride is not None:
         raise InputError(f"stride: expected none beside explicit blocks, got {stride}")
     lags = _blocks(spans, stride) if blocks is None else _explicit(blocks)
-    check_number("importance", importance, above=0)
-    check_number("temperature", temperature, above=0)
     h = len(lags)
     power = np.arange(h) if reverse else np.arange(h)[::-1]
     with np.errstate(over="ignore", under="ignore"):
-        strengths = float(importance) ** power
+        strengths = importance**power
     if not (1 / MOST < strengths.min() and strengths.max() < MOST):
         raise InputError(f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, got {importance}")
     A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab)
     A = A * strengths[:, None, None]
-    return MarkovChain(A, lags, _weights("lag_weights", lag_weights, lags), float(temperature))
+    return MarkovChain(A, lags, _weights("lag_weights", lag_weights, lags), temperature)
 
 
 def _blocks(spans, stride):
@@ -272,11 +250,9 @@ def _weights(name, given, blocks):
     return tuple(tuple(check_number(name, c) for c in block) for block in weights)
 
 
+@door("rng Generator, h count, V count -> (h, V, V)")
 def orthogonal(rng: np.random.Generator, h: int, V: int) -> np.ndarray:
-    """h orthogonal matrices (V, V), Haar-distributed: QR of a Gaussian, signs fixed (Mezzadri, 2007)."""
-    check_generator("rng", rng)
-    check_count("h", h)
-    check_count("V", V)
+    """h orthogonal matrices, Haar-distributed: QR of a Gaussian, signs fixed (Mezzadri, 2007)."""
     Q, R = np.linalg.qr(rng.normal(size=(h, V, V)))
     return Q * np.sign(np.einsum("hvv->hv", R))[:, None, :]
 

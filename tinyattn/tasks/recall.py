@@ -15,18 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, check_count, check_generator, check_ids, check_number, keep_counts
+from ..door import door
+from ..errors import InputError
 from .task import Task
 
 FAVOURED = 2  # tokens that cross-sample repetition prefers as queries: 0 and 1
 
 
+@door("""pairs count, vocab count >= max(2, pairs), repeats number >= 1e-300 <= pairs?,
+    p number >= 0 <= 1""")
 @dataclass(frozen=True)
 class AssociativeRecall(Task):
     """N pairs of tokens 0..vocab-1, then a query that is among the keys.
 
-    pairs, vocab:  N keys with their values; the value of a key is that of a random permutation of
-                   the tokens.
+    pairs, vocab:  N keys, all different, with their values; the value of a key is that of a random
+                   permutation of the tokens.
     repeats:       None, or in-context repetition: each of the N places holds the query as its key
                    with probability repeats / N, and at least one does; the other keys are distinct.
                    None: the query is a key exactly once.
@@ -39,15 +42,6 @@ class AssociativeRecall(Task):
     repeats: float | None = None
     p: float = 0.0
 
-    def __post_init__(self):
-        keep_counts(self, "pairs")
-        keep_counts(self, "vocab", least=2)
-        if self.vocab < self.pairs:
-            raise InputError(f"vocab: expected at least pairs = {self.pairs}, all keys being distinct, got {self.vocab}")
-        if self.repeats is not None:
-            check_number("repeats", self.repeats, least=1e-300, most=self.pairs)
-        check_number("p", self.p, least=0, most=1)
-
     @property
     def length(self):
         """Tokens that are read: the pairs and the query."""
@@ -58,11 +52,11 @@ class AssociativeRecall(Task):
         """The same task without repetition, on which every network is judged."""
         return replace(self, repeats=None, p=0.0)
 
+    @door("rng Generator, n count -> ids (n, 2 pairs + 2)")
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """n sequences (n, 2 pairs + 2) of ids: the pairs, the query, the answer."""
-        check_generator("rng", rng)
+        """n sequences: the pairs, the query, the answer."""
         N, V = self.pairs, self.vocab
-        row = np.arange(check_count("n", n))[:, None]
+        row = np.arange(n)[:, None]
         query = rng.integers(V, size=(n, 1))
         if self.p:
             query = np.where(rng.random((n, 1)) < self.p, rng.integers(FAVOURED, size=(n, 1)), query)
@@ -79,15 +73,15 @@ class AssociativeRecall(Task):
         sequences[:, 2 * N :], sequences[:, 2 * N + 1 :] = query, values[row, query]
         return sequences
 
+    @door("x ids (n, S) < self.vocab -> ids (n,)")
     def answer(self, x: Any) -> np.ndarray:
-        """The value behind the query of each row of x (n, 2 pairs + 1) or longer: ids (n,).
+        """The value behind the query of each row of x, of 2 pairs + 1 tokens or more.
 
         Where the query stands as a key several times, all have the same value.
 
         Raises InputError for rows of another length or without the query among the keys.
         """
-        x = check_ids("x", x, self.vocab)
-        if x.ndim != 2 or x.shape[1] < self.length:
+        if x.shape[1] < self.length:
             raise InputError(f"x: expected shape (n, {self.length}) or longer, got {tuple(x.shape)}")
         N = self.pairs
         at = x[:, 0 : 2 * N : 2] == x[:, 2 * N, None]

@@ -16,17 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import (
-    InputError,
-    check_choice,
-    check_count,
-    check_generator,
-    check_ids,
-    check_instance,
-    check_number,
-    check_shape,
-    shown,
-)
+from ..door import door
+from ..errors import InputError, check_count, check_ids, check_shape, shown
 from .task import Task
 
 UNKNOWN, END = "<unk>", "<eos>"
@@ -74,32 +65,31 @@ class Corpus(Task):
             raise InputError(f"word: expected one of the {self.vocab} in the vocabulary, got {word!r}")
         return self._number[word]
 
+    @door("rng Generator, n count, length count -> ids (n, length)")
     def sample(self, rng: np.random.Generator, n: int, length: int) -> np.ndarray:
-        """n stretches of the text from places drawn at random: ids (n, length).
+        """n stretches of the text from places drawn at random.
 
         Raises InputError for a length beyond the text.
         """
-        check_generator("rng", rng)
-        check_count("n", n)
-        if check_count("length", length) > len(self.ids):
+        if length > len(self.ids):
             raise InputError(f"length: expected at most the {len(self.ids)} words of the text, got {length}")
         starts = rng.integers(len(self.ids) - length + 1, size=n)
         return self.ids[starts[:, None] + np.arange(length)]
 
+    @door("share number > 0 < 1 -> Corpus, Corpus")
     def hold_out(self, share: float) -> tuple["Corpus", "Corpus"]:
         """Split off the last `share` of the text: two corpora with the same vocabulary.
 
         Raises InputError for a share that leaves nothing.
         """
-        check_number("share", share, above=0, below=1)
         at = round(len(self.ids) * (1 - share))
         if not 0 < at < len(self.ids):
             raise InputError(f"share: expected one that leaves words on both sides of {len(self.ids)}, got {share}")
         return Corpus(self.ids[:at], self.words), Corpus(self.ids[at:], self.words)
 
+    @door("rng Generator -> Corpus")
     def shuffled(self, rng: np.random.Generator) -> "Corpus":
         """The same words in random order: what is left when order tells nothing."""
-        check_generator("rng", rng)
         return Corpus(rng.permutation(self.ids), self.words)
 
 
@@ -108,8 +98,9 @@ def read(path: str | Path, vocab: int, form: str = "auto") -> Corpus:
     return from_words(words(path, form), vocab)
 
 
+@door("form in FORMATS -> list")
 def words(path: str | Path, form: str = "auto") -> list[str]:
-    """The words of a text file in UTF-8, a list.
+    """The words of a text file in UTF-8.
 
     form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories",
           stories between lines <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last
@@ -117,7 +108,6 @@ def words(path: str | Path, form: str = "auto") -> list[str]:
 
     Raises InputError for what is no file of text in UTF-8.
     """
-    check_choice("form", form, FORMATS)
     try:
         raw = Path(path).read_bytes()
     except (OSError, TypeError, ValueError) as error:
@@ -128,15 +118,16 @@ def words(path: str | Path, form: str = "auto") -> list[str]:
         raise InputError(f"path: expected text in UTF-8, got {path} with byte {error.start} undecodable") from None
 
 
+@door("content str, form in FORMATS -> list")
 def split(content: str, form: str = "auto") -> list[str]:
-    """The words of a text, a string, as `words` tells.
+    """The words of a text, as `words` tells.
 
     A line ends with a line feed, a carriage return or both. Letters keep their marks and joiners: a
     word of Hindi is one word, and so is one whose accents are characters of their own, which counts
     as if composed. Soft hyphens and marks of direction are left out.
     """
-    content = re.sub(r"\r\n?", "\n", check_instance("content", content, str))
-    if check_choice("form", form, FORMATS) == "auto":
+    content = re.sub(r"\r\n?", "\n", content)
+    if form == "auto":
         tokenised = re.search(r"^ = .* = ?$| <unk> | @-@ ", content, re.M)
         form = "wikitext" if tokenised else "tinystories" if "<|endoftext|>" in content else "plain"
     if form == "wikitext":
@@ -170,13 +161,12 @@ def from_words(words: Sequence[str], vocab: int) -> Corpus:
     return Corpus(np.array([number.get(word, 0) for word in words]), kept)
 
 
+@door("rng Generator, n count -> list")
 def stories(rng: np.random.Generator, n: int) -> list[str]:
     """n short sentences of a small language of our own, as words. Names and things recur within a story.
 
     Frequencies fall like 1/rank within each kind of word.
     """
-    check_generator("rng", rng)
-    check_count("n", n)
     names = "ada ben cleo dan eva finn gus hana ivo june".split()
     things = "boat kite lamp stone book bell seed drum coin map shell rope".split()
     places = "hill lake barn road wood shop tower garden".split()

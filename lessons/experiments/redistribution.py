@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import ode
-from ..backend import to_numpy
-from ..errors import InputError, check_count, check_instance, check_number, host_floats, keep_counts, shown
-from ..measure import fit_power_law
-from ..ops import log_softmax
-from .focus_dilution import FocusDilution
+from tinyattn import ode
+from tinyattn.backend import to_numpy
+from tinyattn.errors import InputError, check_count, check_instance, check_number, host_floats, keep_counts, shown
+from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.measure import fit_power_law
+from tinyattn.ops import log_softmax
+
+from .experiment import Experiment
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-8, atol=1e-12)
 PI = (0.75, 0.19, 0.05, 0.01)  # of the paper's main run
@@ -126,7 +128,7 @@ def transition_from(weights: Any, pi: Any) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Dilution:
+class Redistribution(Experiment):
     """One frequent token and three rare ones, rho, D numbers in an embedding, a start of size eps."""
 
     frequent: float = 0.75
@@ -147,6 +149,12 @@ class Dilution:
         found = {"redistribution": self.redistribution(), "renewal": self.renewal(), "chains": self.chains()}
         numbers = {key: value for part in found.values() for key, value in part.pop("numbers").items()}
         return {"numbers": numbers, **found}
+
+    def figure(self, found: dict[str, Any]) -> Any:
+        """The contrast, the token weights, the modes of an asymmetry, other chains."""
+        from . import flow_figures
+
+        return flow_figures.redistribution(self, found)
 
     def start(self, flow: FocusDilution, eps: float) -> np.ndarray:
         """The start of a size, with rare tokens alike: (n,)."""

@@ -9,14 +9,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import ode
-from ..errors import InputError, check_count, check_instance, check_number, shown
-from ..flows.factorization import Factorization
-from ..losses import SQUARED_ERROR, pair_loss
-from ..measure import plateau_length
-from ..models import MinimalModel
-from ..optim import SGD
-from ..tasks import markov
+from tinyattn import ode
+from tinyattn.errors import InputError, check_count, check_instance, check_number, shown
+from tinyattn.flows.factorization import Factorization
+from tinyattn.losses import SQUARED_ERROR, pair_loss
+from tinyattn.measure import plateau_length
+from tinyattn.models import MinimalModel
+from tinyattn.optim import SGD
+from tinyattn.tasks import markov
+
 from .trial import Trial
 
 # Why the minimal model is the flow
@@ -52,6 +53,7 @@ class RegressionTrial(Trial):
     tilt: float = 1e-2
     whole: bool = True
 
+    curve: ClassVar[tuple[str, str, str]] = ("loss", "largest loss of a feature / its start", "When the last feature is learnt")
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "length", "vocab", "heads")
 
     def __post_init__(self):
@@ -141,7 +143,8 @@ class RegressionTrial(Trial):
             found[f"{name}half_times"] = [None if math.isnan(half) else float(half) for half in halves]
         return found
 
+    def figure(self, found: dict[int, dict[str, Any]]) -> Any:
+        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        from . import figures
 
-def run(settings: dict[str, Any]) -> dict[str, Any]:
-    """The results of a RegressionTrial with these settings."""
-    return RegressionTrial.of(settings).run()
+        return figures.regression(self, found)

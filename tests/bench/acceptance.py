@@ -1,4 +1,4 @@
-"""What a first hour on a card should see: `python tests/benchmark.py --device gpu --accept`.
+"""What a first hour on a card should see: `python tests/bench/benchmark.py --device gpu --accept`.
 
 Runs the gpu tests; compares gradients, flows and a training run with the CPU; asks whether a step waits for the card; times
 steps, flows with many runs and the three operations that a card may not like; writes one Markdown table to

@@ -9,14 +9,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import measure
-from ..backend import Params, to_numpy
-from ..errors import InputError, check_count, check_instance, check_number, shown
-from ..losses import chunked, next_token_loss
-from ..models import EmbeddingModel
-from ..ops import log_softmax
-from ..optim import SGD
-from ..tasks import text as words
+from tinyattn import measure
+from tinyattn.backend import Params, to_numpy
+from tinyattn.errors import InputError, check_count, check_instance, check_number, shown
+from tinyattn.losses import chunked, next_token_loss
+from tinyattn.models import EmbeddingModel
+from tinyattn.ops import log_softmax
+from tinyattn.optim import SGD
+from tinyattn.tasks import text as words
+
 from .trial import Trial
 
 RANKS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300)  # words followed, by frequency
@@ -58,6 +59,7 @@ class TextTrial(Trial):
     chunk: int = 16
     judged: int = 400
 
+    curve: ClassVar[tuple[str, str, str]] = ("unseen", "loss, nats", "Loss on text kept out of training")
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "width", "length", "chunk", "judged")
 
     def __post_init__(self):
@@ -154,6 +156,12 @@ class TextTrial(Trial):
         }
         return {**found, **self._clearest(history, found)}
 
+    def figure(self, found: dict[int, dict[str, Any]]) -> Any:
+        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        from . import figures
+
+        return figures.text(self, found)
+
     def _train(self, corpus, rng, for_judging, map, checkpoint, title):
         device = self.backend()
         loss = chunked(next_token_loss(self.network), self.chunk, map)
@@ -218,8 +226,3 @@ class TextTrial(Trial):
         most = np.argsort(-attended.max(axis=0))[:6]
         return {"star": star, "corners": corners,
                 "attended": {self.corpus.words[k]: attended[:, k].tolist() for k in most}}  # fmt: skip
-
-
-def run(settings: dict[str, Any]) -> dict[str, Any]:
-    """The results of a TextTrial with these settings."""
-    return TextTrial.of(settings).run()

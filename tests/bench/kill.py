@@ -1,4 +1,4 @@
-"""Kill training runs at random moments, and resume them to the same bits: python tests/kill.py [--runs 50] [--seed 0]
+"""Kill training runs at random moments, and resume them to the same bits: python tests/bench/kill.py [--runs 50] [--seed 0]
 
 A child process trains a small model and writes a checkpoint every other step, so that a kill often lands inside a write.
 After every kill the folder holds a checkpoint that can be read, and at most hidden unfinished files beside it. The run that
@@ -67,7 +67,12 @@ def trained(path):
 
 def child(path):
     """A process that trains and prints the digest; its code is this file."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TINYATTN_DEVICE": "cpu", "OPENBLAS_NUM_THREADS": "1"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "TINYATTN_DEVICE": "cpu",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     return subprocess.Popen([sys.executable, __file__, "--child", str(path)], env=env, stdout=subprocess.PIPE)
 
 

@@ -1,22 +1,23 @@
-"""What all trials share: their settings as a record states them, and their run through `train`."""
+"""What all trials share: the settings of a training run, and their run through `train`."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import backend
-from ..checkpoint import Checkpoint
-from ..errors import InputError, check_count, keep_counts, shown
-from ..kept import plain
-from ..train import train
+from tinyattn import backend
+from tinyattn.checkpoint import Checkpoint
+from tinyattn.errors import check_count, keep_counts
+from tinyattn.train import train
+
+from .experiment import Experiment
 
 SIZES = 10**7  # no size of a trial is larger
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class Trial(Experiment):
     """Settings of one training run. Those that are None get defaults that depend on the others.
 
     steps, every: training steps, and steps between two looks. batch: sequences in a step.
@@ -31,6 +32,7 @@ class Trial:
     seed: int = 0
     device: str = "cpu"
 
+    curve: ClassVar[tuple[str, str, str]]  # of the results, the one drawn where settings are varied: name, label, title
     counts: ClassVar[tuple[str, ...]] = ("steps", "every", "batch")  # settings that are whole numbers >= 1
     law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = ({}, {})  # the paper's law: settings, and what is varied
 
@@ -39,25 +41,6 @@ class Trial:
             check_count(name, getattr(self, name), most=SIZES)
         keep_counts(self, *self.counts)
         keep_counts(self, "seed", least=0)
-
-    @classmethod
-    def of(cls, settings: dict[str, Any]) -> Self:
-        """The trial with these settings, a dict as JSON holds it, and defaults for the rest.
-
-        Raises InputError for settings that the trial does not have.
-        """
-        known = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(settings, dict):
-            raise InputError(f"settings: expected a dict, got {shown(settings)}")
-        unknown = sorted(map(str, settings.keys() - set(known)))
-        if unknown:
-            raise InputError(f"settings: expected only names among {', '.join(known)}, got {', '.join(unknown)}")
-        return cls(**settings)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All settings, as they are used, as JSON holds them; `of` makes the same trial of them."""
-        return plain("settings", dataclasses.asdict(self))
 
     def choose(self, **defaults: Any) -> None:
         """Give the settings of these names that are None their defaults."""

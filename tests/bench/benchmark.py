@@ -1,9 +1,9 @@
 """How fast is it? Run from the repository:
 
-    python tests/benchmark.py             a training step of three networks, how its cost grows, the integrator, sampling
-    python tests/benchmark.py --peers     beside PyTorch, torch.compile, JAX, SciPy and diffrax, where they are installed
-    python tests/benchmark.py --write     the same, and the tables of README.md are refreshed
-    python tests/benchmark.py --device gpu --accept    what a first hour on a card should see, see acceptance.py
+    python tests/bench/benchmark.py             a training step of three networks, how its cost grows, the integrator, sampling
+    python tests/bench/benchmark.py --peers     beside PyTorch, torch.compile, JAX, SciPy and diffrax, where they are installed
+    python tests/bench/benchmark.py --write     the same, and the tables of README.md are refreshed
+    python tests/bench/benchmark.py --device gpu --accept    what a first hour on a card should see, see acceptance.py
 
 Machines are noisy: contenders run in processes of their own, one after the other, so many rounds; a figure is the median of
 several steps and then of the rounds, and a ratio is taken within a round. GFLOP are those of the matrix products as the
@@ -27,16 +27,19 @@ from pathlib import Path
 import numpy as np
 import peers
 
-from tinyattn import backend, losses, models, ode, optim, trials
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "lessons"))
+
+from experiments import RecallTrial
+from tinyattn import backend, losses, models, ode, optim
 from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.tasks import markov
 
-ROOT = Path(__file__).parent.parent
 THREADS = os.cpu_count() or 1
 VOCAB, PASS = 50, 128
 MINIMAL, FULL = models.MinimalModel(VOCAB, 25, 3), models.Transformer(VOCAB, 31, first_query=11)
-RECALL = trials.RecallTrial().network
+RECALL = RecallTrial().network
 JOBS = {  # model, sequences in a batch, sequences in a pass
     "minimal, batch 512": (MINIMAL, 512, PASS),
     "minimal, batch 3000": (MINIMAL, 3000, PASS),
@@ -268,6 +271,9 @@ def flows_table(with_peers):
         exact = here(rtol=1e-11, atol=1e-13).y[-1]
         wrong = lambda y, exact=exact: np.abs(np.asarray(y) - exact).max()
         row(what, "rk45 here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
+        implicit = functools.partial(ode.integrate, flow, span, start, method="bdf", t_eval=[span[1]], **tolerance)
+        took, found = timed(implicit)
+        row(what, "bdf here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
         for method in ("RK45", "LSODA", "BDF") if scipy else ():
             by = functools.partial(peers.solve_scipy, flow, span, start, method, **tolerance)
             took, (_, y, steps, calls) = timed(by)
@@ -329,7 +335,6 @@ def main():
     text = "\n".join(parts)
     print(text)
     if options.write:
-        sys.path.insert(0, str(ROOT / "lessons"))
         from run_all import between
 
         between(ROOT / "README.md", "speed", text)

@@ -1,4 +1,4 @@
-"""All settings of every model drawn at random, all gradients checked: python tests/random_models.py [--runs 200] [--seed 0]
+"""All settings of every model drawn at random, all gradients checked: python tests/bench/random_models.py [--runs 200]
 
 Sizes go down to 1, where an axis that is summed, broadcast or dropped by mistake shows. Every parameter is compared with
 differences to 1e-7. At some points differences themselves are not that good: attention is saturated, or a layer norm over
@@ -10,10 +10,14 @@ ever, for their gradient is zero by structure (the scores where all keys are ali
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lessons"))
+
+from experiments.stack import MinimalStack
 from tinyattn import gradcheck, models
 from tinyattn.errors import InputError
 
@@ -58,7 +62,7 @@ def minimal(rng, tokens):
 def stack(rng):
     positions = size(rng)
     first = size(rng, positions) - 1
-    model = models.MinimalStack(size(rng), positions, size(rng), first, depth=size(rng, 3))
+    model = MinimalStack(size(rng), positions, size(rng), first, depth=size(rng, 3))
     length = size(rng, positions, first + 1)
     return model, lambda rng: (ids(rng, model.vocab, length),)
 

@@ -7,14 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_choice, check_instance, check_number
-from ..losses import SQUARED_ERROR, pair_loss
-from ..models import Transformer
-from ..ops import squared_error_forward
-from ..optim import SGD, AdamW
-from ..tasks import regression
-from ..tasks.task import endless
+from tinyattn.backend import Backend, Params, to_numpy
+from tinyattn.errors import InputError, check_choice, check_instance, check_number
+from tinyattn.losses import SQUARED_ERROR, pair_loss
+from tinyattn.models import Transformer
+from tinyattn.ops import squared_error_forward
+from tinyattn.optim import SGD, AdamW
+from tinyattn.tasks import regression
+from tinyattn.tasks.task import endless
+
 from .trial import Trial, first_step
 
 LECUN = "lecun"
@@ -61,6 +62,7 @@ class LocationTrial(Trial):
         dict(length=[16, 32, 64], width=[8, 16, 32], places=[1, 2, 4]),
     )
 
+    curve: ClassVar[tuple[str, str, str]] = ("test_loss", "test loss", "When the place is found")
     counts: ClassVar[tuple[str, ...]] = (
         *Trial.counts, "length", "width", "places", "depth", "heads", "model_width", "judged"
     )  # fmt: skip
@@ -130,6 +132,12 @@ class LocationTrial(Trial):
             "emerged": first_step(steps, history["test_loss"] < emerged),
         }
 
+    def figure(self, found: dict[int, dict[str, Any]]) -> Any:
+        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        from . import figures
+
+        return figures.location(self, found)
+
 
 class LocationProbe:
     """A callback for `train`: measures of a LocationTrial's network. silent: the loss of an output of zeros."""
@@ -145,8 +153,3 @@ class LocationProbe:
         loss, _ = squared_error_forward(to_numpy(y)[:, 0].astype(float), self.target)
         of_last = to_numpy(cache.attentions[0])[:, :, -1].mean(axis=1)
         return {"test_loss": float(loss), "attention": float((of_last * self.x[:, :, -1]).sum(axis=1).mean())}
-
-
-def run(settings: dict[str, Any]) -> dict[str, Any]:
-    """The results of a LocationTrial with these settings."""
-    return LocationTrial.of(settings).run()

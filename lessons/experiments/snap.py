@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import ode
-from ..errors import check_count, check_number, keep_counts
-from ..measure import plateau_length
-from ..models import ToyLayer
-from ..tasks.regression import draw_task
-from .emergence import ThreeNumbers, TwoNumbers
+from tinyattn import ode
+from tinyattn.errors import check_count, check_number, keep_counts
+from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.flows.population import population, stochastic
+from tinyattn.measure import plateau_length
+from tinyattn.models import ToyLayer
+from tinyattn.tasks.regression import draw_task
+
+from .experiment import Experiment
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
 
@@ -68,7 +71,7 @@ def _above(loss, level, t, y):
 
 
 @dataclass(frozen=True)
-class Snap:
+class Snap(Experiment):
     """One relevant place among T tokens of size d, and what is measured around its snap.
 
     p:           share of samples whose relevant token is one fixed vector, for the last part.
@@ -97,6 +100,12 @@ class Snap:
         found = {"path": self.path(), "drawn": self.drawn(), "repeated": self.repeated()}
         numbers = {key: value for part in found.values() for key, value in part.pop("numbers").items()}
         return {"numbers": numbers, **found}
+
+    def figure(self, found: dict[str, Any]) -> Any:
+        """Landscape, equilibrium, curvature, drawn starts, what is learnt first."""
+        from . import flow_figures
+
+        return flow_figures.snap(self, found)
 
     def path(self) -> dict[str, Any]:
         """Figs. 6 and 8: the path of two numbers from 0, its equilibrium and its Hessian.
@@ -179,10 +188,10 @@ class Snap:
         a = np.zeros(self.T)
         for step in range(steps):
             if rng is None or step % 8 == 0:
-                loss, grads = task.population(layer, {"a": a, "W": W})
+                loss, grads = population(task, layer, {"a": a, "W": W})
                 losses += [loss] if step % 8 == 0 else []
             da, dW = (grads["a"], grads["W"]) if rng is None else (
-                part[0] for part in task.stochastic(rng, a[None], W[None], self.batch))  # fmt: skip
+                part[0] for part in stochastic(task, rng, a[None], W[None], self.batch))  # fmt: skip
             a, W = a - self.lr * da, W - self.lr * dW
         return np.array(losses, float)
 

@@ -5,40 +5,21 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import plot
+from tinyattn import plot
+
 from .ladder import LadderTrial
 from .location import LocationTrial
 from .recall import RecallTrial
 from .regression import RegressionTrial
 from .text import TextTrial
+from .trial import Trial
 
 
-def draw(trial: Any, results: dict[int, dict[str, Any]]) -> Any:
-    """The picture of whatever trial it is; the run with the trial's own seed stands out."""
-    kinds: dict[type, Any] = {
-        LadderTrial: ladder,
-        RecallTrial: recall,
-        LocationTrial: location,
-        RegressionTrial: regression,
-        TextTrial: text,
-    }
-    return kinds[type(trial)](trial, results)
-
-
-CURVES = {  # of a trial, what is drawn over the steps where settings are varied
-    LadderTrial: ("kl", "KL(full teacher || network), nats", "Distance to the teacher that sees all"),
-    RecallTrial: ("clean_accuracy", "clean accuracy", "When the skill comes"),
-    LocationTrial: ("test_loss", "test loss", "When the place is found"),
-    RegressionTrial: ("loss", "largest loss of a feature / its start", "When the last feature is learnt"),
-    TextTrial: ("unseen", "loss, nats", "Loss on text kept out of training"),
-}
-
-
-def draw_over(trial: Any, found: Any, runs: list, results: list) -> Any:
+def over(trial: Trial, found: Any, runs: list, results: list) -> Any:
     """One curve for each run, in the colour of its values; beside them, if one was found, the steps and the law."""
     fig, axes = plt.subplots(1, 2 if found else 1, figsize=(13 if found else 9, 4.8), squeeze=False)
     ax = axes[0, 0]
-    name, label, title = CURVES[type(trial)]
+    name, label, title = trial.curve
     points = list(dict.fromkeys(_words(point) for point, _ in runs))
     shade = plt.get_cmap("viridis")(np.linspace(0, 0.92, max(len(points), 2)))
     colours = dict(zip(points, plot.COLOURS if len(points) <= len(plot.COLOURS) else shade))

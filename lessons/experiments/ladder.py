@@ -7,15 +7,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import measure
-from ..errors import InputError, check_choice, check_count, check_instance, check_number, keep_counts, shown
-from ..losses import chunked, next_token_loss
-from ..models import MinimalModel, MinimalStack, Transformer
-from ..optim import SGD, AdamW
-from ..tasks import markov
-from ..train import minibatches
+from tinyattn import measure
+from tinyattn.errors import InputError, check_choice, check_count, check_instance, check_number, keep_counts, shown
+from tinyattn.losses import chunked, next_token_loss
+from tinyattn.models import MinimalModel, Transformer
+from tinyattn.optim import SGD, AdamW
+from tinyattn.tasks import markov
+from tinyattn.train import minibatches
+
 from .repetition import AdaptiveRepetition
 from .rungs import LadderProbe, law_of_window, learn, passed, strongest_first
+from .stack import MinimalStack
 from .trial import SIZES, Trial
 
 XAVIER = "xavier"
@@ -79,6 +81,7 @@ class LadderTrial(Trial):
     learned: bool = False
     rung_steps: int | None = None
 
+    curve: ClassVar[tuple[str, str, str]] = ("kl", "KL(full teacher || network), nats", "Distance to the teacher that sees all")
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "heads", "depth", "generated", "chunk", "held_out")
 
     def __post_init__(self):
@@ -225,6 +228,12 @@ class LadderTrial(Trial):
             "own_block_mass": mass[-1].max(axis=1).tolist(),
         }
 
+    def figure(self, found: dict[int, dict[str, Any]]) -> Any:
+        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        from . import figures
+
+        return figures.ladder(self, found)
+
     def _rungs(self, looked_at, device, map, title):
         """What is known of the learned rungs, and their log-laws (h-1, n, T, V) on the sequences looked at."""
         children = np.random.default_rng(self.seed).spawn(5 + self.draw)[0].spawn(len(self.chain.blocks))
@@ -237,8 +246,3 @@ class LadderTrial(Trial):
             found["learned_gap"].append(float(measure.kl(np.log(given), learned[:, 0]).mean()))
             laws.append(learned)
         return found, np.stack(laws)
-
-
-def run(settings: dict[str, Any]) -> dict[str, Any]:
-    """The results of a LadderTrial with these settings."""
-    return LadderTrial.of(settings).run()

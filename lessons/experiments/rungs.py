@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import measure
-from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_count, check_ids, check_instance, check_shape, shown
-from ..losses import chunked, next_token_loss
-from ..ops import log_softmax
-from ..tasks import markov
-from ..train import train
+from tinyattn import measure
+from tinyattn.backend import Backend, Params, to_numpy
+from tinyattn.errors import InputError, check_count, check_ids, check_instance, check_shape, shown
+from tinyattn.losses import chunked, next_token_loss
+from tinyattn.ops import log_softmax
+from tinyattn.tasks import markov
+from tinyattn.train import train
 
 AT_ONCE, DRAWS = 4096, 1000
 RUNG_BATCH = 256  # sequences in a step of a learned rung, at most

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Backend, Params, to_numpy
-from ..errors import InputError, check_instance, check_number, keep_counts, shown
-from ..losses import CROSS_ENTROPY, pair_loss
-from ..models import Transformer
-from ..ops import cross_entropy_forward
-from ..optim import AdamW
-from ..tasks.recall import AssociativeRecall
+from tinyattn.backend import Backend, Params, to_numpy
+from tinyattn.errors import InputError, check_instance, check_number, keep_counts, shown
+from tinyattn.losses import CROSS_ENTROPY, pair_loss
+from tinyattn.models import Transformer
+from tinyattn.ops import cross_entropy_forward
+from tinyattn.optim import AdamW
+from tinyattn.tasks.recall import AssociativeRecall
+
 from .repetition import AdaptiveRepetition
 from .trial import Trial, first_step
 
@@ -45,6 +46,7 @@ class RecallTrial(Trial):
     judged: int = 512
     stop: float = 0.99
 
+    curve: ClassVar[tuple[str, str, str]] = ("clean_accuracy", "clean accuracy", "When the skill comes")
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "depth", "heads", "width", "judged")
 
     def __post_init__(self):
@@ -125,6 +127,12 @@ class RecallTrial(Trial):
         }
         return found | thresholds("own_", steps, history["own_accuracy"]) if "own_accuracy" in found else found
 
+    def figure(self, found: dict[int, dict[str, Any]]) -> Any:
+        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        from . import figures
+
+        return figures.recall(self, found)
+
 
 def thresholds(whose: str, steps: np.ndarray, accuracy: np.ndarray) -> dict[str, int | None]:
     """The first of steps (n,) at which accuracy (n,) exceeds 5, 50 and 95%, None if never."""
@@ -166,8 +174,3 @@ class RecallProbe:
         loss, _ = cross_entropy_forward(logits, answers)
         right = to_numpy(logits)[:, 0].argmax(axis=-1) == sequences[:, -1]
         return float(right.mean()), float(to_numpy(loss)), cache
-
-
-def run(settings: dict[str, Any]) -> dict[str, Any]:
-    """The results of a RecallTrial with these settings."""
-    return RecallTrial.of(settings).run()

@@ -1,13 +1,16 @@
-"""What every lesson shares: its flags, its table "paper | here", results.json, and the claims checked at the end.
+"""What every lesson shares: flags, its table "paper | here", results.json, claims that are checked.
+
+    import lesson
+    from drawings import one_head_looks_back as draw
 
     run = lesson.start("02_one_head_looks_back")
     ...
-    run.figure(run.draw.looks_back(maps), "maps")
+    run.figure(draw.looks_back(maps), "maps")
     run.compare([("what", paper's number or None, ours)])
     run.claim("attention settles on lag 3", lag_attention > 0.9)
     run.finish(dict(lag=LAG), lag_attention=lag_attention)
 
-`run.draw` is the module of the lesson's figures, drawings/one_head_looks_back.py beside it.
+It is beside the lessons, as their drawings are, where a script and a notebook here find it.
 
 Exit status: 0, or 1 if a claim does not hold, or 2 with one line if the input cannot be used.
 """
@@ -16,13 +19,11 @@ import argparse
 import contextlib
 import functools
 import html
-import importlib.util
 import inspect
 import itertools
 import json
 import os
 import platform
-import re
 import shlex
 import sys
 import time
@@ -35,12 +36,13 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from . import __version__, backend, plot
-from .checkpoint import Checkpoint
-from .errors import InputError, check_count, shown
-from .kept import check_writable, plain, set_aside, source_digest, write_figure, write_text
-from .sweep import processes, sweep
-from .terminal import CommandLine, in_notebook, open_output, printable, status_of, whole_number
+from records import short, write
+from tinyattn import __version__, backend, plot
+from tinyattn.checkpoint import Checkpoint
+from tinyattn.errors import InputError, check_count, shown
+from tinyattn.kept import check_writable, set_aside, source_digest, write_figure
+from tinyattn.sweep import processes, sweep
+from tinyattn.terminal import CommandLine, in_notebook, open_output, status_of, whole_number
 
 
 @dataclass
@@ -78,24 +80,6 @@ class Lesson:
         return self.options.out
 
     @functools.cached_property
-    def draw(self):
-        """The module drawings/NAME.py of this lesson, NAME without its number: arrays in, a figure out.
-
-        Raises InputError if there is no such module.
-        """
-        name = re.sub(r"^\d+_", "", self.name)
-        script = Path(getattr(sys.modules["__main__"], "__file__", None) or "notebook")
-        book = Path(__file__).parent.parent / "lessons"  # of the checkout that the library is installed from
-        for folder in (script.parent, Path.cwd(), Path.cwd() / "lessons", book):
-            path = folder / "drawings" / f"{name}.py"
-            if path.is_file():
-                spec: Any = importlib.util.spec_from_file_location(f"drawings.{name}", path)
-                module = importlib.util.module_from_spec(spec)
-                spec.loader.exec_module(module)
-                return module
-        raise InputError(f"draw: expected drawings/{name}.py beside the lesson, got none")
-
-    @functools.cached_property
     def map(self):
         """A `map` for passes that may run side by side: on the CPU that of a thread for each core.
 
@@ -105,7 +89,7 @@ class Lesson:
         return ThreadPoolExecutor(os.cpu_count()).map if self.device.xp is np else map
 
     def sweep(self, trial, points, title):
-        """The results of `sweep.sweep`, in the order of the points. On the CPU each core runs a point.
+        """The results of `sweep.sweep`, in the order of the points; on the CPU each core runs one.
 
         What has finished is kept under --out, and a run that was interrupted goes on from there.
 
@@ -113,12 +97,18 @@ class Lesson:
         """
         pool: Any = processes()
         if self.device.xp is not np:
-            pool, points = contextlib.nullcontext(map), [{**point, "device": self.device.name} for point in points]
+            pool, points = (
+                contextlib.nullcontext(map),
+                [{**point, "device": self.device.name} for point in points],
+            )
         with pool as side_by_side:
-            outcomes = sweep(trial, points, map=side_by_side, folder=self.out / "sweep", title=title)
+            outcomes = sweep(
+                trial, points, map=side_by_side, folder=self.out / "sweep", title=title
+            )
         failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
         if failed:
-            raise InputError(f"{title}: expected {len(points)} results, got {len(failed)} failures: {'; '.join(failed)}")
+            told = f"got {len(failed)} failures: {'; '.join(failed)}"
+            raise InputError(f"{title}: expected {len(points)} results, {told}")
         return [outcome.result for outcome in outcomes]
 
     def checkpoint(self, name, **settings):
@@ -129,10 +119,12 @@ class Lesson:
         script = source_digest(sys.modules["__main__"])
         if not self.options.resume:
             set_aside(self.out / f"{name}.npz")
-        return Checkpoint(self.out / f"{name}.npz", 100, self.options.resume, {**settings, "lesson": script})
+        return Checkpoint(
+            self.out / f"{name}.npz", 100, self.options.resume, {**settings, "lesson": script}
+        )
 
     def figure(self, figure, name):
-        """Write the figure to NAME.png in the output folder; a notebook shows that picture there and then."""
+        """Write the figure to NAME.png in the output folder; a notebook shows it there and then."""
         write_figure(self.out / f"{name}.png", figure)
         if in_notebook():
             from IPython.display import Image, display
@@ -144,7 +136,7 @@ class Lesson:
         print(f"figure: {self.out / name}.png")
 
     def page(self, page, name):
-        """Write a page of `player` to NAME.html in the output folder, and show it there and then in a notebook."""
+        """Write a page of `player` to NAME.html in the output folder; a notebook shows it there."""
         path = page.write(self.out / f"{name}.html")
         if path.name not in self.pages:
             self.pages.append(path.name)
@@ -153,13 +145,14 @@ class Lesson:
             from IPython.display import display
 
             frame = html.escape(path.read_text(encoding="utf-8"))
-            fit = "this.height = this.contentDocument.documentElement.scrollHeight"  # as high as what it shows
-            size = f'width="100%" height="760" onload="{fit}"'
-            display({"text/html": f'<iframe class="page" title="{name}" srcdoc="{frame}" {size}></iframe>'}, raw=True)
+            # as high as what it shows
+            fit = "this.height = this.contentDocument.documentElement.scrollHeight"
+            shape = f'class="page" title="{name}" width="100%" height="760" onload="{fit}"'
+            display({"text/html": f'<iframe {shape} srcdoc="{frame}"></iframe>'}, raw=True)
 
     def compare(self, rows, before="paper"):
-        """Print rows (what, theirs, ours) as a table headed `before` and "here". None prints as a dash."""
-        rows = [tuple(map(_text, row)) for row in rows]
+        """Print rows (what, theirs, ours) as a table headed `before` and "here"; None is a dash."""
+        rows = [tuple(map(short, row)) for row in rows]
         self.rows |= {what: [theirs, ours] for what, theirs, ours in rows}
         wide = [max(len(row[i]) for row in [*rows, ("", before, "here")]) for i in range(3)]
         print(f"\n{'':{wide[0]}} | {before:>{wide[1]}} | {'here':>{wide[2]}}")
@@ -178,17 +171,25 @@ class Lesson:
         self.claims[sentence] = bool(holds)
 
     def finish(self, settings, **results):
-        """Write results.json, show figures, report claims. One that does not hold ends with status 1.
+        """Write results.json, show figures, report claims; one that does not hold: status 1.
 
         In a notebook it raises ClaimError instead.
 
         settings: a dict of all that the results depend on, besides the flags, as they were used.
         """
         broken = [sentence for sentence, holds in self.claims.items() if not holds]
-        versions = {"tinyattn": __version__, "python": platform.python_version(), "numpy": np.__version__}
+        versions = {
+            "tinyattn": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        }
         if self.used != "cpu":
             versions["cupy"] = self.backend.xp.__version__
-        flags = {key: value for key, value in vars(self.options).items() if key not in ("out", "no_show", "device")}
+        flags = {
+            key: value
+            for key, value in vars(self.options).items()
+            if key not in ("out", "no_show", "device")
+        }
         record = {
             **results,
             "claims": self.claims,
@@ -200,7 +201,7 @@ class Lesson:
             "versions": versions,
             "seconds": round(time.perf_counter() - self.started, 2),
         }
-        write_text(self.out / "results.json", json.dumps(plain("results", record, gaps=True), indent=2) + "\n")
+        write(self.out / "results.json", record)
         for sentence, holds in self.claims.items():
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
         print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
@@ -224,13 +225,13 @@ def start(
     seed: int = 0,
     resumable: bool = False,
 ) -> Lesson:
-    """Prepare a run of lesson `name`: of its script by the command line, or in a notebook by these arguments.
+    """Prepare a run of lesson `name`: of its script by the command line, in a notebook by these.
 
     quick:     run what --quick runs; None: if TINYATTN_QUICK is set in the environment, and not 0.
     seed:      the default of --seed.
     resumable: it keeps checkpoints (`Lesson.checkpoint`), from which --resume goes on.
 
-    An earlier run's results.json, figures and pages move into the output folder's subfolder `earlier`.
+    An earlier run's results.json, figures and pages move into the subfolder `earlier`.
 
     Raises InputError for --resume without a checkpoint.
     """
@@ -238,14 +239,27 @@ def start(
     if quick is None:
         quick = os.environ.get("TINYATTN_QUICK", "0") not in ("", "0")
     text = _opening()
-    parser = CommandLine(prog=f"{name}.py", description=text, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seed", type=whole_number, default=seed, help="whole number >= 0; the same seed gives the same run")
+    parser = CommandLine(
+        prog=f"{name}.py", description=text, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number,
+        default=seed,
+        help="whole number >= 0; the same seed gives the same run",
+    )
     parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
-    parser.add_argument("--quick", action="store_true", default=quick, help="a shorter run, with a weaker claim")
-    parser.add_argument("--out", type=Path, default=Path("out") / name, help="folder for figures and results.json")
+    parser.add_argument(
+        "--quick", action="store_true", default=quick, help="a shorter run, with a weaker claim"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out") / name, help="folder for figures and results.json"
+    )
     parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
     if resumable:
-        parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
+        parser.add_argument(
+            "--resume", action="store_true", help="go on from the checkpoint in the output folder"
+        )
     options = parser.parse_args([] if in_notebook() else None)
     if not in_notebook():
         sys.excepthook = _one_line
@@ -270,12 +284,15 @@ def _opening():
         lines = Path(str(sys.modules["__main__"].__file__)).read_text(encoding="utf-8").splitlines()
     if not lines or not lines[0].startswith("# %% [markdown]"):
         return ""
-    cell = itertools.takewhile(lambda line: line.startswith("#") and not line.startswith("# %%"), lines[1:])
+    cell = itertools.takewhile(
+        lambda line: line.startswith("#") and not line.startswith("# %%"), lines[1:]
+    )
     return "\n".join(line[2:] for line in cell)
 
 
 def derivation(code):
-    """The derivation above a function or class in the library: the last block of comments before it."""
+    """The derivation above a function or class: the last block of comments before it."""
+    code = inspect.unwrap(code)  # below its decorators
     lines, start = inspect.getsourcelines(code)
     mark = lines[0][: len(lines[0]) - len(lines[0].lstrip())] + "#"
     above = inspect.getsource(inspect.getmodule(code)).splitlines()[: start - 1]
@@ -293,14 +310,10 @@ def _one_line(kind, error, trace):
 
 
 def _set_aside(folder):
-    """Move an earlier run's results.json, and the figures and pages that it lists, into the subfolder `earlier`."""
+    """Move an earlier results.json, and the figures and pages that it lists, into `earlier`."""
     try:
         record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         names = ["results.json", *record["figures"], *record.get("pages", [])]
     except (OSError, ValueError, KeyError, TypeError):
         return
     set_aside(*(folder / name for name in names if Path(name).name == name))
-
-
-def _text(value):
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else printable(str(value))

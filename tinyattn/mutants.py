@@ -13,7 +13,7 @@ from . import attention, gradcheck, ops
 from .errors import InputError, shown
 
 
-class Twin(NamedTuple):
+class Mutant(NamedTuple):
     """A backward with a piece of its source replaced, the case that runs it, and what fails there."""
 
     mistake: str
@@ -24,31 +24,31 @@ class Twin(NamedTuple):
     breaks: frozenset
 
 
-def twin(mistake: str, function: Any, right: str, wrong: str, case: str, *breaks: str) -> Twin:
-    """A Twin whose `breaks` are named one by one."""
-    return Twin(mistake, function, right, wrong, case, frozenset(breaks))
+def mutant(mistake: str, function: Any, right: str, wrong: str, case: str, *breaks: str) -> Mutant:
+    """A Mutant whose `breaks` are named one by one."""
+    return Mutant(mistake, function, right, wrong, case, frozenset(breaks))
 
 
 SELF = "self_attention"
 
-TWINS = [
-    twin("row sum forgotten in softmax", ops.softmax_backward,
-          "(dy - _row_sum(y, dy))", "dy", SELF, "x", "W_Q", "W_K"),
-    twin("scale missing in dq", attention.multihead_backward,
-          "dq = sum_to(da @ k, q.shape)", "dq = sum_to(da @ k, q.shape) * math.sqrt(q.shape[-1])", SELF, "x", "W_Q"),
-    twin("da not transposed in dk", attention.multihead_backward,
-          "da.swapaxes(-1, -2) @ q", "da @ q", SELF, "x", "W_K"),
-    twin("s not transposed in dv", attention.attend_backward,
-          "read.swapaxes(-1, -2) @ dy", "read @ dy", SELF, "x", "W_V"),
-    twin("wrong sign in da", attention.attend_backward,
-          "da = softmax", "da = -softmax", SELF, "x", "W_Q", "W_K"),
+MUTANTS = [
+    mutant("row sum forgotten in softmax", ops.softmax_backward,
+           "(dy - _row_sum(y, dy))", "dy", SELF, "x", "W_Q", "W_K"),
+    mutant("scale missing in dq", attention.multihead_backward,
+           "dq = sum_to(da @ k, q.shape)", "dq = sum_to(da @ k, q.shape) * math.sqrt(q.shape[-1])", SELF, "x", "W_Q"),
+    mutant("da not transposed in dk", attention.multihead_backward,
+           "da.swapaxes(-1, -2) @ q", "da @ q", SELF, "x", "W_K"),
+    mutant("s not transposed in dv", attention.attend_backward,
+           "read.swapaxes(-1, -2) @ dy", "read @ dy", SELF, "x", "W_V"),
+    mutant("wrong sign in da", attention.attend_backward,
+           "da = softmax", "da = -softmax", SELF, "x", "W_Q", "W_K"),
     # dx is right all the same: on its way from y to x every path passes through two linear maps, and two signs cancel.
-    twin("wrong sign in dx of linear", ops.linear_backward,
-          "dx = (dy_no", "dx = -(dy_no", SELF, "W_Q", "W_K", "W_V"),
-    twin("mean instead of sum in dW", ops.linear_backward,
-          "x_ni.T @ dy_no", "x_ni.T @ dy_no / len(x_ni)", SELF, "W_Q", "W_K", "W_V", "W_O"),
-    twin("one of three uses of x forgotten", attention.self_attention_backward,
-          "dx = dx_k + dx_v", "dx = 0 * dx_k + dx_v", SELF, "x"),
+    mutant("wrong sign in dx of linear", ops.linear_backward,
+           "dx = (dy_no", "dx = -(dy_no", SELF, "W_Q", "W_K", "W_V"),
+    mutant("mean instead of sum in dW", ops.linear_backward,
+           "x_ni.T @ dy_no", "x_ni.T @ dy_no / len(x_ni)", SELF, "W_Q", "W_K", "W_V", "W_O"),
+    mutant("one of three uses of x forgotten", attention.self_attention_backward,
+           "dx = dx_k + dx_v", "dx = 0 * dx_k + dx_v", SELF, "x"),
 ]  # fmt: skip
 
 
@@ -56,7 +56,7 @@ TWINS = [
 def broken(function, right, wrong):
     """Inside the with-block `function` runs with the piece `right` of its source replaced by `wrong`.
 
-    Every caller sees the twin, as the code of the function itself is exchanged. Raises
+    Every caller sees the mutant, as the code of the function itself is exchanged. Raises
     InputError for what is no function, and unless `right` occurs exactly once.
     """
     if not inspect.isfunction(function):
@@ -65,10 +65,10 @@ def broken(function, right, wrong):
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(right) != 1:
         raise InputError(f"right: expected once in {function.__qualname__}, got {source.count(right)} times: {right}")
-    twin = {}
-    exec(compile(source.replace(right, wrong), f"<broken {function.__name__}>", "exec"), function.__globals__, twin)
+    changed: dict[str, Any] = {}
+    exec(compile(source.replace(right, wrong), f"<broken {function.__name__}>", "exec"), function.__globals__, changed)
     original = function.__code__
-    function.__code__ = inspect.unwrap(twin[function.__name__]).__code__
+    function.__code__ = inspect.unwrap(changed[function.__name__]).__code__
     try:
         yield
     finally:
@@ -76,7 +76,7 @@ def broken(function, right, wrong):
 
 
 def chart() -> tuple[list[str], tuple[str, ...], list[list[float]], list[bool]]:
-    """Errors of all gradients of one attention layer, as it is and with each mistake of TWINS made in it.
+    """Errors of all gradients of one attention layer, as it is and with each mistake of MUTANTS made in it.
 
     Returns the mistakes ("nothing broken" first), the names of the tensors, a row of errors for
     each mistake, and for each but the first whether it failed in the tensors where it should and in
@@ -84,9 +84,9 @@ def chart() -> tuple[list[str], tuple[str, ...], list[list[float]], list[bool]]:
     """
     case = next(case for case in gradcheck.cases() if case.name == SELF)
     rows, as_expected = [gradcheck.check(case)], []
-    for twin in TWINS:
-        with broken(twin.function, twin.right, twin.wrong):
+    for mutant in MUTANTS:
+        with broken(mutant.function, mutant.right, mutant.wrong):
             rows.append(gradcheck.check(case))
-        as_expected.append({row.tensor for row in rows[-1] if row.error > gradcheck.TOLERANCE} == twin.breaks)
-    mistakes = ["nothing broken", *(twin.mistake for twin in TWINS)]
+        as_expected.append({row.tensor for row in rows[-1] if row.error > gradcheck.TOLERANCE} == mutant.breaks)
+    mistakes = ["nothing broken", *(mutant.mistake for mutant in MUTANTS)]
     return mistakes, tuple(case.wrt), [[row.error for row in one] for one in rows], as_expected

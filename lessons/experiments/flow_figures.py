@@ -1,17 +1,18 @@
-"""The figures of `python -m tinyattn.flows`: the pieces of arXiv 2505.17863 and of arXiv 2605.01199, drawn."""
+"""The figures of `snap` and `redistribution`: the pieces of arXiv 2505.17863 and of arXiv 2605.01199, drawn."""
 
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import plot
-from .emergence import TwoNumbers
-from .redistribution import Dilution
+from tinyattn import plot
+from tinyattn.flows.emergence import TwoNumbers
+
+from .redistribution import Redistribution
 from .snap import Snap
 
 
-def emergence(piece: Snap, found: dict[str, Any]) -> Any:
+def snap(piece: Snap, found: dict[str, Any]) -> Any:
     """The figure of a Snap's results: landscape, equilibrium, curvature, drawn starts, what is learnt first."""
     fig = plt.figure(figsize=(13.5, 8.4))
     halves: Any = fig.subfigures(2, 1, height_ratios=(1.15, 1))
@@ -131,8 +132,8 @@ def _repeated(ax, piece, repeated, numbers):
     )
 
 
-def dilution(piece: Dilution, found: dict[str, Any]) -> Any:
-    """The figure of a Dilution's results: the contrast, the token weights, the modes of an asymmetry, other chains."""
+def redistribution(piece: Redistribution, found: dict[str, Any]) -> Any:
+    """The figure of a Redistribution's results: the contrast, the token weights, the modes of an asymmetry, other chains."""
     fig, ((line, apart), (modes, others)) = plt.subplots(2, 2, figsize=(12.5, 9))
     numbers = found["numbers"]
     setting = f"ρ = {piece.rho:g}, {piece.width} numbers in an embedding"

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attention import MultiheadCache, causal, heads_first, multihead_backward, multihead_forward
-from ..backend import Params, namespace
-from ..errors import check_floats, check_generator, check_instance, keep_counts
-from ..ops import LinearCache, linear_backward, linear_forward
-from .minimal import MinimalModel
-from .params import check_params, numbered, xavier_bound
+from tinyattn.attention import MultiheadCache, causal, heads_first, multihead_backward, multihead_forward
+from tinyattn.backend import Params, namespace
+from tinyattn.errors import check_floats, check_generator, check_instance, check_params, keep_counts
+from tinyattn.models.minimal import MinimalModel
+from tinyattn.models.params import numbered, xavier_bound
+from tinyattn.ops import LinearCache, linear_backward, linear_forward
 
 # A stack of minimal layers; x is what a layer reads, of width D = V + positions, the first reads
 # one-hot tokens beside one-hot positions
@@ -83,7 +83,7 @@ class MinimalStack:
         The attention maps of the last layer are `cache.attention`.
         """
         x = self.check(x)
-        check_params(params, self.shapes)
+        check_params("params", params, self.shapes)
         x, layers = self.single._inputs(x, params["W_Q.1"].dtype), []
         for i in range(1, self.depth + 1):
             first, S = self.first_query if i == self.depth else 0, x.shape[1]
@@ -113,7 +113,7 @@ class MinimalStack:
 
     def token_maps(self, params: Params) -> Any:
         """What each head of the last layer adds to the logits for a token it looks at: (H, V, V), a row for each token."""
-        check_params(params, self.shapes)
+        check_params("params", params, self.shapes)
         return params[f"W_V.{self.depth}"][: self.vocab].swapaxes(0, 1)
 
     @property

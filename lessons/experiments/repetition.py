@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InputError, check_number, host_floats
+from tinyattn.errors import InputError, check_number, host_floats
 
 
 @dataclass(frozen=True)
