@@ -102,6 +102,16 @@ def test_a_hold_begins_and_ends_when_it_is_told(device):
     np.testing.assert_allclose(to_numpy(path.y[-1]), [1, 1], atol=1e-7)
 
 
+def test_backward_differences_hold_it_too(rng):
+    """A held flow has no Jacobian of its own to offer, so they take differences of the held field."""
+    flow = FLOWS["focus and dilution"]
+    y, still = flow.start(rng, 0.3), rng.random(80) < 0.4
+    how = dict(rtol=1e-7, atol=1e-9, progress=None)
+    path, other = (ode.integrate(hold(flow, still), (0, 20), y, method=method, **how) for method in ("bdf", "rk45"))
+    assert np.array_equal(path.y[-1][still], y[still]) and np.array_equal(other.y[-1][still], y[still])
+    np.testing.assert_allclose(path.y[-1], other.y[-1], atol=1e-5)
+
+
 def test_a_function_may_keep_still_what_is_no_entry(device):
     """The mean over heads; and it sees y although the field spoils what it is given."""
     y0 = device.put(np.array([[1.0, 2], [3, 5]]))

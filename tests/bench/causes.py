@@ -6,6 +6,7 @@ python tests/bench/causes.py networks     networks that are trained: half an hou
 
 import importlib
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def show(*parts):
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lessons"))
     if sys.argv[1:] != ["networks"]:
         show(plateau)
     for name in sys.argv[1:] or ["heads", "stages"]:
