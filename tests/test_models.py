@@ -698,7 +698,7 @@ def test_without_settings_a_model_has_one_head_and_a_query_at_every_place(rng):
     ids, vectors = rng.integers(3, size=(2, 4)), rng.normal(size=(2, 4, 5))
     for model, x in (
         (models.MinimalModel(3, 4), ids),
-        (models.MinimalStack(3, 4), ids),
+        (MinimalStack(3, 4), ids),
         (models.EmbeddingModel(3, 5), ids),
         (models.AttentionLayer(5), vectors),
         (models.Block(5), vectors),
@@ -709,5 +709,5 @@ def test_without_settings_a_model_has_one_head_and_a_query_at_every_place(rng):
     start = models.EmbeddingModel(30, 20).init(rng)
     numbers = np.concatenate([w.ravel() for w in start.values()])
     assert numbers.std() == pytest.approx(1e-3, rel=5 / np.sqrt(2 * numbers.size))
-    stack = models.MinimalStack(3, 4).init(rng)
+    stack = MinimalStack(3, 4).init(rng)
     assert stack.keys() == {"W_Q.1", "W_V.1", "W_Q.2", "W_V.2"}
