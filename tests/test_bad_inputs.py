@@ -1,6 +1,6 @@
 """A table of bad inputs, made for every public function: each is refused by name, or gives a right result.
 
-`python tests/test_bad_inputs.py` prints the table. A call that is valid is changed in one argument at a time: another type,
+`PYTHONPATH=lessons python tests/test_bad_inputs.py` prints the table. A call that is valid is changed in one argument at a time: another type,
 shape or dtype, NaN, infinity, nothing, one. What comes of it is wrong if it is any error but an InputError or TypeError
 that names the argument, a hang, a NaN nobody is told of, or a number other than the plain float64 input would give.
 """
