@@ -155,6 +155,7 @@ def add_ops():
     pair(ops.squared_error_forward, ops.squared_error_backward, "dL", y=x, target=array(2, 3, seed=1))
     add(ops.log_softmax, z=x)
     add(ops.sum_to, dx=x, shape=(1, 3))
+    add(ops.sum_rows, x=x)
     visible = attention.causal(2, 3)
     pair(attention.attend_forward, attention.attend_backward, a=x, v=array(3, 2), visible=visible)
     q, k, v = array(2, 2, 2), array(2, 3, 2, seed=1), array(2, 3, 3, seed=2)

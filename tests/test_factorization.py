@@ -268,7 +268,7 @@ def test_blocks_and_noise(rng):
         (lambda: target(M, 5, blocks=[0, 1, 2]), "blocks: expected 3 lists of positions"),
         (lambda: target(M, 5, blocks=[[0.5], [1], [2]]), "blocks: position: expected a whole number >= 0, got 0.5"),
         (lambda: target(M, 9).half_event(target(M, 9).start(2, 0.1), 3), "k: expected .* 0..2, got 3"),
-        (lambda: target(M, 9).tangent(np.ones((2, 12)), np.ones((3, 12))), r"dy: expected shape \(2, 12\), got \(3, 12\)"),
+        (lambda: target(M, 9).tangent(np.ones((2, 12)), np.ones((3, 12))), r"y: expected shape \(..., 3, 12\), got \(2, 12\)"),
         (lambda: target(M, 9, blocks=[[0], [0], [1]]), "blocks: expected 3 disjoint"),
         (lambda: target(M, 9, geometry="sphere"), 'geometry: expected "logits" or "simplex", got \'sphere\''),
         (lambda: target(M, 9).start(10, 1e-6), "heads: expected at most one for each of 9 positions, got 10"),
@@ -276,8 +276,8 @@ def test_blocks_and_noise(rng):
         (lambda: target(M, 9).concentrated(2, 9), "position: expected .* 0..8, got 9"),
         (lambda: target(M, 9).concentrated(2, 0, mass=1.0), "mass: expected a finite number > 0 and < 1, got 1.0"),
         (lambda: target(M, 9).waterfall(9), "heads: expected fewer than the 9 positions, got 9"),
-        (lambda: target(M, 9).jacobian(np.zeros((1, 2, 12))), r"y: expected shape \(any, 12\), got \(1, 2, 12\)"),
-        (lambda: target(M, 9).loss(np.zeros((2, 5))), r"y: expected shape \(2, 12\), got \(2, 5\)"),
+        (lambda: target(M, 9).jacobian(np.zeros((1, 2, 12))), r"y: expected shape \(H, 12\), got \(1, 2, 12\)"),
+        (lambda: target(M, 9).loss(np.zeros((2, 5))), r"y: expected shape \(..., H, 12\), got \(2, 5\)"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
