@@ -12,7 +12,9 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    package_dir={"": "."},  # an editable install is then a plain path, which editors and type checkers follow
+    package_dir={
+        "": "."
+    },  # an editable install is then a plain path, which editors and type checkers follow
     packages=find_packages(include=["tinyattn", "tinyattn.*"]),
     package_data={"tinyattn": ["py.typed", "page/*"]},
     python_requires=">=3.11",

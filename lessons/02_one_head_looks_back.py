@@ -55,7 +55,7 @@ model = models.MinimalModel(VOCAB, length - 1, heads=1, first_query=chain.order 
 loss = losses.next_token_loss(model)
 
 held_out = model.check(chain.sample(held_out_rng, HELD_OUT, length)[:, :-1])
-law = chain.log_law(held_out)
+law = chain.log_probs(held_out)
 entropy_rate = measure.entropy(law).mean()
 
 # %% [markdown]

@@ -104,7 +104,7 @@ run.compare([
     ("condensation, focus, dilution, renewal end at", text(known), text(ends)),
     ("1 − cosine of W0's direction with π", "6.8e-07", 1 - stages.cosine),
     ("norm of W_Q over its start then", "1.0007", f"{stages.frozen_ratio:.4f}"),
-    ("token 1's embedding: longest, least", "0.4826, 0.0045", text([stages.peak, stages.least])),
+    ("token 1's embedding: longest, least", "0.4826, 0.0045", text([stages.peak, stages.minimum])),
     ("loss at t = 200", 0.6335, float(losses[at(200)])),
     ("least possible loss: entropy of the chain", 0.5536, flow.entropy_rate),
 ], before="SciPy")

@@ -83,7 +83,7 @@ for i in flow.slow_points(times, path):
         t=float(times[i]), rate=linear.rate, shares=linear.shares(),
         wait=float(np.interp(0.3, moved[: gone + 1], times[: gone + 1])),
         foreseen=linear.escape_time(0.3), moved=(times[: len(moved)], moved),
-        foretold=np.linalg.norm(linear.displacement(waits), axis=1),
+        predicted=np.linalg.norm(linear.displacement(waits), axis=1),
     ))
 attention = [saddle["shares"]["W_Q"] + saddle["shares"]["W_K"] for saddle in saddles]
 errors = [abs(saddle["foreseen"] / saddle["wait"] - 1) for saddle in saddles]
@@ -137,7 +137,7 @@ run.compare([
     ("waits at the slow points", text(foreseen), text(wait)),
     ("drift falls at half the step by", "16", f"{fall:.1f}"),
     (f"fastest decay at the start, at t = {END:g}", None, text(decay[[0, -1]])),
-], before="foretold")
+], before="predicted")
 run.finish({"end": END, "steps": STEPS}, waits=wait, attention=attention, delay=measured,
            decay=decay[[0, -1]], drift=[coarse[-1], fine[-1], adaptive[-1]])
 

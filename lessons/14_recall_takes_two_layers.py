@@ -75,11 +75,11 @@ run.page(draw.page(found), "player")
 ends = {name: [result["clean_accuracy"][-1] for result in each] for name, each in found.items()}
 snaps = {name: [result["emerged"] for result in each] for name, each in found.items()}
 copies, selects = two[0]["previous_token"][-1][0], two[0]["matching"][-1][1]
-least, most = (0.9, 0.5) if run.quick else (0.99, 0.2)
-run.claim(f"two layers reach {least} for all seeds but at most one",
-          sum(end >= least for end in ends["two layers"]) >= SEEDS - 1)
-run.claim(f"one layer stays below {most}",
-          all(max(result["clean_accuracy"]) < most for result in one))
+minimum, maximum = (0.9, 0.5) if run.quick else (0.99, 0.2)
+run.claim(f"two layers reach {minimum} for all seeds but at most one",
+          sum(end >= minimum for end in ends["two layers"]) >= SEEDS - 1)
+run.claim(f"one layer stays below {maximum}",
+          all(max(result["clean_accuracy"]) < maximum for result in one))
 run.claim("one layer that is told the token before succeeds, for all seeds but at most one",
           sum(result["emerged"] is not None for result in told) >= SEEDS - 1)
 run.claim("at the end (first seed) each pattern holds more than half of its head's attention",

@@ -37,7 +37,7 @@ run = lesson.start("16_laws_of_networks")
 # count for less under Adam, or under SGD?
 
 # %%
-adam = dict(optimizer="adam", lr=1e-3, steps=4000)
+adam = dict(optimizer="adamw", lr=1e-3, steps=4000)
 if run.quick:
     sizes, seeds, how = ([8, 32], [4, 16]), 1, {"adam": adam}
     grid = [(pairs, tokens) for tokens in (8, 16) for pairs in (2, 4)]

@@ -2,7 +2,9 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded: files of tests run side by side
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # read when NumPy is loaded: files of tests run side by side
 
 import numpy as np
 import pytest
@@ -15,8 +17,12 @@ import strict_cupy
 
 
 def pytest_configure(config):
-    config.option.loadscopereorder = False  # side by side, files in the order of their names: the longest is among the first
-    config.addinivalue_line("markers", "gpu: needs a GPU; TINYATTN_REQUIRE_GPU=1 turns its skipping into failure")
+    config.option.loadscopereorder = (
+        False  # side by side, files in the order of their names: the longest is among the first
+    )
+    config.addinivalue_line(
+        "markers", "gpu: needs a GPU; TINYATTN_REQUIRE_GPU=1 turns its skipping into failure"
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,9 @@ from tinyattn.cases import model_case
 from tinyattn.mutants import MUTANTS, mutant
 
 BLOCK = models.Block.backward_through
-STACK = model_case("MinimalStack", MinimalStack(4, 5, 3, 1, depth=3), lambda rng: rng.integers(4, size=(2, 5)))
+STACK = model_case(
+    "MinimalStack", MinimalStack(4, 5, 3, 1, depth=3), lambda rng: rng.integers(4, size=(2, 5))
+)
 PROJECTIONS, MLP = ("W_Q", "W_K", "W_V", "W_O"), ("W_1", "c_1", "W_2", "c_2")
 
 

@@ -35,8 +35,22 @@ def shapes(c):
     D, H, M, V = c["width"], c["heads"], c["hidden"], c["vocab"]
     found = {"W_E": (V, D), "W_P": (c["positions"], D), "W_U": (D, V), "c_U": (V,)}
     for i in range(1, c["depth"] + 1):
-        block = {"W_Q": (D, H, D // H), "W_K": (D, H, D // H), "W_V": (D, H, D // H), "W_O": (H, D // H, D)}
-        block |= {"g_1": (D,), "b_1": (D,), "W_1": (D, M), "c_1": (M,), "W_2": (M, D), "c_2": (D,), "g_2": (D,), "b_2": (D,)}
+        block = {
+            "W_Q": (D, H, D // H),
+            "W_K": (D, H, D // H),
+            "W_V": (D, H, D // H),
+            "W_O": (H, D // H, D),
+        }
+        block |= {
+            "g_1": (D,),
+            "b_1": (D,),
+            "W_1": (D, M),
+            "c_1": (M,),
+            "W_2": (M, D),
+            "c_2": (D,),
+            "g_2": (D,),
+            "b_2": (D,),
+        }
         found |= {f"{name}.{i}": shape for name, shape in block.items()}
     return found
 
@@ -70,13 +84,18 @@ def normed(x, gain, bias):
 def minimal(c, W, tokens):
     """Logits of one sequence, a list for each query."""
     V, D = c["vocab"], c["vocab"] + c["positions"]
-    x = [[float(k == token) for k in range(V)] + [float(k == j) for k in range(D - V)] for j, token in enumerate(tokens)]
+    x = [
+        [float(k == token) for k in range(V)] + [float(k == j) for k in range(D - V)]
+        for j, token in enumerate(tokens)
+    ]
     found = []
     for t in range(c["first_query"], len(tokens)):
         logits = [0.0] * V
         for h in range(c["heads"]):
             q = times(x[t], W["W_Q"][:, h])
-            s = softmax([sum(q[k] * x[j][k] for k in range(D)) / math.sqrt(D) + 0j for j in range(t + 1)])
+            s = softmax(
+                [sum(q[k] * x[j][k] for k in range(D)) / math.sqrt(D) + 0j for j in range(t + 1)]
+            )
             for j in range(t + 1):
                 value = times(x[j], W["W_V"][:, h])
                 logits = [logits[k] + s[j] * value[k] for k in range(V)]
@@ -98,7 +117,9 @@ def full(c, W, tokens):
                 q, size = times(z[t], of["W_Q"][:, h]), D // H
                 keys = [times(z[j], of["W_K"][:, h]) for j in range(t + 1)]
                 values = [times(z[j], of["W_V"][:, h]) for j in range(t + 1)]
-                s = softmax([sum(q[k] * key[k] for k in range(size)) / math.sqrt(size) + 0j for key in keys])
+                s = softmax(
+                    [sum(q[k] * key[k] for k in range(size)) / math.sqrt(size) + 0j for key in keys]
+                )
                 read = [sum(s[j] * values[j][k] for j in range(t + 1)) for k in range(size)]
                 o = [a + b for a, b in zip(o, times(read, of["W_O"][h]))]
             r = normed([a + b for a, b in zip(z[t], o)], of["g_1"], of["b_1"])

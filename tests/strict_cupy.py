@@ -60,9 +60,13 @@ class ndarray:
         self._a[_index(index, self._a.shape)] = _bare(value)
 
     def _refuse(self, *_, **__):
-        raise StrictError("this would bring a number home from the GPU and stall it: use to_numpy where it is meant")
+        raise StrictError(
+            "this would bring a number home from the GPU and stall it: use to_numpy where it is meant"
+        )
 
-    __array__ = __float__ = __int__ = __index__ = __bool__ = __iter__ = __contains__ = item = tolist = get = _refuse
+    __array__ = __float__ = __int__ = __index__ = __bool__ = __iter__ = __contains__ = item = (
+        tolist
+    ) = get = _refuse
 
 
 def _index(index, shape):
@@ -71,7 +75,12 @@ def _index(index, shape):
     for part in parts:
         if isinstance(part, ndarray) and part.dtype == bool:
             raise StrictError("boolean indexing needs a size that only the GPU knows")
-        if not (part is None or part is Ellipsis or isinstance(part, (ndarray, slice)) or type(part) is int):
+        if not (
+            part is None
+            or part is Ellipsis
+            or isinstance(part, (ndarray, slice))
+            or type(part) is int
+        ):
             raise StrictError(f"an index of type {type(part).__name__} among GPU arrays")
     used = sum(part is not None and part is not Ellipsis for part in parts)
     axis, bare = 0, []
@@ -84,7 +93,9 @@ def _index(index, shape):
 
 def _keeps_precision(what, kept, given):
     if kept.dtype == np.float32 and "float64" in _floats(given):
-        raise StrictError(f"float64 became float32 in {what}: somewhere before it was computed twice as slowly for nothing")
+        raise StrictError(
+            f"float64 became float32 in {what}: somewhere before it was computed twice as slowly for nothing"
+        )
 
 
 def _bare(x):
@@ -111,14 +122,19 @@ def _strict(function):
             raise StrictError(f"{name} of CuPy does not take {', '.join(sorted(unknown))}")
         if name not in ("concatenate", "stack") and any(isinstance(a, list) for a in args):
             raise StrictError(f"{name} of CuPy takes no lists")
-        if (name == "where" and len(args) != 3) or (name == "arange" and any(isinstance(a, ndarray) for a in args)):
+        if (name == "where" and len(args) != 3) or (
+            name == "arange" and any(isinstance(a, ndarray) for a in args)
+        ):
             raise StrictError(f"{name} would need to know numbers that only the GPU knows")
         came = _floats([*args, *kwargs.values()])
         if name.startswith("__i") and name != "__invert__":
             _keeps_precision(name, *args)
         if name == "take":
             axis = kwargs.get("axis")
-            args = args[0], ndarray(args[1]._a % (args[0].size if axis is None else args[0].shape[axis]))
+            args = (
+                args[0],
+                ndarray(args[1]._a % (args[0].size if axis is None else args[0].shape[axis])),
+            )
         result = function(*map(_bare, args), **{key: _bare(value) for key, value in kwargs.items()})
         if result is NotImplemented or result is None:
             return result
@@ -135,7 +151,11 @@ for _name in METHODS:
 for _name in "add sub mul truediv floordiv mod pow matmul and or xor lt le gt ge eq ne".split():
     for _prefix in ("", "r", "i"):
         if hasattr(np.ndarray, f"__{_prefix}{_name}__"):
-            setattr(ndarray, f"__{_prefix}{_name}__", _strict(getattr(np.ndarray, f"__{_prefix}{_name}__")))
+            setattr(
+                ndarray,
+                f"__{_prefix}{_name}__",
+                _strict(getattr(np.ndarray, f"__{_prefix}{_name}__")),
+            )
 for _name in ("neg", "abs", "invert"):
     setattr(ndarray, f"__{_name}__", _strict(getattr(np.ndarray, f"__{_name}__")))
 for _name in FUNCTIONS:
@@ -202,4 +222,6 @@ cuda = types.SimpleNamespace(
 def __getattr__(name):
     if name.startswith("__") or not hasattr(np, name):
         raise AttributeError(f"module 'cupy' has no attribute {name!r}")
-    raise AttributeError(f"{name}: the library has not needed it; add it to FUNCTIONS in tests/strict_cupy.py if CuPy has it")
+    raise AttributeError(
+        f"{name}: the library has not needed it; add it to FUNCTIONS in tests/strict_cupy.py if CuPy has it"
+    )

@@ -11,13 +11,22 @@ from tinyattn.errors import InputError
 
 def qkv(rng, B=2, H=3, T=4, S=6, K=5, C=2, shared=False):
     heads = 1 if shared else H
-    return rng.normal(size=(B, H, T, K)), rng.normal(size=(B, heads, S, K)), rng.normal(size=(B, heads, S, C))
+    return (
+        rng.normal(size=(B, H, T, K)),
+        rng.normal(size=(B, heads, S, K)),
+        rng.normal(size=(B, heads, S, C)),
+    )
 
 
 def loop_over_heads(q, k, v, visible, dy):
     """The slow witness: one head, one sequence, one query at a time, with the softmax Jacobian written out."""
     B, H, T, K = q.shape
-    y, dq, dk, dv = np.zeros((B, H, T, v.shape[-1])), np.zeros(q.shape), np.zeros(k.shape), np.zeros(v.shape)
+    y, dq, dk, dv = (
+        np.zeros((B, H, T, v.shape[-1])),
+        np.zeros(q.shape),
+        np.zeros(k.shape),
+        np.zeros(v.shape),
+    )
     for b, h, t in np.ndindex(B, H, T):
         g = h if k.shape[1] > 1 else 0
         seen = np.flatnonzero(visible[t])
@@ -36,7 +45,9 @@ def loop_over_heads(q, k, v, visible, dy):
 def test_multihead_is_the_loop_over_heads(device, rng, H, shared, masked):
     q, k, v = qkv(rng, H=H, shared=shared)
     visible = attention.causal(4, 6) if masked else np.ones((4, 6), bool)
-    y, cache = attention.multihead_forward(*device.put([q, k, v]), device.put(visible) if masked else None)
+    y, cache = attention.multihead_forward(
+        *device.put([q, k, v]), device.put(visible) if masked else None
+    )
     dy = rng.normal(size=y.shape)
     got = to_numpy([y, *attention.multihead_backward(device.put(dy), cache)])
     for ours, witness in zip(got, loop_over_heads(q, k, v, visible, dy)):
@@ -60,7 +71,9 @@ def test_hidden_pairs_get_no_attention_and_no_gradient(device, rng):
     assert (to_numpy(cache.s)[~visible] == 0).all() and (to_numpy(da)[~visible] == 0).all()
     assert (to_numpy(cache.s)[visible] > 0).all()
     for score in (np.nan, np.inf, -np.inf, 1e300):  # whatever it is
-        again, _ = attention.attend_forward(device.put(np.where(visible, a, score)), device.put(v), device.put(visible))
+        again, _ = attention.attend_forward(
+            device.put(np.where(visible, a, score)), device.put(v), device.put(visible)
+        )
         np.testing.assert_array_equal(to_numpy(again), to_numpy(y))
 
 
@@ -96,9 +109,13 @@ def test_few_queries_are_self_attention(device, rng, heads, keys, first):
         want, cache = attention.self_attention_forward(*given, visible, first, dropped)
         got, few = few_queries.few_queries_forward(*given, visible, first, dropped)
         np.testing.assert_allclose(to_numpy(got), to_numpy(want), rtol=1e-11, atol=1e-12)
-        np.testing.assert_allclose(to_numpy(few.attention), to_numpy(cache.attention), rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(
+            to_numpy(few.attention), to_numpy(cache.attention), rtol=1e-11, atol=1e-12
+        )
         dy = device.put(rng.normal(size=want.shape))
-        for one, other in zip(few_queries.few_queries_backward(dy, few), attention.self_attention_backward(dy, cache)):
+        for one, other in zip(
+            few_queries.few_queries_backward(dy, few), attention.self_attention_backward(dy, cache)
+        ):
             np.testing.assert_allclose(to_numpy(one), to_numpy(other), rtol=1e-10, atol=1e-11)
 
 
@@ -120,13 +137,34 @@ def blind(query):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda q, k, v: (q, k[..., :4], v), r"k: expected shape \(..., 1 or 3, S, 5\), got \(2, 3, 6, 4\)"),
-        (lambda q, k, v: (q, k[:, :2], v), r"k: expected shape \(..., 1 or 3, S, 5\), got \(2, 2, 6, 5\)"),
-        (lambda q, k, v: (q, k, v[:, :2]), r"v: expected shape \(..., 1 or 3, 6, C\), got \(2, 2, 6, 2\)"),
-        (lambda q, k, v: (q, k, v[..., :4, :]), r"v: expected shape \(..., 1 or 3, 6, C\), got \(2, 3, 4, 2\)"),
-        (lambda q, k, v: (q, k, v, blind(2)), r"visible: expected a key for every query, got none at query \[2\]"),
-        (lambda q, k, v: (q, k, v, np.ones((4, 6))), r"visible: expected a boolean array, got float64"),
-        (lambda q, k, v: (q, k, v, np.ones((6, 4), bool)), r"visible: expected a shape that broadcasts to"),
+        (
+            lambda q, k, v: (q, k[..., :4], v),
+            r"k: expected shape \(..., 1 or 3, S, 5\), got \(2, 3, 6, 4\)",
+        ),
+        (
+            lambda q, k, v: (q, k[:, :2], v),
+            r"k: expected shape \(..., 1 or 3, S, 5\), got \(2, 2, 6, 5\)",
+        ),
+        (
+            lambda q, k, v: (q, k, v[:, :2]),
+            r"v: expected shape \(..., 1 or 3, 6, C\), got \(2, 2, 6, 2\)",
+        ),
+        (
+            lambda q, k, v: (q, k, v[..., :4, :]),
+            r"v: expected shape \(..., 1 or 3, 6, C\), got \(2, 3, 4, 2\)",
+        ),
+        (
+            lambda q, k, v: (q, k, v, blind(2)),
+            r"visible: expected a key for every query, got none at query \[2\]",
+        ),
+        (
+            lambda q, k, v: (q, k, v, np.ones((4, 6))),
+            r"visible: expected a boolean array, got float64",
+        ),
+        (
+            lambda q, k, v: (q, k, v, np.ones((6, 4), bool)),
+            r"visible: expected a shape that broadcasts to",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(rng, change, message):
@@ -143,12 +181,30 @@ def test_causal_shows_each_query_itself_and_its_past():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda x, W: attention.self_attention_forward(x, W[0][:, 0], *W[1:]), r"W_Q: expected shape \(6, H, K\)"),
-        (lambda x, W: attention.self_attention_forward(x, W[0], W[1][:5], *W[2:]), r"W_K: expected shape \(6, 1 or 3"),
-        (lambda x, W: attention.self_attention_forward(x, *W[:3], W[3][:2]), r"W_O: expected shape \(3, 2, E\)"),
-        (lambda x, W: attention.attend_forward(np.ones((2, 4, 6)), np.ones((3, 6, 2))), r"v: expected leading axes"),
-        (lambda x, W: attention.attend_forward(np.ones((4, 6)), np.ones(6)), r"v: expected shape \(..., 6, C\), got \(6,\)"),
-        (lambda x, W: attention.multihead_forward(*[np.ones((4, 5))] * 3), r"q: expected shape \(..., H, T, K\), got \(4, 5\)"),
+        (
+            lambda x, W: attention.self_attention_forward(x, W[0][:, 0], *W[1:]),
+            r"W_Q: expected shape \(6, H, K\)",
+        ),
+        (
+            lambda x, W: attention.self_attention_forward(x, W[0], W[1][:5], *W[2:]),
+            r"W_K: expected shape \(6, 1 or 3",
+        ),
+        (
+            lambda x, W: attention.self_attention_forward(x, *W[:3], W[3][:2]),
+            r"W_O: expected shape \(3, 2, E\)",
+        ),
+        (
+            lambda x, W: attention.attend_forward(np.ones((2, 4, 6)), np.ones((3, 6, 2))),
+            r"v: expected leading axes",
+        ),
+        (
+            lambda x, W: attention.attend_forward(np.ones((4, 6)), np.ones(6)),
+            r"v: expected shape \(..., 6, C\), got \(6,\)",
+        ),
+        (
+            lambda x, W: attention.multihead_forward(*[np.ones((4, 5))] * 3),
+            r"q: expected shape \(..., H, T, K\), got \(4, 5\)",
+        ),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(rng, call, message):
@@ -159,7 +215,9 @@ def test_shapes_that_do_not_fit_are_named(rng, call, message):
 
 def test_one_mask_serves_every_query(rng):
     visible = np.array([[True, False, True, True, True, False]])
-    _, cache = attention.attend_forward(rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 6, 3)), visible)
+    _, cache = attention.attend_forward(
+        rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 6, 3)), visible
+    )
     assert (cache.s[..., ~visible[0]] == 0).all()
 
 

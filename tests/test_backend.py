@@ -23,13 +23,23 @@ def test_import_of_the_library_does_not_import_cupy():
 
 
 def test_put_and_to_numpy_keep_the_nest_and_every_value(device, rng):
-    tree = {"a": rng.normal(size=(2, 3)), "b": [np.arange(3), (np.array([True, False]), None)], "c": Pair(2.5, "text")}
+    tree = {
+        "a": rng.normal(size=(2, 3)),
+        "b": [np.arange(3), (np.array([True, False]), None)],
+        "c": Pair(2.5, "text"),
+    }
     there = device.put(tree)
     assert type(there["a"]).__module__ == device.xp.ndarray.__module__
-    assert isinstance(there["c"], Pair) and there["c"] == Pair(2.5, "text") and there["b"][1][1] is None
+    assert (
+        isinstance(there["c"], Pair)
+        and there["c"] == Pair(2.5, "text")
+        and there["b"][1][1] is None
+    )
     back = backend.to_numpy(there)
     assert isinstance(back["a"], np.ndarray) and np.array_equal(back["a"], tree["a"])
-    assert np.array_equal(back["b"][0], tree["b"][0]) and np.array_equal(back["b"][1][0], tree["b"][1][0])
+    assert np.array_equal(back["b"][0], tree["b"][0]) and np.array_equal(
+        back["b"][1][0], tree["b"][1][0]
+    )
 
 
 def test_put_changes_the_precision_of_floats_only(device, rng):
@@ -39,7 +49,11 @@ def test_put_changes_the_precision_of_floats_only(device, rng):
 
 
 def test_scatter_add_is_add_at(device, rng):
-    index, values, start = rng.integers(-9, 7, size=(30, 4)), rng.normal(size=(30, 4, 5)), rng.normal(size=(9, 5))
+    index, values, start = (
+        rng.integers(-9, 7, size=(30, 4)),
+        rng.normal(size=(30, 4, 5)),
+        rng.normal(size=(9, 5)),
+    )
     want, out = start.copy(), device.put(start.copy())
     np.add.at(want, index, values)
     backend.scatter_add(out, device.put(index), device.put(values))
@@ -75,7 +89,9 @@ class CUDARuntimeError(RuntimeError):
 
 
 def no_driver(*_):
-    raise CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient\nsecond line")
+    raise CUDARuntimeError(
+        "cudaErrorInsufficientDriver: CUDA driver version is insufficient\nsecond line"
+    )
 
 
 @pytest.mark.parametrize("fails", ["Device", "asarray", "exp"])
@@ -102,7 +118,9 @@ def test_the_probe_catches_a_gpu_that_computes_wrongly(monkeypatch, stand_in):
 
 
 def test_a_broken_cupy_that_fails_on_import(monkeypatch, tmp_path):
-    (tmp_path / "cupy.py").write_text("raise OSError('libcublas.so.12: cannot open shared object file')\n")
+    (tmp_path / "cupy.py").write_text(
+        "raise OSError('libcublas.so.12: cannot open shared object file')\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
     assert backend.get("auto").name == "cpu"
@@ -111,7 +129,9 @@ def test_a_broken_cupy_that_fails_on_import(monkeypatch, tmp_path):
 
 
 def test_names_of_devices(monkeypatch, stand_in):
-    assert backend.get("gpu").name == backend.get("gpu:0").name == backend.get("auto").name == "gpu:0"
+    assert (
+        backend.get("gpu").name == backend.get("gpu:0").name == backend.get("auto").name == "gpu:0"
+    )
     assert stand_in.cuda.Device.used[-1] == 0
     with pytest.raises(InputError, match="invalid device ordinal 1"):
         backend.get("gpu:1")
@@ -141,7 +161,11 @@ def test_the_stand_in_refuses_what_a_gpu_refuses(stand_in, rng):
         lambda: x[x > 0],
         lambda: x[np.array([0, 1])],
         lambda: stand_in.where(x > 0, x, np.zeros(3)),
-        lambda: x + stand_in.asarray(np.array(0.5)).astype("float64") * x.astype("float64") + np.sqrt(2.0),
+        lambda: (
+            x
+            + stand_in.asarray(np.array(0.5)).astype("float64") * x.astype("float64")
+            + np.sqrt(2.0)
+        ),
     ]
     for action in refused:
         with pytest.raises(TypeError):
@@ -152,9 +176,16 @@ def test_the_stand_in_refuses_what_a_gpu_refuses(stand_in, rng):
 def test_the_stand_in_does_what_cupy_does(stand_in):
     put = stand_in.asarray
     x32, x64, ids = put(np.zeros(3, "float32")), put(np.ones(3)), put(np.array([0, 4, -1]))
-    assert stand_in.asnumpy(put(np.arange(3.0))[ids]).tolist() == [0, 1, 2], "an index out of range wraps"
-    assert stand_in.asnumpy(put(np.arange(6.0).reshape(2, 3))[:, None, ids]).tolist() == [[[0, 1, 2]], [[3, 4, 5]]]
-    assert stand_in.asnumpy(put(np.arange(6.0).reshape(2, 3)).take(put(np.array([5, 2])), axis=1)).tolist() == [[2, 2], [5, 5]]
+    assert stand_in.asnumpy(put(np.arange(3.0))[ids]).tolist() == [0, 1, 2], (
+        "an index out of range wraps"
+    )
+    assert stand_in.asnumpy(put(np.arange(6.0).reshape(2, 3))[:, None, ids]).tolist() == [
+        [[0, 1, 2]],
+        [[3, 4, 5]],
+    ]
+    assert stand_in.asnumpy(
+        put(np.arange(6.0).reshape(2, 3)).take(put(np.array([5, 2])), axis=1)
+    ).tolist() == [[2, 2], [5, 5]]
     assert put(x64) is x64
     for wrong in (
         lambda: x32.__iadd__(x64), lambda: x32.__setitem__(..., x64), lambda: x32 + x64, lambda: put(np.array(["a"])),

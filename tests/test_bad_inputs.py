@@ -35,6 +35,7 @@ from tinyattn import (
     checkpoint,
     few_queries,
     gradcheck,
+    hold,
     losses,
     measure,
     models,
@@ -46,7 +47,7 @@ from tinyattn import (
     train,
 )
 from tinyattn.errors import InputError
-from tinyattn.flows import emergence, factorization, focus_dilution, population
+from tinyattn.flows import emergence, factorization, focus_dilution, frozen_copy, population
 from tinyattn.tasks import markov, recall, regression, text
 
 SECONDS = 20  # a call that takes longer hangs; a busy machine answers in a few
@@ -79,6 +80,8 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
+    "hold.HeldFlow": "made by hold, and tried through it",
+    "hold.HeldOptimizer": "made by hold_params, and tried through it",
     "backend.Backend": "made by backend.get",
     "flows.linearization.Linearization": "made by FocusDilution.linearise",
     "ode.Solution": "a result",
@@ -261,7 +264,7 @@ def add_training():
         add(kind, use=lambda optimizer: optimizer.step(params, grads, optimizer.init(params)), **settings)
         add(optimizer.init, params=params, fine={"missing": "any dict", "extra": "any dict", "NaN": "shapes alone are read"})
         add(optimizer.step, params=params, grads=grads, state=state, scale=0.5)
-    add(optim.clip_by_global_norm, grads=grads, most=0.5, fine={"missing": "any dict", "extra": "any dict"})
+    add(optim.clip_by_global_norm, grads=grads, maximum=0.5, fine={"missing": "any dict", "extra": "any dict"})
 
     def loss(params, batch):
         return sum((w * w).sum() for w in params.values()), {key: 2 * w for key, w in params.items()}
@@ -299,6 +302,12 @@ def add_training():
     add(flow, t=0.5, y=models.pack(flat), fine={"t": "the flow does not depend on time"})
     add(train.minibatches, data=square, size=1, rng=rng(),
         fine={"data, NaN": "not in the first batch", "data, str": "rows of anything"})
+    mask = array(2, 2) > 0
+    add(hold.hold, use=lambda held: [held(0.5, square), held(2.0, square)], flow=decay, still=mask, after=0.25, until=1.5,
+        also=("until",))
+    of_steps = lambda held: [held[0](params, (1, 0)), held[1].step(params, grads, held[1].init(params))]
+    add(hold.hold_params, use=of_steps, loss=loss, optimizer=optim.SGD(0.5), still={"W": mask, "b": True}, after=1, until=3,
+        also=("grads",), fine={"missing": "one parameter fewer is held"})
     history = train.History()
     history.record(0, loss=0.5)
     recorded = lambda step, loss: [history := train.History(), history.record(step, loss=loss), history.tree()][2]
@@ -327,7 +336,7 @@ def add_trials():
     ran = lambda trial: trial.run()
     add(experiments.RecallTrial, use=ran, **common, **small, fine={"adaptive": "checked by name"})
     small = dict(length=4, width=2, anywhere=True, marker=True, p=0.25, places=1, depth=1, heads=1, model_width=4, hidden=2,
-        optimizer="adam", judged=4, threshold=0.25)
+        optimizer="adamw", judged=4, threshold=0.25)
     add(experiments.LocationTrial, use=ran, **common, **small)
     small = dict(model="minimal", heads=2, query_scale=0.125, value_scale=0.125, vocab=4, spans=(1, 1), stride=1,
         lag_weights=(0.5,), importance=2.0, reverse=True, generated=3, sequences=4, draw=1, optimizer="sgd", chunk=2,
@@ -347,7 +356,7 @@ def add_trials():
             {**settings, "steps": 1} if isinstance(settings, dict) else settings)
         add(kind.results, kind.__name__, call=one_step, settings=settings, fine=few, also=("steps",))
     add(experiments.rungs.windows, sequences=np.arange(12).reshape(2, 6), reach=2, order=3, fine={"sequences": "any array"})
-    add(experiments.repetition.AdaptiveRepetition, start=0.25, up=0.25, most=0.5, still=0.125, emerged=0.5)
+    add(experiments.repetition.AdaptiveRepetition, start=0.25, up=0.25, maximum=0.5, still=0.125, emerged=0.5)
     add(experiments.repetition.AdaptiveRepetition().p, losses=np.array([2.0, 2.0, 1.0]))
 
 
@@ -400,6 +409,12 @@ def add_flows():
     add(focus.slow_points, t=np.arange(4.0), y=array(4, 20), fine={"NaN": "indices"})
     how = dict(t_eval=[1.0], token=1, grown=0.5, focused=0.5, renewed=0.5, method="euler", step=0.5, progress=Text("run"))
     add(focus.stages, y0=weights, end=1.0, **how, also=("step", "t_eval"), fine={"out": "NaN for a stage that did not come"})
+    kind, uses, partly = frozen_copy.FrozenCopy, ("key", "value"), {"state, NaN": "its embeddings are read"}
+    add(kind, use=lambda f: f(0.5, array(20, seed=1)), flow=focus, state=weights, uses=uses, fine=partly)
+    copy = kind(focus, weights, uses)
+    add(copy.__call__, t=0.5, y=array(20, seed=1), fine=timeless)
+    for name in ("split", "attention", "loss"):
+        add(getattr(copy, name), y=array(20, seed=1), fine={"y, NaN": "a part is read"} if name == "attention" else None)
     add(redistribution.contrast, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
     add(redistribution.token_weights, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
     add(redistribution.contrast_push, flow=focus)
@@ -416,14 +431,14 @@ def add_flows():
 
 def add_tasks():
     settings = dict(vocab=4, spans=(1, 2), stride=1, importance=2.0, reverse=True, temperature=0.5)
-    add(markov.draw_chain, use=lambda chain: chain.log_law(IDS % 4), rng=rng(), matrices="orthogonal",
+    add(markov.draw_chain, use=lambda chain: chain.log_probs(IDS % 4), rng=rng(), matrices="orthogonal",
         lag_weights=((0.5,), (1.0, 0.5)), **settings, also=("x",))
-    add(markov.draw_chain, "blocks", use=lambda chain: chain.log_law(IDS % 4), rng=rng(), vocab=4, blocks=[[1], [2]],
+    add(markov.draw_chain, "blocks", use=lambda chain: chain.log_probs(IDS % 4), rng=rng(), vocab=4, blocks=[[1], [2]],
         matrices="frobenius", also=("x",))
     chain = markov.MarkovChain(array(2, 4, 4), ((1,), (2,)), ((1.0,), (0.5,)), 0.5)
-    add(markov.MarkovChain, use=lambda chain: chain.log_law(IDS % 4),
+    add(markov.MarkovChain, use=lambda chain: chain.log_probs(IDS % 4),
         matrices=chain.matrices, blocks=chain.blocks, weights=chain.weights, temperature=0.5)
-    add(chain.log_law, x=IDS % 4, blocks=1)
+    add(chain.log_probs, x=IDS % 4, blocks=1)
     add(chain.drive, x=IDS % 4, blocks=[0, 1])
     add(chain.drive, "vectors", x=array(2, 3, 4), blocks=1)
     add(chain.sample, rng=rng(), n=2, length=4)
@@ -475,7 +490,7 @@ def add_pictures():
     never = {"out": "NaN if it never does"}
     add(measure.stage_steps, steps=np.arange(4.0), curves=abs(array(4, 3)), fine=never)
     add(measure.effective_rank, singular_values=abs(array(2, 3)))
-    add(measure.turns, curve=np.array([2.0, 1, 2, 0, 1]), least=0.5)
+    add(measure.turns, curve=np.array([2.0, 1, 2, 0, 1]), minimum=0.5)
     add(measure.plateau_length, t=np.arange(4.0), loss=np.array([2.0, 1.5, 0.5, 0.25]), threshold=1.0, fine=never)
     add(measure.fit_power_law, y=np.array([1.0, 2, 3, 5]), a=np.array([1.0, 2, 4, 8]), also=("x",))
     ax = plt.figure(figsize=(1, 1)).add_subplot()
@@ -520,7 +535,10 @@ def changes(value):
         wrong = {label: new for label, new in wrong.items() if label != '"text"'}
     if callable(value) and not isinstance(value, type):
         wrong = {label: new for label, new in wrong.items() if label != "a function"}
-        yield from (("3", 3, "refuse", None), ("a function of nothing", lambda *_, **__: None, "other", None))
+        yield from (
+            ("3", 3, "refuse", None),
+            ("a function of nothing", lambda *_, **__: None, "other", None),
+        )
     if isinstance(value, dict):
         del wrong["{}"]
         yield "{}", {}, "other", None
@@ -531,16 +549,29 @@ def changes(value):
     yield from ((label, new, unfit, None) for label, new in wrong.items())
     yield from (("None", None, "other", None), ("[1, 2]", [1, 2], "other", None))
     if isinstance(value, np.random.Generator):
-        yield from (("0", 0, "refuse", None), ("RandomState", np.random.RandomState(0), "refuse", None))
+        yield from (
+            ("0", 0, "refuse", None),
+            ("RandomState", np.random.RandomState(0), "refuse", None),
+        )
     elif isinstance(value, bool):
         yield from (("1", 1, "same", True), ('"yes"', "yes", "refuse", None))
     elif isinstance(value, (int, float)):
         yield from numbers(value)
     elif isinstance(value, str):
         meant = "other" if isinstance(value, Text) else "refuse"
-        yield from (('"nonsense"', "nonsense", meant, None), ('""', "", meant, None), ("3", 3, "other", None))
+        yield from (
+            ('"nonsense"', "nonsense", meant, None),
+            ('""', "", meant, None),
+            ("3", 3, "other", None),
+        )
     elif type(value) in (list, tuple):
-        some = ("[]", []), ("[None]", [None]), ('["a"]', ["a"]), ("3", 3), ("one more", [*value, value[-1]])
+        some = (
+            ("[]", []),
+            ("[None]", [None]),
+            ('["a"]', ["a"]),
+            ("3", 3),
+            ("one more", [*value, value[-1]]),
+        )
         yield from ((label, new, "other", None) for label, new in some)
         yield "[NaN]", [np.nan] * len(value), "nan", None
     elif kind:
@@ -549,34 +580,68 @@ def changes(value):
 
 
 def numbers(value):
-    yield from (("NaN", np.nan, "nan", None), ("inf", np.inf, "inf", None), ("-inf", -np.inf, "inf", None))
+    yield from (
+        ("NaN", np.nan, "nan", None),
+        ("inf", np.inf, "inf", None),
+        ("-inf", -np.inf, "inf", None),
+    )
     kind = type(value)
-    yield from (("0", kind(0), "other", None), ("-1", kind(-1), "other", None), ("10**400", 10**400, "huge", None))
-    yield from (("True", True, "same", kind(1)), ("complex", complex(value), "same", value), ("1j", 1j, "refuse", None))
+    yield from (
+        ("0", kind(0), "other", None),
+        ("-1", kind(-1), "other", None),
+        ("10**400", 10**400, "huge", None),
+    )
+    yield from (
+        ("True", True, "same", kind(1)),
+        ("complex", complex(value), "same", value),
+        ("1j", 1j, "refuse", None),
+    )
     if isinstance(value, int):
-        yield from (("1.5", 1.5, "refuse", None), ("np.int64", np.int64(value), "same", value), ('"3"', "3", "refuse", None))
+        yield from (
+            ("1.5", 1.5, "refuse", None),
+            ("np.int64", np.int64(value), "same", value),
+            ('"3"', "3", "refuse", None),
+        )
     else:
         yield from ((str(new), new, "huge", None) for new in (1e308, 1e-308))
         yield "np.float32", np.float32(value), "same", value
 
 
 def shapes(value):
-    yield from (("an axis more", value[None], "other", None), ("an axis more at the end", value[..., None], "other", None))
+    yield from (
+        ("an axis more", value[None], "other", None),
+        ("an axis more at the end", value[..., None], "other", None),
+    )
     if value.ndim:
         yield "an axis less", value[0], "other", None
         yield "size 1", value[(slice(0, 1),) * value.ndim], "other", None
     for axis in range(value.ndim):
-        yield f"one more along axis {axis}", np.concatenate([value, value.take([0], axis)], axis), "other", None
-        yield f"one fewer along axis {axis}", value.take(range(1, value.shape[axis]), axis), "other", None
+        yield (
+            f"one more along axis {axis}",
+            np.concatenate([value, value.take([0], axis)], axis),
+            "other",
+            None,
+        )
+        yield (
+            f"one fewer along axis {axis}",
+            value.take(range(1, value.shape[axis]), axis),
+            "other",
+            None,
+        )
         yield f"empty along axis {axis}", value.take([], axis), "other", None
 
 
 def dtypes(value, kind):
-    yield from (("a list", value.tolist(), "same", value), ("object", value.astype(object), "same", value))
+    yield from (
+        ("a list", value.tolist(), "same", value),
+        ("object", value.astype(object), "same", value),
+    )
     yield "str", value.astype(str), "refuse", None
     if value.ndim == 2:
         yield "np.matrix", value.view(np.matrix), "same", value
-    masked = np.ma.masked_array(value, np.arange(value.size).reshape(value.shape) == value.size // 2)
+    masked = np.ma.masked_array(
+        value, np.arange(value.size).reshape(value.shape) == value.size // 2
+    )
     yield "masked", masked, "nan", None
     if kind == "f":
         whole, plain = np.round(value), lambda a: a.astype(float)
@@ -589,14 +654,20 @@ def dtypes(value, kind):
             new.flat[new.size // 2] = bad
             yield label, new, label.lower(), None
     elif kind == "i":
-        yield from ((name, value.astype(name), "same", value) for name in ("int8", "uint8", "uint16", "float64"))
+        yield from (
+            (name, value.astype(name), "same", value)
+            for name in ("int8", "uint8", "uint16", "float64")
+        )
         yield "bool", value > 0, "same", (value > 0).astype(int)
         for label, bad in (("too large", 10**6), ("negative", -1)):
             new = value.copy()
             new.flat[-1] = bad
             yield label, new, "refuse", None
     else:
-        yield from (("int8", value.astype("int8"), "same", value), ("float64", value.astype(float), "same", value))
+        yield from (
+            ("int8", value.astype("int8"), "same", value),
+            ("float64", value.astype(float), "same", value),
+        )
         yield "all False", np.zeros_like(value), "other", None
 
 
@@ -608,7 +679,9 @@ def fresh(value):
     if isinstance(value, np.random.Generator):
         return rng()
     if isinstance(value, (dict, list, tuple)) and not hasattr(value, "_fields"):
-        parts = zip(value, map(fresh, value.values())) if isinstance(value, dict) else map(fresh, value)
+        parts = (
+            zip(value, map(fresh, value.values())) if isinstance(value, dict) else map(fresh, value)
+        )
         return type(value)(parts)
     if isinstance(value, plt.Axes):
         value.clear()
@@ -642,7 +715,15 @@ def attempt(call, arguments):
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, before)
     messages = [str(one.message) for one in told]
-    return result, error, [message for message in messages if re.match("invalid value|divide by|Mean of empty", message)]
+    return (
+        result,
+        error,
+        [
+            message
+            for message in messages
+            if re.match("invalid value|divide by|Mean of empty", message)
+        ],
+    )
 
 
 def leaves(result):
@@ -657,7 +738,11 @@ def leaves(result):
         return leaves([getattr(result, field.name) for field in dataclasses.fields(result)])
     if isinstance(result, dict):
         return leaves(list(result.values()))
-    return [leaf for part in result for leaf in leaves(part)] if isinstance(result, (list, tuple)) else []
+    return (
+        [leaf for part in result for leaf in leaves(part)]
+        if isinstance(result, (list, tuple))
+        else []
+    )
 
 
 def holds(test, result):
@@ -755,7 +840,9 @@ def public():
                 yield thing
                 for key, method in vars(thing).items():
                     method = getattr(method, "__func__", method)  # of a classmethod
-                    if inspect.isfunction(method) and (key[0] != "_" or key in ("__call__", "__getitem__")):
+                    if inspect.isfunction(method) and (
+                        key[0] != "_" or key in ("__call__", "__getitem__")
+                    ):
                         yield method
 
 
@@ -764,14 +851,19 @@ def takes_something(thing):
 
 
 def left_out(name):
-    return any(name == part or name.startswith(part if part[-1] in "._" else f"{part}.") for part in LEFT_OUT)
+    return any(
+        name == part or name.startswith(part if part[-1] in "._" else f"{part}.")
+        for part in LEFT_OUT
+    )
 
 
 def test_every_public_callable_is_tried():
     names = {dotted(thing) for thing in public() if takes_something(thing)}
     untried = sorted(names - {name.partition(" ")[0] for name in ENTRIES})
     missing = [name for name in untried if not left_out(name)]
-    assert not missing, f"add an example call to tests/test_bad_inputs.py for {', '.join(missing)}: pair(...) or add(...)"
+    assert not missing, (
+        f"add an example call to tests/test_bad_inputs.py for {', '.join(missing)}: pair(...) or add(...)"
+    )
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -787,7 +879,12 @@ def main(only=""):
         if only in name:
             verdicts = list(tried(entry))
             wrong = [f"    {done} -> {verdict}" for done, verdict in verdicts if verdict]
-            row = len(verdicts), sum(v == "" for _, v in verdicts), sum(v is None for _, v in verdicts), len(wrong)
+            row = (
+                len(verdicts),
+                sum(v == "" for _, v in verdicts),
+                sum(v is None for _, v in verdicts),
+                len(wrong),
+            )
             total += row
             print(f"{name:<64}{row[0]:>6}{row[1]:>8}{row[2]:>8}{row[3]:>8}", *wrong, sep="\n")
     print(f"{'total':<64}{total[0]:>6}{total[1]:>8}{total[2]:>8}{total[3]:>8}")

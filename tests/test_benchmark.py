@@ -18,8 +18,15 @@ def test_a_card_is_accepted(stand_in, brief, tmp_path, capsys):
     assert acceptance.accept("gpu", sizes, tests=lambda: True, out=tmp_path) == 0
     text = (tmp_path / "acceptance.md").read_text(encoding="utf-8")
     assert text == capsys.readouterr().out.rstrip("\n") + "\n"
-    assert text.startswith("# stand-in, CuPy stand-in") and text.count("- holds: ") == 5 and "| minimal, batch 3 |" in text
-    assert "parts of a step that wait for the card: none" in text and "The card is faster from: " in text
+    assert (
+        text.startswith("# stand-in, CuPy stand-in")
+        and text.count("- holds: ") == 5
+        and "| minimal, batch 3 |" in text
+    )
+    assert (
+        "parts of a step that wait for the card: none" in text
+        and "The card is faster from: " in text
+    )
 
 
 def test_a_card_that_waits_or_computes_wrongly_is_not(stand_in, brief, tmp_path, monkeypatch):
@@ -33,7 +40,9 @@ def test_a_card_that_waits_or_computes_wrongly_is_not(stand_in, brief, tmp_path,
 
 def test_operations_are_counted_as_the_equations_state_them():
     model, B, T, S, D, V = benchmark.MINIMAL, 2, 25, 25, 75, 50
-    assert benchmark.operations(model, B) == B * 3 * (4 * T * D * S + 6 * T * S * V + 2 * T * D * D + 2 * S * D * V)
+    assert benchmark.operations(model, B) == B * 3 * (
+        4 * T * D * S + 6 * T * S * V + 2 * T * D * D + 2 * S * D * V
+    )
     assert set(benchmark.JOBS) >= {"minimal, batch 512", "full, batch 3000"}
 
 
@@ -47,7 +56,13 @@ def test_peers_are_the_same_network(peer, model):
 
 def test_flows_and_steps_are_told_in_tables(brief, monkeypatch):
     monkeypatch.setattr(
-        benchmark, "plateaus", lambda: (T := benchmark.np.array([16.0, 32.0]), d := T / 4, benchmark.TwoNumbers(T, d).start())
+        benchmark,
+        "plateaus",
+        lambda: (
+            T := benchmark.np.array([16.0, 32.0]),
+            d := T / 4,
+            benchmark.TwoNumbers(T, d).start(),
+        ),
     )
     small = benchmark.FocusDilution(benchmark.np.array([0.6, 0.4]), 0.5, 3)
     start = small.start(benchmark.np.random.default_rng(0), 0.1)

@@ -12,18 +12,26 @@ from tinyattn.tasks import markov
 
 
 def test_what_is_written_is_read_to_the_last_bit(device, tmp_path, rng):
-    kept = Checkpoint(tmp_path / "deep" / "run.npz", resume=True, settings={"lr": 0.1, "spans": (2, 2)})
+    kept = Checkpoint(
+        tmp_path / "deep" / "run.npz", resume=True, settings={"lr": 0.1, "spans": (2, 2)}
+    )
     assert kept.read() is None
     tree = {
         "step": 7,
-        "params": {"W": rng.normal(size=(3, 2)).astype("float32"), "b": rng.normal(size=4), "c": np.array(2.5)},
+        "params": {
+            "W": rng.normal(size=(3, 2)).astype("float32"),
+            "b": rng.normal(size=4),
+            "c": np.array(2.5),
+        },
         "best": np.inf,
     }
     kept.write(**{**tree, "params": device.put(tree["params"])})
     again = kept.read()
     assert again["step"] == 7 and type(again["step"]) is int and again["best"] == np.inf
     for key, array in tree["params"].items():
-        assert again["params"][key].dtype == array.dtype and np.array_equal(again["params"][key], array)
+        assert again["params"][key].dtype == array.dtype and np.array_equal(
+            again["params"][key], array
+        )
     assert [path.name for path in kept.path.parent.iterdir()] == ["run.npz"]
     assert Checkpoint(kept.path).read() is None  # not asked to resume
 
@@ -40,7 +48,9 @@ def test_bad_input_is_one_clear_line(tmp_path):
     whole = path.read_bytes()
     for damaged in (whole[:-30], b"", b"not a checkpoint"):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="^resume: expected a checkpoint in .*, got a file that cannot be read"):
+        with pytest.raises(
+            InputError, match="^resume: expected a checkpoint in .*, got a file that cannot be read"
+        ):
             Checkpoint(path, resume=True, settings={"lr": 0.1}).read()
     Checkpoint(path, settings={"lr": 0.1}).write({"optimizer": "SGD(lr=1)", "shape": [2]}, step=1)
     same = Checkpoint(path, resume=True, settings={"lr": 0.1})
@@ -72,7 +82,13 @@ def test_a_run_that_was_interrupted_comes_to_the_same_result(device, tmp_path, r
 
     def run(checkpoint=None, broken_at=None, steps=14):
         looks = [
-            (2, lambda step, params: {"validation": to_numpy(loss(params, device.put(data)))[0], "many": np.ones(3) * step})
+            (
+                2,
+                lambda step, params: {
+                    "validation": to_numpy(loss(params, device.put(data)))[0],
+                    "many": np.ones(3) * step,
+                },
+            )
         ]
 
         def batches():
@@ -123,10 +139,19 @@ def square(params, batch):
 
 def go(path, optimizer=None, size=3, loss=square, dtype=float, every=10, steps=40, **how):
     kept = Checkpoint(path, every=5, resume=True)
-    settings = dict(callbacks=[(2, lambda step, params: {"size": float(abs(params["w"]).sum())})], title=None)
+    settings = dict(
+        callbacks=[(2, lambda step, params: {"size": float(abs(params["w"]).sum())})], title=None
+    )
     batches, start = iter(range(1000)), {"w": np.ones(size, dtype)}
     return train.train(
-        loss, start, batches, optimizer or optim.SGD(0.01), steps=steps, every=every, checkpoint=kept, **{**settings, **how}
+        loss,
+        start,
+        batches,
+        optimizer or optim.SGD(0.01),
+        steps=steps,
+        every=every,
+        checkpoint=kept,
+        **{**settings, **how},
     )
 
 
@@ -135,7 +160,9 @@ def test_what_is_kept_is_finite_and_the_last_of_it_stays(tmp_path, every, after)
     with pytest.raises(train.Diverged) as error:
         go(tmp_path / "run.npz", steps=200, every=every)
     kept = Checkpoint(tmp_path / "run.npz", resume=True).read()
-    assert kept["step"] == 40 and np.isfinite(kept["params"]["w"]).all() and error.value.step <= after
+    assert (
+        kept["step"] == 40 and np.isfinite(kept["params"]["w"]).all() and error.value.step <= after
+    )
     with (
         np.errstate(over="ignore", invalid="ignore"),
         pytest.raises(train.Diverged, match="^state u w at step 5: .* got inf"),
@@ -148,14 +175,18 @@ def test_a_run_that_stops_by_itself_keeps_its_end_and_can_be_read_and_extended(t
     stop = lambda history: history.last("size") < 2.0
     params, history = go(tmp_path / "run.npz", until=stop)
     kept = Checkpoint(tmp_path / "run.npz", resume=True).read()
-    assert kept["step"] == history.steps("size")[-1] < 40 and np.array_equal(kept["params"]["w"], params["w"])
+    assert kept["step"] == history.steps("size")[-1] < 40 and np.array_equal(
+        kept["params"]["w"], params["w"]
+    )
     again, history_again = go(tmp_path / "run.npz", until=stop)
     whole, history_whole = go(tmp_path / "whole.npz")
     longer, history_longer = go(tmp_path / "run.npz")
     assert np.array_equal(again["w"], params["w"]) and np.array_equal(longer["w"], whole["w"])
     for one, other in ((history, history_again), (history_whole, history_longer)):
         assert all(
-            np.array_equal(one[name], other[name]) and np.array_equal(one.steps(name), other.steps(name)) for name in one.names
+            np.array_equal(one[name], other[name])
+            and np.array_equal(one.steps(name), other.steps(name))
+            for name in one.names
         )
 
 
@@ -174,16 +205,26 @@ def test_a_checkpoint_goes_into_the_run_that_made_it_and_into_no_other(tmp_path,
         (dict(callbacks=[]), "callbacks"),
         (dict(schedule=lambda step, history: 0.5), "schedule"),
     ]:
-        with pytest.raises(InputError, match=f"^resume: expected {named} = .*, as in .*run.npz, got"):
+        with pytest.raises(
+            InputError, match=f"^resume: expected {named} = .*, as in .*run.npz, got"
+        ):
             go(tmp_path / "run.npz", **{"optimizer": optim.SGD(0.01, 0.9), **change})
     monkeypatch.setattr("tinyattn.checkpoint.LIBRARY", "another")
     with pytest.raises(InputError, match="^resume: expected library = "):
         go(tmp_path / "run.npz", optim.SGD(0.01, 0.9))
     assert (tmp_path / "run.npz").read_bytes() == before
     params, history = train.train(
-        square, {"w": np.array(1.5)}, range(9), optim.SGD(0.1), steps=9, checkpoint=Checkpoint(tmp_path / "0.npz")
+        square,
+        {"w": np.array(1.5)},
+        range(9),
+        optim.SGD(0.1),
+        steps=9,
+        checkpoint=Checkpoint(tmp_path / "0.npz"),
     )
-    assert params["w"].shape == () and Checkpoint(tmp_path / "0.npz", resume=True).read()["params"]["w"].shape == ()
+    assert (
+        params["w"].shape == ()
+        and Checkpoint(tmp_path / "0.npz", resume=True).read()["params"]["w"].shape == ()
+    )
     resumed, _ = train.train(square, {"w": np.array(1.5)}, range(9), optim.SGD(0.1), steps=9,
                              checkpoint=Checkpoint(tmp_path / "0.npz", resume=True))  # fmt: skip
     assert isinstance(resumed["w"], np.ndarray) and resumed["w"] == params["w"]
@@ -209,10 +250,17 @@ def test_names_and_empty_branches_come_back_and_what_cannot_is_refused(tmp_path)
             "deep": {"none": None, "empty": {}}, "a/b": {"": {"c/": np.arange(2.0)}}}  # fmt: skip
     kept.write(**tree)
     again = kept.read()
-    assert again.keys() == tree.keys() and again["allow_pickle"].tolist() == [1, 1, 1] and again["deep"] == tree["deep"]
+    assert (
+        again.keys() == tree.keys()
+        and again["allow_pickle"].tolist() == [1, 1, 1]
+        and again["deep"] == tree["deep"]
+    )
     assert again["a/b"][""]["c/"].tolist() == [0, 1] and again["0"].tolist() == ["a"]
     for bad, message in [
-        (dict(a=np.ma.masked_array([1.0, 2.0], [True, False])), "a: expected an array of NumPy or CuPy"),
+        (
+            dict(a=np.ma.masked_array([1.0, 2.0], [True, False])),
+            "a: expected an array of NumPy or CuPy",
+        ),
         (dict(a={3: np.ones(1)}), "a/3: expected a string as a name, got 3"),
         (dict(a=np.array([None])), "a: expected an array of numbers or strings, got object"),
     ]:
@@ -225,7 +273,9 @@ def test_names_and_empty_branches_come_back_and_what_cannot_is_refused(tmp_path)
 def test_a_loss_is_told_by_its_name_and_its_file_and_a_model_by_the_settings(tmp_path):
     def resume(loss=square, **settings):
         kept = Checkpoint(tmp_path / "run.npz", every=2, resume=True, settings=settings)
-        train.train(loss, {"w": np.ones(3)}, range(9), optim.SGD(0.1), steps=4, checkpoint=kept, title=None)
+        train.train(
+            loss, {"w": np.ones(3)}, range(9), optim.SGD(0.1), steps=4, checkpoint=kept, title=None
+        )
 
     class Loss:
         def __call__(self, params, batch):
@@ -233,7 +283,10 @@ def test_a_loss_is_told_by_its_name_and_its_file_and_a_model_by_the_settings(tmp
 
     resume(heads=2)
     resume(heads=2)
-    for other, named in ((lambda: resume(Loss(), heads=2), "loss"), (lambda: resume(heads=3), "heads")):
+    for other, named in (
+        (lambda: resume(Loss(), heads=2), "loss"),
+        (lambda: resume(heads=3), "heads"),
+    ):
         with pytest.raises(InputError, match=f"^resume: expected {named} = "):
             other()
 
@@ -244,16 +297,23 @@ def test_a_checkpoint_of_something_else_goes_into_no_run(tmp_path):
     with np.load(tmp_path / "run.npz") as file:
         made = json.loads(str(file["words"]))["made"]
     kept.write(made, weights=np.ones(3))
-    with pytest.raises(InputError, match="^resume: expected a training run in .*run.npz, got weights$"):
+    with pytest.raises(
+        InputError, match="^resume: expected a training run in .*run.npz, got weights$"
+    ):
         go(tmp_path / "run.npz", steps=9)
 
 
 def test_batches_and_rates_that_adapt_resume_to_the_same_bits(tmp_path):
     def run(name, steps, resume=False):
         rng = np.random.default_rng(3)
-        draw = lambda step, history: rng.normal(size=3 if history.last("size") > 2.9 else 4).sum() + step
+        draw = lambda step, history: (
+            rng.normal(size=3 if history.last("size") > 2.9 else 4).sum() + step
+        )
         rate = lambda step, history: 0.5 ** len(history["loss"]) if step else 1.0
-        loss = lambda params, batch: ((params["w"] ** 2).sum() + batch, {"w": 2 * params["w"] + 0.1 * batch})
+        loss = lambda params, batch: (
+            (params["w"] ** 2).sum() + batch,
+            {"w": 2 * params["w"] + 0.1 * batch},
+        )
         look = lambda step, params: {"size": float(abs(params["w"]).sum())}
         kept = Checkpoint(tmp_path / name, every=3, resume=resume)
         return train.train(loss, {"w": np.ones(3)}, draw, optim.AdamW(0.05), steps=steps, every=4, schedule=rate, title=None,

@@ -19,15 +19,22 @@ from experiments.command import main
 from tinyattn import sweep
 
 ROOT = Path(__file__).parent.parent
-RECALL = [dict(pairs=2, vocab=6, width=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)]
-LOCATION = [dict(length=6, width=4, model_width=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)]
+RECALL = [
+    dict(pairs=2, vocab=6, width=16, batch=16, steps=60, judged=32, seed=seed) for seed in range(6)
+]
+LOCATION = [
+    dict(length=6, width=4, model_width=16, batch=16, steps=60, judged=32, seed=seed)
+    for seed in range(6)
+]
 
 
 @pytest.fixture(scope="module")
 def cluster():
     from dask.distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
         yield cluster
 
 
@@ -36,7 +43,8 @@ def workers_of(client):
 
 
 @pytest.mark.parametrize(
-    "trial, points", [(experiments.RecallTrial.results, RECALL), (experiments.LocationTrial.results, LOCATION)]
+    "trial, points",
+    [(experiments.RecallTrial.results, RECALL), (experiments.LocationTrial.results, LOCATION)],
 )
 def test_a_sweep_outlives_a_worker(cluster, tmp_path, trial, points):
     from dask.distributed import Client
@@ -53,7 +61,9 @@ def test_a_sweep_outlives_a_worker(cluster, tmp_path, trial, points):
 
         killer = threading.Thread(target=kill_one)
         killer.start()
-        outcomes = sweep.sweep(trial, points, map=client.get_executor().map, folder=tmp_path, title=None)
+        outcomes = sweep.sweep(
+            trial, points, map=client.get_executor().map, folder=tmp_path, title=None
+        )
         killer.join()
         client.wait_for_workers(2, timeout=30)
         assert killed[0] not in workers_of(client).values(), "the worker was not killed"
@@ -70,7 +80,9 @@ def test_readmes_lines_run_on_the_cluster(cluster, tmp_path, monkeypatch):
     lines = re.search(r"```python\n(from dask.distributed import Client\n.*?)```", readme, re.S)[1]
     monkeypatch.chdir(tmp_path)
     names = {}
-    small = points.split("\nwith ")[0].replace("pairs=4, vocab=16, steps=600", "pairs=2, vocab=6, width=16, batch=16, steps=20")
+    small = points.split("\nwith ")[0].replace(
+        "pairs=4, vocab=16, steps=600", "pairs=2, vocab=6, width=16, batch=16, steps=20"
+    )
     exec(small, names)
     exec(lines.replace("Client()", f"Client({cluster.scheduler_address!r})"), names)
     assert [outcome.error for outcome in names["outcomes"]] == [None] * 4
@@ -78,7 +90,9 @@ def test_readmes_lines_run_on_the_cluster(cluster, tmp_path, monkeypatch):
 
 
 def test_the_command_line_sends_its_runs_there(cluster, tmp_path, monkeypatch, capsys):
-    words = "recall --pairs 2 --vocab 6 --width 16 --batch 16 --steps 20 --judged 32 --seeds 3".split()
+    words = (
+        "recall --pairs 2 --vocab 6 --width 16 --batch 16 --steps 20 --judged 32 --seeds 3".split()
+    )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def run(*more):
@@ -88,12 +102,21 @@ def test_the_command_line_sends_its_runs_there(cluster, tmp_path, monkeypatch, c
     there = run("--scheduler", cluster.scheduler_address, "--out", "there")
     assert there.returncode == 0, there.stderr
     assert run("--out", "here").returncode == 0
-    seeds = [json.loads((tmp_path / name / "results.json").read_text())["seeds"] for name in ("there", "here")]
+    seeds = [
+        json.loads((tmp_path / name / "results.json").read_text())["seeds"]
+        for name in ("there", "here")
+    ]
     assert seeds[0] == seeds[1] and len(list((tmp_path / "there" / "sweep").glob("*.json"))) == 3
     monkeypatch.chdir(tmp_path)
     for more, said in (
-        (["--scheduler", "tcp://127.0.0.1:9"], "--scheduler: expected the address of a running scheduler"),
-        (["--scheduler", cluster.scheduler_address, "--resume"], "--resume: expected none with --scheduler"),
+        (
+            ["--scheduler", "tcp://127.0.0.1:9"],
+            "--scheduler: expected the address of a running scheduler",
+        ),
+        (
+            ["--scheduler", cluster.scheduler_address, "--resume"],
+            "--resume: expected none with --scheduler",
+        ),
     ):
         assert main([*words, *more]) == 2
         (line,) = capsys.readouterr().err.splitlines()

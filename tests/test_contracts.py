@@ -13,6 +13,7 @@ from tinyattn.errors import InputError
 from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
 from tinyattn.flows.factorization import Factorization, target
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.flows.frozen_copy import FrozenCopy
 from tinyattn.tasks import markov, recall, regression, text
 
 
@@ -30,23 +31,48 @@ def corpus():
 
 
 TASKS = {  # an example, what sample takes after rng and n, and what the exact answer says of a sample x of four rows
-    markov.MarkovChain: (lambda rng: markov.draw_chain(rng, 5, (2, 1)), (7,), lambda task, x: task.log_law(x)),
-    recall.AssociativeRecall: (lambda rng: recall.AssociativeRecall(3, 6), (), lambda task, x: task.answer(x)),
-    regression.SingleLocation: (lambda rng: regression.draw_task(rng, 4, 3), (), None),  # of a model: see test_emergence
+    markov.MarkovChain: (
+        lambda rng: markov.draw_chain(rng, 5, (2, 1)),
+        (7,),
+        lambda task, x: task.log_probs(x),
+    ),
+    recall.AssociativeRecall: (
+        lambda rng: recall.AssociativeRecall(3, 6),
+        (),
+        lambda task, x: task.answer(x),
+    ),
+    regression.SingleLocation: (
+        lambda rng: regression.draw_task(rng, 4, 3),
+        (),
+        None,
+    ),  # of a model: see test_emergence
     text.Corpus: (lambda rng: corpus(), (3,), None),
 }
 FLOWS = {  # an example, what start takes, and how many parts a state has
     TwoNumbers: (TwoNumbers(8.0, 4.0), (), 2),
     ThreeNumbers: (ThreeNumbers(8.0, 4.0, 0.2), (), 3),
     Factorization: (target((2.0, 1.0), 5), (2, 0.1), 2),
-    FocusDilution: (FocusDilution(np.array([0.6, 0.4]), 0.5, 3), (np.random.default_rng(0), 0.1), 4),
+    FocusDilution: (
+        FocusDilution(np.array([0.6, 0.4]), 0.5, 3),
+        (np.random.default_rng(0), 0.1),
+        4,
+    ),
+    FrozenCopy: (
+        FrozenCopy(FocusDilution(np.array([0.6, 0.4]), 0.5, 3), np.linspace(-1, 1, 30), ("value",)),
+        (),
+        4,
+    ),
 }
 
 
 def test_every_task_and_every_flow_is_tried():
-    missing = {kind.__name__ for kind in classes(tasks, "sample")} - {kind.__name__ for kind in TASKS}
+    missing = {kind.__name__ for kind in classes(tasks, "sample")} - {
+        kind.__name__ for kind in TASKS
+    }
     assert not missing, f"add an example of {missing} to TASKS"
-    missing = {kind.__name__ for kind in classes(flows, "__call__")} - {kind.__name__ for kind in FLOWS}
+    missing = {kind.__name__ for kind in classes(flows, "__call__")} - {
+        kind.__name__ for kind in FLOWS
+    }
     assert not missing, f"add an example of {missing} to FLOWS"
 
 
@@ -57,7 +83,9 @@ def test_a_task(rng, kind):
     batches, again = task.batches(np.random.default_rng(1), 4, *how), np.random.default_rng(1)
     for _ in range(3):
         batch, sample = next(batches), task.sample(again, 4, *how)
-        for one, other in zip(*(pair if isinstance(pair, tuple) else (pair,) for pair in (batch, sample))):
+        for one, other in zip(
+            *(pair if isinstance(pair, tuple) else (pair,) for pair in (batch, sample))
+        ):
             assert isinstance(one, np.ndarray) and len(one) == 4 and np.array_equal(one, other)
     if answer:
         assert len(answer(task, sample)) == 4

@@ -95,7 +95,9 @@ def test_after_an_error_the_door_is_there_again():
 
 def test_a_function_stays_what_it_was():
     assert list(inspect.signature(ops.layernorm_forward).parameters) == ["x", "g", "b", "eps"]
-    assert ops.layernorm_forward.__doc__.startswith("x some (..., D), g (D,), b (D,), eps number > 0 -> y (..., D)\n\n")
+    assert ops.layernorm_forward.__doc__.startswith(
+        "x some (..., D), g (D,), b (D,), eps number > 0 -> y (..., D)\n\n"
+    )
     assert pickle.loads(pickle.dumps(ops.layernorm_forward)) is ops.layernorm_forward
     assert inspect.unwrap(ops.softmax_forward).__code__.co_name == "softmax_forward"
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'b'"):

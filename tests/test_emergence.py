@@ -43,7 +43,9 @@ def test_plateaus_of_the_table():
     assert plateau(TwoNumbers(512, 64)) == pytest.approx(5319.27, rel=1e-4)
     assert plateau(TwoNumbers(512, 64, per_place=True)) == pytest.approx(5314.00, rel=1e-4)
     p = np.array([0.1, 0.3, 0.5])
-    assert plateau(ThreeNumbers(512, 64, p)) == pytest.approx(np.array([4186, 2158, 1487]), rel=1e-3)
+    assert plateau(ThreeNumbers(512, 64, p)) == pytest.approx(
+        np.array([4186, 2158, 1487]), rel=1e-3
+    )
     per_place = plateau(ThreeNumbers(512, 64, p, per_place=True))
     assert per_place == pytest.approx(np.array([4181.6, 2155.5, 1485.5]), rel=1e-4)
     assert plateau(TwoNumbers(64, 16, 4, per_place=True)) == pytest.approx(192.6, rel=1e-3)
@@ -53,14 +55,18 @@ def test_plateaus_of_the_table():
 
 
 def test_without_repetition_three_numbers_are_two():
-    assert plateau(ThreeNumbers(128, 32)) == pytest.approx(float(plateau(TwoNumbers(128, 32))), rel=1e-7)
+    assert plateau(ThreeNumbers(128, 32)) == pytest.approx(
+        float(plateau(TwoNumbers(128, 32))), rel=1e-7
+    )
 
 
 def test_the_grid_of_42_runs_in_one_call():
     T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10)))
     lengths = plateau(TwoNumbers(T, d), rtol=1e-6)
     law = measure.fit_power_law(lengths, T=T, d=d)
-    assert (law.C, law.exponents["T"], law.exponents["d"]) == pytest.approx((1.5610, 0.9728, 0.5021), rel=0.01)
+    assert (law.C, law.exponents["T"], law.exponents["d"]) == pytest.approx(
+        (1.5610, 0.9728, 0.5021), rel=0.01
+    )
     assert law.r2 >= 0.9996
     one = np.flatnonzero((T == 512) & (d == 64))[0]
     assert lengths[one] == pytest.approx(5319.27, rel=1e-4)
@@ -68,22 +74,39 @@ def test_the_grid_of_42_runs_in_one_call():
 
 def test_the_laws_over_places():
     B, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(0, 7), 2.0 ** np.arange(4, 10)))
-    law = measure.fit_power_law(plateau(TwoNumbers(4096.0, d, B), rtol=1e-6), T_over_B=4096 / B, d=d)
-    assert (law.C, law.exponents["T_over_B"], law.exponents["d"]) == pytest.approx((1.4506, 0.9770, 0.5093), rel=0.01)
+    law = measure.fit_power_law(
+        plateau(TwoNumbers(4096.0, d, B), rtol=1e-6), T_over_B=4096 / B, d=d
+    )
+    assert (law.C, law.exponents["T_over_B"], law.exponents["d"]) == pytest.approx(
+        (1.4506, 0.9770, 0.5093), rel=0.01
+    )
     assert law.r2 >= 0.9995
-    own = measure.fit_power_law(plateau(TwoNumbers(4096.0, d, B, per_place=True), rtol=1e-6), T_over_B=4096 / B, d=d)
+    own = measure.fit_power_law(
+        plateau(TwoNumbers(4096.0, d, B, per_place=True), rtol=1e-6), T_over_B=4096 / B, d=d
+    )
     assert own.exponents["T_over_B"] == pytest.approx(0.49, abs=0.01)
 
 
 def test_settings_may_be_arrays_on_any_device(device):
     T, d = np.array([64.0, 128.0, 256.0]), np.array([16.0, 16.0, 32.0])
     for there, here in [
-        (TwoNumbers(device.put(T), device.put(d), per_place=True), TwoNumbers(T, d, per_place=True)),
+        (
+            TwoNumbers(device.put(T), device.put(d), per_place=True),
+            TwoNumbers(T, d, per_place=True),
+        ),
         (ThreeNumbers(device.put(T), device.put(d), 0.2), ThreeNumbers(T, d, 0.2)),
     ]:
         snap = lambda t, y, flow=there: flow.test_loss(y) - 0.1
         snap.terminal = True
-        solution = ode.integrate(there, (0, 1e6), device.put(here.start()), method="rk45", rtol=1e-9, atol=1e-12, events=snap)
+        solution = ode.integrate(
+            there,
+            (0, 1e6),
+            device.put(here.start()),
+            method="rk45",
+            rtol=1e-9,
+            atol=1e-12,
+            events=snap,
+        )
         np.testing.assert_allclose(solution.t_events[0], plateau(here), rtol=1e-7)
 
 
@@ -96,9 +119,13 @@ def test_closed_forms():
     assert TwoNumbers(512, 64).linearised_time(0.8) == pytest.approx(17997, rel=1e-4)
     for flow in (flow, TwoNumbers(65536, 4096, 8, per_place=True)):
         t = np.array([0.1, 0.5, 0.8]) * flow.snap_time
-        y = ode.integrate(flow, (0, t[-1]), flow.start(), method="rk45", rtol=1e-10, atol=1e-13, t_eval=t).y
+        y = ode.integrate(
+            flow, (0, t[-1]), flow.start(), method="rk45", rtol=1e-10, atol=1e-13, t_eval=t
+        ).y
         np.testing.assert_allclose(flow.time_at(y[:, 0]), t, rtol=1e-2)  # up to order 1 / sqrt(d)
-        np.testing.assert_allclose(y[:, 1], y[:, 0] ** 2 / (2 * (flow.B if flow.per_place else 1)), rtol=2e-2)
+        np.testing.assert_allclose(
+            y[:, 1], y[:, 0] ** 2 / (2 * (flow.B if flow.per_place else 1)), rtol=2e-2
+        )
         early = 0.05 * flow.snap_time
         y = ode.integrate(flow, (0, early), flow.start(), n_steps=50).y[-1]
         np.testing.assert_allclose(flow.linearised(early), y, rtol=3e-3)
@@ -177,15 +204,24 @@ def full_flow(task, layer):
     return lambda t, y: -models.pack(population(task, layer, models.unpack(y, like))[1])
 
 
-@pytest.mark.parametrize("B, p, shared", [(1, 0.0, False), (4, 0.0, False), (4, 0.0, True), (1, 0.3, False), (1, 0.3, True)])
+@pytest.mark.parametrize(
+    "B, p, shared",
+    [(1, 0.0, False), (4, 0.0, False), (4, 0.0, True), (1, 0.3, False), (1, 0.3, True)],
+)
 def test_each_reduced_flow_is_the_full_flow_it_belongs_to(rng, B, p, shared):
     T, d = 24, 5
     task = regression.draw_task(rng, T, d, B, p)
     layer = models.ToyLayer(T, d, shared=B if shared else 0)
-    flow = ThreeNumbers(T, d, p, per_place=not shared) if p else TwoNumbers(T, d, B, per_place=not shared)
+    flow = (
+        ThreeNumbers(T, d, p, per_place=not shared)
+        if p
+        else TwoNumbers(T, d, B, per_place=not shared)
+    )
     times = np.linspace(0, 2.5 * flow.snap_time, 7)
     settings = dict(method="rk45", rtol=1e-10, atol=1e-13, t_eval=times)
-    full = ode.integrate(full_flow(task, layer), (0, times[-1]), models.pack(layer.init()), **settings)
+    full = ode.integrate(
+        full_flow(task, layer), (0, times[-1]), models.pack(layer.init()), **settings
+    )
     reduced = ode.integrate(flow, (0, times[-1]), flow.start(), **settings)
     assert flow.loss(reduced.y)[-1] < 0.2
     for y_full, y in zip(full.y, reduced.y):
@@ -208,7 +244,9 @@ def test_population_gradients_are_differences_and_the_mean_of_samples(rng, B, p,
     loss, grads = population(task, layer, params)
     for key in params:
         f = lambda x, key=key: float(population(task, layer, {**params, key: x})[0])
-        np.testing.assert_allclose(grads[key], gradcheck.central_differences(f, params[key]), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(
+            grads[key], gradcheck.central_differences(f, params[key]), rtol=1e-6, atol=1e-9
+        )
     batches, losses = [], []
     for _ in range(40):
         x, target = task.sample(rng, 5000)
@@ -225,13 +263,23 @@ def test_marked_samples_hold_the_answer_at_the_mark(rng, anywhere):
     task = regression.draw_task(rng, 6, 3, 2, 0.3)
     x, target = task.sample_marked(rng, 4000, anywhere)
     mark = x[:, :, -1]
-    assert x.shape == (4000, 6, 4) and set(np.unique(mark)) == {0, 1} and (mark.sum(axis=1) == 2).all()
+    assert (
+        x.shape == (4000, 6, 4) and set(np.unique(mark)) == {0, 1} and (mark.sum(axis=1) == 2).all()
+    )
     relevant = x[mark == 1].reshape(4000, 2, 4)[:, :, :-1]
-    np.testing.assert_allclose(relevant @ task.W_star, np.repeat(target[:, None], 2, axis=1), atol=1e-12)
+    np.testing.assert_allclose(
+        relevant @ task.W_star, np.repeat(target[:, None], 2, axis=1), atol=1e-12
+    )
     where = mark.mean(axis=0)
-    assert where == pytest.approx(1 / 3, abs=0.05) if anywhere else where.tolist() == [1, 1, 0, 0, 0, 0]
+    assert (
+        where == pytest.approx(1 / 3, abs=0.05)
+        if anywhere
+        else where.tolist() == [1, 1, 0, 0, 0, 0]
+    )
     others = x[mark == 0][:, :-1]
-    assert others.mean(axis=0) == pytest.approx(0, abs=0.02) and others.var(axis=0) == pytest.approx(1 / 3, rel=0.05)
+    assert others.mean(axis=0) == pytest.approx(0, abs=0.02) and others.var(
+        axis=0
+    ) == pytest.approx(1 / 3, rel=0.05)
 
 
 @pytest.mark.parametrize("B, p", [(1, 0.0), (2, 0.4)])
@@ -251,9 +299,16 @@ def test_the_short_cut_has_the_law_of_direct_sampling(rng, B, p):
     direct = np.concatenate([da, np.einsum("rni,rnj->rij", m, e).reshape(draws, -1)], axis=1)
     for r in (0, draws - 1):  # the same as by the layer, one draw at a time
         y, cache = layer.forward({"a": a, "W": W}, x[r])
-        np.testing.assert_allclose(direct[r], models.pack(layer.backward((y - target[r]) / n, cache)), rtol=1e-10, atol=1e-14)
+        np.testing.assert_allclose(
+            direct[r],
+            models.pack(layer.backward((y - target[r]) / n, cache)),
+            rtol=1e-10,
+            atol=1e-14,
+        )
     spread = direct.std(axis=0)
-    np.testing.assert_allclose((short.mean(axis=0) - direct.mean(axis=0)) / spread, 0, atol=5 * np.sqrt(2 / draws))
+    np.testing.assert_allclose(
+        (short.mean(axis=0) - direct.mean(axis=0)) / spread, 0, atol=5 * np.sqrt(2 / draws)
+    )
     scale = np.outer(spread, spread)
     np.testing.assert_allclose((np.cov(short.T) - np.cov(direct.T)) / scale, 0, atol=0.12)
     fourth = lambda z: (((z - z.mean(axis=0)) / spread) ** 4).mean(axis=0)
@@ -264,7 +319,10 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
     from tinyattn import optim
 
     for model, sequences in [
-        (models.MinimalModel(vocab=5, positions=6, heads=2, first_query=1), rng.integers(5, size=(9, 7))),
+        (
+            models.MinimalModel(vocab=5, positions=6, heads=2, first_query=1),
+            rng.integers(5, size=(9, 7)),
+        ),
     ]:
         loss, start = losses.next_token_loss(model), model.init(rng)
         params, _ = train.train(loss, start, [sequences] * 8, optim.SGD(0.3), steps=8)
@@ -274,8 +332,13 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
         assert np.array_equal(models.pack(params), y)
         solution = ode.integrate(f, (0, 2.4), models.pack(start), method="euler", step=0.3)
         assert np.array_equal(solution.y[-1], y)
-        exact = ode.integrate(f, (0, 2.4), models.pack(start), method="rk45", rtol=1e-10, atol=1e-12).y[-1]
-        errors = [np.abs(ode.integrate(f, (0, 2.4), models.pack(start), n_steps=n).y[-1] - exact).max() for n in (4, 8)]
+        exact = ode.integrate(
+            f, (0, 2.4), models.pack(start), method="rk45", rtol=1e-10, atol=1e-12
+        ).y[-1]
+        errors = [
+            np.abs(ode.integrate(f, (0, 2.4), models.pack(start), n_steps=n).y[-1] - exact).max()
+            for n in (4, 8)
+        ]
         assert errors[1] < errors[0] / 8 < np.abs(y - exact).max()
 
 
@@ -314,7 +377,13 @@ def test_the_short_cut_is_finite_where_all_attention_is_on_the_relevant_place(rn
     a, W = np.zeros((2, 6), dtype), np.repeat(task.W_star[None].astype(dtype), 2, axis=0)
     a[0, -1] = 1e4
     da, dW = stochastic(task, rng, a, W, 5)
-    assert np.isfinite(da).all() and np.isfinite(dW).all() and da.dtype == dtype and not da[0].any() and da[1].any()
+    assert (
+        np.isfinite(da).all()
+        and np.isfinite(dW).all()
+        and da.dtype == dtype
+        and not da[0].any()
+        and da[1].any()
+    )
 
 
 def test_the_weight_moves_first_and_long_steps_tell_the_order_of_a_method():
@@ -322,7 +391,9 @@ def test_the_weight_moves_first_and_long_steps_tell_the_order_of_a_method():
     flow = TwoNumbers(64, 32, per_place=True)
     low = ode.event(lambda t, y: flow.loss(y) - 0.1, terminal=True)
     times = flow.snap_time * np.linspace(0.02, 0.2, 40)
-    path = ode.integrate(flow, (0, times[-1]), flow.start(), method="rk45", rtol=1e-9, atol=1e-12, t_eval=times)
+    path = ode.integrate(
+        flow, (0, times[-1]), flow.start(), method="rk45", rtol=1e-9, atol=1e-12, t_eval=times
+    )
     onset = [measure.fit_power_law(number, t=times).exponents["t"] for number in path.y.T]
     assert onset == pytest.approx([1, 2], abs=0.1)
     exact = plateau(flow)
@@ -339,12 +410,16 @@ def test_away_from_few_tokens_the_exponents_are_the_papers_and_the_rest_of_the_c
     T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(8, 13), 2.0 ** np.arange(4, 8)))
     lengths = plateau(TwoNumbers(T, d), rtol=1e-6)
     law = measure.fit_power_law(lengths, T=T, d=d)
-    assert (law.C, law.exponents["T"], law.exponents["d"]) == pytest.approx((1.44, 0.991, 0.489), rel=0.01)
+    assert (law.C, law.exponents["T"], law.exponents["d"]) == pytest.approx(
+        (1.44, 0.991, 0.489), rel=0.01
+    )
     left = lengths * TwoNumbers(T, d).rate / np.sqrt(np.pi / 2) - 1
     assert (left > 0).all() and np.abs(left - (np.sqrt(d) / T + 1 / np.sqrt(d)) * 0.3).max() < 0.08
 
 
-@pytest.mark.parametrize("p, d, times", [(0.0, 64, 1.0), (0.1, 64, 1.2767), (0.5, 64, 4.0927), (1.0, 9, 3.0)])
+@pytest.mark.parametrize(
+    "p, d, times", [(0.0, 64, 1.0), (0.1, 64, 1.2767), (0.5, 64, 4.0927), (1.0, 9, 3.0)]
+)
 def test_how_much_repetition_across_samples_speeds_up_the_plateau(p, d, times):
     """sqrt(1 + p^2 (d - 1)), worked by hand; the length of (w, v) grows at that rate at the start of the flow itself."""
     flow, without = ThreeNumbers(512.0, d, p), TwoNumbers(512.0, d)
@@ -355,7 +430,10 @@ def test_how_much_repetition_across_samples_speeds_up_the_plateau(p, d, times):
 
 
 def test_across_samples_one_line_holds_for_all_p():
-    p, d = (grid.ravel() for grid in np.meshgrid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 2.0 ** np.arange(4, 10)))
+    p, d = (
+        grid.ravel()
+        for grid in np.meshgrid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 2.0 ** np.arange(4, 10))
+    )
     x = np.sqrt(d) * 4096 / np.sqrt(1 + p**2 * (d - 1))
     law = measure.fit_power_law(plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6), x=x)
     assert (law.C, law.exponents["x"]) == pytest.approx((1.53, 0.983), rel=0.01) and law.r2 > 0.999
@@ -376,12 +454,17 @@ def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
 
 def test_a_layer_of_whose_settings_the_derivation_knows_nothing_is_refused(monkeypatch):
     """As if somebody had given ToyLayer an activation: the population of a linear layer is not its loss."""
-    activated = dataclasses.make_dataclass("ToyLayer", [("activation", str, "relu")], bases=(models.ToyLayer,), frozen=True)
+    activated = dataclasses.make_dataclass(
+        "ToyLayer", [("activation", str, "relu")], bases=(models.ToyLayer,), frozen=True
+    )
     task, layer = regression.draw_task(np.random.default_rng(0), 4, 2), activated(4, 2)
     with pytest.raises(InputError, match="^layer: expected a models.ToyLayer, got ToyLayer"):
         population(task, layer, layer.init())
     monkeypatch.setattr("tinyattn.flows.population.ToyLayer", activated)
-    with pytest.raises(InputError, match="^layer: expected the settings length, shared, width, .*, got also activation$"):
+    with pytest.raises(
+        InputError,
+        match="^layer: expected the settings length, shared, width, .*, got also activation$",
+    ):
         population(task, layer, layer.init())
 
 

@@ -18,7 +18,9 @@ HALF_TIMES = {  # eps: half times of the three features, computed independently
 
 def half_times(flow, y0, end):
     events = [flow.half_event(y0, k) for k in range(len(flow.importances))]
-    solution = ode.integrate(flow, (0, end), y0, method="rk45", rtol=1e-8, atol=1e-12, events=events, t_eval=[end])
+    solution = ode.integrate(
+        flow, (0, end), y0, method="rk45", rtol=1e-8, atol=1e-12, events=events, t_eval=[end]
+    )
     assert solution.success, solution.message
     return np.array(solution.first_times), solution
 
@@ -36,7 +38,9 @@ def test_the_start_and_the_end_of_the_papers_figure():
     flow = target(M, 40, "simplex")
     y0 = flow.start(3, 1e-6)
     assert flow.loss(y0) == pytest.approx(6.121, abs=5e-4)
-    end = ode.integrate(flow, (0, 3000), y0, method="rk45", rtol=1e-10, atol=1e-13, t_eval=[3000]).y[-1]
+    end = ode.integrate(
+        flow, (0, 3000), y0, method="rk45", rtol=1e-10, atol=1e-13, t_eval=[3000]
+    ).y[-1]
     assert flow.loss(end) == pytest.approx(7.304e-7, rel=1e-3)
 
 
@@ -45,7 +49,11 @@ def rotated(rng, geometry, d=4, T=6, heads=2):
     m = np.array([2.0, 1.5, 0.7])
     features, places = (np.linalg.qr(rng.normal(size=(n, 3)))[0].T for n in (d, T))
     flow = Factorization(m, features, places, geometry)
-    return (m, features, places), flow, flow.state(rng.normal(size=(heads, d)), rng.normal(size=(heads, T)))
+    return (
+        (m, features, places),
+        flow,
+        flow.state(rng.normal(size=(heads, d)), rng.normal(size=(heads, T))),
+    )
 
 
 @pytest.mark.parametrize("geometry", ["simplex", "logits"])
@@ -119,10 +127,14 @@ def test_eigenvalues_that_count_as_leading_are_those_within_the_share():
 @pytest.mark.parametrize("heads", [2, 3, 5])
 def test_identical_heads_stay_identical_and_share_the_strongest_feature(heads):
     flow = target(M, 40, "simplex")
-    solution = ode.integrate(flow, (0, 4e3), flow.start(heads, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[4e3])
+    solution = ode.integrate(
+        flow, (0, 4e3), flow.start(heads, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[4e3]
+    )
     y = solution.y[-1]
     assert all(np.array_equal(y[0], head) for head in y)
-    np.testing.assert_allclose(flow.split(y)[0], M[0] / heads * np.eye(3)[[0] * heads], atol=0.01 * M[0] / heads)
+    np.testing.assert_allclose(
+        flow.split(y)[0], M[0] / heads * np.eye(3)[[0] * heads], atol=0.01 * M[0] / heads
+    )
 
 
 @pytest.mark.parametrize("geometry", ["simplex", "logits"])
@@ -140,7 +152,9 @@ def test_the_jacobian_by_differences(device, rng, geometry):
 
     there = Factorization(*device.put([m, features, places]), geometry)
     J = to_numpy(there.jacobian(device.put(y)))
-    np.testing.assert_allclose(J, np.stack([along(i) for i in range(y.size)], axis=1), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        J, np.stack([along(i) for i in range(y.size)], axis=1), rtol=1e-6, atol=1e-8
+    )
     if geometry == "logits":
         np.testing.assert_allclose(J, J.T, atol=1e-12)  # a gradient flow
     rate, motion = there.leading_mode(device.put(y))
@@ -157,7 +171,9 @@ def test_leading_modes_of_heads_at_the_start_and_in_the_crowd():
     assert rate == pytest.approx(M[0] * (39 / 1600) ** 0.5, rel=1e-3)
     assert np.abs(motion[:, :3]).argmax(axis=1).tolist() == [0, 0, 0] and motion[:, 3].argmax() == 0
     identical = flow.start(3, 0.0)
-    crowd = ode.integrate(flow, (0, 50), identical, method="rk45", rtol=1e-9, atol=1e-12, t_eval=[50]).y[-1]
+    crowd = ode.integrate(
+        flow, (0, 50), identical, method="rk45", rtol=1e-9, atol=1e-12, t_eval=[50]
+    ).y[-1]
     for y in (identical, crowd):
         assert np.abs(flow.leading_mode(y)[1]).max() < 1e-12
 
@@ -176,24 +192,36 @@ def test_the_limit_with_logits_is_tokens_times_that_of_the_simplex_and_far_away(
         return np.exp(u) * (da - s @ da + first * da.sum()) + 0.5
 
     flow = target(M, T, "logits")
-    y = ode.integrate(flow, (0, 400), flow.start(H, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[400]).y[-1]
+    y = ode.integrate(
+        flow, (0, 400), flow.start(H, 0.0), method="rk45", rtol=1e-8, atol=1e-11, t_eval=[400]
+    ).y[-1]
     s = flow.split(y)[1][0, 1:]
     decades = np.log(10) * np.array([3.0, 4.0, 6.0, 130.0])
-    path = ode.integrate(drift, (np.log(400), decades[-1]), np.log(s * 20), method="rk45", rtol=1e-7, t_eval=decades)
+    path = ode.integrate(
+        drift, (np.log(400), decades[-1]), np.log(s * 20), method="rk45", rtol=1e-7, t_eval=decades
+    )
     x = np.exp(path.y[:, 0])
     per_decade = np.log(10) ** 2 / (4 * M[1] ** 2 * x**2)
     limit = T * np.log(10) ** 2 * (M[0] ** 2 - M[1] ** 2) / (2 * M[1] ** 2 * H)
-    assert per_decade[-1] == pytest.approx(limit, rel=1e-3) and limit == pytest.approx(66.8, abs=0.05)
+    assert per_decade[-1] == pytest.approx(limit, rel=1e-3) and limit == pytest.approx(
+        66.8, abs=0.05
+    )
     assert 55 < per_decade[:3].min() and per_decade[:3].max() < 62
 
 
 def test_starts():
     flow = target(M, 8, "simplex")
     V, s = flow.split(flow.concentrated(2, 5, 0.93, eps=1e-3))
-    assert not V.any() and s[:, 5] == pytest.approx(0.93, rel=1e-3) and s.sum(axis=1) == pytest.approx(1)
+    assert (
+        not V.any()
+        and s[:, 5] == pytest.approx(0.93, rel=1e-3)
+        and s.sum(axis=1) == pytest.approx(1)
+    )
     assert s[0, 0] > s[1, 0] and s[1, 1] > s[0, 1] and s[0, 3] == pytest.approx(0.01, rel=1e-3)
     logits = target(M, 8, "logits")
-    np.testing.assert_allclose(logits.split(logits.waterfall(3, 0.9))[1], flow.split(flow.waterfall(3, 0.9))[1], rtol=1e-12)
+    np.testing.assert_allclose(
+        logits.split(logits.waterfall(3, 0.9))[1], flow.split(flow.waterfall(3, 0.9))[1], rtol=1e-12
+    )
     falls = flow.split(flow.waterfall(3, 0.9))[1]
     np.testing.assert_allclose(falls[2, :4], [0.3, 0.3, 0.3, 0.02], rtol=1e-12)
     np.testing.assert_allclose(falls[0, :2], [0.9, 0.1 / 7], rtol=1e-12)
@@ -220,7 +248,15 @@ def test_half_events_for_many_runs():
     batched = ode.integrate(flow, (0, 1e3), y0, method="rk45", rtol=1e-9, events=event, t_eval=[])
     assert batched.status == 1
     for run, t in zip(y0, batched.t_events[0]):
-        single = ode.integrate(flow, (0, 1e3), run, method="rk45", rtol=1e-9, events=flow.half_event(run, 1, True), t_eval=[])
+        single = ode.integrate(
+            flow,
+            (0, 1e3),
+            run,
+            method="rk45",
+            rtol=1e-9,
+            events=flow.half_event(run, 1, True),
+            t_eval=[],
+        )
         assert t == pytest.approx(single.first_times[0], rel=1e-7)
 
 
@@ -264,20 +300,47 @@ def test_blocks_and_noise(rng):
         (lambda: target((1.0, -1.0), 5), "importances: expected positive finite numbers"),
         (lambda: target(["a"], 2), "importances: expected positive finite numbers"),
         (lambda: target(M, 2), "length: expected at least 3, one for each importance, got 2"),
-        (lambda: target(M, 5, blocks=[[0], [1], [5]]), r"blocks: expected 3 disjoint lists of positions in 0..4"),
+        (
+            lambda: target(M, 5, blocks=[[0], [1], [5]]),
+            r"blocks: expected 3 disjoint lists of positions in 0..4",
+        ),
         (lambda: target(M, 5, blocks=[0, 1, 2]), "blocks: expected 3 lists of positions"),
-        (lambda: target(M, 5, blocks=[[0.5], [1], [2]]), "blocks: position: expected a whole number >= 0, got 0.5"),
-        (lambda: target(M, 9).half_event(target(M, 9).start(2, 0.1), 3), "k: expected .* 0..2, got 3"),
-        (lambda: target(M, 9).tangent(np.ones((2, 12)), np.ones((3, 12))), r"y: expected shape \(..., 3, 12\), got \(2, 12\)"),
+        (
+            lambda: target(M, 5, blocks=[[0.5], [1], [2]]),
+            "blocks: position: expected a whole number >= 0, got 0.5",
+        ),
+        (
+            lambda: target(M, 9).half_event(target(M, 9).start(2, 0.1), 3),
+            "k: expected .* 0..2, got 3",
+        ),
+        (
+            lambda: target(M, 9).tangent(np.ones((2, 12)), np.ones((3, 12))),
+            r"y: expected shape \(..., 3, 12\), got \(2, 12\)",
+        ),
         (lambda: target(M, 9, blocks=[[0], [0], [1]]), "blocks: expected 3 disjoint"),
-        (lambda: target(M, 9, geometry="sphere"), 'geometry: expected "logits" or "simplex", got \'sphere\''),
-        (lambda: target(M, 9).start(10, 1e-6), "heads: expected at most one for each of 9 positions, got 10"),
+        (
+            lambda: target(M, 9, geometry="sphere"),
+            'geometry: expected "logits" or "simplex", got \'sphere\'',
+        ),
+        (
+            lambda: target(M, 9).start(10, 1e-6),
+            "heads: expected at most one for each of 9 positions, got 10",
+        ),
         (lambda: target(M, 9).start(2, -1.0), "eps: expected"),
         (lambda: target(M, 9).concentrated(2, 9), "position: expected .* 0..8, got 9"),
-        (lambda: target(M, 9).concentrated(2, 0, mass=1.0), "mass: expected a finite number > 0 and < 1, got 1.0"),
+        (
+            lambda: target(M, 9).concentrated(2, 0, mass=1.0),
+            "mass: expected a finite number > 0 and < 1, got 1.0",
+        ),
         (lambda: target(M, 9).waterfall(9), "heads: expected fewer than the 9 positions, got 9"),
-        (lambda: target(M, 9).jacobian(np.zeros((1, 2, 12))), r"y: expected shape \(H, 12\), got \(1, 2, 12\)"),
-        (lambda: target(M, 9).loss(np.zeros((2, 5))), r"y: expected shape \(..., H, 12\), got \(2, 5\)"),
+        (
+            lambda: target(M, 9).jacobian(np.zeros((1, 2, 12))),
+            r"y: expected shape \(H, 12\), got \(1, 2, 12\)",
+        ),
+        (
+            lambda: target(M, 9).loss(np.zeros((2, 5))),
+            r"y: expected shape \(..., H, 12\), got \(2, 5\)",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -285,7 +348,10 @@ def test_bad_input_is_one_clear_line(call, message):
         call()
 
 
-KNOWN = {"simplex": {2: 24.349, 4: 53.092, 6: 89.278, 8: 132.78}, "logits": {2: 77.262, 4: 368.33, 6: 902.30, 8: 1665.2}}
+KNOWN = {
+    "simplex": {2: 24.349, 4: 53.092, 6: 89.278, 8: 132.78},
+    "logits": {2: 77.262, 4: 368.33, 6: 902.30, 8: 1665.2},
+}
 
 
 @pytest.mark.parametrize("geometry", KNOWN)
@@ -302,7 +368,9 @@ def test_the_wait_of_a_crowd_bends_evenly_and_is_foretold_with_nothing_fitted(ge
     flow, H, tight = target(M, 40, geometry), 3, dict(method="rk45", rtol=1e-8, atol=1e-12)
     decades = np.arange(2, 9)
     y0 = np.stack([flow.start(H, 10.0**-k) for k in decades])
-    leaves = ode.integrate(flow, (0, 2e3), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight).t_events[0]
+    leaves = ode.integrate(
+        flow, (0, 2e3), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight
+    ).t_events[0]
     assert all(leaves[k - 2] == pytest.approx(t, rel=1e-3) for k, t in KNOWN[geometry].items())
     bend = np.diff(leaves, 2)[1:]
     assert bend.max() / bend.min() < 1.1
@@ -313,33 +381,47 @@ def test_the_wait_of_a_crowd_bends_evenly_and_is_foretold_with_nothing_fitted(ge
     end = 1.2 * leaves[-1]
     path = ode.integrate(field, (0, end), pair, t_eval=np.linspace(0, end, 1500), **tight)
     common, change = path.y[:, 0, :, flow.width :], path.y[:, 1, :, flow.width :]
-    lead = change[..., 1] / common[..., 1] if geometry == "simplex" else change[..., 1] - change[..., 0]
+    lead = (
+        change[..., 1] / common[..., 1]
+        if geometry == "simplex"
+        else change[..., 1] - change[..., 0]
+    )
     shares, small = lead[-1] / lead[-1, 1], 1e-4
 
     def grow(t, y):
         push = np.exp(y[0]) if geometry == "simplex" else 1 / (1 - y[0])
         return np.stack([y[1], push - push.mean()])
 
-    far = ode.event(lambda t, y: y[0].max() - (30.0 if geometry == "simplex" else 1 - 1e-9), terminal=True)
-    C = ode.integrate(grow, (0, 100), small * np.stack([shares, shares]), events=far, **tight).t[-1] + np.log(small)
-    foretold = np.interp(np.log(10.0) * decades + C, np.log(np.abs(lead[1:, 1])), path.t[1:])
-    assert foretold[2:] == pytest.approx(leaves[2:], rel=0.005 if geometry == "simplex" else 0.05)
+    far = ode.event(
+        lambda t, y: y[0].max() - (30.0 if geometry == "simplex" else 1 - 1e-9), terminal=True
+    )
+    C = ode.integrate(grow, (0, 100), small * np.stack([shares, shares]), events=far, **tight).t[
+        -1
+    ] + np.log(small)
+    predicted = np.interp(np.log(10.0) * decades + C, np.log(np.abs(lead[1:, 1])), path.t[1:])
+    assert predicted[2:] == pytest.approx(leaves[2:], rel=0.005 if geometry == "simplex" else 0.05)
 
     seen = np.flatnonzero((path.t > 60) & (path.t < leaves[-1]))[::60]
     s2 = flow.split(path.y[seen, 0])[1][:, 0, 1]
     rates = [flow.leading_mode(path.y[i, 0])[0] for i in seen]
-    assert rates == pytest.approx(M[1] * np.sqrt(s2) if geometry == "simplex" else np.sqrt(2) * M[1] * s2, rel=0.1)
+    assert rates == pytest.approx(
+        M[1] * np.sqrt(s2) if geometry == "simplex" else np.sqrt(2) * M[1] * s2, rel=0.1
+    )
 
 
 def test_a_difference_in_the_last_bit_parts_heads_and_the_leading_direction_names_who_leaves():
     flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
     y0 = flow.start(3, 0.0)
     y0[1, flow.width + 1] = np.nextafter(y0[1, flow.width + 1], 1)
-    found = ode.integrate(flow, (0, 1e4), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight)
+    found = ode.integrate(
+        flow, (0, 1e4), y0, events=flow.half_event(y0, 1, True), t_eval=[], **tight
+    )
     assert np.isfinite(found.first_times[0])
     for rng in np.random.default_rng(0).spawn(5):
         y0 = flow.near_uniform(rng, 3)
-        found = ode.integrate(flow, (0, 1e3), y0, events=flow.half_event(y0, 1, True), t_eval=[15.0], **tight)
+        found = ode.integrate(
+            flow, (0, 1e3), y0, events=flow.half_event(y0, 1, True), t_eval=[15.0], **tight
+        )
         _, motion = flow.leading_mode(found.y[0])
         assert motion[:, 1].argmax() == found.y_events[0][0][:, 1].argmax()
 
@@ -360,11 +442,15 @@ def test_what_decides_the_order_of_stages():
     rng = np.random.default_rng(2)
     quarters, _ = halves(equal, equal.near_uniform(rng, 3), 1000.0, 0.25)
     assert quarters.max() / quarters.min() < 1.2
-    early = ode.integrate(equal, (0, 30), equal.start(3, 0.0), method="rk45", rtol=1e-8, t_eval=[30.0]).y[-1]
+    early = ode.integrate(
+        equal, (0, 30), equal.start(3, 0.0), method="rk45", rtol=1e-8, t_eval=[30.0]
+    ).y[-1]
     assert equal.feature_loss(early) / (M[1] ** 2 / 2) == pytest.approx(4 / 9, rel=0.01)
     blocks = target(M, 40, "simplex", blocks=[[0, 1], [2, 3], [4, 5]])
     assert (np.diff(halves(blocks, blocks.near_uniform(rng, 3), 1000.0)[0]) > 0).all()
-    assert np.isnan(halves(blocks, blocks.start(3, 1e-6), 1000.0)[0][2])  # heads 1 and 2 are tilted to one block
+    assert np.isnan(
+        halves(blocks, blocks.start(3, 1e-6), 1000.0)[0][2]
+    )  # heads 1 and 2 are tilted to one block
     wrong, _ = halves(simplex, simplex.concentrated(3, 9, 0.99, 1e-6), 6000.0)
     assert (np.diff(wrong) > 0).all() and wrong[1] > 2 * 89.28
     waterfall, _ = halves(simplex, simplex.waterfall(3, 0.99), 100.0)
@@ -376,6 +462,9 @@ def test_what_decides_the_order_of_stages():
 
 @pytest.mark.parametrize("importances", [[1.0, 0.0], [1.0, -1.0], [1.0, np.inf], [np.nan, 1.0]])
 def test_a_feature_without_importance_is_none(importances):
-    for make in (lambda: Factorization(np.array(importances), np.eye(2), np.eye(2, 4)), lambda: target(importances, 4)):
+    for make in (
+        lambda: Factorization(np.array(importances), np.eye(2), np.eye(2, 4)),
+        lambda: target(importances, 4),
+    ):
         with pytest.raises(InputError, match="importances: expected positive finite numbers, got"):
             make()

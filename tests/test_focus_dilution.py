@@ -10,11 +10,71 @@ from tinyattn.flows.linearization import Linearization
 PI = np.array([0.75, 0.19, 0.05, 0.01])
 TABLE = {  # rho, eps, seed: condensed, 1 - cosine, norm of W_Q over its start, focus at 0.9 and 0.99, norm of row 1: peak,
     # least, at, second direction, loss at 200 and 1000; computed independently
-    (0.5, 1e-3, 0): (14.009, 6.8e-7, 1.0007, 86.217, 102.57, 0.482604, 0.00449341, 94.54, 297.36, 0.63352, 0.56696),
-    (0.5, 1e-3, 1): (13.177, 2.4e-6, 0.9993, 85.472, 101.82, 0.482983, 0.00592668, 93.80, 286.61, 0.63347, 0.56713),
-    (0.3, 1e-3, 0): (14.009, 6.8e-7, 1.0007, 131.87, 169.29, 0.490213, 0.00446900, 147.96, 761.00, 0.69388, 0.68622),
-    (0.7, 1e-3, 0): (14.009, 6.8e-7, 1.0008, 66.940, 77.203, 0.476198, 0.00450091, 72.43, 176.75, 0.50570, 0.40502),
-    (0.5, 1e-4, 0): (19.020, 6.8e-9, 1.0007, 120.29, 136.78, 0.492083, 0.00045118, 128.78, 424.71, 0.63407, 0.57078),
+    (0.5, 1e-3, 0): (
+        14.009,
+        6.8e-7,
+        1.0007,
+        86.217,
+        102.57,
+        0.482604,
+        0.00449341,
+        94.54,
+        297.36,
+        0.63352,
+        0.56696,
+    ),
+    (0.5, 1e-3, 1): (
+        13.177,
+        2.4e-6,
+        0.9993,
+        85.472,
+        101.82,
+        0.482983,
+        0.00592668,
+        93.80,
+        286.61,
+        0.63347,
+        0.56713,
+    ),
+    (0.3, 1e-3, 0): (
+        14.009,
+        6.8e-7,
+        1.0007,
+        131.87,
+        169.29,
+        0.490213,
+        0.00446900,
+        147.96,
+        761.00,
+        0.69388,
+        0.68622,
+    ),
+    (0.7, 1e-3, 0): (
+        14.009,
+        6.8e-7,
+        1.0008,
+        66.940,
+        77.203,
+        0.476198,
+        0.00450091,
+        72.43,
+        176.75,
+        0.50570,
+        0.40502,
+    ),
+    (0.5, 1e-4, 0): (
+        19.020,
+        6.8e-9,
+        1.0007,
+        120.29,
+        136.78,
+        0.492083,
+        0.00045118,
+        128.78,
+        424.71,
+        0.63407,
+        0.57078,
+    ),
 }
 tight = dict(method="rk45", rtol=1e-6, atol=1e-10)
 
@@ -24,14 +84,20 @@ def test_the_table(setting):
     rho, eps, seed = setting
     flow = FocusDilution(PI, rho, 16)
     y0 = flow.start(np.random.default_rng(seed), eps)
-    condensed, off, grown, focus, sharp, peak, least, at, second, loss_200, loss_1000 = TABLE[setting]
+    condensed, off, grown, focus, sharp, peak, minimum, at, second, loss_200, loss_1000 = TABLE[
+        setting
+    ]
     found = flow.stages(y0, 1000, t_eval=[200, 1000], **tight)
-    sharpened = ode.integrate(flow, (0, 200), y0, t_eval=[], events=lambda t, y: flow.attention(y)[0, 0] - 0.99, **tight)
+    sharpened = ode.integrate(
+        flow, (0, 200), y0, t_eval=[], events=lambda t, y: flow.attention(y)[0, 0] - 0.99, **tight
+    )
     times = [found.condensed_t, found.focus_t, sharpened.first_times[0], found.renewal_t]
     assert times == pytest.approx([condensed, focus, sharp, second], rel=1e-3)
     assert 1 - found.cosine == pytest.approx(off, rel=0.05)
     assert found.frozen_ratio == pytest.approx(grown, abs=1e-4)
-    assert [found.peak, found.least, found.dilution_t] == pytest.approx([peak, least, at], rel=1e-3)
+    assert [found.peak, found.minimum, found.dilution_t] == pytest.approx(
+        [peak, minimum, at], rel=1e-3
+    )
     assert flow.loss(found.path.y) == pytest.approx(np.array([loss_200, loss_1000]), abs=1e-4)
 
 
@@ -59,7 +125,7 @@ def test_what_ends_a_stage_is_what_was_asked_for():
     assert flow.singular_values(renewal)[1] == pytest.approx(0.05, rel=1e-4)
     length = lambda y: flow.row_norms(y)[2]
     assert found.peak == pytest.approx(length(top), rel=1e-4)
-    assert found.least == pytest.approx(length(shortest), rel=1e-3)
+    assert found.minimum == pytest.approx(length(shortest), rel=1e-3)
     assert length(top) > max(length(at(times[1] - 0.1)), length(at(times[1] + 0.1)))
     assert length(shortest) < min(length(at(times[3] - 0.1)), length(at(times[3] + 0.1)))
     W0, _, W_Q, _ = flow.split(condensed)
@@ -84,7 +150,9 @@ def test_what_is_conserved_does_not_move(rng):
     """To first order along the field, for any state, and along a run."""
     flow = FocusDilution(PI, 0.5, 6)
     y = rng.normal(size=flow.start(rng, 1.0).shape)
-    for above, below in zip(flow.conserved(y + 1e-6 * flow(0, y)), flow.conserved(y - 1e-6 * flow(0, y))):
+    for above, below in zip(
+        flow.conserved(y + 1e-6 * flow(0, y)), flow.conserved(y - 1e-6 * flow(0, y))
+    ):
         np.testing.assert_allclose(above, below, atol=1e-11)
     end = ode.integrate(flow, (0, 5), y, t_eval=[5], method="rk45", rtol=1e-11, atol=1e-12).y[-1]
     for before, after in zip(flow.conserved(y), flow.conserved(end)):
@@ -112,7 +180,9 @@ def test_the_condensed_point_is_a_saddle_and_only_attention_leaves_it(rng, pi, r
     assert rates[-1] == pytest.approx(flow.focus_rate, abs=1e-9)
     for mode in modes[:, rates > 1e-6].T:
         W0, W1, W_Q, W_K = flow.split(mode)
-        assert np.linalg.norm(W0) + np.linalg.norm(W1) < 1e-6 and np.linalg.norm(W_Q) == pytest.approx(np.linalg.norm(W_K))
+        assert np.linalg.norm(W0) + np.linalg.norm(W1) < 1e-6 and np.linalg.norm(
+            W_Q
+        ) == pytest.approx(np.linalg.norm(W_K))
     assert (rates > 1e-6).sum() == (5 if rho else 0)
 
 
@@ -124,14 +194,20 @@ def test_near_a_saddle_the_linear_flow_is_off_by_the_square_of_the_distance(rng)
     for eps in (4e-4, 2e-4, 1e-4):
         y = saddle + eps * away
         linear = flow.linearise(y)
-        end = ode.integrate(flow, (0, t), y, t_eval=[t], method="rk45", rtol=1e-11, atol=1e-13).y[-1]
+        end = ode.integrate(flow, (0, t), y, t_eval=[t], method="rk45", rtol=1e-11, atol=1e-13).y[
+            -1
+        ]
         off.append(np.linalg.norm(linear.displacement([t])[0] - (end - y)))
         moved = (end - y) / np.linalg.norm(end - y)
         distance = float(np.linalg.norm(end - y))
         assert linear.escape_time(distance) == pytest.approx(t, rel=10 * eps)
-    assert measure.fit_power_law(off, eps=[4e-4, 2e-4, 1e-4]).exponents["eps"] == pytest.approx(2, abs=0.1)
+    assert measure.fit_power_law(off, eps=[4e-4, 2e-4, 1e-4]).exponents["eps"] == pytest.approx(
+        2, abs=0.1
+    )
     assert abs(moved @ linear.leading_mode()) > 0.999
-    assert sum(linear.shares().values()) == pytest.approx(1) and linear.shares()["W_Q"] == pytest.approx(0.5, abs=0.01)
+    assert sum(linear.shares().values()) == pytest.approx(1) and linear.shares()[
+        "W_Q"
+    ] == pytest.approx(0.5, abs=0.01)
     assert np.isnan(linear.escape_time(0.1, longest=1.0))
 
 
@@ -237,7 +313,9 @@ def test_the_slow_points_of_a_path_are_its_start_and_the_minima_between(rng):
 def test_the_slow_points_of_a_run():
     flow = FocusDilution(PI, 0.5, 16)
     times = np.linspace(0, 250, 501)
-    path = ode.integrate(flow, (0, 250), flow.start(np.random.default_rng(0), 1e-3), t_eval=times, **tight)
+    path = ode.integrate(
+        flow, (0, 250), flow.start(np.random.default_rng(0), 1e-3), t_eval=times, **tight
+    )
     slow = [times[i] for i in flow.slow_points(times, path.y) if i == 0 or times[i] > 14]
     assert slow == pytest.approx([0, 51, 206], abs=1)
 
@@ -265,8 +343,14 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
 
     size = np.linalg.norm(flow(0.0, y))
     lengths = [8, 32, 128]
-    off = [np.linalg.norm(gradients(4000, length).mean(axis=0) + flow(0.0, y)) / size for length in lengths]
-    assert measure.fit_power_law(off, T=lengths).exponents["T"] == pytest.approx(-0.9, abs=0.3) and off[-1] < 0.03
+    off = [
+        np.linalg.norm(gradients(4000, length).mean(axis=0) + flow(0.0, y)) / size
+        for length in lengths
+    ]
+    assert (
+        measure.fit_power_law(off, T=lengths).exponents["T"] == pytest.approx(-0.9, abs=0.3)
+        and off[-1] < 0.03
+    )
     numbers = [40, 400, 4000]
     spread = [np.linalg.norm(gradients(n, 32).std(axis=0)) for n in numbers]
     assert measure.fit_power_law(spread, n=numbers).exponents["n"] == pytest.approx(-0.5, abs=0.1)
@@ -275,17 +359,41 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: FocusDilution(np.array([0.5, 0.4]), 0.5, 4), "pi: expected .*positive probabilities that sum to 1"),
-        (lambda: FocusDilution(np.ones((2, 2)) / 4, 0.5, 4), r"pi: expected shape \(any\)|pi: expected shape \(any,\)"),
+        (
+            lambda: FocusDilution(np.array([0.5, 0.4]), 0.5, 4),
+            "pi: expected .*positive probabilities that sum to 1",
+        ),
+        (
+            lambda: FocusDilution(np.ones((2, 2)) / 4, 0.5, 4),
+            r"pi: expected shape \(any\)|pi: expected shape \(any,\)",
+        ),
         (lambda: FocusDilution(PI, 1.0, 4), "rho: expected .* < 1, got 1.0"),
         (lambda: FocusDilution(PI, 0.5, 0), "width: expected a whole number >= 1, got 0"),
         (lambda: FocusDilution([0.5, 0.5], 0.5, 4), "pi: expected an array .* got list"),
-        (lambda: FocusDilution(np.full(4, 0.25), 0.5, 4).condensed_point(), "pi: expected a law that is not uniform"),
-        (lambda: FocusDilution(PI, 0.5, 4).condensed_point(np.zeros(4)), "u: expected a direction, got zeros"),
-        (lambda: FocusDilution(PI, 0.5, 4).condensed_point(np.ones(3)), r"u: expected shape \(4,\), got \(3,\)"),
-        (lambda: FocusDilution(PI, 0.5, 4).stages(np.zeros(64), 1.0, token=4), r"token: expected .* 0..3, got 4"),
-        (lambda: FocusDilution(PI, 0.5, 4).linearise(np.ones(64)).escape_time(0), "distance: expected .* > 0, got 0"),
-        (lambda: FocusDilution(PI, 0.5, 4).loss(np.zeros(7)), r"y: expected shape \(..., 64\), got \(7,\)"),
+        (
+            lambda: FocusDilution(np.full(4, 0.25), 0.5, 4).condensed_point(),
+            "pi: expected a law that is not uniform",
+        ),
+        (
+            lambda: FocusDilution(PI, 0.5, 4).condensed_point(np.zeros(4)),
+            "u: expected a direction, got zeros",
+        ),
+        (
+            lambda: FocusDilution(PI, 0.5, 4).condensed_point(np.ones(3)),
+            r"u: expected shape \(4,\), got \(3,\)",
+        ),
+        (
+            lambda: FocusDilution(PI, 0.5, 4).stages(np.zeros(64), 1.0, token=4),
+            r"token: expected .* 0..3, got 4",
+        ),
+        (
+            lambda: FocusDilution(PI, 0.5, 4).linearise(np.ones(64)).escape_time(0),
+            "distance: expected .* > 0, got 0",
+        ),
+        (
+            lambda: FocusDilution(PI, 0.5, 4).loss(np.zeros(7)),
+            r"y: expected shape \(..., 64\), got \(7,\)",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -307,26 +415,37 @@ def made_alike(flow, y):
 def rate_at_200(pi, alike=True):
     flow = FocusDilution(np.array(pi), 0.5, 16)
     y0 = flow.start(np.random.default_rng(0), 1e-3)
-    y = ode.integrate(flow, (0, 200), made_alike(flow, y0) if alike else y0, t_eval=[200.0], **tight).y[-1]
+    y = ode.integrate(
+        flow, (0, 200), made_alike(flow, y0) if alike else y0, t_eval=[200.0], **tight
+    ).y[-1]
     return float(np.linalg.eigvalsh(flow.jacobian(y))[-1]), float(flow.loss(y))
 
 
 def test_an_asymmetry_of_the_data_frees_the_flow_at_a_rate_in_proportion_to_it():
     known = {0.1: 8.134e-4, 0.0125: 9.854e-5}
-    rates = {delta: rate_at_200([0.75, RARE * (1 + delta), RARE, RARE * (1 - delta)])[0] for delta in known}
+    rates = {
+        delta: rate_at_200([0.75, RARE * (1 + delta), RARE, RARE * (1 - delta)])[0]
+        for delta in known
+    }
     assert rates == pytest.approx(known, rel=0.01)
     stuck, loss = rate_at_200([0.75, RARE, RARE, RARE])
     assert abs(stuck) < 1e-6 and loss == pytest.approx(0.722622, abs=1e-5)
-    assert abs(rate_at_200([0.75, RARE, RARE, RARE], alike=False)[0]) < 1e-6, "one of the start alone opens nothing"
+    assert abs(rate_at_200([0.75, RARE, RARE, RARE], alike=False)[0]) < 1e-6, (
+        "one of the start alone opens nothing"
+    )
 
 
-@pytest.mark.parametrize("pi_0, rho, rate", [(0.5, 0.5, 3.6e-3), (0.6, 0.8, 2.9e-2), (0.8, 0.5, 0.0)])
+@pytest.mark.parametrize(
+    "pi_0, rho, rate", [(0.5, 0.5, 3.6e-3), (0.6, 0.8, 2.9e-2), (0.8, 0.5, 0.0)]
+)
 def test_where_alike_tokens_part_by_themselves(pi_0, rho, rate):
     """The leading rate among changes that two rare tokens make in opposite directions, where the flow comes to rest."""
     flow = FocusDilution(np.array([pi_0, *[(1 - pi_0) / 3] * 3]), rho, 16)
     field = lambda t, y: made_alike(flow, flow(t, y))  # rounding is not allowed to part them
     y0 = made_alike(flow, flow.start(np.random.default_rng(0), 1e-3))
-    y = ode.integrate(field, (0, 4000), y0, t_eval=[4000.0], method="rk45", rtol=1e-6, atol=1e-8).y[-1]
+    y = ode.integrate(field, (0, 4000), y0, t_eval=[4000.0], method="rk45", rtol=1e-6, atol=1e-8).y[
+        -1
+    ]
     change = np.zeros((32, y.size))
     for i in range(16):
         W0, _, _, _ = flow.split(change[i])
@@ -343,7 +462,9 @@ def test_two_tokens_that_take_turns_are_a_chain(rho):
     flow = FocusDilution(np.array([0.5, 0.5]), rho, 1, np.array([[0.0, 1.0], [1.0, 0.0]]))
     assert flow.P.tolist() == [[rho, 1 - rho], [1 - rho, rho]]
     want = -(rho * np.log(rho) + (1 - rho) * np.log(1 - rho)) if rho else 0
-    assert flow.entropy_rate == pytest.approx(want) and flow.loss(np.zeros(6)) == pytest.approx(np.log(2))
+    assert flow.entropy_rate == pytest.approx(want) and flow.loss(np.zeros(6)) == pytest.approx(
+        np.log(2)
+    )
 
 
 @pytest.mark.parametrize(

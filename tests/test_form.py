@@ -31,7 +31,11 @@ def text_of(path):
 def rows_of(heading):
     """The first two columns of a table of lessons/README.md: (terms, lesson)."""
     table = BOOK.split(f"## {heading}\n")[1].split("\n## ")[0]
-    rows = [[part.strip() for part in line.split("|")[1:3]] for line in table.splitlines() if line.startswith("| ")]
+    rows = [
+        [part.strip() for part in line.split("|")[1:3]]
+        for line in table.splitlines()
+        if line.startswith("| ")
+    ]
     return [(terms.split(", "), lesson) for terms, lesson in rows[1:]]
 
 
@@ -42,26 +46,40 @@ def test_a_lesson_fits_a_page(path):
         wide = 88 if line.startswith("# ") else 100
         assert len(line) <= wide, f"line {number}: {len(line)} columns, expected at most {wide}"
     (_, opening), (_, imports) = cells(path)[:2]
-    assert opening[0].startswith("# ") and opening[2] and not opening[2].startswith("**"), "a title, then a sentence of cause"
+    assert opening[0].startswith("# ") and opening[2] and not opening[2].startswith("**"), (
+        "a title, then a sentence of cause"
+    )
     for markdown, text in cells(path):
-        numbers = [int(found[1]) for line in text if markdown and (found := re.match(r"(\d+)\. ", line))]
-        assert numbers == list(range(1, len(numbers) + 1)), f"a line of text begins like a list: {numbers} in {text[0]!r}"
+        numbers = [
+            int(found[1]) for line in text if markdown and (found := re.match(r"(\d+)\. ", line))
+        ]
+        assert numbers == list(range(1, len(numbers) + 1)), (
+            f"a line of text begins like a list: {numbers} in {text[0]!r}"
+        )
     whole = " ".join(opening)
     assert all(mark in whole for mark in ("**Question.** ", "**You see** ")), "Question, You see"
-    assert re.search(r"\*\*Takes\*\* \d+ (second|minute)s?", whole), "**Takes** N seconds or minutes"
+    assert re.search(r"\*\*Takes\*\* \d+ (second|minute)s?", whole), (
+        "**Takes** N seconds or minutes"
+    )
     code = [line for line in imports if line.strip()]
     assert len(code) <= 12, f"{len(code)} lines of code before the first idea, expected at most 12"
 
 
 def calls(path, name):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == f"run.{name}"]
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"run.{name}"
+    ]
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_a_lesson_holds_its_idea_and_no_more(path):
     source = path.read_text(encoding="utf-8")
-    assert len(calls(path, "claim")) <= 4, "more than four claims: the headline stays, the others become tests"
+    assert len(calls(path, "claim")) <= 4, (
+        "more than four claims: the headline stays, the others become tests"
+    )
     assert 1 <= len(calls(path, "figure")) <= 2, "one figure, two at most"
     assert len(calls(path, "compare")) == len(calls(path, "finish")) == 1
     for unwanted, where in (
@@ -71,16 +89,22 @@ def test_a_lesson_holds_its_idea_and_no_more(path):
     ):  # fmt: skip
         assert unwanted not in source, f"{unwanted} belongs to {where}"
     drawing = re.sub(r"^[0-9]+_", "", path.stem)
-    assert f"from drawings import {drawing} as draw\n" in source, f"its figures are those of drawings/{drawing}.py"
+    assert f"from drawings import {drawing} as draw\n" in source, (
+        f"its figures are those of drawings/{drawing}.py"
+    )
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_a_lesson_asks_and_answers_at_its_end(path):
     assert "**Predict" in text_of(path), "the reader is asked to predict before the code shows"
     (is_text, questions), (also, answers) = cells(path)[-2:]
-    assert is_text and also and "## Exercises" in questions and answers[0] == "## Answers", "answers are the last cell"
+    assert is_text and also and "## Exercises" in questions and answers[0] == "## Answers", (
+        "answers are the last cell"
+    )
     for part in ("\n".join(questions).split("## Exercises")[1], "\n".join(answers)):
-        assert re.findall(r"^(\d)\. ", part, re.M) == ["1", "2", "3"], "three exercises, easy to hard, and their answers"
+        assert re.findall(r"^(\d)\. ", part, re.M) == ["1", "2", "3"], (
+            "three exercises, easy to hard, and their answers"
+        )
 
 
 def test_words_are_explained_where_they_are_first_used():
@@ -90,12 +114,25 @@ def test_words_are_explained_where_they_are_first_used():
     for terms, lesson in rows_of("Words"):
         for term in terms:
             word = re.escape(term.split(" (")[0])
-            assert re.search(rf"\*{word}(s|es|ed)?\.?\*", texts[lesson], re.I), f"{term!r} is not set off in lesson {lesson}"
-            before = [number for number, text in texts.items() if re.search(rf"\b{word}", text, re.I) and number < lesson]
-            assert "(" in term or not before, f"{term!r}: explained in lesson {lesson}, used before in {before}"
+            assert re.search(rf"\*{word}(s|es|ed)?\.?\*", texts[lesson], re.I), (
+                f"{term!r} is not set off in lesson {lesson}"
+            )
+            before = [
+                number
+                for number, text in texts.items()
+                if re.search(rf"\b{word}", text, re.I) and number < lesson
+            ]
+            assert "(" in term or not before, (
+                f"{term!r}: explained in lesson {lesson}, used before in {before}"
+            )
 
 
-KNOWN = {"e", "ln", "Σ", *"a an as at be by do if in is it no of on or so to up we".split()}  # e to a power, sums; words
+KNOWN = {
+    "e",
+    "ln",
+    "Σ",
+    *"a an as at be by do if in is it no of on or so to up we".split(),
+}  # e to a power, sums; words
 MARKS = r"[₀-₉ᵀ⁰¹²³ⁿ]|_\w+|\bW0|\bW1"
 
 
@@ -114,7 +151,9 @@ def test_letters_of_formulas_are_stated():
                     letter = token[1:] if token[0] in "d∂" and len(token) == 2 else token
                     if len(letter) < 3 and letter not in KNOWN:
                         known = stated.get(letter, "99") <= path.stem[:2]
-                        assert known, f"{path.stem}: {letter!r} in {line.strip()!r} is stated in no lesson so far"
+                        assert known, (
+                            f"{path.stem}: {letter!r} in {line.strip()!r} is stated in no lesson so far"
+                        )
 
 
 def test_every_lesson_has_its_row_in_the_projects_readme_and_its_drawing():

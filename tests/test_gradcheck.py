@@ -35,13 +35,17 @@ def all_models():
         c
         for module in library()
         for _, c in inspect.getmembers(module, inspect.isclass)
-        if dataclasses.is_dataclass(c) and all(hasattr(c, name) for name in ("init", "forward", "backward"))
+        if dataclasses.is_dataclass(c)
+        and all(hasattr(c, name) for name in ("init", "forward", "backward"))
     }
 
 
 def test_every_backward_and_every_model_has_its_row():
     assert len(backwards()) >= 10 and len(all_models()) >= 2
-    missing = {thing.__name__ for thing in (backwards() | all_models()) - {case.of for case in CASES.values()}}
+    missing = {
+        thing.__name__
+        for thing in (backwards() | all_models()) - {case.of for case in CASES.values()}
+    }
     assert not missing, f"add a case to cases() in tinyattn/cases.py for {', '.join(missing)}"
 
 
@@ -54,17 +58,26 @@ def test_gradients_by_hand_are_gradients_by_differences(device, name):
 
 def test_every_backward_and_every_model_has_a_mutant():
     of_models = {getattr(model, "backward_through", model.backward) for model in all_models()}
-    missing = {f.__qualname__ for f in (backwards() | of_models) - {mutant.function for mutant in more_mutants.ALL}}
+    missing = {
+        f.__qualname__
+        for f in (backwards() | of_models) - {mutant.function for mutant in more_mutants.ALL}
+    }
     assert not missing, f"add a mutant to tests/more_mutants.py for {', '.join(missing)}"
 
 
-@pytest.mark.parametrize("mutant", more_mutants.ALL, ids=lambda mutant: f"{mutant.function.__qualname__}: {mutant.mistake}")
+@pytest.mark.parametrize(
+    "mutant",
+    more_mutants.ALL,
+    ids=lambda mutant: f"{mutant.function.__qualname__}: {mutant.mistake}",
+)
 def test_a_mutant_is_caught_where_it_should_show(mutant):
     with mutants.broken(mutant.function, mutant.right, mutant.wrong):
         rows = gradcheck.check(CASES[mutant.case])
     assert {row.tensor for row in rows if row.error > gradcheck.TOLERANCE} == mutant.breaks
     assert all(row.error > 1e-2 for row in rows if row.tensor in mutant.breaks)
-    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check(CASES[mutant.case])), "the mutant has stayed"
+    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check(CASES[mutant.case])), (
+        "the mutant has stayed"
+    )
 
 
 def test_broken_wants_the_piece_exactly_once():
@@ -87,10 +100,15 @@ def test_inputs_are_never_mutated(rng):
 def test_memory_order_does_not_matter(name, rng):
     case = CASES[name]
     inputs = case.draw(rng)
-    turned = {key: np.asfortranarray(x) if isinstance(x, np.ndarray) else x for key, x in inputs.items()}
+    turned = {
+        key: np.asfortranarray(x) if isinstance(x, np.ndarray) else x for key, x in inputs.items()
+    }
     (out, cache), (out2, cache2) = case.forward(inputs), case.forward(turned)
     dout = rng.normal(size=out.shape)
-    grads, grads2 = case.backward(dout, cache), case.backward(np.asfortranarray(dout).reshape(dout.shape), cache2)
+    grads, grads2 = (
+        case.backward(dout, cache),
+        case.backward(np.asfortranarray(dout).reshape(dout.shape), cache2),
+    )
     np.testing.assert_allclose(out2, out, rtol=1e-12, atol=1e-14)
     for key in case.wrt:
         np.testing.assert_allclose(grads2[key], grads[key], rtol=1e-11, atol=1e-13)
@@ -166,7 +184,9 @@ def test_a_row_shows_name_index_and_both_numbers():
 
 def test_central_differences_of_a_known_function():
     x = np.array([[0.5, -1.0], [2.0, 0.0]])
-    np.testing.assert_allclose(gradcheck.central_differences(lambda x: (x**3).sum(), x), 3 * x**2, atol=1e-9)
+    np.testing.assert_allclose(
+        gradcheck.central_differences(lambda x: (x**3).sum(), x), 3 * x**2, atol=1e-9
+    )
 
 
 def test_the_seed_moves_the_point_and_wrong_shapes_are_named(capsys):
@@ -175,8 +195,12 @@ def test_the_seed_moves_the_point_and_wrong_shapes_are_named(capsys):
     gradcheck.main(["--device", "cpu", "--seed", "7"])
     assert str(gradcheck.check(CASES["softmax"], 7)[0]) in capsys.readouterr().out
     assert gradcheck.main(["--seed", "-1"]) == 2
-    turned = CASES["linear"]._replace(backward=lambda dout, cache: {"x": dout, "W": np.ones((5, 4))})
-    with pytest.raises(InputError, match=r"gradient of x in linear: expected shape \(2, 3, 4\), got \(2, 3, 5\)"):
+    turned = CASES["linear"]._replace(
+        backward=lambda dout, cache: {"x": dout, "W": np.ones((5, 4))}
+    )
+    with pytest.raises(
+        InputError, match=r"gradient of x in linear: expected shape \(2, 3, 4\), got \(2, 3, 5\)"
+    ):
         gradcheck.check(turned)
 
 
@@ -184,7 +208,9 @@ def test_check_model_takes_random_weights_or_yours(rng):
     model = models.MinimalModel(vocab=4, positions=5, heads=2)
     x = rng.integers(4, size=(2, 5))
     assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check_model(model, x))
-    assert all(row.error <= gradcheck.TOLERANCE for row in gradcheck.check_model(model, x, model.init(rng)))
+    assert all(
+        row.error <= gradcheck.TOLERANCE for row in gradcheck.check_model(model, x, model.init(rng))
+    )
 
 
 class Scaled:
@@ -230,11 +256,15 @@ def test_a_gradient_that_is_not_a_number_is_wrong(capsys):
 
 def test_the_row_shows_the_worst_entry():
     right = "dx = (dy_no @ W_io.T).reshape(x.shape)"
-    with mutants.broken(ops.linear_backward, right, f"{right} + (namespace(x).arange(x.size) == 17).reshape(x.shape)"):
+    with mutants.broken(
+        ops.linear_backward,
+        right,
+        f"{right} + (namespace(x).arange(x.size) == 17).reshape(x.shape)",
+    ):
         row = gradcheck.check(CASES["linear"])[0]
-    assert row.where == tuple(map(int, np.unravel_index(17, row.shape))) and row.by_hand - row.by_differences == pytest.approx(
-        1
-    )
+    assert row.where == tuple(
+        map(int, np.unravel_index(17, row.shape))
+    ) and row.by_hand - row.by_differences == pytest.approx(1)
 
 
 def test_the_error_is_symmetric_and_zero_gradients_agree():
@@ -256,14 +286,20 @@ def scaled_backward(dy, cache):
 
 
 def pair_inputs(rng):
-    return {"x": rng.normal(size=(4, 3)), "W": rng.normal(size=(3, 2)), "ids": np.array([0, 2, 2, 3, 1])}
+    return {
+        "x": rng.normal(size=(4, 3)),
+        "W": rng.normal(size=(3, 2)),
+        "ids": np.array([0, 2, 2, 3, 1]),
+    }
 
 
 @pytest.mark.parametrize("convention", ["of the floats", "of all", "dict"])
 def test_a_pair_of_ones_own_in_every_convention(rng, convention):
     def backward(dy, cache):
         dx, dW = scaled_backward(dy, cache)
-        return {"of the floats": (dx, dW), "of all": (dx, dW, None), "dict": {"W": dW, "x": dx}}[convention]
+        return {"of the floats": (dx, dW), "of all": (dx, dW, None), "dict": {"W": dW, "x": dx}}[
+            convention
+        ]
 
     rows = gradcheck.check_pair(scaled, backward, pair_inputs(rng))
     assert [(row.case, row.tensor, row.checked > 0) for row in rows] == [
@@ -284,12 +320,18 @@ def test_a_pair_of_ones_own_in_every_convention(rng, convention):
 
 
 def test_a_pair_of_one_input_and_a_number_out_and_of_the_librarys_own(rng):
-    (row,) = gradcheck.check_pair(lambda x: ((x**2).sum(), x), lambda dy, x: dy * 2 * x, {"x": rng.normal(size=(2, 3))})
+    (row,) = gradcheck.check_pair(
+        lambda x: ((x**2).sum(), x), lambda dy, x: dy * 2 * x, {"x": rng.normal(size=(2, 3))}
+    )
     assert row.error < 1e-9
-    (row,) = gradcheck.check_pair(ops.softmax_forward, ops.softmax_backward, {"x": rng.normal(size=(2, 3)).astype("float32")})
+    (row,) = gradcheck.check_pair(
+        ops.softmax_forward, ops.softmax_backward, {"x": rng.normal(size=(2, 3)).astype("float32")}
+    )
     assert row.error < 1e-9, "inputs in float32 are widened"
     rows = gradcheck.check_pair(
-        ops.embedding_forward, ops.embedding_backward, {"ids": np.array([1, 1]), "W": rng.normal(size=(3, 2))}
+        ops.embedding_forward,
+        ops.embedding_backward,
+        {"ids": np.array([1, 1]), "W": rng.normal(size=(3, 2))},
     )
     assert [row.tensor for row in rows] == ["W", "ids"] and rows[0].error < 1e-9
     assert str(rows[1]).endswith("not differentiated: no array of floats") and rows[1].checked == 0
@@ -310,7 +352,9 @@ def test_a_careless_pair_and_a_careless_function_are_checked_all_the_same(rng):
         return grad
 
     x = rng.normal(size=(2, 3))
-    assert gradcheck.check_pair(forward, backward, {"x": x})[0].error < 1e-9 and np.isfinite(x).all()
+    assert (
+        gradcheck.check_pair(forward, backward, {"x": x})[0].error < 1e-9 and np.isfinite(x).all()
+    )
     number = np.empty(())
 
     def f(x):
@@ -329,11 +373,23 @@ def test_a_careless_pair_and_a_careless_function_are_checked_all_the_same(rng):
         (dict(inputs={"ids": np.arange(3)}), "inputs: expected at least one array of floats"),
         (dict(wrt=["y"]), "wrt: expected some of the arrays of floats, x, got"),
         (dict(forward=lambda x: x), "forward: expected a return of two, out and cache"),
-        (dict(forward=lambda x: ([1.0], x)), r"forward: expected an array or a number for out, got \[1.0\]"),
-        (dict(forward=lambda x: (x.astype("float32"), x)), "forward: expected float64 out of float64, got float32"),
+        (
+            dict(forward=lambda x: ([1.0], x)),
+            r"forward: expected an array or a number for out, got \[1.0\]",
+        ),
+        (
+            dict(forward=lambda x: (x.astype("float32"), x)),
+            "forward: expected float64 out of float64, got float32",
+        ),
         (dict(backward=lambda dy, x: (dy, dy)), "backward: expected 1 gradients, of x, got 2"),
-        (dict(backward=lambda dy, x: {"z": dy}), "backward: expected a gradient of each of x, got none of x"),
-        (dict(backward=lambda dy, x: dy[:2]), r"gradient of x in .*: expected shape \(3,\), got \(2,\)"),
+        (
+            dict(backward=lambda dy, x: {"z": dy}),
+            "backward: expected a gradient of each of x, got none of x",
+        ),
+        (
+            dict(backward=lambda dy, x: dy[:2]),
+            r"gradient of x in .*: expected shape \(3,\), got \(2,\)",
+        ),
         (dict(backward=lambda dy, x: [1.0, 2.0, 3.0]), "backward: expected 1 gradients"),
         (dict(backward=lambda dy, x: None), "gradient of x in .*: expected an array"),
     ],
@@ -347,13 +403,17 @@ def test_a_pair_that_returns_something_else_is_one_line(change, message):
 def test_whole_numbers_and_float32_in_a_check(rng):
     model, x = models.MinimalModel(vocab=4, positions=5), rng.integers(4, size=(2, 5))
     for dtype in (int, "float32", "int8"):
-        params = {key: rng.integers(-3, 4, w.shape).astype(dtype) for key, w in model.init(rng).items()}
+        params = {
+            key: rng.integers(-3, 4, w.shape).astype(dtype) for key, w in model.init(rng).items()
+        }
         with np.errstate(all="raise"):
             try:
                 assert max(row.error for row in gradcheck.check_model(model, x, params)) < 1e-7
             except InputError as error:
                 assert "expected float32 or float64" in str(error)
-    with pytest.raises(InputError, match="x: expected float64, or a step h of your own, got float32"):
+    with pytest.raises(
+        InputError, match="x: expected float64, or a step h of your own, got float32"
+    ):
         gradcheck.central_differences(lambda x: (x**2).sum(), np.ones(3, "float32"))
     with pytest.raises(InputError, match="model: expected one with its settings"):
         gradcheck.check_model(models.MinimalModel, x)
@@ -363,9 +423,18 @@ def test_a_check_that_could_not_fail_is_refused():
     for x, h in ((1e20, None), (1.0, 1e-300), (-1e13, None)):
         with pytest.raises(InputError, match="x: expected numbers that a step of .* changes"):
             gradcheck.central_differences(lambda x: x.sum(), np.full(2, x), h)
-    with pytest.raises(InputError, match="x: expected numbers that a step of 1e-05 changes, got entries of up to 1e.20"):
-        gradcheck.check_pair(lambda x: (2 * x, None), lambda dy, cache: 0 * dy, {"x": np.full(3, 1e20)})
-    (row,) = gradcheck.check_pair(lambda x: (1e-200 * x, None), lambda dy, cache: 5e-200 * dy, {"x": np.ones(3)})
-    assert row.error == pytest.approx(2 / 3, rel=1e-3), "squares of small numbers are 0, and yet they differ"
+    with pytest.raises(
+        InputError,
+        match="x: expected numbers that a step of 1e-05 changes, got entries of up to 1e.20",
+    ):
+        gradcheck.check_pair(
+            lambda x: (2 * x, None), lambda dy, cache: 0 * dy, {"x": np.full(3, 1e20)}
+        )
+    (row,) = gradcheck.check_pair(
+        lambda x: (1e-200 * x, None), lambda dy, cache: 5e-200 * dy, {"x": np.ones(3)}
+    )
+    assert row.error == pytest.approx(2 / 3, rel=1e-3), (
+        "squares of small numbers are 0, and yet they differ"
+    )
     assert gradcheck.relative_error([1e200], [2e200]) == pytest.approx(1 / 3)
     assert np.isnan(gradcheck.relative_error([np.nan], [1.0]))

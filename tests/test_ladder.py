@@ -26,14 +26,20 @@ def test_the_ladder_is_its_plain_definition(device, rng, setting):
     logits, cache = model.forward(params, x[:, :-1])
     log_q = ops.log_softmax(logits)
     for k in (1, 2):
-        want = measure.kl(chain.log_law(x[:, :-1], blocks=k), log_q).mean()
+        want = measure.kl(chain.log_probs(x[:, :-1], blocks=k), log_q).mean()
         assert look["kl"][k - 1] == pytest.approx(want, rel=1e-9)
     of_tokens = lambda log_p: np.take_along_axis(log_p, x[:, 3:, None], axis=-1).mean()
-    assert look["excess"] == pytest.approx(of_tokens(chain.log_law(x[:, :-1])) - of_tokens(log_q), rel=1e-9)
-    np.testing.assert_allclose(look["span_mass"], measure.span_mass(cache.attention, chain.blocks), rtol=1e-9)
+    assert look["excess"] == pytest.approx(
+        of_tokens(chain.log_probs(x[:, :-1])) - of_tokens(log_q), rel=1e-9
+    )
+    np.testing.assert_allclose(
+        look["span_mass"], measure.span_mass(cache.attention, chain.blocks), rtol=1e-9
+    )
     np.testing.assert_allclose(look["maps"], cache.attention.mean(axis=0), rtol=1e-9)
     W, A = params["W_V"][:5, 1], chain.matrices[0].T
-    assert look["alignment"][1, 0] == pytest.approx((W * A).sum() / np.linalg.norm(W) / np.linalg.norm(A))
+    assert look["alignment"][1, 0] == pytest.approx(
+        (W * A).sum() / np.linalg.norm(W) / np.linalg.norm(A)
+    )
 
 
 def test_the_rungs_are_the_strongest_blocks(device, rng):
@@ -41,9 +47,13 @@ def test_the_rungs_are_the_strongest_blocks(device, rng):
     model, x = models.MinimalModel(vocab=5, positions=5, first_query=2), chain.sample(rng, 50, 6)
     looks = LadderProbe(model, chain, x, device)
     assert looks.order == [2, 1, 0]
-    np.testing.assert_allclose(looks.p[1], np.exp(chain.log_law(x[:, :-1], blocks=[1, 2])), rtol=1e-12)
-    np.testing.assert_allclose(looks.p[2], np.exp(chain.log_law(x[:, :-1])), rtol=1e-12)
-    with pytest.raises(ValueError, match="model: expected its first query at 2 or later, as laws are, got 1"):
+    np.testing.assert_allclose(
+        looks.p[1], np.exp(chain.log_probs(x[:, :-1], blocks=[1, 2])), rtol=1e-12
+    )
+    np.testing.assert_allclose(looks.p[2], np.exp(chain.log_probs(x[:, :-1])), rtol=1e-12)
+    with pytest.raises(
+        ValueError, match="model: expected its first query at 2 or later, as laws are, got 1"
+    ):
         LadderProbe(models.MinimalModel(vocab=5, positions=5, first_query=1), chain, x, device)
 
 
@@ -56,7 +66,9 @@ def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
         for lag in chain.blocks[0]:
             if t + 1 - lag >= 0:
                 params["W_Q"][5 + t, :, 5 + t + 1 - lag] = 60 * D**0.5
-    params["W_V"][:5] = chain.matrices[0].T[:, None] * len(chain.blocks[0]) / chain.temperature / model.heads
+    params["W_V"][:5] = (
+        chain.matrices[0].T[:, None] * len(chain.blocks[0]) / chain.temperature / model.heads
+    )
     look = LadderProbe(model, chain, x, device)(0, device.put(params))
     assert look["kl"][0] == pytest.approx(0, abs=1e-9) and look["kl"][1] > 0.1
     np.testing.assert_allclose(look["span_mass"][:, 0], 1, atol=1e-9)
@@ -65,14 +77,18 @@ def test_a_network_that_writes_a_block_is_at_its_rung(device, setting):
 
 def test_at_depth_two_all_measures_are_of_the_last_layer(device, rng):
     chain = markov.draw_chain(rng, vocab=5, spans=(2, 1))
-    model = models.Transformer(vocab=5, positions=8, width=6, heads=2, hidden=3, first_query=2, depth=2)
+    model = models.Transformer(
+        vocab=5, positions=8, width=6, heads=2, hidden=3, first_query=2, depth=2
+    )
     params, x = model.init(rng), chain.sample(rng, 50, 9)
     look = LadderProbe(model, chain, x, device, maps=True)(0, device.put(params))
     _, cache = model.forward(params, x[:, :-1])
     np.testing.assert_allclose(look["maps"], cache.attentions[1].mean(axis=0), rtol=1e-9)
     written = params["W_E"] @ params["W_V.2"][:, 1] @ params["W_O.2"][1] @ params["W_U"]
     A = chain.matrices[0].T
-    assert look["alignment"][1, 0] == pytest.approx((written * A).sum() / np.linalg.norm(written) / np.linalg.norm(A))
+    assert look["alignment"][1, 0] == pytest.approx(
+        (written * A).sum() / np.linalg.norm(written) / np.linalg.norm(A)
+    )
 
 
 def test_token_maps_of_the_transformer_are_what_a_head_writes(device, rng):
@@ -87,13 +103,22 @@ def test_token_maps_of_the_transformer_are_what_a_head_writes(device, rng):
 def test_stage_steps_find_the_boundaries_in_noise(rng):
     steps = np.arange(0, 1000, 10)
     ramp = lambda low, high: np.interp(steps, [low, high], [0, 1])
-    curves = np.stack([0.2 + ramp(300, 400), 0.5 - ramp(300, 400) * 0.4 + ramp(600, 700), 1 - 0.8 * ramp(300, 700)], axis=1)
+    curves = np.stack(
+        [
+            0.2 + ramp(300, 400),
+            0.5 - ramp(300, 400) * 0.4 + ramp(600, 700),
+            1 - 0.8 * ramp(300, 700),
+        ],
+        axis=1,
+    )
     clean = measure.stage_steps(steps, curves)
     assert clean[0] == pytest.approx(320, abs=20) and clean[1] == pytest.approx(640, abs=40)
     for _ in range(20):
         noisy = measure.stage_steps(steps, curves + 0.05 * rng.normal(size=curves.shape))
         assert np.abs(noisy - clean).max() <= 40
-    assert np.isnan(measure.stage_steps(steps, np.stack([0 * steps, 1 + 0 * steps], axis=1))).tolist() == [True]
+    assert np.isnan(
+        measure.stage_steps(steps, np.stack([0 * steps, 1 + 0 * steps], axis=1))
+    ).tolist() == [True]
     with pytest.raises(ValueError, match="curves: expected finite numbers"):
         measure.stage_steps(steps, curves[:5])
 
@@ -101,7 +126,8 @@ def test_stage_steps_find_the_boundaries_in_noise(rng):
 def test_windows_are_what_stands_before_each_token():
     x = np.arange(14).reshape(2, 7)
     np.testing.assert_array_equal(
-        rungs.windows(x, 2, 4), [[2, 3, 4], [3, 4, 5], [4, 5, 6], [9, 10, 11], [10, 11, 12], [11, 12, 13]]
+        rungs.windows(x, 2, 4),
+        [[2, 3, 4], [3, 4, 5], [4, 5, 6], [9, 10, 11], [10, 11, 12], [11, 12, 13]],
     )
     with pytest.raises(InputError, match="reach: expected a whole number in 1..4, got 5"):
         rungs.windows(x, 5, 4)
@@ -115,8 +141,12 @@ def test_the_law_of_a_window_is_an_average_over_what_stood_before(rng):
     older = np.stack(np.meshgrid(*[np.arange(3)] * 2), axis=-1).reshape(-1, 2)  # the nine pairs
     for row, found in zip(x, rungs.law_of_window(chain, x, 1, rng)):
         every = np.concatenate([older, np.full((9, 1), row[2])], axis=1)
-        np.testing.assert_allclose(found, np.exp(chain.log_law(every)[:, 0]).mean(axis=0), atol=0.06)
-    np.testing.assert_allclose(rungs.law_of_window(chain, x, 3, rng), np.exp(chain.log_law(x[:, :3])[:, 0]))
+        np.testing.assert_allclose(
+            found, np.exp(chain.log_probs(every)[:, 0]).mean(axis=0), atol=0.06
+        )
+    np.testing.assert_allclose(
+        rungs.law_of_window(chain, x, 3, rng), np.exp(chain.log_probs(x[:, :3])[:, 0])
+    )
 
 
 def test_learned_rungs_come_near_what_their_windows_tell():
@@ -124,12 +154,19 @@ def test_learned_rungs_come_near_what_their_windows_tell():
     trial = LadderTrial(**small, steps=600, every=100)
     found = trial.run()
     looked_at = trial.chain.sample(trial.generators()[2], 200, trial.length)
-    assert found["learned_loss"][0] > found["learned_loss"][1] > measure.entropy(trial.chain.log_law(looked_at)).mean()
+    assert (
+        found["learned_loss"][0]
+        > found["learned_loss"][1]
+        > measure.entropy(trial.chain.log_probs(looked_at)).mean()
+    )
     assert min(found["learned_gap"]) > 0, "no law of a window loses less than its entropy"
     assert np.shape(found["learned_kl"]) == (len(found["step"]), 2)
     there, exact = (np.array(found[name])[:2, :2] for name in ("learned_kl_there", "kl_there"))
     assert (np.diag(there) < np.diag(exact)).all(), "learned rungs are passed closer by"
-    with pytest.raises(InputError, match="learned: expected False where the nearest blocks are not the strongest, got True"):
+    with pytest.raises(
+        InputError,
+        match="learned: expected False where the nearest blocks are not the strongest, got True",
+    ):
         LadderTrial(**small, reverse=True)
     full = LadderTrial(model="full", **small, sequences=20, steps=2, every=1).run()
     assert np.shape(full["learned_kl"]) == (3, 2) and len(full["learned_stage_steps"]) == 2
@@ -152,18 +189,27 @@ def test_repetition_favours_two_tokens_of_the_context_in_training_alone(rng):
     share = np.isin(x[:, :6], (0, 1)).mean(axis=0)
     np.testing.assert_allclose(share, 0.5 + 0.5 * 2 / 20, atol=0.04)
     plain = LadderTrial(vocab=20, generated=4, steps=4, every=2, batch=16, held_out=40)
-    assert trial.run()["kl"][0] == plain.run()["kl"][0] and trial.run()["kl"][-1] != plain.run()["kl"][-1]
-    adaptive = LadderTrial(vocab=20, generated=4, p="adaptive", steps=40, every=2, batch=16, held_out=40)
+    assert (
+        trial.run()["kl"][0] == plain.run()["kl"][0]
+        and trial.run()["kl"][-1] != plain.run()["kl"][-1]
+    )
+    adaptive = LadderTrial(
+        vocab=20, generated=4, p="adaptive", steps=40, every=2, batch=16, held_out=40
+    )
     assert adaptive.run()["step"][-1] == 40
     with pytest.raises(InputError, match="p: expected a finite number .* got 'often'"):
         LadderTrial(p="often")
-    with pytest.raises(InputError, match="p: expected a number with a set of sequences, got 'adaptive'"):
+    with pytest.raises(
+        InputError, match="p: expected a number with a set of sequences, got 'adaptive'"
+    ):
         LadderTrial(p="adaptive", sequences=100)
 
 
 @pytest.mark.parametrize("settings", [dict(), dict(model="full", dropped="all", bias=False)])
 def test_two_layers_of_either_model_are_a_setting(settings):
-    small = dict(vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=4, every=2, depth=2)
+    small = dict(
+        vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=4, every=2, depth=2
+    )
     if "model" in settings:
         small |= dict(vocab=20, scale="orthonormal", position_size=1.3, sequences=40)
     trial = LadderTrial(**small, **settings)
@@ -171,7 +217,9 @@ def test_two_layers_of_either_model_are_a_setting(settings):
     assert np.shape(found["span_mass"]) == (3, 3, 2) and len(trial.network.forward(
         trial.network.init(np.random.default_rng(0)), trial.chain.sample(np.random.default_rng(0), 2, 6)[:, :-1])[1].attentions
     ) == 2  # fmt: skip
-    with pytest.raises(InputError, match="dropped: expected none with the minimal model, got 'all'"):
+    with pytest.raises(
+        InputError, match="dropped: expected none with the minimal model, got 'all'"
+    ):
         LadderTrial(dropped="all")
     with pytest.raises(InputError, match="value_scale: expected none with the full model, got 0.1"):
         LadderTrial(model="full", value_scale=0.1)
@@ -183,7 +231,9 @@ def test_a_probe_takes_sequences_with_one_token_to_predict_and_up_to_all_places(
     params = model.init(np.random.default_rng(1))
     for length in (4, 9):
         look = LadderProbe(model, chain, x[:7, :length], cpu)(0, params)
-        want = measure.kl(chain.log_law(x[:7, : length - 1]), _log_q(model, params, x[:7, :length]))
+        want = measure.kl(
+            chain.log_probs(x[:7, : length - 1]), _log_q(model, params, x[:7, :length])
+        )
         assert look["kl"][1] == pytest.approx(want.mean()) and want.shape == (7, length - 3)
     longer = chain.sample(np.random.default_rng(1), 5, 10)
     for wrong in (x[:, :3], x[:0], longer):
@@ -219,21 +269,22 @@ def test_a_learned_rung_sees_windows_of_half_a_batch_at_a_rate_that_falls_to_zer
         sizes.append((n, length))
         return chain.batches(rng, n, length)
 
+    rates = Rates()
     trial = types.SimpleNamespace(
         chain=types.SimpleNamespace(batches=batches, order=3, vocab=5),
         window_network=lambda reach: network,
         rung_steps=8,
         batch=batch,
         length=7,
-        stepper=Rates(),
+        make_optimizer=lambda: rates,
     )
     law = rungs.learn(trial, 2, rng, backend.get("cpu"), map, None)
-    assert sizes == [(rows, 7)] and trial.stepper.seen == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert sizes == [(rows, 7)] and rates.seen == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
     x = chain.sample(rng, 4, 6)
     found = law(x)
     assert found.shape == (4, 3, 5)
     for n, j in np.ndindex(4, 3):  # token 3 + j, after the two tokens before it
-        logits = network.forward(trial.stepper.params, x[n : n + 1, j + 1 : j + 3])[0][0, 0]
+        logits = network.forward(rates.params, x[n : n + 1, j + 1 : j + 3])[0][0, 0]
         want = np.exp(logits) / np.exp(logits).sum()
         np.testing.assert_allclose(np.exp(found[n, j]), want, rtol=1e-5)
 
@@ -268,7 +319,7 @@ def test_a_learned_rung_loses_the_entropy_of_its_window_and_its_gap():
     trial = LadderTrial(**small, rung_steps=2, learned=True)
     found = trial.run()
     every = np.array([*np.ndindex(3, 3, 3)])
-    law = np.exp(trial.chain.log_law(every)).reshape(3, 3, 3, 3)  # three tokens, then the next
+    law = np.exp(trial.chain.log_probs(every)).reshape(3, 3, 3, 3)  # three tokens, then the next
     x = trial.chain.sample(trial.generators()[2], 1000, 4)
     for k, older in ((1, (0, 1)), (2, (0,))):
         given = law.mean(axis=older)
@@ -296,7 +347,7 @@ def test_a_step_goes_down_the_gradient_clipped_to_norm_one(value_scale):
 def test_what_a_ladder_chooses_follows_its_model_its_depth_and_its_optimiser():
     adam, sgd = LadderTrial(), LadderTrial(optimizer="sgd")
     assert (adam.lr, adam.steps, adam.value_scale) == (0.08, 1200, 0.0)
-    assert (sgd.lr, sgd.steps, sgd.stepper.momentum) == (20.0, 6000, 0.9)
+    assert (sgd.lr, sgd.steps, sgd.make_optimizer().momentum) == (20.0, 6000, 0.9)
     full = LadderTrial(model="full", optimizer="sgd")
     assert (full.lr, full.steps, full.network.width, full.dropout) == (0.2, 6000, 255, 0.1)
     deep = LadderTrial(depth=2)

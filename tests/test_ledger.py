@@ -18,8 +18,18 @@ def rows():
     """(item, ours, what differs, shown by) of every row of every table."""
     for line in LEDGER.splitlines():
         cells = [cell.strip() for cell in line.strip()[1:-1].split("|")]
-        if line.startswith("|") and len(cells) > 2 and cells[0] not in ("item", "what") and "---" not in cells[0]:
-            yield cells[0], cells[-3] if len(cells) == 5 else cells[1], cells[-2] if len(cells) == 5 else "", cells[-1]
+        if (
+            line.startswith("|")
+            and len(cells) > 2
+            and cells[0] not in ("item", "what")
+            and "---" not in cells[0]
+        ):
+            yield (
+                cells[0],
+                cells[-3] if len(cells) == 5 else cells[1],
+                cells[-2] if len(cells) == 5 else "",
+                cells[-1],
+            )
 
 
 def numbers(found):
@@ -54,11 +64,17 @@ def test_commands_are_commands():
     assert not commands - RESULTS["commands"].keys(), "what lessons/ledger.py has not run"
     assert not RESULTS["commands"].keys() - commands, "what no row names"
     for command in commands:
-        words = [str(ROOT / "README.md") if word.endswith(".txt") else word for word in command.split()]
+        words = [
+            str(ROOT / "README.md") if word.endswith(".txt") else word for word in command.split()
+        ]
         options = vars(_parser().parse_args(words))
         kind = EXPERIMENTS[options.pop("experiment")]
         settings, over = kind.law if options.pop("law", False) else ({}, {})
-        given = {name: value for name, value in options.items() if value is not None and name in kind.__dataclass_fields__}
+        given = {
+            name: value
+            for name, value in options.items()
+            if value is not None and name in kind.__dataclass_fields__
+        }
         given = settings | given | {"follow": ()} if "follow" in given else settings | given
         for name, values in (over | _values(kind, options.get("over") or [])).items():
             for value in values:
@@ -80,13 +96,22 @@ def test_figures_are_those_found():
         found = [RESULTS["lessons"][name][part] for name in lessons for part in ("rows", "claims")]
         found += [RESULTS["commands"].get(command, {}).get("found") for command in commands]
         found = numbers([item, *(command.replace(",", " ") for command in commands), *found])
-        missing = [text for text in NUMBER.findall(ours) if not any(stands_for(text, number) for number in found)]
+        missing = [
+            text
+            for text in NUMBER.findall(ours)
+            if not any(stands_for(text, number) for number in found)
+        ]
         told += [f"{item}: {', '.join(missing)}"] if missing else []
     assert not told, "\n".join(told)
 
 
 def test_headlines():
-    curves = {"step": list(range(20)), "kl": [[0.1] * 3] * 20, "maps": {"a": list(range(12))}, "attention": [[0.1] * 9] * 9}
+    curves = {
+        "step": list(range(20)),
+        "kl": [[0.1] * 3] * 20,
+        "maps": {"a": list(range(12))},
+        "attention": [[0.1] * 9] * 9,
+    }
     short = {"emerged": 123.456, "solved": None, "kl_there": [[0.12345, 2.0], [3.0, 4.0]]}
     kept = {"step": 19, "kl": [0.1] * 3, "maps": {"a": 11}}
     kept |= {"emerged": 123.456, "solved": None, "kl_there": [[0.12345, 2.0], [3.0, 4.0]]}

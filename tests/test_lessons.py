@@ -25,7 +25,9 @@ def run(script, *flags, folder, **env):
 
 
 # Those of the others that train do it in experiments, whose own tests run them on the stand-in.
-ON_DEVICE = [path for path in LESSONS if re.search(r"run\.device\.put", path.read_text(encoding="utf-8"))]
+ON_DEVICE = [
+    path for path in LESSONS if re.search(r"run\.device\.put", path.read_text(encoding="utf-8"))
+]
 
 
 @pytest.mark.parametrize("lesson", ON_DEVICE, ids=lambda path: path.stem)
@@ -33,7 +35,9 @@ def test_a_lesson_runs_on_the_stand_in(lesson, tmp_path):
     """With --device gpu, and the strict stand-in where CuPy would be: nothing mixes the two kinds of array."""
     done = on_the_stand_in(lesson, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((tmp_path / "out" / lesson.stem / "results.json").read_text(encoding="utf-8"))
+    results = json.loads(
+        (tmp_path / "out" / lesson.stem / "results.json").read_text(encoding="utf-8")
+    )
     assert results["settings"]["device"] == "gpu:0" and results["versions"]["cupy"] == "stand-in"
 
 
@@ -49,13 +53,22 @@ def test_a_sweep_of_a_lesson_runs_where_the_lesson_does(tmp_path):
     assert json.loads(kept.read_text())["settings"]["device"] == "gpu:0"
 
 
-@pytest.mark.parametrize("body, device", [("run.finish({})", "cpu"), ("run.device\nrun.finish({'lr': 0.5})", "gpu:0")])
+@pytest.mark.parametrize(
+    "body, device", [("run.finish({})", "cpu"), ("run.device\nrun.finish({'lr': 0.5})", "gpu:0")]
+)
 def test_a_record_says_where_was_computed(tmp_path, body, device):
     done = on_the_stand_in(script(tmp_path, body), tmp_path)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())
-    assert record["settings"]["device"] == device and ("cupy" in record["versions"]) == (device != "cpu")
-    assert record["settings"].get("lr", 0.5) == 0.5 and set(record["settings"]) <= {"seed", "quick", "device", "lr"}
+    assert record["settings"]["device"] == device and ("cupy" in record["versions"]) == (
+        device != "cpu"
+    )
+    assert record["settings"].get("lr", 0.5) == 0.5 and set(record["settings"]) <= {
+        "seed",
+        "quick",
+        "device",
+        "lr",
+    }
 
 
 def on_the_stand_in(path, folder):
@@ -77,8 +90,14 @@ def test_the_derivations_that_a_lesson_prints_fit_a_page(lesson):
     space: dict = {}
     exec(imports, space)
     for name in names:
-        wide = [line for line in space["lesson"].derivation(eval(name, space)).splitlines() if len(line) > 88]
-        assert not wide, f"the derivation above {name} has {len(wide)} lines wider than 88 columns: {wide[0]}"
+        wide = [
+            line
+            for line in space["lesson"].derivation(eval(name, space)).splitlines()
+            if len(line) > 88
+        ]
+        assert not wide, (
+            f"the derivation above {name} has {len(wide)} lines wider than 88 columns: {wide[0]}"
+        )
 
 
 NOTEBOOK = """
@@ -136,7 +155,10 @@ def test_cells_may_be_run_twice_and_a_claim_that_fails_is_one_clear_error(tmp_pa
         (["--seed", "abc"], "error: --seed: expected a whole number, got 'abc'"),
         (["--sead", "1"], "error: unrecognized arguments: --sead 1"),
         (["--seed", "-1"], "error: --seed: expected a whole number >= 0, got -1"),
-        (["--out", "taken/inside"], "error: --out: expected a folder that can be written, got taken"),
+        (
+            ["--out", "taken/inside"],
+            "error: --out: expected a folder that can be written, got taken",
+        ),
         (["--out", "taken"], "error: --out: expected a folder that can be written, got taken"),
     ],
 )
@@ -160,7 +182,10 @@ def test_a_claim_that_does_not_hold_is_status_1_and_one_line(tmp_path):
     assert done.returncode == 1 and done.stderr == "claim does not hold: three is even\n"
     assert "DOES NOT HOLD: three is even" in done.stdout
     results = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())
-    assert results["number"] == 3 and results["claims"] == {"two is even": True, "three is even": False}
+    assert results["number"] == 3 and results["claims"] == {
+        "two is even": True,
+        "three is even": False,
+    }
 
 
 def test_a_run_that_diverges_is_one_line_and_a_bug_keeps_its_traceback(tmp_path):
@@ -170,9 +195,14 @@ def test_a_run_that_diverges_is_one_line_and_a_bug_keeps_its_traceback(tmp_path)
         "train.train(nan, {'w': np.ones(1)}, [0], optim.SGD(0.1), steps=1)"
     )
     done = run(script(tmp_path, body), folder=tmp_path)
-    assert done.returncode == 1 and done.stderr == "error: loss at step 0: expected a finite number, got nan\n"
+    assert (
+        done.returncode == 1
+        and done.stderr == "error: loss at step 0: expected a finite number, got nan\n"
+    )
     done = run(script(tmp_path, "1 / 0"), folder=tmp_path)
-    assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
+    assert (
+        done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
+    )
 
 
 def test_figures_and_tables(tmp_path):
@@ -192,7 +222,10 @@ def test_figures_and_tables(tmp_path):
 
 def test_in_a_notebook_the_command_line_is_not_ours(tmp_path):
     path = script(tmp_path, "run.finish({})")
-    path.write_text("import sys, types\nsys.modules['ipykernel'] = types.ModuleType('ipykernel')\n" + path.read_text())
+    path.write_text(
+        "import sys, types\nsys.modules['ipykernel'] = types.ModuleType('ipykernel')\n"
+        + path.read_text()
+    )
     done = run(path, "--seed", 9, "-f", "kernel.json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "tiny" / "results.json").read_text())["seed"] == 0
@@ -209,13 +242,23 @@ def test_maps_have_the_first_query_on_top_and_true_labels():
     fig, ax = plt.subplots()
     s = np.arange(12.0).reshape(3, 4) / 12
     image = plot.attention_map(ax, s, "title", first_query=1, visible=attention.causal(3, 4))
-    assert ax.yaxis_inverted() and np.array_equal(image.get_array().data, s) and image.get_clim() == (0, 1)
+    assert (
+        ax.yaxis_inverted()
+        and np.array_equal(image.get_array().data, s)
+        and image.get_clim() == (0, 1)
+    )
     assert image.get_array().mask.tolist() == (~attention.causal(3, 4)).tolist()
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "2", "3"] and ax.get_ylabel() == "query position"
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "1",
+        "2",
+        "3",
+    ] and ax.get_ylabel() == "query position"
     for draw in (plot.attention_map, lambda ax, s, **how: plot.heads_map(ax, s[None], **how)):
         draw(ax, s, first_query=1, tokens=["the", "$cat", "sat", "down"])
         assert [label.get_text() for label in ax.get_yticklabels()] == [r"\$cat", "sat", "down"]
-        assert [label.get_text() for label in ax.get_xticklabels()][0] == "the" and ax.get_xlabel() == "key token"
+        assert [label.get_text() for label in ax.get_xticklabels()][
+            0
+        ] == "the" and ax.get_xlabel() == "key token"
     with pytest.raises(InputError, match="tokens: expected 4, one for each position, got 3"):
         plot.attention_map(ax, s, first_query=1, tokens=["a", "b", "c"])
     plot.slope(ax, [1, 10], 2.0, 2, "square")
@@ -231,13 +274,26 @@ def test_the_derivation_is_the_one_in_the_library():
     assert lesson.derivation(ops.softmax_forward).startswith("Softmax of the last axis\n")
     text = lesson.derivation(attention.attend_forward)
     assert text.startswith("Attend: ") and "da_tj = s_tj dy_t . (v_j - y_t)" in text
-    decorated = functools.wraps(attention.attend_forward)(lambda *arguments: attention.attend_forward(*arguments))
+    decorated = functools.wraps(attention.attend_forward)(
+        lambda *arguments: attention.attend_forward(*arguments)
+    )
     assert lesson.derivation(decorated) == text
 
 
 def test_data_is_never_markup_in_a_figure(tmp_path):
     """Words that mean something to matplotlib or to a terminal, drawn and printed as they stand."""
-    words = [r"$\\frac$", "$", "$x$ $y", r"\$", "_hidden", "%s {}", "\x1b[31m", "भाषा", "\x00", "a\nb"]
+    words = [
+        r"$\\frac$",
+        "$",
+        "$x$ $y",
+        r"\$",
+        "_hidden",
+        "%s {}",
+        "\x1b[31m",
+        "भाषा",
+        "\x00",
+        "a\nb",
+    ]
     body = (
         f"import matplotlib.pyplot as plt\nfrom tinyattn import plot\nwords = {words!r}\nfig, ax = plt.subplots()\n"
         "for i, word in enumerate(words):\n    ax.plot([0, 1], [i, i], label=f'\u201c{plot.plain(word)}\u201d')\n"
@@ -249,7 +305,11 @@ def test_data_is_never_markup_in_a_figure(tmp_path):
     path.write_text(path.read_text(), encoding="utf-8")
     done = run(path, folder=tmp_path, PYTHONWARNINGS="ignore")
     assert done.returncode == 0, done.stderr
-    assert "True" in done.stdout and "\x1b" not in done.stdout and (tmp_path / "out" / "tiny" / "words.png").exists()
+    assert (
+        "True" in done.stdout
+        and "\x1b" not in done.stdout
+        and (tmp_path / "out" / "tiny" / "words.png").exists()
+    )
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp932", "utf-16"])
@@ -260,8 +320,15 @@ def test_output_never_fails_for_its_letters(tmp_path, encoding):
     )
     path = script(tmp_path, "", "letters")
     path.write_text(path.read_text() + body.encode("ascii", "backslashreplace").decode())
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TINYATTN_DEVICE": "cpu", "PYTHONIOENCODING": encoding}
-    done = subprocess.run([sys.executable, path, "--no-show"], cwd=tmp_path, env=env, capture_output=True)
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "TINYATTN_DEVICE": "cpu",
+        "PYTHONIOENCODING": encoding,
+    }
+    done = subprocess.run(
+        [sys.executable, path, "--no-show"], cwd=tmp_path, env=env, capture_output=True
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert b"udcff" in done.stdout.replace(b"\x00", b"")
 
@@ -273,14 +340,22 @@ def test_results_of_an_earlier_run_are_set_aside_and_a_resume_wants_a_checkpoint
     for seed in (1, 2, 3):
         assert run(path, "--seed", seed, folder=tmp_path).returncode == 0
     assert sorted(file.name for file in out.iterdir()) == ["earlier", "figure.png", "results.json"]
-    assert [json.loads((place / "results.json").read_text())["number"] for place in (out, out / "earlier")] == [3, 2]
+    assert [
+        json.loads((place / "results.json").read_text())["number"]
+        for place in (out, out / "earlier")
+    ] == [3, 2]
     stopped = script(tmp_path, "raise KeyboardInterrupt")
     done = run(stopped, folder=tmp_path)
     assert done.returncode == 130 and done.stderr == "interrupted\n"
-    assert [file.name for file in out.iterdir()] == ["earlier"], "what was there does not pass for this run's"
+    assert [file.name for file in out.iterdir()] == ["earlier"], (
+        "what was there does not pass for this run's"
+    )
     ladder = next(path for path in LESSONS if path.stem.startswith("09"))
     done = run(ladder, "--quick", "--resume", "--out", "empty", folder=tmp_path)
-    assert done.returncode == 2 and done.stderr == "error: --resume: expected a checkpoint in empty, got none\n"
+    assert (
+        done.returncode == 2
+        and done.stderr == "error: --resume: expected a checkpoint in empty, got none\n"
+    )
     assert not (tmp_path / "empty").exists()
 
 
@@ -290,8 +365,14 @@ def test_a_sweep_that_is_interrupted_says_what_is_kept_and_leaves_no_process(tmp
         "import os, time\ndef trial(s):\n    open(f'pid_{os.getpid()}', 'w').close()\n"
         "    time.sleep(0.05 if s['x'] < 2 else 60)\n    return s['x']\n"
     )
-    path = script(tmp_path, "import slow\nrun.sweep(slow.trial, [{'x': x} for x in range(6)], 'points')")
-    env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    path = script(
+        tmp_path, "import slow\nrun.sweep(slow.trial, [{'x': x} for x in range(6)], 'points')"
+    )
+    env = {
+        **os.environ,
+        "TINYATTN_DEVICE": "cpu",
+        "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)]),
+    }
     heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen([sys.executable, path, "--no-show"], cwd=tmp_path, env=env, preexec_fn=heed,
                                start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
@@ -329,12 +410,21 @@ def test_maps_that_cannot_be_drawn_are_one_clear_line():
     plot.attention_map(ax, holes, visible=hidden)
     plot.heads_map(ax, np.ones((8, 3, 4)))
     for call, message in [
-        (lambda: plot.attention_map(ax, np.ones((2, 3, 4))), r"s: expected a map \(T, S\), got shape \(2, 3, 4\)"),
+        (
+            lambda: plot.attention_map(ax, np.ones((2, 3, 4))),
+            r"s: expected a map \(T, S\), got shape \(2, 3, 4\)",
+        ),
         (lambda: plot.attention_map(ax, holes), "s: expected finite numbers, got NaN"),
-        (lambda: plot.attention_map(ax, s, visible=hidden[:2]), r"visible: expected booleans of shape \(3, 4\)"),
+        (
+            lambda: plot.attention_map(ax, s, visible=hidden[:2]),
+            r"visible: expected booleans of shape \(3, 4\)",
+        ),
         (lambda: plot.attention_map(ax, s, tokens="abcd"), "tokens: expected a list of texts, got"),
         (lambda: plot.attention_map(fig, s), "ax: expected axes of matplotlib"),
-        (lambda: plot.heads_map(ax, np.ones((9, 3, 4))), "s: expected maps of at most 8 heads, a colour each, got 9"),
+        (
+            lambda: plot.heads_map(ax, np.ones((9, 3, 4))),
+            "s: expected maps of at most 8 heads, a colour each, got 9",
+        ),
         (lambda: plot.heads_map(ax, s), r"s: expected a map \(H, T, S\), got shape \(3, 4\)"),
         (lambda: plot.slope(ax, [0, 1], 1.0, 2.0, "law"), "x: expected positive numbers"),
         (lambda: plot.reference(ax, np.nan, "bound"), "value: expected a finite number, got nan"),
@@ -349,8 +439,14 @@ def test_files_that_are_not_the_lessons_stay_where_they_are(tmp_path):
     (out / "earlier").mkdir(parents=True)
     for name in ("holiday.png", "earlier/thesis.txt", "earlier/holiday.png"):
         (out / name).write_text("mine")
-    path = script(tmp_path, "import matplotlib.pyplot as plt\nrun.figure(plt.figure(), 'figure')\nrun.finish({})")
+    path = script(
+        tmp_path,
+        "import matplotlib.pyplot as plt\nrun.figure(plt.figure(), 'figure')\nrun.finish({})",
+    )
     for _ in range(3):
         assert run(path, folder=tmp_path).returncode == 0
     assert (out / "earlier" / "figure.png").exists() and (out / "earlier" / "results.json").exists()
-    assert all((out / name).read_text() == "mine" for name in ("holiday.png", "earlier/thesis.txt", "earlier/holiday.png"))
+    assert all(
+        (out / name).read_text() == "mine"
+        for name in ("holiday.png", "earlier/thesis.txt", "earlier/holiday.png")
+    )

@@ -34,7 +34,12 @@ signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for 
 def start(arguments, folder, **env):
     """A process of its own, which Ctrl-C interrupts even where the shell that runs the tests ignores it."""
     heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1", **env}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "OPENBLAS_NUM_THREADS": "1",
+        **env,
+    }
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)], cwd=folder, env=env, preexec_fn=heed,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
@@ -67,14 +72,20 @@ def test_a_run_that_is_killed_resumes_to_the_same_bits(tmp_path, seed):
 def test_gradients_are_right_whatever_the_settings(name):
     found = [random_models.checked(name, seed) for seed in range(10)]
     assert not [line for one in found for line in one.wrong]
-    assert sum(one.tensors for one in found) > len(found) and max(one.error for one in found) <= 1e-7
+    assert (
+        sum(one.tensors for one in found) > len(found) and max(one.error for one in found) <= 1e-7
+    )
 
 
 def test_the_same_seed_gives_the_same_results_in_every_process(tmp_path):
     words = "recall --pairs 2 --vocab 6 --width 16 --batch 16 --steps 60 --judged 32 --seed".split()
     runs = {"1": 5, "2": 5, "3": 6}  # hash seed and name: seed
     processes = {
-        name: start([ROOT / "lessons" / "experiments", *words, seed, "--out", name], tmp_path, PYTHONHASHSEED=name)
+        name: start(
+            [ROOT / "lessons" / "experiments", *words, seed, "--out", name],
+            tmp_path,
+            PYTHONHASHSEED=name,
+        )
         for name, seed in runs.items()
     }
     found = []

@@ -23,19 +23,21 @@ def law_by_hand(chain, past, blocks=None):
         dict(blocks=[[3]]),
         dict(spans=(4, 4, 4), stride=2, reverse=True),
         dict(spans=(2, 2), lag_weights=(0.7, 0.3), temperature=0.5),
-        dict(spans=(1, 3), lag_weights=((1,), (0.5, 0.3, 0.2)), matrices="frobenius", importance=1.3),
+        dict(
+            spans=(1, 3), lag_weights=((1,), (0.5, 0.3, 0.2)), matrices="frobenius", importance=1.3
+        ),
     ],
 )
 def test_the_law_and_its_truncations(rng, settings):
     chain = markov.draw_chain(rng, vocab=6, **settings)
     x = rng.integers(6, size=(3, chain.order + 2))
     for blocks in [None, *range(len(chain.blocks) + 1)]:
-        log_law = chain.log_law(x, blocks)
-        assert log_law.shape == (3, 3, 6)
+        log_probs = chain.log_probs(x, blocks)
+        assert log_probs.shape == (3, 3, 6)
         for n, j in np.ndindex(3, 3):
             want = law_by_hand(chain, x[n, : chain.order + j], blocks)
-            np.testing.assert_allclose(np.exp(log_law[n, j]), want, rtol=1e-9, atol=1e-15)
-    np.testing.assert_allclose(chain.log_law(x, 0), -np.log(6))
+            np.testing.assert_allclose(np.exp(log_probs[n, j]), want, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(chain.log_probs(x, 0), -np.log(6))
 
 
 def test_settings_of_the_paper(rng):
@@ -46,7 +48,11 @@ def test_settings_of_the_paper(rng):
         np.testing.assert_allclose(np.linalg.svd(A)[1], scale, rtol=1e-12)
     far = markov.draw_chain(rng, reverse=True, importance=2.0)
     np.testing.assert_allclose(np.linalg.norm(far.matrices, axis=(1, 2)) / np.sqrt(50), [1, 2, 4])
-    assert markov.draw_chain(rng, spans=(4, 4, 4), stride=2).blocks == ((1, 2, 3, 4), (3, 4, 5, 6), (5, 6, 7, 8))
+    assert markov.draw_chain(rng, spans=(4, 4, 4), stride=2).blocks == (
+        (1, 2, 3, 4),
+        (3, 4, 5, 6),
+        (5, 6, 7, 8),
+    )
 
 
 def test_frobenius_orthogonal_matrices(rng):
@@ -66,26 +72,30 @@ def test_sampled_sequences_follow_the_exact_law(rng):
     x = chain.sample(rng, 40000, 4)
     assert (x.shape, x.dtype) == ((40000, 4), np.int64)
     start = np.bincount(x[:, 0] * 4 + x[:, 1], minlength=16)
-    assert ((start - 2500) ** 2 / 2500).sum() < 37.7  # 0.1% point of chi-square, 15 degrees of freedom
+    assert (
+        (start - 2500) ** 2 / 2500
+    ).sum() < 37.7  # 0.1% point of chi-square, 15 degrees of freedom
     for context in np.ndindex(4, 4):
         for t in (2, 3):
             tokens = x[(x[:, t - 2 : t] == context).all(axis=1), t]
-            expected = len(tokens) * np.exp(chain.log_law(np.array([context]))[0, 0])
-            assert ((np.bincount(tokens, minlength=4) - expected) ** 2 / expected).sum() < 24  # 3 degrees, p = 2.5e-5
+            expected = len(tokens) * np.exp(chain.log_probs(np.array([context]))[0, 0])
+            assert (
+                (np.bincount(tokens, minlength=4) - expected) ** 2 / expected
+            ).sum() < 24  # 3 degrees, p = 2.5e-5
 
 
 def test_cross_entropy_of_samples_is_the_entropy_of_the_law(rng):
     chain = markov.draw_chain(rng)
     x = chain.sample(rng, 3000, 26)
-    log_law = chain.log_law(x[:, :-1])
-    loss = -np.take_along_axis(log_law, x[:, 6:, None], -1).mean()
-    assert loss == pytest.approx(measure.entropy(log_law).mean(), rel=0.01)
+    log_probs = chain.log_probs(x[:, :-1])
+    loss = -np.take_along_axis(log_probs, x[:, 6:, None], -1).mean()
+    assert loss == pytest.approx(measure.entropy(log_probs).mean(), rel=0.01)
 
 
 def test_a_temperature_near_zero_stays_finite(rng):
     chain = markov.draw_chain(rng, vocab=5, temperature=1e-4)
     x = chain.sample(rng, 200, 9)
-    law = np.exp(chain.log_law(x[:, :-1]))
+    law = np.exp(chain.log_probs(x[:, :-1]))
     assert np.isfinite(law).all() and (law.argmax(axis=-1) == x[:, 6:]).mean() > 0.99
 
 
@@ -100,9 +110,13 @@ def test_regression_targets_are_the_drive_of_gaussian_tokens(rng):
     x, y = chain.sample_regression(rng, 2000, 6)
     assert x.shape == (2000, 6, 5) and y.shape == (2000, 4, 5)
     A, B = chain.matrices
-    np.testing.assert_allclose(y[:, 1], (0.7 * x[:, 3] + 0.3 * x[:, 2]) @ A.T + x[:, 1] @ B.T, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        y[:, 1], (0.7 * x[:, 3] + 0.3 * x[:, 2]) @ A.T + x[:, 1] @ B.T, rtol=1e-10, atol=1e-12
+    )
     np.testing.assert_allclose(np.cov(x.reshape(-1, 5).T), np.eye(5), atol=0.05)
-    np.testing.assert_allclose(chain.drive(x, blocks=1)[:, 0], (0.7 * x[:, 2] + 0.3 * x[:, 1]) @ A.T, atol=1e-12)
+    np.testing.assert_allclose(
+        chain.drive(x, blocks=1)[:, 0], (0.7 * x[:, 2] + 0.3 * x[:, 1]) @ A.T, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("n", [30, 32, 40])
@@ -111,10 +125,15 @@ def test_an_exact_sample_has_the_moments_of_the_population(rng, n):
     x, y = chain.sample_regression(rng, n, 5, exact=True)
     flat = x.reshape(n, -1)
     np.testing.assert_allclose(flat.T @ flat / n, np.eye(15), atol=1e-12)
-    assert np.abs(flat.sum(axis=0)).max() < 1e-12 and np.abs(np.einsum("ni,nj,nk", flat, flat, flat)).max() < 1e-9
+    assert (
+        np.abs(flat.sum(axis=0)).max() < 1e-12
+        and np.abs(np.einsum("ni,nj,nk", flat, flat, flat)).max() < 1e-9
+    )
     np.testing.assert_allclose(y, chain.drive(x), atol=1e-12)
     for n in (28, 31, 33, 45):
-        with pytest.raises(InputError, match=f"n: expected an even number of at least 2 length vocab = 30, got {n}"):
+        with pytest.raises(
+            InputError, match=f"n: expected an even number of at least 2 length vocab = 30, got {n}"
+        ):
             chain.sample_regression(rng, n, 5, exact=True)
 
 
@@ -133,10 +152,16 @@ def test_an_exact_sample_has_the_moments_of_the_population(rng, n):
         (dict(blocks=[[0]]), "blocks: lag: expected a whole number >= 1, got 0"),
         (dict(blocks=[[1, 1]]), "blocks: expected different lags"),
         (dict(blocks=3), "blocks: expected lists of lags, got 3"),
-        (dict(lag_weights=(0.7, 0.2, 0.1)), r"lag_weights: expected one number for each lag of blocks of \[2, 2, 2\]"),
+        (
+            dict(lag_weights=(0.7, 0.2, 0.1)),
+            r"lag_weights: expected one number for each lag of blocks of \[2, 2, 2\]",
+        ),
         (dict(lag_weights=(0.7, float("inf"))), "lag_weights: expected a finite number"),
         (dict(matrices="random"), "matrices: expected .*, got 'random'"),
-        (dict(vocab=2, blocks=[[1], [2], [3], [4], [5]], matrices="frobenius"), "blocks: expected at most"),
+        (
+            dict(vocab=2, blocks=[[1], [2], [3], [4], [5]], matrices="frobenius"),
+            "blocks: expected at most",
+        ),
     ],
 )
 def test_bad_settings_are_one_clear_line(rng, settings, message):
@@ -149,10 +174,19 @@ def test_bad_settings_are_one_clear_line(rng, settings, message):
     [
         (lambda c, rng: c.sample(rng, 3, 6), "length: expected a whole number >= 7, got 6"),
         (lambda c, rng: c.sample(rng, 0, 8), "n: expected a whole number >= 1, got 0"),
-        (lambda c, rng: c.log_law(np.zeros((2, 5), int)), "x: expected sequences of at least order = 6 tokens, got 5"),
-        (lambda c, rng: c.log_law(np.zeros((2, 7))), "x: expected an integer array, got dtype float64"),
-        (lambda c, rng: c.log_law(np.full((2, 7), 50)), "x: expected ids in 0..49, got 50"),
-        (lambda c, rng: c.log_law(np.zeros((2, 7), int), blocks=4), "blocks: expected a whole number in 0..3, got 4"),
+        (
+            lambda c, rng: c.log_probs(np.zeros((2, 5), int)),
+            "x: expected sequences of at least order = 6 tokens, got 5",
+        ),
+        (
+            lambda c, rng: c.log_probs(np.zeros((2, 7))),
+            "x: expected an integer array, got dtype float64",
+        ),
+        (lambda c, rng: c.log_probs(np.full((2, 7), 50)), "x: expected ids in 0..49, got 50"),
+        (
+            lambda c, rng: c.log_probs(np.zeros((2, 7), int), blocks=4),
+            "blocks: expected a whole number in 0..3, got 4",
+        ),
     ],
 )
 def test_bad_sequences_are_one_clear_line(rng, call, message):
@@ -172,11 +206,17 @@ def test_a_law_that_would_not_be_finite_is_refused(rng, settings, name):
 
 
 @pytest.mark.parametrize(
-    "settings", [dict(temperature=1e-140), dict(temperature=1e300), dict(importance=1e70), dict(importance=1e-70)]
+    "settings",
+    [
+        dict(temperature=1e-140),
+        dict(temperature=1e300),
+        dict(importance=1e70),
+        dict(importance=1e-70),
+    ],
 )
 def test_laws_at_the_edge_are_laws(rng, settings):
     chain = markov.draw_chain(rng, 5, (1, 1), **settings)
-    p = np.exp(chain.log_law(chain.sample(rng, 20, 6)))
+    p = np.exp(chain.log_probs(chain.sample(rng, 20, 6)))
     assert np.isfinite(p).all() and p.sum(axis=-1) == pytest.approx(1)
 
 
@@ -205,7 +245,7 @@ def test_repetition_favours_two_tokens_in_the_context_and_leaves_the_law(rng):
     for t in (0, 1):
         shares = np.bincount(x[:, t], minlength=4) / n
         assert shares == pytest.approx([0.35, 0.35, 0.15, 0.15], abs=5 * 0.5 / np.sqrt(n))
-    law = np.exp(chain.log_law(x[:, :2])[:, 0])
+    law = np.exp(chain.log_probs(x[:, :2])[:, 0])
     assert np.bincount(x[:, 2]) / n == pytest.approx(law.mean(axis=0), abs=5 * 0.5 / np.sqrt(n))
 
 
@@ -215,7 +255,7 @@ def test_blocks_may_come_in_any_order_and_as_many_as_there_are_directions(rng):
     x = rng.integers(2, size=(3, 5))
     for n, j in np.ndindex(3, 2):
         want = law_by_hand(chain, x[n, : 4 + j])
-        np.testing.assert_allclose(np.exp(chain.log_law(x)[n, j]), want, rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(np.exp(chain.log_probs(x)[n, j]), want, rtol=1e-9, atol=1e-15)
 
 
 def test_a_law_of_some_blocks_is_that_of_a_chain_without_the_others(rng):
@@ -223,5 +263,5 @@ def test_a_law_of_some_blocks_is_that_of_a_chain_without_the_others(rng):
     x = rng.integers(5, size=(4, 6))
     A, one = chain.matrices[[0, 2]], ((1.0,), (1.0,))
     first_and_last = markov.MarkovChain(A, ((1,), (4,)), one, chain.temperature)
-    np.testing.assert_allclose(chain.log_law(x, [0, 2]), first_and_last.log_law(x), atol=1e-12)
-    np.testing.assert_allclose(chain.log_law(x, [2, 0]), chain.log_law(x, [0, 2]), atol=1e-12)
+    np.testing.assert_allclose(chain.log_probs(x, [0, 2]), first_and_last.log_probs(x), atol=1e-12)
+    np.testing.assert_allclose(chain.log_probs(x, [2, 0]), chain.log_probs(x, [0, 2]), atol=1e-12)

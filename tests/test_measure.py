@@ -59,11 +59,18 @@ def test_plateau_length_is_the_first_crossing():
 def test_power_law_fit(rng):
     T, d = (grid.ravel() for grid in np.meshgrid([8.0, 16, 32, 64], [2.0, 4, 8]))
     law = measure.fit_power_law(1.5 * T**0.97 * d**0.5, T=T, d=d)
-    assert (law.C, law.exponents["T"], law.exponents["d"], law.r2) == pytest.approx((1.5, 0.97, 0.5, 1))
-    fits = [measure.fit_power_law(T**2 * np.exp(0.1 * rng.normal(size=T.size)), T=T, d=d) for _ in range(2000)]
+    assert (law.C, law.exponents["T"], law.exponents["d"], law.r2) == pytest.approx(
+        (1.5, 0.97, 0.5, 1)
+    )
+    fits = [
+        measure.fit_power_law(T**2 * np.exp(0.1 * rng.normal(size=T.size)), T=T, d=d)
+        for _ in range(2000)
+    ]
     for name in ("T", "d"):  # the standard error is the spread of the estimate
         spread = np.std([fit.exponents[name] for fit in fits])
-        assert np.sqrt(np.mean([fit.errors[name] ** 2 for fit in fits])) == pytest.approx(spread, rel=0.08)
+        assert np.sqrt(np.mean([fit.errors[name] ** 2 for fit in fits])) == pytest.approx(
+            spread, rel=0.08
+        )
     for bad, message in [
         (dict(y=-T, T=T), "y: expected 12 positive"), (dict(y=T, T=0 * T), "T: expected 12 positive"),
         (dict(y=T[:2], T=T[:2]), "y: expected more than 2 points"), (dict(y=T, T=T[:3]), "x: expected shapes"),
@@ -76,26 +83,37 @@ def test_power_law_fit(rng):
 def test_laws_with_impossible_outcomes():
     with np.errstate(divide="ignore"):
         p, q = np.log(np.array([0.5, 0.5, 0.0])), np.log(np.array([0.25, 0.5, 0.25]))
-    assert measure.entropy(p) == pytest.approx(np.log(2)) and measure.kl(p, q) == pytest.approx(0.5 * np.log(2))
+    assert measure.entropy(p) == pytest.approx(np.log(2)) and measure.kl(p, q) == pytest.approx(
+        0.5 * np.log(2)
+    )
     assert measure.kl(q, p) == np.inf and measure.kl(p, p) == 0
 
 
 def test_turns_are_falls_rises_and_falls():
-    knots = lambda *values: np.interp(np.linspace(0, len(values) - 1, 101), np.arange(len(values)), values)
+    knots = lambda *values: np.interp(
+        np.linspace(0, len(values) - 1, 101), np.arange(len(values)), values
+    )
     bottom, top, second = measure.turns(knots(4, 1, 3, 0), 0.5)[0]
     assert (bottom, top) == (33, 67) and second == 100
     assert measure.turns(knots(4, 1, 3, 0), 2.5) == []
-    assert measure.turns(knots(4, 1, 3), 0.5) == [] == measure.turns(knots(0, 3, 0), 0.5) == measure.turns(knots(4, 0), 0.5)
+    assert (
+        measure.turns(knots(4, 1, 3), 0.5)
+        == []
+        == measure.turns(knots(0, 3, 0), 0.5)
+        == measure.turns(knots(4, 0), 0.5)
+    )
     assert [len(turn) for turn in measure.turns(knots(4, 1, 3, 0, 2, 1), 0.5)] == [3, 3]
     noisy = knots(4, 1, 1, 1) + 0.05 * np.random.default_rng(0).normal(size=101)
     assert measure.turns(noisy, 0.5) == []
-    for wrong in (dict(curve=np.ones((2, 2)), least=1), dict(curve=np.ones(3), least=0)):
+    for wrong in (dict(curve=np.ones((2, 2)), minimum=1), dict(curve=np.ones(3), minimum=0)):
         with pytest.raises(InputError, match="expected"):
             measure.turns(**wrong)
 
 
 def test_effective_rank():
-    assert measure.effective_rank(np.array([[2.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])) == pytest.approx([2, 1, 0])
+    assert measure.effective_rank(
+        np.array([[2.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    ) == pytest.approx([2, 1, 0])
 
 
 def test_r2_is_the_share_of_the_scatter_that_the_law_explains(rng):

@@ -38,7 +38,9 @@ def test_minimal_model_is_its_slow_witness(device, rng, heads, context, tokens):
     logits, cache = model.forward(device.put(params), device.put(x))
     want, maps = slow_minimal(model, params, x)
     np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-10, atol=1e-13)
-    np.testing.assert_allclose(to_numpy(cache.attention), maps.swapaxes(0, 1), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(
+        to_numpy(cache.attention), maps.swapaxes(0, 1), rtol=1e-10, atol=1e-13
+    )
 
 
 @pytest.mark.parametrize("context, tokens", [(1, 6), (3, 6), (2, 4)])
@@ -70,7 +72,9 @@ def test_the_minimal_model_reads_vectors_as_it_reads_ids(device, rng):
     np.testing.assert_allclose(to_numpy(got), to_numpy(want), rtol=1e-12, atol=1e-14)
     dout = device.put(rng.normal(size=want.shape))
     for key, g in model.backward(dout, cache).items():
-        np.testing.assert_allclose(to_numpy(g), to_numpy(model.backward(dout, ids_cache)[key]), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(
+            to_numpy(g), to_numpy(model.backward(dout, ids_cache)[key]), rtol=1e-12, atol=1e-14
+        )
     for wrong in (rng.normal(size=(4, 6, 4)), rng.normal(size=(4, 7, 5)), rng.normal(size=6)):
         with pytest.raises(InputError, match="x: expected"):
             model.forward(params, device.put(wrong))
@@ -84,9 +88,15 @@ def test_the_embedding_model_is_its_definition(device, rng, context):
     for b, t in np.ndindex(3, 7 - context):
         e = params["W0"][x[b, : context + t]]
         a = np.exp(e @ params["W_K"] @ (e[-1] @ params["W_Q"]))
-        np.testing.assert_allclose(to_numpy(logits)[b, t], a / a.sum() @ e @ params["W1"], rtol=1e-10)
-        np.testing.assert_allclose(to_numpy(cache.attention)[b, 0, t, : context + t], a / a.sum(), rtol=1e-10)
-    with pytest.raises(InputError, match=r"x: expected shape \(batch, 3 or more tokens\), got \(3, 2\)"):
+        np.testing.assert_allclose(
+            to_numpy(logits)[b, t], a / a.sum() @ e @ params["W1"], rtol=1e-10
+        )
+        np.testing.assert_allclose(
+            to_numpy(cache.attention)[b, 0, t, : context + t], a / a.sum(), rtol=1e-10
+        )
+    with pytest.raises(
+        InputError, match=r"x: expected shape \(batch, 3 or more tokens\), got \(3, 2\)"
+    ):
         models.EmbeddingModel(5, 4, first_query=2).forward(params, x[:, :2])
 
 
@@ -116,7 +126,9 @@ def slow_transformer(model, p, x, drops):
 @pytest.mark.parametrize("context, tokens", [(1, 6), (3, 6), (3, 4)])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_the_transformer_is_its_slow_witness(device, rng, context, tokens, dropout):
-    model = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, first_query=context - 1)
+    model = models.Transformer(
+        vocab=5, positions=6, width=6, heads=2, hidden=7, first_query=context - 1
+    )
     params = {key: w + 0.3 * rng.normal(size=w.shape) for key, w in model.init(rng).items()}
     x, drops = rng.integers(5, size=(3, tokens)), model.draw_drops(rng, 3, tokens, dropout)
     logits, cache = model.forward(device.put(params), device.put(x), *device.put(drops))
@@ -124,7 +136,9 @@ def test_the_transformer_is_its_slow_witness(device, rng, context, tokens, dropo
     np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(to_numpy(cache.attention), maps, rtol=1e-9, atol=1e-12)
     if not dropout:
-        np.testing.assert_array_equal(to_numpy(model.forward(device.put(params), device.put(x))[0]), to_numpy(logits))
+        np.testing.assert_array_equal(
+            to_numpy(model.forward(device.put(params), device.put(x))[0]), to_numpy(logits)
+        )
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -141,24 +155,36 @@ def test_gradients_of_the_transformer(rng, dropout, when):
 
 def test_a_deep_transformer_is_blocks_one_after_the_other(device, rng):
     """Depth two: the first block's output, by the slow witness, is what the second reads; and settings only leave parts out."""
-    deep = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7, first_query=2, depth=2)
+    deep = models.Transformer(
+        vocab=5, positions=6, width=6, heads=2, hidden=7, first_query=2, depth=2
+    )
     params = {key: w + 0.3 * rng.normal(size=w.shape) for key, w in deep.init(rng).items()}
     x = rng.integers(5, size=(3, 6))
     got = to_numpy(deep.forward(device.put(params), device.put(x))[0])
-    first, second = ({k.removesuffix(f".{i}"): w for k, w in params.items() if not k.endswith(f".{3 - i}")} for i in (1, 2))
+    first, second = (
+        {k.removesuffix(f".{i}"): w for k, w in params.items() if not k.endswith(f".{3 - i}")}
+        for i in (1, 2)
+    )
     whole = models.Transformer(vocab=5, positions=6, width=6, heads=2, hidden=7)
     eye = {"W_U": np.eye(6), "c_U": np.zeros(6)}
-    states = slow_transformer(models.Transformer(6, 6, width=6, heads=2, hidden=7), {**first, **eye}, x, np.ones((2, 3, 6, 6)))[
-        0
-    ]
+    states = slow_transformer(
+        models.Transformer(6, 6, width=6, heads=2, hidden=7),
+        {**first, **eye},
+        x,
+        np.ones((2, 3, 6, 6)),
+    )[0]
     one = {**second, "W_E": np.zeros((1, 6)), "W_U": params["W_U"], "c_U": params["c_U"]}
     for b in range(3):
-        want = slow_transformer(whole, {**one, "W_P": states[b]}, np.zeros((1, 6), int), np.ones((2, 1, 6, 6)))[0]
+        want = slow_transformer(
+            whole, {**one, "W_P": states[b]}, np.zeros((1, 6), int), np.ones((2, 1, 6, 6))
+        )[0]
         np.testing.assert_allclose(got[b], want[0, 2:], rtol=1e-9, atol=1e-11)
 
 
 def test_settings_leave_parts_out(rng):
-    bare = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none", outputs=3, depth=3)
+    bare = models.Transformer(
+        5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none", outputs=3, depth=3
+    )
     params = bare.init(rng)
     per_block = ["W_Q", "W_K", "W_V", "W_O"]
     names = [f"{key}{end}" for end in (".1", ".2", ".3") for key in per_block]
@@ -169,22 +195,48 @@ def test_settings_leave_parts_out(rng):
     np.testing.assert_allclose(vectors, logits, rtol=1e-12)
     assert logits.shape == (2, 6, 3) and [s.shape for s in cache.attentions] == [(2, 2, 6, 6)] * 3
     one = models.Transformer(5, 6, width=6, heads=2, hidden=0, norm=False, position_kind="none")
-    first = {key: params[key] for key in ("W_E", *names[:4])} | {"W_U": np.eye(6, 5), "c_U": np.zeros(5)}
-    last = [one.forward(first, x[:, order])[0][:, 5] for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])]
-    np.testing.assert_allclose(*last, rtol=1e-12, err_msg="without positions the order of what is seen does not count")
-    sines = models.Transformer(5, 50, width=7, heads=1, position_kind="sinusoidal")._sines(np, np.float64)
+    first = {key: params[key] for key in ("W_E", *names[:4])} | {
+        "W_U": np.eye(6, 5),
+        "c_U": np.zeros(5),
+    }
+    last = [
+        one.forward(first, x[:, order])[0][:, 5]
+        for order in ([0, 1, 2, 3, 4, 5], [3, 1, 4, 0, 2, 5])
+    ]
+    np.testing.assert_allclose(
+        *last, rtol=1e-12, err_msg="without positions the order of what is seen does not count"
+    )
+    sines = models.Transformer(5, 50, width=7, heads=1, position_kind="sinusoidal")._sines(
+        np, np.float64
+    )
     assert sines.shape == (50, 7) and np.linalg.norm(sines, axis=1) == pytest.approx(1)
     assert sines[3, 0] / sines[3, 5] == pytest.approx(np.sin(3) / np.cos(3 / 10000 ** (4 / 7)))
-    drops = models.Transformer(5, 6, width=6, heads=2, first_query=3, depth=2).draw_drops(rng, 2, 6, 0.5)
+    drops = models.Transformer(5, 6, width=6, heads=2, first_query=3, depth=2).draw_drops(
+        rng, 2, 6, 0.5
+    )
     assert [d.shape for d in drops] == [(2, 6, 6), (2, 6, 6), (2, 3, 6), (2, 3, 6)]
     tiny = models.Transformer(200, 6, scale=1e-3).init(rng)
-    assert tiny["W_E"].std() == pytest.approx(1e-3, rel=0.05) and tiny["W_P"].std() == pytest.approx(1e-3, rel=0.1)
+    assert tiny["W_E"].std() == pytest.approx(1e-3, rel=0.05) and tiny[
+        "W_P"
+    ].std() == pytest.approx(1e-3, rel=0.1)
 
 
 @pytest.mark.parametrize("when", ["at start", "after steps"])
 def test_gradients_of_the_deep_transformer(rng, when):
-    for settings in (dict(), dict(hidden=0, norm=False), dict(position_kind="sinusoidal", norm=False)):
-        model = models.Transformer(vocab=5, positions=7, width=6, heads=2, **{"hidden": 5, **settings}, first_query=6, depth=2)
+    for settings in (
+        dict(),
+        dict(hidden=0, norm=False),
+        dict(position_kind="sinusoidal", norm=False),
+    ):
+        model = models.Transformer(
+            vocab=5,
+            positions=7,
+            width=6,
+            heads=2,
+            **{"hidden": 5, **settings},
+            first_query=6,
+            depth=2,
+        )
         sequences = rng.integers(5, size=(4, 8))
         params = model.init(rng)
         if when == "after steps":
@@ -224,16 +276,28 @@ def test_every_mask_drops_its_share_and_keeps_the_mean(rng, p):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: models.Transformer(5, 6, width=8, heads=3), "heads: expected a divisor of width = 8, got 3"),
+        (
+            lambda: models.Transformer(5, 6, width=8, heads=3),
+            "heads: expected a divisor of width = 8, got 3",
+        ),
         (
             lambda: models.Transformer(5, 6, position_kind="rotary"),
             "position_kind: expected .*got 'rotary'",
         ),
         (lambda: models.Transformer(5, 6, depth=0), "depth: expected a whole number >= 1, got 0"),
         (lambda: models.Transformer(5, 6, scale=0.0), "scale: expected .* > 0 .*, got 0.0"),
-        (lambda: forward_with(models.Transformer(5, 6), 3), "drops: expected at most 2, drop_1.1, drop_2.1, got 3"),
-        (lambda: models.Transformer(5, 6, first_query=6), "first_query: expected less than positions = 6, got 6"),
-        (lambda: models.Transformer(5, 6).draw_drops(np.random.default_rng(0), 2, 6, 1.0), "p: expected .* < 1, got 1.0"),
+        (
+            lambda: forward_with(models.Transformer(5, 6), 3),
+            "drops: expected at most 2, drop_1.1, drop_2.1, got 3",
+        ),
+        (
+            lambda: models.Transformer(5, 6, first_query=6),
+            "first_query: expected less than positions = 6, got 6",
+        ),
+        (
+            lambda: models.Transformer(5, 6).draw_drops(np.random.default_rng(0), 2, 6, 1.0),
+            "p: expected .* < 1, got 1.0",
+        ),
     ],
 )
 def test_bad_settings_of_the_transformer(call, message):
@@ -242,7 +306,9 @@ def test_bad_settings_of_the_transformer(call, message):
 
 
 def forward_with(model, drops):
-    return model.forward(model.init(np.random.default_rng(0)), np.zeros((2, 6), int), *[None] * drops)
+    return model.forward(
+        model.init(np.random.default_rng(0)), np.zeros((2, 6), int), *[None] * drops
+    )
 
 
 def trained(model, loss, batch, steps=5):
@@ -352,8 +418,14 @@ READS = {  # every model, and what it reads: five tokens or vectors of six numbe
     "toy": (models.ToyLayer(5, 6, shared=2), "vectors"),
     "layer": (models.AttentionLayer(6, heads=2, first_query=1), "vectors"),
     "block": (models.Block(6, heads=2, hidden=3, activation="silu", first_query=1), "vectors"),
-    "transformer": (models.Transformer(5, 6, width=6, heads=2, hidden=3, depth=2, position_kind="sinusoidal"), "ids"),
-    "transformer on vectors": (models.Transformer(6, 6, width=6, heads=2, hidden=3, first_query=2), "vectors"),
+    "transformer": (
+        models.Transformer(5, 6, width=6, heads=2, hidden=3, depth=2, position_kind="sinusoidal"),
+        "ids",
+    ),
+    "transformer on vectors": (
+        models.Transformer(6, 6, width=6, heads=2, hidden=3, first_query=2),
+        "vectors",
+    ),
 }
 
 
@@ -362,7 +434,9 @@ READS = {  # every model, and what it reads: five tokens or vectors of six numbe
 def test_every_model_keeps_its_precision(device, rng, dtype, name):
     model, kind = READS[name]
     params = device.put(model.init(rng), dtype)
-    x = device.put(rng.integers(5, size=(3, 5)) if kind == "ids" else rng.normal(size=(3, 5, 6)), dtype)
+    x = device.put(
+        rng.integers(5, size=(3, 5)) if kind == "ids" else rng.normal(size=(3, 5, 6)), dtype
+    )
     out, cache = model.forward(params, x)
     grads = model.backward(out, cache)
     assert out.dtype == dtype and {key: (g.dtype, g.shape) for key, g in grads.items()} == {
@@ -375,8 +449,12 @@ def test_every_model_keeps_its_precision(device, rng, dtype, name):
 def test_a_mask_of_another_precision_is_refused(rng):
     model, _ = READS["transformer"]
     params = {key: w.astype("float32") for key, w in model.init(rng).items()}
-    with pytest.raises(InputError, match="drop_2.1: expected float32, as what it multiplies, got float64"):
-        model.forward(params, rng.integers(5, size=(3, 6)), None, *model.draw_drops(rng, 3, 6, 0.5)[1:2])
+    with pytest.raises(
+        InputError, match="drop_2.1: expected float32, as what it multiplies, got float64"
+    ):
+        model.forward(
+            params, rng.integers(5, size=(3, 6)), None, *model.draw_drops(rng, 3, 6, 0.5)[1:2]
+        )
     block, _ = READS["block"]
     with pytest.raises(InputError, match="drops: expected at most 2, drop_1, drop_2, got 3"):
         block.forward(block.init(rng), rng.normal(size=(3, 5, 6)), None, None, None)
@@ -390,7 +468,9 @@ def test_a_block_is_its_layer_and_its_mlp(device, rng):
     r = x[..., 2:, :] + o
     h = r @ params["W_1"]
     y, cache = block.forward(device.put(params), device.put(x))
-    np.testing.assert_allclose(to_numpy(y), r + (h / (1 + np.exp(-h))) @ params["W_2"], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        to_numpy(y), r + (h / (1 + np.exp(-h))) @ params["W_2"], rtol=1e-12, atol=1e-14
+    )
     assert cache.attention.shape == (4, 3, 2, 3, 5)
     dx, grads = block.backward_through(device.put(np.ones_like(o)), cache)
     assert dx.shape == x.shape and grads.keys() == params.keys()
@@ -444,15 +524,42 @@ def model():
     [
         (lambda p: model().forward(p, np.array([[0, 1, 5]])), r"x: expected ids in 0..4, got 5"),
         (lambda p: model().forward(p, np.array([[0, -1, 2]])), r"x: expected ids in 0..4, got -1"),
-        (lambda p: model().forward(p, np.array([[0.0, 1.0, 2.0]])), r"x: expected an integer array, got dtype float64"),
-        (lambda p: model().forward(p, np.array([[0, 1]])), r"x: expected shape \(batch, 3 to 6 tokens\), got \(1, 2\)"),
-        (lambda p: model().forward(p, np.zeros((2, 7), int)), r"x: expected shape \(batch, 3 to 6 tokens\)"),
-        (lambda p: model().forward({**p, "W_V": p["W_Q"]}, np.zeros((2, 6), int)), r"W_V: expected shape \(11, 1, 5\)"),
-        (lambda p: models.MinimalModel(vocab=0, positions=6), r"vocab: expected a whole number >= 1, got 0"),
-        (lambda p: models.MinimalModel(vocab=5, positions=6, heads=1.5), r"heads: expected a whole number"),
-        (lambda p: models.MinimalModel(vocab=5, positions=6, first_query=6), r"first_query: .* in 0..5, got 6"),
-        (lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1), r"query_scale: expected .*>= 0 .*, got -1"),
-        (lambda p: models.AttentionLayer(width=10, heads=3), r"heads: expected a divisor of width = 10, got 3"),
+        (
+            lambda p: model().forward(p, np.array([[0.0, 1.0, 2.0]])),
+            r"x: expected an integer array, got dtype float64",
+        ),
+        (
+            lambda p: model().forward(p, np.array([[0, 1]])),
+            r"x: expected shape \(batch, 3 to 6 tokens\), got \(1, 2\)",
+        ),
+        (
+            lambda p: model().forward(p, np.zeros((2, 7), int)),
+            r"x: expected shape \(batch, 3 to 6 tokens\)",
+        ),
+        (
+            lambda p: model().forward({**p, "W_V": p["W_Q"]}, np.zeros((2, 6), int)),
+            r"W_V: expected shape \(11, 1, 5\)",
+        ),
+        (
+            lambda p: models.MinimalModel(vocab=0, positions=6),
+            r"vocab: expected a whole number >= 1, got 0",
+        ),
+        (
+            lambda p: models.MinimalModel(vocab=5, positions=6, heads=1.5),
+            r"heads: expected a whole number",
+        ),
+        (
+            lambda p: models.MinimalModel(vocab=5, positions=6, first_query=6),
+            r"first_query: .* in 0..5, got 6",
+        ),
+        (
+            lambda p: models.MinimalModel(vocab=5, positions=6, query_scale=-1),
+            r"query_scale: expected .*>= 0 .*, got -1",
+        ),
+        (
+            lambda p: models.AttentionLayer(width=10, heads=3),
+            r"heads: expected a divisor of width = 10, got 3",
+        ),
         (
             lambda p: models.AttentionLayer(width=6).forward(p, np.ones((2, 4, 5))),
             r"x: expected shape \(..., S, 6\), got \(2, 4, 5\)",
@@ -482,7 +589,9 @@ def test_attention_layer_is_the_loop_over_heads(rng, masked):
     visible = np.tri(5, dtype=bool) if masked else np.ones((5, 5), bool)
     q, k, v = (np.einsum("btd,dhk->bhtk", x, params[key]) for key in ("W_Q", "W_K", "W_V"))
     r = loop_over_heads(q, k, v, visible, np.zeros((2, 3, 5, 2)))[0]
-    np.testing.assert_allclose(model.forward(params, x)[0], np.einsum("bhtc,hcd->btd", r, params["W_O"]), rtol=1e-10)
+    np.testing.assert_allclose(
+        model.forward(params, x)[0], np.einsum("bhtc,hcd->btd", r, params["W_O"]), rtol=1e-10
+    )
     with pytest.raises(InputError, match=r"W_Q: expected shape \(6, 2, 3\), got \(6, 3, 2\)"):
         models.AttentionLayer(width=6, heads=2).forward(params, x)
 
@@ -499,7 +608,9 @@ def test_weights_start_uniform_within_their_scales(rng):
         for key, scale in (("W_Q", query), ("W_V", value)):
             w = params[key]
             assert np.abs(w).max() <= scale and np.abs(w).max() >= 0.99 * scale
-            assert abs(w.mean()) <= 0.05 * scale and w.std() == pytest.approx(scale / np.sqrt(3), rel=0.05)
+            assert abs(w.mean()) <= 0.05 * scale and w.std() == pytest.approx(
+                scale / np.sqrt(3), rel=0.05
+            )
     layer = models.AttentionLayer(width=30, heads=3).init(rng)
     assert all(0.98 < np.abs(w).max() / np.sqrt(0.1) <= 1 for w in layer.values())
 
@@ -509,24 +620,45 @@ def test_sizes_of_a_narrow_type_are_sizes(rng):
     model = models.MinimalModel(narrow(100), narrow(100), narrow(2), narrow(3))
     assert model.width == 200 and type(model.first_query) is int
     assert models.ToyLayer(9, 4, np.uint8(2)).scores_backward(np.ones((1, 9))).tolist() == [2]
-    deep = models.Transformer(np.uint8(5), np.uint8(6), np.uint8(6), np.uint8(2), np.uint8(4), np.uint8(3), np.uint8(2))
+    deep = models.Transformer(
+        np.uint8(5), np.uint8(6), np.uint8(6), np.uint8(2), np.uint8(4), np.uint8(3), np.uint8(2)
+    )
     wide = models.Transformer(5, 6, 6, 2, 4, 3, 2)
     x, params = rng.integers(5, size=(2, 5)), wide.init(rng)
     assert np.array_equal(deep.forward(params, x)[0], wide.forward(params, x)[0])
     assert AssociativeRecall(np.int8(70), np.int8(100)).length == 141
-    draw = lambda places: regression.draw_task(np.random.default_rng(0), 9, 4, places).sample(np.random.default_rng(1), 5)
+    draw = lambda places: regression.draw_task(np.random.default_rng(0), 9, 4, places).sample(
+        np.random.default_rng(1), 5
+    )
     assert all(np.array_equal(one, other) for one, other in zip(draw(2), draw(np.uint8(2))))
-    chains = [markov.draw_chain(np.random.default_rng(0), 5, spans) for spans in ((90,) * 4, np.array([90] * 4, "uint8"))]
+    chains = [
+        markov.draw_chain(np.random.default_rng(0), 5, spans)
+        for spans in ((90,) * 4, np.array([90] * 4, "uint8"))
+    ]
     assert chains[0].blocks == chains[1].blocks
 
 
 def test_flows_and_texts_keep_what_they_were_made_of():
-    pi, m, T, ids = np.array([0.5, 0.3, 0.2]), np.array([2.0, 1.0]), np.array([32.0, 64.0]), np.array([0, 1, 1])
-    focus, numbers, corpus = FocusDilution(pi, 0.5, 2), TwoNumbers(T, 8.0), text.Corpus(ids, ("a", "b"))
+    pi, m, T, ids = (
+        np.array([0.5, 0.3, 0.2]),
+        np.array([2.0, 1.0]),
+        np.array([32.0, 64.0]),
+        np.array([0, 1, 1]),
+    )
+    focus, numbers, corpus = (
+        FocusDilution(pi, 0.5, 2),
+        TwoNumbers(T, 8.0),
+        text.Corpus(ids, ("a", "b")),
+    )
     heads = Factorization(m, np.eye(2), np.eye(2, 4))
     before = [focus.P.copy(), heads.G.copy(), numbers.snap_time.copy(), corpus.counts.copy()]
     pi[:], m[:], T[:], ids[:] = 1 / 3, 9, 0.5, 0
-    after = [FocusDilution.P.func(focus), Factorization.G.func(heads), numbers.snap_time, text.Corpus.counts.func(corpus)]
+    after = [
+        FocusDilution.P.func(focus),
+        Factorization.G.func(heads),
+        numbers.snap_time,
+        text.Corpus.counts.func(corpus),
+    ]
     assert all(np.array_equal(one, other) for one, other in zip(before, after))
 
 
@@ -539,12 +671,16 @@ def test_with_one_hot_positions_the_map_of_score_gradients_is_a_block_of_the_gra
     dlogits = ops.cross_entropy_backward(1.0, errors)
     da, _ = attention.attend_backward(dlogits[None], cache.attend)
     block = model.backward(dlogits, cache)["W_Q"][5 + 2 :, 0, 5:]
-    np.testing.assert_allclose(block, da[0].sum(axis=0) / np.sqrt(model.width), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(
+        block, da[0].sum(axis=0) / np.sqrt(model.width), rtol=1e-10, atol=1e-14
+    )
 
 
 def test_what_is_dropped_where(rng):
     """Every mask of "all" multiplies what its name says, by a witness of one layer in loops."""
-    model = models.Transformer(5, 4, width=6, heads=2, hidden=0, norm=False, dropped="all", bias=False)
+    model = models.Transformer(
+        5, 4, width=6, heads=2, hidden=0, norm=False, dropped="all", bias=False
+    )
     params = {key: rng.normal(size=shape) for key, shape in model.shapes.items()}
     x = rng.integers(5, size=(3, 4))
     drop_e, drop_s, drop_1 = model.draw_drops(rng, 3, 4, 0.4)
@@ -569,15 +705,26 @@ def test_starts_of_the_transformer(rng):
     np.testing.assert_allclose(start["W_E"] @ start["W_E"].T, np.eye(40), atol=1e-12)
     assert np.sqrt((start["W_P"] ** 2).sum(axis=1).mean()) == pytest.approx(1.3, rel=0.05)
     start = models.Transformer(**settings, scale="fan_in").init(rng)
-    for key, summed in {"W_E": 40, "W_Q.1": 60, "W_O.2": 60, "W_1.1": 60, "W_2.2": 50, "W_U": 60}.items():
+    for key, summed in {
+        "W_E": 40,
+        "W_Q.1": 60,
+        "W_O.2": 60,
+        "W_1.1": 60,
+        "W_2.2": 50,
+        "W_U": 60,
+    }.items():
         assert 0.97 / np.sqrt(summed) < np.abs(start[key]).max() <= 1 / np.sqrt(summed), key
     assert not start["c_1.1"].any() and (start["g_1.2"] == 1).all()
     default = models.Transformer(**settings).init(np.random.default_rng(3))
     same = models.Transformer(**settings, position_size=np.sqrt(30)).init(np.random.default_rng(3))
     np.testing.assert_allclose(same["W_P"], default["W_P"])  # as a token: sqrt(width) * scale
-    with pytest.raises(ValueError, match="scale: expected another where vocab exceeds width = 6, got 'orthonormal'"):
+    with pytest.raises(
+        ValueError, match="scale: expected another where vocab exceeds width = 6, got 'orthonormal'"
+    ):
         models.Transformer(7, 4, width=6, heads=2, scale="orthonormal")
-    with pytest.raises(ValueError, match='scale: expected "orthonormal" or "fan_in", got \'lecun\''):
+    with pytest.raises(
+        ValueError, match='scale: expected "orthonormal" or "fan_in", got \'lecun\''
+    ):
         models.Transformer(7, 4, width=6, heads=2, scale="lecun")
 
 
@@ -683,11 +830,16 @@ def test_a_stack_of_one_is_the_minimal_model_and_layers_read_each_other(device, 
     np.testing.assert_allclose(to_numpy(logits), want, rtol=1e-10)
     np.testing.assert_allclose(to_numpy(cache.attention), wanted.attention, rtol=1e-10)
     two = MinimalStack(5, 6, 2, 2, depth=2)
-    params, inputs = two.init(rng), np.concatenate([np.eye(5)[x], np.broadcast_to(np.eye(6), (3, 6, 6))], axis=2)
+    params, inputs = (
+        two.init(rng),
+        np.concatenate([np.eye(5)[x], np.broadcast_to(np.eye(6), (3, 6, 6))], axis=2),
+    )
     for i in (1, 2):
         a = np.einsum("btd,dhe,bse->bhts", inputs, params[f"W_Q.{i}"], inputs) / np.sqrt(11)
         s = np.exp(np.where(np.tri(6, dtype=bool), a, -np.inf))
-        inputs = np.einsum("bhts,bsd,dhc->btc", s / s.sum(axis=-1, keepdims=True), inputs, params[f"W_V.{i}"])
+        inputs = np.einsum(
+            "bhts,bsd,dhc->btc", s / s.sum(axis=-1, keepdims=True), inputs, params[f"W_V.{i}"]
+        )
     logits, cache = two.forward(params, x)
     np.testing.assert_allclose(logits, inputs[:, 2:], rtol=1e-9)
     assert [a.shape for a in cache.attentions] == [(3, 2, 6, 6), (3, 2, 4, 6)]

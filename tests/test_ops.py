@@ -22,9 +22,18 @@ def test_numbers_by_hand():
     assert ops.softmax_backward(np.array([[4.0, 8.0, 16.0]]), cache).tolist() == [[-2, 0, 2]]
     assert ops.cross_entropy_forward(np.zeros((2, 4)), np.array([1, 3]))[0] == np.log(4)
     s = 1 / (1 + np.exp(-2.0))
-    np.testing.assert_allclose(ops.silu_forward(np.array([-2.0, 0.0, 2.0, -800.0]))[0], [-2 * (1 - s), 0, 2 * s, 0], atol=1e-15)
-    loss, cache = ops.squared_error_forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 4.0]]))
-    assert loss == (4 + 9) / 4 and ops.squared_error_backward(2.0, cache).tolist() == [[0, 2], [3, 0]]
+    np.testing.assert_allclose(
+        ops.silu_forward(np.array([-2.0, 0.0, 2.0, -800.0]))[0],
+        [-2 * (1 - s), 0, 2 * s, 0],
+        atol=1e-15,
+    )
+    loss, cache = ops.squared_error_forward(
+        np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 4.0]])
+    )
+    assert loss == (4 + 9) / 4 and ops.squared_error_backward(2.0, cache).tolist() == [
+        [0, 2],
+        [3, 0],
+    ]
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (2, 1, 3, 4)])
@@ -61,7 +70,9 @@ def test_the_largest_of_short_rows_is_the_largest(device, rng, S):
     x = rng.normal(size=(3, 4, S))
     x[0, 0, 0], x[1, 2, S // 2] = np.inf, np.nan
     for one in (x, x.swapaxes(0, 1), np.asfortranarray(x), x[::2], x[0, 0]):
-        np.testing.assert_array_equal(to_numpy(ops._row_max(device.put(one))), one.max(axis=-1, keepdims=True))
+        np.testing.assert_array_equal(
+            to_numpy(ops._row_max(device.put(one))), one.max(axis=-1, keepdims=True)
+        )
 
 
 @pytest.mark.parametrize("shape", [(7,), (4, 7), (2, 3, 7)])
@@ -72,11 +83,15 @@ def test_cross_entropy_is_its_definition(device, rng, shape):
     of_targets = np.take_along_axis(p, np.asarray(y)[..., None], axis=-1)
     np.testing.assert_allclose(float(to_numpy(L)), -np.log(of_targets).mean(), rtol=1e-13)
     want = 0.3 * (p - (np.arange(7) == np.asarray(y)[..., None])) / max(1, np.size(y))
-    np.testing.assert_allclose(to_numpy(ops.cross_entropy_backward(0.3, cache)), want, rtol=1e-12, atol=1e-16)
+    np.testing.assert_allclose(
+        to_numpy(ops.cross_entropy_backward(0.3, cache)), want, rtol=1e-12, atol=1e-16
+    )
 
 
 def test_layernorm_standardises(rng):
-    y, cache = ops.layernorm_forward(7 + 3 * rng.normal(size=(4, 6)), np.ones(6), np.zeros(6), eps=1e-30)
+    y, cache = ops.layernorm_forward(
+        7 + 3 * rng.normal(size=(4, 6)), np.ones(6), np.zeros(6), eps=1e-30
+    )
     np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-14)
     np.testing.assert_allclose(y.var(axis=-1), 1, rtol=1e-12)
     dx, dg, db = ops.layernorm_backward(rng.normal(size=(4, 6)), cache)
@@ -86,7 +101,9 @@ def test_layernorm_standardises(rng):
 
 def test_linear_is_tensordot(rng):
     x, W = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(4, 5, 6, 2))
-    np.testing.assert_allclose(ops.linear_forward(x, W, axes=2)[0], np.tensordot(x, W, 2), rtol=1e-12)
+    np.testing.assert_allclose(
+        ops.linear_forward(x, W, axes=2)[0], np.tensordot(x, W, 2), rtol=1e-12
+    )
 
 
 def test_sum_to_undoes_broadcasting(rng):
@@ -156,17 +173,50 @@ def test_precision_is_kept_and_inputs_are_not_touched(device, rng, dtype):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: ops.embedding_forward(np.array([0, 5]), np.ones((5, 2))), r"ids: expected ids in 0..4, got 5"),
-        (lambda: ops.embedding_forward(np.array([-1, 2]), np.ones((5, 2))), r"ids: expected ids in 0..4, got -1"),
-        (lambda: ops.embedding_forward(np.array([0.0]), np.ones((5, 2))), r"ids: expected an integer.* float64"),
-        (lambda: ops.embedding_forward([0], np.ones((5, 2))), r"ids: expected an array .*, got list"),
-        (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 4, 1])), r"targets: .*0..3, got 4"),
-        (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 1])), r"targets: expected shape \(3,\)"),
-        (lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.ones(3)), r"targets: expected an integer"),
-        (lambda: ops.squared_error_forward(np.ones((3, 4)), np.ones((4, 3))), r"target: expected shape \(3, 4\)"),
-        (lambda: ops.linear_forward(np.ones((3, 4)), np.ones((5, 2))), r"W: expected shape \(4, \*O\), got \(5, 2\)"),
-        (lambda: ops.linear_forward(np.ones((3, 4)), np.ones((4, 2)), np.ones(3)), r"b: expected shape \(2,\)"),
-        (lambda: ops.layernorm_forward(np.ones((3, 4)), np.ones(3), np.ones(4)), r"g: expected shape \(4,\)"),
+        (
+            lambda: ops.embedding_forward(np.array([0, 5]), np.ones((5, 2))),
+            r"ids: expected ids in 0..4, got 5",
+        ),
+        (
+            lambda: ops.embedding_forward(np.array([-1, 2]), np.ones((5, 2))),
+            r"ids: expected ids in 0..4, got -1",
+        ),
+        (
+            lambda: ops.embedding_forward(np.array([0.0]), np.ones((5, 2))),
+            r"ids: expected an integer.* float64",
+        ),
+        (
+            lambda: ops.embedding_forward([0], np.ones((5, 2))),
+            r"ids: expected an array .*, got list",
+        ),
+        (
+            lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 4, 1])),
+            r"targets: .*0..3, got 4",
+        ),
+        (
+            lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.array([0, 1])),
+            r"targets: expected shape \(3,\)",
+        ),
+        (
+            lambda: ops.cross_entropy_forward(np.ones((3, 4)), np.ones(3)),
+            r"targets: expected an integer",
+        ),
+        (
+            lambda: ops.squared_error_forward(np.ones((3, 4)), np.ones((4, 3))),
+            r"target: expected shape \(3, 4\)",
+        ),
+        (
+            lambda: ops.linear_forward(np.ones((3, 4)), np.ones((5, 2))),
+            r"W: expected shape \(4, \*O\), got \(5, 2\)",
+        ),
+        (
+            lambda: ops.linear_forward(np.ones((3, 4)), np.ones((4, 2)), np.ones(3)),
+            r"b: expected shape \(2,\)",
+        ),
+        (
+            lambda: ops.layernorm_forward(np.ones((3, 4)), np.ones(3), np.ones(4)),
+            r"g: expected shape \(4,\)",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -219,7 +269,9 @@ def test_nan_comes_out_of_every_operation(rng):
     assert ops.relu_backward(np.ones(5), cache).tolist() == [1, 0, 1, 0, 1]
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "bool", "float16", "complex128", "object"])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "uint8", "int64", "bool", "float16", "complex128", "object"]
+)
 def test_arithmetic_does_not_happen_in_a_narrow_type(dtype):
     narrow, wide = np.ones((2, 3), dtype), np.ones((2, 3))
     for call in [
@@ -246,7 +298,7 @@ def test_ids_may_be_numpy_numbers_and_are_checked_all_the_same():
 
 
 @pytest.mark.parametrize("n, most", [(1000, 2e-6), (75_001, 2e-6), (1_000_000, 2e-6)])
-def test_gradients_of_many_equal_rows_are_summed_in_pairs(n, most):
+def test_gradients_of_many_equal_rows_are_summed_in_pairs(n, maximum):
     """Against the sum that float64 tells; NumPy's own along the first axis is off by 7e-4 and 1%."""
     rows = np.full((n, 3), 0.1, np.float32)
     exact = n * np.float64(np.float32(0.1))
@@ -264,7 +316,7 @@ def test_gradients_of_many_equal_rows_are_summed_in_pairs(n, most):
         "an embedding's row": added[1],
     }
     for name, total in sums.items():
-        np.testing.assert_allclose(total.astype(float), exact, rtol=most, err_msg=name)
+        np.testing.assert_allclose(total.astype(float), exact, rtol=maximum, err_msg=name)
 
 
 def test_sums_of_long_rows_are_right_in_float32():
@@ -308,7 +360,9 @@ def test_an_underflow_of_attention_is_0_whatever_numpy_is_told(rng):
     quiet = attention.attend_backward(dy, attention.attend_forward(scores, v)[1])
     with np.errstate(all="raise"):
         y, cache = attention.attend_forward(scores, v)
-        assert all(np.array_equal(a, b) for a, b in zip(attention.attend_backward(dy, cache), quiet))
+        assert all(
+            np.array_equal(a, b) for a, b in zip(attention.attend_backward(dy, cache), quiet)
+        )
         loss, cache = ops.cross_entropy_forward(scores, np.array([0, 1]))
         assert np.isfinite(ops.cross_entropy_backward(1e-3, cache)).all() and abs(loss) < 1e-6
         assert np.isfinite(ops.log_softmax(scores)).all()

@@ -48,7 +48,9 @@ def test_adamw_one_number_at_a_time(device):
 
 
 def test_the_scale_of_a_schedule_multiplies_the_learning_rate_everywhere(device):
-    assert run(optim.AdamW(lr=0.16, decay=0.3), device, scale=0.5) == run(optim.AdamW(lr=0.08, decay=0.3), device)
+    assert run(optim.AdamW(lr=0.16, decay=0.3), device, scale=0.5) == run(
+        optim.AdamW(lr=0.08, decay=0.3), device
+    )
 
 
 def test_defaults_are_the_papers():
@@ -67,7 +69,9 @@ def test_steps_are_pure_and_keep_float32(device, optimizer):
     params, grads = device.put([{"w": np.ones(3)}, {"w": np.full(3, 0.5)}], "float32")
     state = optimizer.init(params)
     new, _ = optimizer.step(params, optim.clip_by_global_norm(grads, 0.1)[0], state, 0.5)
-    assert to_numpy(params)["w"].tolist() == [1, 1, 1] and to_numpy(grads)["w"].tolist() == [0.5] * 3
+    assert (
+        to_numpy(params)["w"].tolist() == [1, 1, 1] and to_numpy(grads)["w"].tolist() == [0.5] * 3
+    )
     assert new["w"].dtype == np.float32
     again, _ = optimizer.step(params, optim.clip_by_global_norm(grads, 0.1)[0], state, 0.5)
     assert np.array_equal(to_numpy(again)["w"], to_numpy(new)["w"])
@@ -77,7 +81,10 @@ def test_clipping_is_global(device):
     grads = device.put({"a": np.array([3.0, 0.0]), "b": np.array([[4.0]])})
     clipped, norm = optim.clip_by_global_norm(grads, 1.0)
     assert to_numpy(norm) == 5.0
-    assert to_numpy(clipped)["a"].tolist() == pytest.approx([0.6, 0]) and to_numpy(clipped)["b"].item() == 0.8
+    assert (
+        to_numpy(clipped)["a"].tolist() == pytest.approx([0.6, 0])
+        and to_numpy(clipped)["b"].item() == 0.8
+    )
     same, _ = optim.clip_by_global_norm(grads, 5.0)
     assert to_numpy(same)["a"].tolist() == [3, 0]
     zero, _ = optim.clip_by_global_norm(device.put({"a": np.zeros(2)}), 1.0)
@@ -91,10 +98,16 @@ def test_clipping_is_global(device):
         (lambda: optim.AdamW(lr=float("inf")), "lr: expected a finite number > 0, got inf"),
         (lambda: optim.AdamW(lr=0), "lr: expected a finite number > 0, got 0"),
         (lambda: optim.AdamW(lr="0.1"), "lr: expected a finite number > 0, got '0.1'"),
-        (lambda: optim.SGD(lr=0.1, momentum=1.0), "momentum: expected a finite number >= 0 and < 1, got 1.0"),
+        (
+            lambda: optim.SGD(lr=0.1, momentum=1.0),
+            "momentum: expected a finite number >= 0 and < 1, got 1.0",
+        ),
         (lambda: optim.AdamW(lr=0.1, beta2=-0.1), "beta2: expected"),
         (lambda: optim.AdamW(lr=0.1, decay=float("nan")), "decay: expected"),
-        (lambda: optim.clip_by_global_norm({"a": np.ones(2)}, 0.0), "most: expected a finite number > 0, got 0.0"),
+        (
+            lambda: optim.clip_by_global_norm({"a": np.ones(2)}, 0.0),
+            "maximum: expected a finite number > 0, got 0.0",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -126,11 +139,20 @@ def test_gradients_must_fit_the_parameters():
 
 def test_gradients_and_state_have_the_precision_of_the_parameters():
     params, narrow = {"w": np.ones((3, 1))}, {"w": np.ones((3, 1), np.float32)}
-    for optimizer, name in ((optim.SGD(0.1, 0.9), "velocity"), (optim.AdamW(0.1), "m"), (optim.AdamW(0.1), "u")):
+    for optimizer, name in (
+        (optim.SGD(0.1, 0.9), "velocity"),
+        (optim.AdamW(0.1), "m"),
+        (optim.AdamW(0.1), "u"),
+    ):
         state = optimizer.init(params)
-        with pytest.raises(InputError, match=r"grads\['w'\]: expected float64, as the parameter, got float32"):
+        with pytest.raises(
+            InputError, match=r"grads\['w'\]: expected float64, as the parameter, got float32"
+        ):
             optimizer.step(params, narrow, state)
-        with pytest.raises(InputError, match=rf"state\['{name}'\]\['w'\]: expected float64, as the parameter, got float32"):
+        with pytest.raises(
+            InputError,
+            match=rf"state\['{name}'\]\['w'\]: expected float64, as the parameter, got float32",
+        ):
             optimizer.step(params, params, {**state, name: narrow})
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from experiments import Redistribution, Snap, redistribution
-from experiments.redistribution import PI, contrast, contrast_push, made_alike, token_weights, transition_from
+from experiments.redistribution import (
+    PI,
+    contrast,
+    contrast_push,
+    made_alike,
+    token_weights,
+    transition_from,
+)
 from tinyattn import gradcheck, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
@@ -31,8 +38,13 @@ def test_the_hessian_along_the_path_is_the_difference_of_the_gradient(per_place)
     speed = np.array([1, flow.mobility])
     assert flow.mobility == (pytest.approx(512 / 511) if per_place else 1)
     for y in path:
-        rows = [gradcheck.central_differences(lambda y, i=i: float(-flow(0.0, y)[i] / speed[i]), y) for i in range(2)]
-        np.testing.assert_allclose(flow.hessian(y), np.stack(rows), rtol=1e-6, atol=1e-6 * np.abs(rows).max())
+        rows = [
+            gradcheck.central_differences(lambda y, i=i: float(-flow(0.0, y)[i] / speed[i]), y)
+            for i in range(2)
+        ]
+        np.testing.assert_allclose(
+            flow.hessian(y), np.stack(rows), rtol=1e-6, atol=1e-6 * np.abs(rows).max()
+        )
         slope = gradcheck.central_differences(lambda y: float(flow.loss(y)), y)
         np.testing.assert_allclose(flow(0.0, y), -speed * slope, rtol=1e-5, atol=1e-10)
 
@@ -41,13 +53,21 @@ def test_the_loss_is_sharpest_at_the_snap_and_w_keeps_to_its_equilibrium_only_th
     found = Snap().path()
     numbers = found["numbers"]
     assert numbers["half_loss_t"] == pytest.approx(5295.8, abs=0.1)
-    assert numbers["sharpest_t"] == pytest.approx(5303.8, abs=1) and abs(numbers["sharpest_over_half_loss"] - 1) < 0.003
+    assert (
+        numbers["sharpest_t"] == pytest.approx(5303.8, abs=1)
+        and abs(numbers["sharpest_over_half_loss"] - 1) < 0.003
+    )
     top = found["eigenvalues"][:, 1]
     assert numbers["largest_eigenvalue"] == pytest.approx(0.0425, rel=0.01)
     assert numbers["largest_eigenvalue"] > 2.5 * top[-1] and top[-1] > 50 * top[0]
-    assert numbers["lowest_t"] == pytest.approx(numbers["half_loss_t"], rel=0.005) and numbers["least_eigenvalue"] < -0.038
+    assert (
+        numbers["lowest_t"] == pytest.approx(numbers["half_loss_t"], rel=0.005)
+        and numbers["least_eigenvalue"] < -0.038
+    )
     gap = found["w"] / found["equilibrium"]
-    assert numbers["w_over_equilibrium_at_half_loss"] < 0.3 and (gap[found["time"] < 5000] < 0.1).all()
+    assert (
+        numbers["w_over_equilibrium_at_half_loss"] < 0.3 and (gap[found["time"] < 5000] < 0.1).all()
+    )
     assert numbers["equilibrium_within_1_percent_t"] < 1.06 * numbers["half_loss_t"]
 
 
@@ -59,23 +79,27 @@ def test_drawn_weights_keep_plateau_and_snap_and_their_lean_foretells_it():
         plateau = found["descent"][i][found["time"] < 0.8 * snap]
         assert 0.47 < plateau.min() <= plateau.max() < 0.56 and found["descent"][i][-1] < 0.02
         assert 0.5 * flow.snap_time < snap < 2 * flow.snap_time
-    assert found["snap_t"] == pytest.approx(found["foretold_t"], rel=0.01), "three numbers are exact"
+    assert found["snap_t"] == pytest.approx(found["predicted_t"], rel=0.01), (
+        "three numbers are exact"
+    )
     assert found["sgd_snap_t"] == pytest.approx(found["snap_t"], rel=0.06)
-    assert np.corrcoef(found["lean"], found["snap_t"])[0, 1] < -0.95, "the more W leans towards W*, the sooner"
+    assert np.corrcoef(found["lean"], found["snap_t"])[0, 1] < -0.95, (
+        "the more W leans towards W*, the sooner"
+    )
     assert np.corrcoef(found["closed_t"], found["snap_t"])[0, 1] > 0.95
 
 
 def test_the_numbers_of_the_path_are_read_off_its_curves():
     found = Snap(T=64, d=16).path()
     numbers, time, gap = found["numbers"], found["time"], found["w"] / found["equilibrium"]
-    least, largest = found["eigenvalues"].T
+    minimum, largest = found["eigenvalues"].T
     at = lambda name, curve: np.interp(numbers[name], time, curve)
     assert at("half_loss_t", found["loss"]) == pytest.approx(0.25, rel=1e-4)
     ratio = numbers["w_over_equilibrium_at_half_loss"]
     assert at("half_loss_t", gap) == pytest.approx(ratio, rel=1e-2)
     assert at("sharpest_t", largest) == numbers["largest_eigenvalue"] == largest.max()
     assert numbers["largest_eigenvalue_at_end"] == largest[-1]
-    assert at("lowest_t", least) == numbers["least_eigenvalue"] == least.min()
+    assert at("lowest_t", minimum) == numbers["least_eigenvalue"] == minimum.min()
     half = numbers["half_loss_t"]
     assert numbers["sharpest_over_half_loss"] == pytest.approx(numbers["sharpest_t"] / half)
     later = time > numbers["equilibrium_within_1_percent_t"]
@@ -127,7 +151,7 @@ def test_drawn_weights_descend_the_loss_by_the_steps_that_are_told():
             assert np.interp(found[snap][i], time, curve) == pytest.approx(curve[0] / 2, rel=1e-6)
     np.testing.assert_allclose(found["time"][:3], [0, 8 * lr, 16 * lr], rtol=1e-14)
     snaps = np.array([found["snap_t"], found["sgd_snap_t"]])
-    off = abs(snaps / np.array(found["foretold_t"]) - 1).max()
+    off = abs(snaps / np.array(found["predicted_t"]) - 1).max()
     assert found["numbers"]["drawn_worst_miss"] == pytest.approx(off)
 
 
@@ -148,7 +172,7 @@ def test_the_snap_of_drawn_weights_is_foretold_by_the_whole_flow_and_by_an_integ
         half.terminal = True
         how = dict(events=half, rtol=1e-8, atol=1e-10)
         flow = integrate.solve_ivp(field, (0, 1e4), np.append(np.zeros(T), W), **how)
-        assert found["foretold_t"][i] == pytest.approx(flow.t[-1], rel=1e-6)
+        assert found["predicted_t"][i] == pytest.approx(flow.t[-1], rel=1e-6)
         w0 = found["lean"][i]
         area = integrate.quad(lambda u: np.exp((w0**2 - u**2) / 2), w0, np.inf)[0]
         assert found["closed_t"][i] == pytest.approx(area * d * T / N, rel=1e-8)
@@ -180,7 +204,9 @@ def test_the_repeated_direction_is_learnt_first(p):
     numbers = Snap(p=p).repeated()["numbers"]
     known = {0.1: (2133.4, 4162.3), 0.3: (797.1, 2127.0), 0.5: (487.2, 1443.9)}[p]
     assert (numbers["v_half_t"], numbers["w_half_t"]) == pytest.approx(known, rel=1e-3)
-    assert numbers["v_written_half_t"] < numbers["repeated_half_loss_t"] < numbers["w_written_half_t"]
+    assert (
+        numbers["v_written_half_t"] < numbers["repeated_half_loss_t"] < numbers["w_written_half_t"]
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -189,12 +215,16 @@ def test_the_contrast_grows_exponentially_at_twice_the_rate_of_attention(seed):
     numbers = found["numbers"]
     for name in ("eps", "eps/10"):
         one = numbers[f"contrast_{name}"]
-        assert one["r2"] > 0.999 and one["rate"] == pytest.approx(one["foretold"], rel=0.02)
-        assert one["foretold"] == pytest.approx(2 * flow.focus_rate, rel=5e-3)
+        assert one["r2"] > 0.999 and one["rate"] == pytest.approx(one["predicted"], rel=0.02)
+        assert one["predicted"] == pytest.approx(2 * flow.focus_rate, rel=5e-3)
         assert one["grown_over_by_attention_amid"] == pytest.approx(1, abs=0.02)
         weights = found[name]["weights"][slice(*found[name]["stretch"])]
-        assert (np.diff(weights[:, 1:], axis=0) < 0).all() and weights[-1, 0] > weights[0, 0], "in opposite directions"
-        assert abs(one["left_by_the_start"]) < 3 * {"eps": 1e-3, "eps/10": 1e-4}[name], "of the order of the start"
+        assert (np.diff(weights[:, 1:], axis=0) < 0).all() and weights[-1, 0] > weights[0, 0], (
+            "in opposite directions"
+        )
+        assert abs(one["left_by_the_start"]) < 3 * {"eps": 1e-3, "eps/10": 1e-4}[name], (
+            "of the order of the start"
+        )
     assert found["eps"]["low"][-1] < 0.4 and found["eps"]["frequent"][-1] > 0.99
 
 
@@ -222,7 +252,7 @@ def test_the_numbers_of_the_contrast_are_read_off_its_curves():
         assert numbers["r2"] == pytest.approx(line.rvalue**2, rel=1e-9)
         whole = stats.linregress(t, np.log(C[first:last].clip(1e-300)))
         assert numbers["rate_with_what_the_start_left"] == pytest.approx(whole.slope, rel=1e-9)
-        assert numbers["rate_over_foretold"] == pytest.approx(line.slope / numbers["foretold"])
+        assert numbers["rate_over_predicted"] == pytest.approx(line.slope / numbers["predicted"])
         ratio = grown[middle] / one["by_attention"][middle]
         assert numbers["grown_over_by_attention_amid"] == pytest.approx(ratio)
 
@@ -235,7 +265,7 @@ def test_the_numbers_of_the_contrast_are_read_off_its_curves():
         rises = np.diff(speed)[condensed:] > 0
         assert slow == condensed + rises.argmax(), "the first rest after condensation"
         leading = np.linalg.eigvalsh(flow.jacobian(path[slow]))[-1]
-        assert numbers["foretold"] == pytest.approx(2 * leading, rel=1e-6)
+        assert numbers["predicted"] == pytest.approx(2 * leading, rel=1e-6)
         for i in (slow, middle):
             W0, _, W_Q, W_K = flow.split(path[i])
             u = np.linalg.eigh(W0.T @ W0)[1][:, -1]
@@ -304,7 +334,7 @@ def test_rates_where_the_flow_rests_by_matrices_of_tokens(width, eps):
         q = np.exp(A @ W0 @ W1)
         dM = A.T @ (pi[:, None] * (q / q.sum(axis=1, keepdims=True) - P))
         square = np.linalg.eigvalsh(dM.T @ dM)[-1]
-        assert found["foretold"][i] ** 2 == pytest.approx(square, rel=1e-6)
+        assert found["predicted"][i] ** 2 == pytest.approx(square, rel=1e-6)
     for name in ("leading", "alike"):
         slope = np.polyfit(np.log(deltas), np.log(found[name]), 1)[0]
         assert found["numbers"][f"{name}_slope"] == pytest.approx(slope, rel=1e-9)
@@ -340,12 +370,17 @@ def test_the_numbers_of_other_chains_are_read_off_their_curves(chains):
 def test_how_attention_moves_the_embeddings_is_what_the_derivation_says(rng, rho, drawn):
     """dC/dt = k f to first order in f, for any law and chain, from the condensed point itself."""
     pi = np.array([0.5, 0.3, 0.2])
-    flow = FocusDilution(pi, rho, 5, transition_from(np.exp(rng.normal(size=(3, 3))), pi) if drawn else None)
+    flow = FocusDilution(
+        pi, rho, 5, transition_from(np.exp(rng.normal(size=(3, 3))), pi) if drawn else None
+    )
     y, (a, h) = flow.condensed_point(), (1e-3, 1e-4)
     W0, _, W_Q, W_K = flow.split(y)
     W_Q[0, 1] = W_K[0, 1] = a
     speed = (contrast(flow, y + h * flow(0.0, y)) - contrast(flow, y - h * flow(0.0, y))) / (2 * h)
-    assert speed == pytest.approx(contrast_push(flow) * a * a, rel=1e-3) and abs(contrast(flow, flow.condensed_point())) < 1e-15
+    assert (
+        speed == pytest.approx(contrast_push(flow) * a * a, rel=1e-3)
+        and abs(contrast(flow, flow.condensed_point())) < 1e-15
+    )
     np.testing.assert_allclose(token_weights(flow, y), np.abs(W0[:, 0]), rtol=1e-12)
 
 
@@ -355,7 +390,9 @@ def test_an_asymmetry_opens_modes_of_first_and_of_second_order():
     assert found["leading"] == pytest.approx([8.134e-4, 3.972e-4, 1.974e-4, 9.854e-5], rel=1e-3)
     assert found["numbers"]["leading_slope"] == pytest.approx(1, abs=0.1)
     assert found["numbers"]["alike_slope"] == pytest.approx(2, abs=0.1)
-    assert found["foretold"] == pytest.approx(found["leading"], rel=1e-4), "the singular values of dM"
+    assert found["predicted"] == pytest.approx(found["leading"], rel=1e-4), (
+        "the singular values of dM"
+    )
 
 
 def test_the_modes_across_the_common_direction_are_the_singular_values_of_the_readouts_gradient():
@@ -369,7 +406,9 @@ def test_the_modes_across_the_common_direction_are_the_singular_values_of_the_re
         == (np.abs(rates + singular[0]) < 1e-3 * singular[0]).sum()
         == 3
     )
-    np.testing.assert_allclose(made_alike(flow, made_alike(flow, y)), made_alike(flow, y), rtol=1e-14)
+    np.testing.assert_allclose(
+        made_alike(flow, made_alike(flow, y)), made_alike(flow, y), rtol=1e-14
+    )
     slopes = flow.split(-flow(0.0, y))
     inner = flow.split(y)[0].T @ redistribution.readout_gradient(flow, y)
     np.testing.assert_allclose(slopes[1], inner, rtol=1e-9, atol=1e-14)
@@ -387,26 +426,41 @@ def test_other_transition_matrices(device, rng):
     slope = -gradcheck.central_differences(lambda y: float(flow.loss(y)), y)
     there = FocusDilution(device.put(pi), 0.4, 5, device.put(Q))
     np.testing.assert_allclose(to_numpy(there(0.0, device.put(y))), slope, rtol=1e-7, atol=1e-9)
-    for above, below in zip(flow.conserved(y + 1e-6 * flow(0, y)), flow.conserved(y - 1e-6 * flow(0, y))):
+    for above, below in zip(
+        flow.conserved(y + 1e-6 * flow(0, y)), flow.conserved(y - 1e-6 * flow(0, y))
+    ):
         np.testing.assert_allclose(above, below, atol=1e-11)
     saddle = flow.condensed_point()
     np.testing.assert_allclose(flow(0.0, saddle), 0, atol=1e-14)
-    assert np.linalg.eigvalsh(flow.jacobian(saddle))[-1] == pytest.approx(abs(flow.focus_rate), abs=1e-9)
+    assert np.linalg.eigvalsh(flow.jacobian(saddle))[-1] == pytest.approx(
+        abs(flow.focus_rate), abs=1e-9
+    )
     origin = flow.linearise(np.zeros(y.size))
-    assert origin.rate == pytest.approx(flow.origin_rate, rel=1e-6) == pytest.approx(FocusDilution(pi, 0.4, 5).origin_rate)
+    assert (
+        origin.rate
+        == pytest.approx(flow.origin_rate, rel=1e-6)
+        == pytest.approx(FocusDilution(pi, 0.4, 5).origin_rate)
+    )
     fresh = FocusDilution(pi, 0.4, 5, np.tile(pi, (3, 1)))
     np.testing.assert_array_equal(fresh(0.0, y), FocusDilution(pi, 0.4, 5)(0.0, y))
-    assert FocusDilution(np.array([0.5, 0.5]), 0.0, 2, np.array([[0.0, 1.0], [1.0, 0.0]])).entropy_rate == 0
+    assert (
+        FocusDilution(np.array([0.5, 0.5]), 0.0, 2, np.array([[0.0, 1.0], [1.0, 0.0]])).entropy_rate
+        == 0
+    )
 
 
 def test_stages_of_other_chains(chains):
     """dL/dM at 0 sees pi alone: the same condensation. Focus comes as r foretells, and not at all where r < 0."""
     numbers = chains["numbers"]
-    fresh, drawn, turned = (numbers[f"chain, {name}"] for name in ("fresh", "by chance", "no repeats"))
+    fresh, drawn, turned = (
+        numbers[f"chain, {name}"] for name in ("fresh", "by chance", "no repeats")
+    )
     for one in (fresh, drawn, turned):
         assert one["condensed_t"] == pytest.approx(14.009, abs=1e-3) and one["cosine"] > 1 - 1e-6
     assert (fresh["focus_t"], drawn["focus_t"]) == pytest.approx((86.217, 75.284), abs=0.01)
-    assert drawn["condensed_t"] + fresh["delay_times_r"] / drawn["r"] == pytest.approx(drawn["focus_t"], rel=0.02)
+    assert drawn["condensed_t"] + fresh["delay_times_r"] / drawn["r"] == pytest.approx(
+        drawn["focus_t"], rel=0.02
+    )
     assert turned["r"] < 0 and np.isnan(turned["focus_t"]) and turned["attention_least"] < 0.3
     assert turned["attention_most"] < 0.751
 
@@ -419,14 +473,19 @@ def command(*words, folder):
 
 @pytest.mark.parametrize(
     "words, number",
-    [("snap --T 64 --d 16 --seeds 2", "sharpest_over_half_loss"), ("redistribution --width 3 --seed 1", "alike_slope")],
+    [
+        ("snap --T 64 --d 16 --seeds 2", "sharpest_over_half_loss"),
+        ("redistribution --width 3 --seed 1", "alike_slope"),
+    ],
 )
 def test_the_commands_write_what_they_say(tmp_path, words, number):
     done = command(*words.split(), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     out = tmp_path / "out" / words.split()[0]
     record = json.loads((out / "results.json").read_text())
-    assert f"{number} = {record['numbers'][number]:.4g}\n" in done.stdout and record["settings"]["seed"] in (0, 1)
+    assert f"{number} = {record['numbers'][number]:.4g}\n" in done.stdout and record["settings"][
+        "seed"
+    ] in (0, 1)
     assert (out / "figure.png").stat().st_size > 50_000
 
 
@@ -435,27 +494,44 @@ def test_the_commands_write_what_they_say(tmp_path, words, number):
     [
         ("snap --T 4", "error: T: expected a whole number in 64..4096, got 4"),
         ("snap --d x", "error: --d: expected a whole number, got 'x'"),
-        ("redistribution --frequent 0.1", "error: frequent: expected a finite number >= 0.5 and <= 0.9, got 0.1"),
-        ("redistribution --out /dev/null/x", "error: --out: expected a folder that can be written, got /dev/null/x"),
+        (
+            "redistribution --frequent 0.1",
+            "error: frequent: expected a finite number >= 0.5 and <= 0.9, got 0.1",
+        ),
+        (
+            "redistribution --out /dev/null/x",
+            "error: --out: expected a folder that can be written, got /dev/null/x",
+        ),
         ("chess", "error: ladder|recall|location|regression|text|snap|redistribution: "),
     ],
 )
 def test_a_wrong_command_is_one_line(tmp_path, words, message):
     done = command(*words.split(), folder=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith(message) and done.stderr.count("\n") == 1, done.stderr
+    assert (
+        done.returncode == 2 and done.stderr.startswith(message) and done.stderr.count("\n") == 1
+    ), done.stderr
 
 
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: FocusDilution(np.array(PI), 0.5, 4, np.eye(3)), r"transition: expected shape \(4, 4\), got \(3, 3\)"),
-        (lambda: FocusDilution(np.array(PI), 0.5, 4, np.full((4, 4), 0.25)), "transition: expected rows .* keep pi, got"),
+        (
+            lambda: FocusDilution(np.array(PI), 0.5, 4, np.eye(3)),
+            r"transition: expected shape \(4, 4\), got \(3, 3\)",
+        ),
+        (
+            lambda: FocusDilution(np.array(PI), 0.5, 4, np.full((4, 4), 0.25)),
+            "transition: expected rows .* keep pi, got",
+        ),
         (
             lambda: FocusDilution(np.array(PI), 0.5, 4, 2 * np.eye(4)),
             "transition: expected rows of probabilities that sum to 1",
         ),
         (lambda: transition_from(np.eye(4), PI), "weights: expected numbers from 1e-6 to 1e6, got"),
-        (lambda: Redistribution().renewal([0.1, 0.1, 0.2]), "deltas: expected three or more different numbers"),
+        (
+            lambda: Redistribution().renewal([0.1, 0.1, 0.2]),
+            "deltas: expected three or more different numbers",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):

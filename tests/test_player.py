@@ -29,13 +29,19 @@ def page(frames=60, heads=3, size=25, rng=None):
     s /= s.sum(axis=-1, keepdims=True)
     steps = 20.0 * np.arange(frames)
     curves = {f"block {k}": np.exp(-steps / (300 * (k + 1))) for k in range(5)}
-    made = player.Page("A run", "Three heads.").maps(steps, s, first_query=2).curves(steps, curves, label="distance")
+    made = (
+        player.Page("A run", "Three heads.")
+        .maps(steps, s, first_query=2)
+        .curves(steps, curves, label="distance")
+    )
     return made.stages([0, steps[-1] / 2, steps[-1]], ["one", "two"]), steps, s, curves
 
 
 def data_of(path):
     text = path.read_text(encoding="utf-8")
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1]
+    )
 
 
 def test_a_page_is_one_small_file_that_asks_for_no_other(tmp_path):
@@ -45,7 +51,9 @@ def test_a_page_is_one_small_file_that_asks_for_no_other(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)", text)
     data = data_of(path)
-    assert [c["y"] for c in data["options"][0]["panels"][0]["curves"]] == [y.tolist() for y in curves.values()]
+    assert [c["y"] for c in data["options"][0]["panels"][0]["curves"]] == [
+        y.tolist() for y in curves.values()
+    ]
     assert data["options"][0]["maps"]["steps"] == steps.tolist()
     assert [path.name for path in path.parent.iterdir()] == ["page.html"]
 
@@ -54,10 +62,15 @@ def test_names_are_text_whatever_they_say(tmp_path):
     made = player.Page(HOSTILE[0], HOSTILE[1], choice=HOSTILE[2])
     for of in HOSTILE[3:]:
         made.maps([0, 1], np.full((2, 1, 1, 5), 0.2), tokens=HOSTILE, names=[HOSTILE[0]], of=of)
-        made.curves([0, 1], {HOSTILE[1]: [1.0, math.nan]}, label=HOSTILE[0], of=of).stages([0, 1], [HOSTILE[1]], of=of)
+        made.curves([0, 1], {HOSTILE[1]: [1.0, math.nan]}, label=HOSTILE[0], of=of).stages(
+            [0, 1], [HOSTILE[1]], of=of
+        )
     path = made.write(tmp_path / "page.html")
     text = path.read_text(encoding="utf-8")
-    assert text.count("<script") == 2 and "<img" not in text.split('id="data">')[1].split("</script>")[0]
+    assert (
+        text.count("<script") == 2
+        and "<img" not in text.split('id="data">')[1].split("</script>")[0]
+    )
     data = data_of(path)
     assert data["options"][0]["maps"]["tokens"] == HOSTILE and data["title"] == HOSTILE[0]
     assert data["options"][0]["panels"][0]["curves"][0]["y"] == [1.0, None]
@@ -107,11 +120,20 @@ def start_browser():
     def start(path, width=1200, dark=False):
         options = Options()
         options.binary_location = found
-        for flag in (*quiet.split(), "headless=new", *(["blink-settings=preferredColorScheme=0"] if dark else [])):
+        for flag in (
+            *quiet.split(),
+            "headless=new",
+            *(["blink-settings=preferredColorScheme=0"] if dark else []),
+        ):
             options.add_argument(f"--{flag}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         opened.append(webdriver.Chrome(options=options, service=Service(driver)))
-        screen = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}  # a window is 500 wide at least
+        screen = {
+            "width": width,
+            "height": 1000,
+            "deviceScaleFactor": 1,
+            "mobile": False,
+        }  # a window is 500 wide at least
         opened[-1].execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         opened[-1].get(path.resolve().as_uri())
         return opened[-1]
@@ -123,7 +145,11 @@ def start_browser():
 
 def asked_for(browser):
     events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    return {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+    return {
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    }
 
 
 def test_a_reader_drags_through_a_run(tmp_path, start_browser):
@@ -134,14 +160,29 @@ def test_a_reader_drags_through_a_run(tmp_path, start_browser):
     browser = start_browser(path)
     find = lambda selector: browser.find_element("css selector", selector)
     now = lambda: find("#now").text
-    assert asked_for(browser) == {path.resolve().as_uri()} and browser.title == "A run" and now() == "step 0"
+    assert (
+        asked_for(browser) == {path.resolve().as_uri()}
+        and browser.title == "A run"
+        and now() == "step 0"
+    )
     body = find("body")
-    for key, there in ((Keys.ARROW_RIGHT, 1), (Keys.END, 59), (Keys.ARROW_LEFT, 58), (Keys.HOME, 0)):
+    for key, there in (
+        (Keys.ARROW_RIGHT, 1),
+        (Keys.END, 59),
+        (Keys.ARROW_LEFT, 58),
+        (Keys.HOME, 0),
+    ):
         body.send_keys(key)
-        assert now() == f"step {20 * there}" and find("#slider").get_attribute("value") == str(there)
+        assert now() == f"step {20 * there}" and find("#slider").get_attribute("value") == str(
+            there
+        )
         for c, y in enumerate(curves.values()):
-            assert float(find(f'[data-curve="0-{c}"] output').get_attribute("data-value")) == y[there]
-    browser.execute_script("let s = document.getElementById('slider'); s.value = 30; s.dispatchEvent(new Event('input'))")
+            assert (
+                float(find(f'[data-curve="0-{c}"] output').get_attribute("data-value")) == y[there]
+            )
+    browser.execute_script(
+        "let s = document.getElementById('slider'); s.value = 30; s.dispatchEvent(new Event('input'))"
+    )
     assert now() == "step 600"
     canvas = find("#map-1")
     canvas.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_RIGHT)
@@ -151,17 +192,33 @@ def test_a_reader_drags_through_a_run(tmp_path, start_browser):
     assert abs(shown - s[30, 1, 2, 1]) < 0.6 / 255
     assert not find("#row-part").is_displayed()
     canvas.send_keys(Keys.ENTER)
-    assert find("#row-part").is_displayed() and find("#row-title").text == "Query 4 through training"
+    assert (
+        find("#row-part").is_displayed() and find("#row-title").text == "Query 4 through training"
+    )
     from selenium.webdriver import ActionChains
 
     box = find("#map-2").rect
-    there = lambda y, x: (round(((x + 0.5) / 25 - 0.5) * box["width"]), round(((y + 0.5) / 25 - 0.5) * box["height"]))
-    ActionChains(browser).move_to_element_with_offset(find("#map-2"), *there(5, 3)).perform()  # hover
-    assert find("#pair").text.startswith("Query 7, key 3.") and find("#row-title").text.startswith("Query 4")
-    ActionChains(browser).move_to_element_with_offset(find("#map-2"), *there(9, 8)).click().perform()
-    assert find("#pair").text.startswith("Query 11, key 8.") and find("#row-title").text.startswith("Query 11")
+    there = lambda y, x: (
+        round(((x + 0.5) / 25 - 0.5) * box["width"]),
+        round(((y + 0.5) / 25 - 0.5) * box["height"]),
+    )
+    ActionChains(browser).move_to_element_with_offset(
+        find("#map-2"), *there(5, 3)
+    ).perform()  # hover
+    assert find("#pair").text.startswith("Query 7, key 3.") and find("#row-title").text.startswith(
+        "Query 4"
+    )
+    ActionChains(browser).move_to_element_with_offset(
+        find("#map-2"), *there(9, 8)
+    ).click().perform()
+    assert find("#pair").text.startswith("Query 11, key 8.") and find("#row-title").text.startswith(
+        "Query 11"
+    )
     find("#head-1").click()
-    assert not find('#maps figure[data-head="1"]').is_displayed() and "head 2" not in find("#pair").text
+    assert (
+        not find('#maps figure[data-head="1"]').is_displayed()
+        and "head 2" not in find("#pair").text
+    )
     find("#play").click()
     assert find("#play").text == "Pause"
     find("#play").click()
@@ -175,11 +232,17 @@ def test_a_second_choice_and_hostile_names(tmp_path, start_browser):
         made.curves([0, 1, 2], {HOSTILE[0]: [k + 0.5, 1, 2]}, label=HOSTILE[1], of=of)
     browser = start_browser(made.write(tmp_path / "page.html"))
     find = lambda selector: browser.find_element("css selector", selector)
-    assert browser.title == HOSTILE[0] and find("h1").text == HOSTILE[0] and find("#text").text == HOSTILE[1]
+    assert (
+        browser.title == HOSTILE[0]
+        and find("h1").text == HOSTILE[0]
+        and find("#text").text == HOSTILE[1]
+    )
     assert not browser.find_elements("css selector", "img") and HOSTILE[0] in find("#pair").text
     value = lambda: float(find('[data-curve="0-0"] output').get_attribute("data-value"))
     assert value() == 0.5
-    browser.execute_script("let c = document.getElementById('choice'); c.value = 2; c.dispatchEvent(new Event('change'))")
+    browser.execute_script(
+        "let c = document.getElementById('choice'); c.value = 2; c.dispatchEvent(new Event('change'))"
+    )
     assert value() == 2.5 and not browser.get_log("browser")
 
 
@@ -187,7 +250,9 @@ def test_a_second_choice_and_hostile_names(tmp_path, start_browser):
 def test_it_fits_the_window_and_the_readers_setting(tmp_path, start_browser, width, dark):
     made, _, _, _ = page(frames=4)
     browser = start_browser(made.write(tmp_path / "page.html"), width, dark)
-    wide = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    wide = browser.execute_script(
+        "return [document.documentElement.scrollWidth, window.innerWidth]"
+    )
     assert wide[0] <= wide[1]
     colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (colour == "rgb(255, 255, 255)") != dark
@@ -202,7 +267,9 @@ def set_number(browser, name, value):
 
 def test_live_pages_compute_what_python_does(tmp_path, start_browser):
     number = lambda element, name: float(element.get_attribute(f"data-{name}"))
-    browser = start_browser(player.Live("one_head_by_hand", "One head").write(tmp_path / "one.html"))
+    browser = start_browser(
+        player.Live("one_head_by_hand", "One head").write(tmp_path / "one.html")
+    )
     find = lambda selector: browser.find_element("css selector", selector)
     for name, value in {"a0": 0.3, "a2": -1.25, "v1": -1.5, "wanted": 2.75, "rate": 0.7}.items():
         set_number(browser, name, value)
@@ -212,7 +279,9 @@ def test_live_pages_compute_what_python_does(tmp_path, start_browser):
     after = attention.attend_forward(a - 0.7 * da, v)[0]
     assert number(find("#said"), "y") == pytest.approx(y.item(), abs=1e-9)
     assert number(find("#said"), "next") == pytest.approx((after.item() - 2.75) ** 2 / 2, abs=1e-9)
-    assert [number(find(f'[data-name="da{j}"]'), "value") for j in range(3)] == pytest.approx(da[0].tolist(), abs=1e-9)
+    assert [number(find(f'[data-name="da{j}"]'), "value") for j in range(3)] == pytest.approx(
+        da[0].tolist(), abs=1e-9
+    )
 
     browser = start_browser(player.Live("descent_is_a_flow", "Flow").write(tmp_path / "flow.html"))
     downhill = lambda t, y: (1 - y[0] * y[1]) * y[::-1]
@@ -220,8 +289,12 @@ def test_live_pages_compute_what_python_does(tmp_path, start_browser):
         set_number(browser, name, value)
     walk = ode.integrate(downhill, (0, 10), [2.0, 0.3], method="euler", step=0.4).y[-1]
     flow = ode.integrate(downhill, (0, 40), [2.0, 0.3], method="rk4", step=0.02).y[-1]
-    assert [number(find("#said"), name) for name in ("u", "v")] == pytest.approx(walk.tolist(), abs=1e-9)
-    assert [number(find("#said"), name) for name in ("flow-u", "flow-v")] == pytest.approx(flow.tolist(), abs=1e-9)
+    assert [number(find("#said"), name) for name in ("u", "v")] == pytest.approx(
+        walk.tolist(), abs=1e-9
+    )
+    assert [number(find("#said"), name) for name in ("flow-u", "flow-v")] == pytest.approx(
+        flow.tolist(), abs=1e-9
+    )
     assert number(find("#said"), "bound") == pytest.approx(2 / float(flow @ flow), abs=1e-9)
 
     browser = start_browser(player.Live("plateau_then_snap", "Snap").write(tmp_path / "snap.html"))
@@ -231,10 +304,14 @@ def test_live_pages_compute_what_python_does(tmp_path, start_browser):
     end = 1.6 * two.snap_time
     path = ode.integrate(two, (0, end), two.start(), method="rk4", n_steps=6400)
     assert number(find("#said"), "snap") == pytest.approx(two.snap_time, rel=1e-12)
-    assert [number(find("#said"), name) for name in ("w", "delta")] == pytest.approx(path.y[-1].tolist(), abs=1e-9)
+    assert [number(find("#said"), name) for name in ("w", "delta")] == pytest.approx(
+        path.y[-1].tolist(), abs=1e-9
+    )
     low = ode.event(lambda t, y: two.loss(y) - 0.1, terminal=True)
     exact = ode.integrate(two, (0, end), two.start(), rtol=1e-10, events=low).first_times[0]
-    assert number(find("#said"), "flow") == pytest.approx(exact, rel=1e-5) and not browser.get_log("browser")
+    assert number(find("#said"), "flow") == pytest.approx(exact, rel=1e-5) and not browser.get_log(
+        "browser"
+    )
 
 
 def drawn(start_browser, page, folder):
@@ -242,7 +319,14 @@ def drawn(start_browser, page, folder):
     browser = start_browser(page.write(folder / "page.html"))
     paths = [one.get_attribute("d") for one in browser.find_elements("css selector", "path.curve")]
     labels = [one.text for one in browser.find_elements("css selector", "#panels text")]
-    return [[tuple(map(float, xy)) for xy in re.findall(r"([-\d.]+) ([-\d.]+)", path)] for path in paths], labels, browser
+    return (
+        [
+            [tuple(map(float, xy)) for xy in re.findall(r"([-\d.]+) ([-\d.]+)", path)]
+            for path in paths
+        ],
+        labels,
+        browser,
+    )
 
 
 def test_a_curve_of_very_many_points_is_drawn_as_the_screen_shows_it(tmp_path, start_browser):
@@ -250,13 +334,22 @@ def test_a_curve_of_very_many_points_is_drawn_as_the_screen_shows_it(tmp_path, s
     x = np.arange(130_000.0)
     y = 2 + np.sin(x / 9000)
     y[77_777], y[31_000:31_100] = 9.0, np.nan
-    curves, labels, browser = drawn(start_browser, player.Page("Long").curves(x, {"a": y, "b": -y}, label="loss"), tmp_path)
+    curves, labels, browser = drawn(
+        start_browser, player.Page("Long").curves(x, {"a": y, "b": -y}, label="loss"), tmp_path
+    )
     assert len(curves) == 2 and 600 < len(curves[0]) < 4 * 640
     heights = np.array(curves[0])[:, 1]
-    assert heights.min() == pytest.approx(18, abs=0.1) and (heights < 19).sum() == 1, "the spike reaches the top, once"
+    assert heights.min() == pytest.approx(18, abs=0.1) and (heights < 19).sum() == 1, (
+        "the spike reaches the top, once"
+    )
     assert "0" in labels and "5" in labels and "1.000e+5" in labels
     browser.execute_script("go(77777)")
-    assert browser.find_element("css selector", '[data-curve="0-0"] output').get_attribute("data-value") == "9"
+    assert (
+        browser.find_element("css selector", '[data-curve="0-0"] output').get_attribute(
+            "data-value"
+        )
+        == "9"
+    )
 
 
 @pytest.mark.parametrize("x, y", [
@@ -264,6 +357,8 @@ def test_a_curve_of_very_many_points_is_drawn_as_the_screen_shows_it(tmp_path, s
     ([-3.0, -3.0 + 1e-15], [5e-324, 1e300]), ([5.0], [0.0]), ([0.0, 1e-300], [1e-300, 2e-300]), ([0.0, 1.0], [0.0, 1.7e308]),
 ])  # fmt: skip
 def test_axes_of_any_numbers_are_drawn(tmp_path, start_browser, x, y):
-    browser_curves, labels, _ = drawn(start_browser, player.Page("Odd").curves(x, {"a": y}, label="loss"), tmp_path)
+    browser_curves, labels, _ = drawn(
+        start_browser, player.Page("Odd").curves(x, {"a": y}, label="loss"), tmp_path
+    )
     assert len(browser_curves) == 1 and 1 <= len(browser_curves[0]) <= 2 and len(labels) < 40
     assert all(math.isfinite(number) for point in browser_curves[0] for number in point)

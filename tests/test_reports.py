@@ -63,7 +63,9 @@ def test_a_loss_in_chunks_is_the_loss(rng, loss):
     assert in_chunks == pytest.approx(value, rel=1e-12)
     np.testing.assert_allclose(grads_in_chunks["w"], grads["w"], rtol=1e-12)
     if isinstance(loss, Counted):
-        assert loss.weights == [1.0, 4 / 11, 4 / 11, 3 / 11], "it was asked for its shares, not multiplied"
+        assert loss.weights == [1.0, 4 / 11, 4 / 11, 3 / 11], (
+            "it was asked for its shares, not multiplied"
+        )
 
 
 # Files
@@ -118,7 +120,10 @@ FOREIGN = ["encrypted", "bits turned", "arrays of another program", "words of an
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_what_is_no_checkpoint_is_one_line(tmp_path, kind):
     foreign(tmp_path / "a.npz", kind)
-    with pytest.raises(InputError, match="^resume: expected a checkpoint in .*a.npz, got a file that cannot be read") as error:
+    with pytest.raises(
+        InputError,
+        match="^resume: expected a checkpoint in .*a.npz, got a file that cannot be read",
+    ) as error:
         checkpoint.Checkpoint(tmp_path / "a.npz", resume=True).read()
     assert "\n" not in str(error.value)
 
@@ -139,7 +144,10 @@ def test_many_runs_write_into_one_folder_at_once(tmp_path):
 
     runs = [threading.Thread(target=guarded, args=(i,)) for i in range(4)]
     [one.start() for one in runs], [one.join() for one in runs]
-    assert not failed and sorted(path.name for path in tmp_path.iterdir()) == [*(f"{i}.npz" for i in range(4)), "all.npz"]
+    assert not failed and sorted(path.name for path in tmp_path.iterdir()) == [
+        *(f"{i}.npz" for i in range(4)),
+        "all.npz",
+    ]
     last = checkpoint.Checkpoint(tmp_path / "all.npz", resume=True).read()
     assert len(set(last["w"])) == 1, "the file of one writer, whole"
 
@@ -155,7 +163,9 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path):
     """
     (tmp_path / "notes.txt").write_text("before")
     done = run(["-c", "\n".join(line[8:] for line in code.splitlines())], tmp_path)
-    assert done.returncode == 1 and b"notes.txt" in done.stderr and done.stderr.count(b"\n") == 1, done.stderr
+    assert done.returncode == 1 and b"notes.txt" in done.stderr and done.stderr.count(b"\n") == 1, (
+        done.stderr
+    )
     assert (tmp_path / "notes.txt").read_text() == "before" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -165,7 +175,9 @@ def test_what_an_earlier_run_left_is_set_aside(tmp_path):
         kept.set_aside(*(tmp_path / name for name in names))
         for name in names[: 1 if time_ == "third" else 2]:
             (tmp_path / name).write_text(time_)
-    assert (tmp_path / "results.json").read_text() == "third" and not (tmp_path / "figure.png").exists()
+    assert (tmp_path / "results.json").read_text() == "third" and not (
+        tmp_path / "figure.png"
+    ).exists()
     assert [(tmp_path / "earlier" / name).read_text() for name in names] == ["second", "second"]
 
 
@@ -173,7 +185,9 @@ def test_what_an_earlier_run_left_is_set_aside(tmp_path):
 def test_what_stands_beside_the_code_does_not_stop_the_import(tmp_path, folder):
     import shutil
 
-    shutil.copytree(ROOT / "tinyattn", tmp_path / "tinyattn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "tinyattn", tmp_path / "tinyattn", ignore=shutil.ignore_patterns("__pycache__")
+    )
     beside = tmp_path / "tinyattn" / "flows" / folder
     beside.mkdir() if folder.startswith("a ") else beside.symlink_to("nowhere")
     done = run(["-c", "from tinyattn import sweep"], tmp_path, PYTHONPATH=str(tmp_path))
@@ -184,7 +198,10 @@ def test_what_stands_beside_the_code_does_not_stop_the_import(tmp_path, folder):
 
 
 def descend(steps, batches=None, **how):
-    loss = lambda params, batch: ((params["w"] ** 2).sum() + batch, {"w": 2 * params["w"] + 0.01 * batch})
+    loss = lambda params, batch: (
+        (params["w"] ** 2).sum() + batch,
+        {"w": 2 * params["w"] + 0.01 * batch},
+    )
     return train.train(loss, {"w": np.ones(2)}, batches or itertools.repeat(1.0), optim.SGD(0.01), steps=steps, title=None,
                        **how)  # fmt: skip
 
@@ -192,14 +209,28 @@ def descend(steps, batches=None, **how):
 def test_the_history_that_a_dropped_batch_sees_is_the_one_of_its_step(tmp_path):
     def batches(seen):
         def draw(step, history):
-            seen.append({name: (history.steps(name).tolist(), history[name].tolist()) for name in history.names})
+            seen.append(
+                {
+                    name: (history.steps(name).tolist(), history[name].tolist())
+                    for name in history.names
+                }
+            )
             return 1.0
 
         return draw
 
-    looks = [(3, lambda step, params: {"size/of w": float(params["w"].sum())}), (5, lambda step, params: {"five": step})]
+    looks = [
+        (3, lambda step, params: {"size/of w": float(params["w"].sum())}),
+        (5, lambda step, params: {"five": step}),
+    ]
     first, again = [], []
-    descend(23, batches(first), every=4, callbacks=looks, checkpoint=checkpoint.Checkpoint(tmp_path / "a.npz", every=7))
+    descend(
+        23,
+        batches(first),
+        every=4,
+        callbacks=looks,
+        checkpoint=checkpoint.Checkpoint(tmp_path / "a.npz", every=7),
+    )
     _, history = descend(30, batches(again), every=4, callbacks=looks,
                          checkpoint=checkpoint.Checkpoint(tmp_path / "a.npz", every=7, resume=True))  # fmt: skip
     assert again[:23] == first and history.names == ["size/of w", "five", "loss"]
@@ -214,18 +245,33 @@ def test_going_on_costs_as_many_operations_as_records(tmp_path):
         history.record(step, loss=0.5)
     start = time.process_time()
     last = next(itertools.islice(history.replay(20_000), 19_999, None))
-    assert len(last.steps("loss")) == 19_999 and time.process_time() - start < 20  # 0.1 s; 60 s when built anew each time
+    assert (
+        len(last.steps("loss")) == 19_999 and time.process_time() - start < 20
+    )  # 0.1 s; 60 s when built anew each time
 
 
 # Output
 
 
 def test_a_terminal_may_know_few_letters_and_the_reader_may_leave(tmp_path):
-    words = [str(ROOT / "lessons" / "experiments"), "snap", "--T", "64", "--d", "8", "--seeds", "1", "--out", "größe"]
+    words = [
+        str(ROOT / "lessons" / "experiments"),
+        "snap",
+        "--T",
+        "64",
+        "--d",
+        "8",
+        "--seeds",
+        "1",
+        "--out",
+        "größe",
+    ]
     done = run(words, tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0 and b"gr\\xf6\\xdfe" in done.stdout, done.stderr
     done = run(words, tmp_path, shell="| true", PYTHONUNBUFFERED="1")
-    assert b"Traceback" not in done.stderr and (tmp_path / "größe" / "figure.png").exists(), done.stderr
+    assert b"Traceback" not in done.stderr and (tmp_path / "größe" / "figure.png").exists(), (
+        done.stderr
+    )
     assert (tmp_path / "größe" / "earlier" / "figure.png").exists()
 
 
@@ -259,22 +305,34 @@ open("end", "w")
 
 def test_numbers_of_every_kind_are_plain_or_refused():
     longer = np.longdouble(1) / 3
-    assert kept.plain("a", {"x": longer, "y": [np.float32(0.5), np.array([longer])]}) == {"x": 1 / 3, "y": [0.5, [1 / 3]]}
-    for odd in (np.clongdouble(1), np.complex64(1), np.array([1j]), np.datetime64(0, "s"), np.timedelta64(1, "s"), b"a"):
+    assert kept.plain("a", {"x": longer, "y": [np.float32(0.5), np.array([longer])]}) == {
+        "x": 1 / 3,
+        "y": [0.5, [1 / 3]],
+    }
+    for odd in (
+        np.clongdouble(1),
+        np.complex64(1),
+        np.array([1j]),
+        np.datetime64(0, "s"),
+        np.timedelta64(1, "s"),
+        b"a",
+    ):
         with pytest.raises(InputError, match="^a: expected what JSON can hold"):
             kept.plain("a", odd)
     history = train.History()
     history.record(0, a=longer, b=np.float16(2))
     assert history["a"] == [longer] and history["b"] == [2]
     for ragged in ([[1], [2, 3]], [1, [2]], [np.ones(2), np.ones(3)]):
-        with pytest.raises(InputError, match="^a: expected a number or an array of numbers to record"):
+        with pytest.raises(
+            InputError, match="^a: expected a number or an array of numbers to record"
+        ):
             history.record(1, a=ragged)
 
 
-@pytest.mark.parametrize("most", [float("inf"), np.float32("inf"), np.longdouble("inf"), None])
-def test_infinity_is_infinity_whoever_made_it(most):
-    assert ode.integrate(lambda t, y: -y, (0, 1), [1.0], max_step=most).success
-    assert train.History().tree(before=np.inf if most is None else most) == {}
+@pytest.mark.parametrize("maximum", [float("inf"), np.float32("inf"), np.longdouble("inf"), None])
+def test_infinity_is_infinity_whoever_made_it(maximum):
+    assert ode.integrate(lambda t, y: -y, (0, 1), [1.0], max_step=maximum).success
+    assert train.History().tree(before=np.inf if maximum is None else maximum) == {}
 
 
 # Maps
@@ -340,7 +398,9 @@ def test_a_model_that_is_right_passes_and_one_whose_start_is_a_list_is_one_line(
     with pytest.raises(InputError, match="^model.init: its return: expected a dict of arrays"):
         gradcheck.check_model(listed, x)
     no_array = type("NoArray", (Mine,), dict(forward=lambda self, params, x: ("text", x)))()
-    with pytest.raises(InputError, match="^forward: expected an array or a number for out, got 'text'"):
+    with pytest.raises(
+        InputError, match="^forward: expected an array or a number for out, got 'text'"
+    ):
         gradcheck.check_model(no_array, x)
 
 
@@ -361,7 +421,9 @@ def test_inputs_that_are_not_differentiated_are_named(rng):
         ("scale", 0, True),
     ]
     assert "not differentiated" in str(rows[1]) and "not differentiated" not in str(rows[0])
-    assert [row.tensor for row in gradcheck.check_pair(forward, backward, inputs, wrt=["x"])] == ["x"], "who asks for x knows"
+    assert [row.tensor for row in gradcheck.check_pair(forward, backward, inputs, wrt=["x"])] == [
+        "x"
+    ], "who asks for x knows"
     with pytest.raises(InputError, match="^inputs: expected at least one array of floats"):
         gradcheck.check_pair(forward, backward, {**inputs, "x": np.arange(4)})
 
@@ -372,9 +434,24 @@ def test_inputs_that_are_not_differentiated_are_named(rng):
 def test_no_time_of_a_path_stands_twice():
     """A zero just behind a step's end: the step ends at 1 - 1e-17 of it, and the stop comes at 1 as well."""
     late = ode.event(lambda t, y: y[0] - np.nextafter(1.0, 2), terminal=True)
-    path = ode.integrate(lambda t, y: np.ones(1), (0, 2), [0.0], method="euler", step=0.5, events=late)
-    assert path.status == 1 and (np.diff(path.t) > 0).all() and path.t[-1] == pytest.approx(1.0) and len(path.t) == len(path.y)
-    wanted = ode.integrate(lambda t, y: np.ones(1), (0, 2), [0.0], t_eval=[0.5, 1.0], method="euler", step=0.5, events=late)
+    path = ode.integrate(
+        lambda t, y: np.ones(1), (0, 2), [0.0], method="euler", step=0.5, events=late
+    )
+    assert (
+        path.status == 1
+        and (np.diff(path.t) > 0).all()
+        and path.t[-1] == pytest.approx(1.0)
+        and len(path.t) == len(path.y)
+    )
+    wanted = ode.integrate(
+        lambda t, y: np.ones(1),
+        (0, 2),
+        [0.0],
+        t_eval=[0.5, 1.0],
+        method="euler",
+        step=0.5,
+        events=late,
+    )
     assert wanted.t.tolist() == [0.5, 1.0]
 
 
@@ -419,8 +496,17 @@ def test_one_map_is_drawn_on_one_axis():
 def test_a_gradient_that_is_missing_stops_a_training_in_one_line(rng):
     model = type("Spoilt", (Mine,), SPOILT[0][0])()
     batches = [(rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))]
-    with pytest.raises(InputError, match="^model.backward: its return: expected the keys W, b, got W$"):
+    with pytest.raises(
+        InputError, match="^model.backward: its return: expected the keys W, b, got W$"
+    ):
         train.train(
-            losses.pair_loss(model, losses.SQUARED_ERROR), model.init(rng), batches, optim.SGD(0.1), steps=1, title=None
+            losses.pair_loss(model, losses.SQUARED_ERROR),
+            model.init(rng),
+            batches,
+            optim.SGD(0.1),
+            steps=1,
+            title=None,
         )
-    assert isinstance(losses.pair_loss(models.ToyLayer(2, 2), losses.SQUARED_ERROR), losses.WeightedLoss)
+    assert isinstance(
+        losses.pair_loss(models.ToyLayer(2, 2), losses.SQUARED_ERROR), losses.WeightedLoss
+    )

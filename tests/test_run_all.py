@@ -37,7 +37,13 @@ run.finish({{"n": 3}}, count=3)
 
 def run_all(folder, *flags):
     env = {**os.environ, "TINYATTN_DEVICE": "cpu", "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "lessons/run_all.py", *flags], cwd=folder, env=env, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "lessons/run_all.py", *flags],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture
@@ -58,20 +64,35 @@ def book(tmp_path):
 
 def write(folder, name, title, value, holds):
     path = folder / "lessons" / f"{name}.py"
-    path.write_text(LESSON.format(name=name, title=title, value=value, holds=holds), encoding="utf-8")
+    path.write_text(
+        LESSON.format(name=name, title=title, value=value, holds=holds), encoding="utf-8"
+    )
 
 
 def test_it_stops_at_none_and_refreshes_what_was_right(book):
     done = run_all(book)
-    assert done.returncode == 1 and "1 of 2 lessons" in done.stdout and "failed: 02_two" in done.stdout
+    assert (
+        done.returncode == 1 and "1 of 2 lessons" in done.stdout and "failed: 02_two" in done.stdout
+    )
     assert "claim does not hold: there are some" in done.stdout and done.stderr == ""
     kept = json.loads((book / "lessons" / "results.json").read_text())
-    assert list(kept["lessons"]) == ["01_one"] and kept["lessons"]["01_one"]["rows"] == {"how many": ["about 3", "3.25"]}
+    assert list(kept["lessons"]) == ["01_one"] and kept["lessons"]["01_one"]["rows"] == {
+        "how many": ["about 3", "3.25"]
+    }
     assert [path.name for path in (book / "lessons" / "pictures").iterdir()] == ["01_line.png"]
     gallery = (book / "lessons" / "README.md").read_text()
-    assert "old" not in gallery and gallery.endswith("## Words\nkept\n") and "How many are there?" in gallery
-    assert "![One: line.png](pictures/01_line.png)" in gallery and "| how many | about 3 | 3.25 |" in gallery
-    assert "77 s" not in (book / "README.md").read_text() and (book / "README.md").read_text().endswith("kept\n")
+    assert (
+        "old" not in gallery
+        and gallery.endswith("## Words\nkept\n")
+        and "How many are there?" in gallery
+    )
+    assert (
+        "![One: line.png](pictures/01_line.png)" in gallery
+        and "| how many | about 3 | 3.25 |" in gallery
+    )
+    assert "77 s" not in (book / "README.md").read_text() and (
+        book / "README.md"
+    ).read_text().endswith("kept\n")
 
 
 def test_check_compares_and_refreshes_nothing(book):
@@ -84,12 +105,18 @@ def test_check_compares_and_refreshes_nothing(book):
     done = run_all(book, "--check", "01")
     assert done.returncode == 1 and "01_one: how many: 3.25 then, 5.5 now" in done.stdout
     assert (book / "lessons" / "results.json").read_bytes() == before
-    assert run_all(book, "--quick", "01").returncode == 0 and (book / "lessons" / "results.json").read_bytes() == before
+    assert (
+        run_all(book, "--quick", "01").returncode == 0
+        and (book / "lessons" / "results.json").read_bytes() == before
+    )
 
 
 @pytest.mark.parametrize(
     "flags, message",
-    [(["--quick", "--check"], "--check: expected full runs"), (["9"], "names: expected some of 01_one, 02_two, got 9")],
+    [
+        (["--quick", "--check"], "--check: expected full runs"),
+        (["9"], "names: expected some of 01_one, 02_two, got 9"),
+    ],
 )
 def test_bad_input_is_told(book, flags, message):
     done = run_all(book, *flags)
@@ -97,9 +124,20 @@ def test_bad_input_is_told(book, flags, message):
 
 
 def test_numbers_are_compared_and_words_too():
-    told = lambda then, now: differences({"rows": {"a": ["-", then]}, "claims": []}, {"rows": {"a": ["-", now]}, "claims": []})
-    assert not told("1.5, −2e-3", "1.6, −2.1e-3") and not told("4e-12", "9e-15") and not told("330 to 340", "335 to 338")
-    assert told("1.5, 2", "1.5") and told("1.5", "1.8") and told("never", "12") and told("the, a", "the, boat")
+    told = lambda then, now: differences(
+        {"rows": {"a": ["-", then]}, "claims": []}, {"rows": {"a": ["-", now]}, "claims": []}
+    )
+    assert (
+        not told("1.5, −2e-3", "1.6, −2.1e-3")
+        and not told("4e-12", "9e-15")
+        and not told("330 to 340", "335 to 338")
+    )
+    assert (
+        told("1.5, 2", "1.5")
+        and told("1.5", "1.8")
+        and told("never", "12")
+        and told("the, a", "the, boat")
+    )
     assert differences({"rows": {"a": ["-", "1"]}, "claims": ["x"]}, {"rows": {}, "claims": []})
 
 
@@ -111,6 +149,8 @@ def test_what_is_kept_in_the_book_is_what_the_lessons_give():
         found = kept[path.stem]
         source = path.read_text(encoding="utf-8")
         for name in found["figures"]:
-            assert (ROOT / "lessons" / "pictures" / f"{path.stem[:2]}_{name}").exists() and f'"{name[:-4]}")' in source
+            assert (
+                ROOT / "lessons" / "pictures" / f"{path.stem[:2]}_{name}"
+            ).exists() and f'"{name[:-4]}")' in source
             assert f"pictures/{path.stem[:2]}_{name}" in gallery
         assert 1 <= len(found["claims"]) <= 4 and 1 <= len(found["rows"]) <= 6

@@ -49,7 +49,9 @@ def test_what_is_kept_is_not_run_again(tmp_path):
     sweep.sweep(half, [{**points[0], "more": 1}], folder=folder)
     assert ran() == [4, 3, 2, 3, 4], "other settings are another point"
     kept = sorted(folder.iterdir())
-    assert len(kept) == 3 and all(json.loads(path.read_text())["trial"].endswith("half") for path in kept)
+    assert len(kept) == 3 and all(
+        json.loads(path.read_text())["trial"].endswith("half") for path in kept
+    )
     for path in kept:
         path.write_text("{ cut off")
     assert sweep.sweep(half, points[:1], folder=folder)[0] == fresh[0]
@@ -95,7 +97,12 @@ def named_otherwise(settings):
 
 
 def test_a_result_belongs_to_the_trial_that_made_it(tmp_path):
-    functions_and_results = [(power, 9), (Scaled.results, 9), (ScaledMore.results, 12), (Scaled.plain, 3)]
+    functions_and_results = [
+        (power, 9),
+        (Scaled.results, 9),
+        (ScaledMore.results, 12),
+        (Scaled.plain, 3),
+    ]
     for _ in range(2):
         for trial, result in functions_and_results:
             assert sweep.sweep(trial, [{"x": 3}], folder=tmp_path, title=None)[0].result == result
@@ -107,7 +114,9 @@ def test_a_result_belongs_to_the_trial_that_made_it(tmp_path):
     named_otherwise, len, np.vectorize(power),
 ])  # fmt: skip
 def test_what_is_no_function_of_a_file_is_run_but_not_kept(tmp_path, trial):
-    with pytest.raises(InputError, match="^trial: expected a function of a file, found there by its name, .* got "):
+    with pytest.raises(
+        InputError, match="^trial: expected a function of a file, found there by its name, .* got "
+    ):
         sweep.sweep(trial, [{"x": 3}], folder=tmp_path, title=None)
     assert not list(tmp_path.iterdir())
     sweep.sweep(trial, [{"x": 3}], title=None)
@@ -129,7 +138,11 @@ def test_an_edited_script_is_another_trial(tmp_path):
     ]:
         script.write_text(body.replace(*edit) if edit else body)
         done = subprocess.run(
-            [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+            [sys.executable, script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         assert done.stdout.strip() == printed, done.stderr
 
@@ -152,8 +165,12 @@ def test_an_edit_of_what_a_trial_imports_is_seen_and_of_what_it_does_not_is_not(
     line, value, inside = IMPORTS[how]
     deep = tmp_path / "lab" / "deep"  # without a file of its own: a namespace package
     deep.mkdir(parents=True)
-    (tmp_path / "lab" / "__init__.py").write_text("def N():\n    from .deep.number import N\n    return N\n")
-    (tmp_path / "lab" / "other.py").write_text("def number():\n    import lab.deep.number as n\n    return n.N\n")
+    (tmp_path / "lab" / "__init__.py").write_text(
+        "def N():\n    from .deep.number import N\n    return N\n"
+    )
+    (tmp_path / "lab" / "other.py").write_text(
+        "def number():\n    import lab.deep.number as n\n    return n.N\n"
+    )
     trial = f"{line}\ndef inside():\n    from lab.deep import number\n    return number.N\ndef trial(s): return {value}\n"
     (tmp_path / ("lab/run.py" if inside else "run.py")).write_text(trial)
     home = "lab.run" if inside else "run"
@@ -166,7 +183,9 @@ def test_an_edit_of_what_a_trial_imports_is_seen_and_of_what_it_does_not_is_not(
         (deep / "number.py").write_text(f"N = {number}\n")
         (deep / "unrelated.py").write_text(f"M = {unrelated}\n")
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "main.py"], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         told.append((done.stdout.strip(), len(list((tmp_path / "kept").iterdir()))))
     assert told == [("2", 1), ("2", 1), ("3", 2)]
@@ -177,11 +196,15 @@ def test_a_trial_of_an_installed_package_is_told_by_its_package(tmp_path):
     for name in ("mine", "theirs"):
         (installed / name).mkdir(parents=True)
         (installed / name / "__init__.py").write_text("")
-    (installed / "mine" / "run.py").write_text("import theirs\nfrom . import more\ndef trial(s): return 1\n")
+    (installed / "mine" / "run.py").write_text(
+        "import theirs\nfrom . import more\ndef trial(s): return 1\n"
+    )
     (installed / "mine" / "more.py").write_text("")
     code = "from mine.run import trial\nfrom tinyattn import kept\nprint(kept.made_by('trial', trial)['code'])"
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{installed}"}
-    digest = lambda: subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout
+    digest = lambda: (
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout
+    )
     first = digest()
     (installed / "theirs" / "__init__.py").write_text("N = 1")
     assert first and digest() == first
@@ -202,7 +225,9 @@ def greedy(settings):
 def test_what_a_trial_does_to_its_settings_is_its_own_affair(tmp_path):
     points = [{"x": 1, "list": [2, 3]}]
     (first,), (again,) = (sweep.sweep(greedy, points, folder=tmp_path) for _ in range(2))
-    assert first == again == ({"x": 1, "list": [2, 3]}, 4, None) and points == [{"x": 1, "list": [2, 3]}]
+    assert first == again == ({"x": 1, "list": [2, 3]}, 4, None) and points == [
+        {"x": 1, "list": [2, 3]}
+    ]
 
 
 def leaves(settings):
@@ -216,14 +241,18 @@ def leaves(settings):
 
 def test_a_trial_that_leaves_ends_no_other(tmp_path):
     outcomes = sweep.sweep(leaves, [{"x": x} for x in (0, 1, 3)])
-    assert [outcome.result for outcome in outcomes] == [0, None, 3] and outcomes[1].error == "SystemExit: enough"
+    assert [outcome.result for outcome in outcomes] == [0, None, 3] and outcomes[
+        1
+    ].error == "SystemExit: enough"
     with ProcessPoolExecutor(1) as pool:
         outcomes = sweep.sweep(leaves, [{"x": x} for x in (0, 2, 3)], map=pool.map, folder=tmp_path)
     assert outcomes[0].result == 0 and "the worker died" in outcomes[1].error and outcomes[2].error
     assert sweep.sweep(leaves, [{"x": 3}], folder=tmp_path)[0].result == 3
 
 
-SMALL = [dict(pairs=2, vocab=4, width=8, batch=8, steps=20, judged=16, seed=seed) for seed in range(4)]
+SMALL = [
+    dict(pairs=2, vocab=4, width=8, batch=8, steps=20, judged=16, seed=seed) for seed in range(4)
+]
 
 
 @pytest.mark.parametrize("kind", ["processes", "threads", "pool of one's own"])
@@ -237,8 +266,13 @@ def test_every_map_gives_the_same_to_the_last_bit(tmp_path, kind):
             assert vars(sys.modules["__main__"]) == main, "the caller's script is not touched"
     else:
         with ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(2) as pool:
-            there = sweep.sweep(experiments.RecallTrial.results, SMALL, map=pool.map, folder=tmp_path)
-    assert there == single and sweep.sweep(experiments.RecallTrial.results, SMALL, folder=tmp_path) == single
+            there = sweep.sweep(
+                experiments.RecallTrial.results, SMALL, map=pool.map, folder=tmp_path
+            )
+    assert (
+        there == single
+        and sweep.sweep(experiments.RecallTrial.results, SMALL, folder=tmp_path) == single
+    )
 
 
 def test_a_script_without_a_guard_can_use_processes(tmp_path):
@@ -249,9 +283,14 @@ def test_a_script_without_a_guard_can_use_processes(tmp_path):
         "with sweep.processes(2) as map:\n    print([o.error for o in sweep.sweep(RecallTrial.results, points, map=map)])\n"
     )
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert done.returncode == 0 and done.stdout.splitlines() == ["once", "[None, None]"], done.stderr
+    assert done.returncode == 0 and done.stdout.splitlines() == ["once", "[None, None]"], (
+        done.stderr
+    )
 
 
 @pytest.mark.parametrize("trial", ["def trial(s): return 1", "trial = lambda s: 1"])
@@ -261,8 +300,17 @@ def test_a_trial_of_the_script_that_runs_is_one_line(tmp_path, trial):
         f"from tinyattn import sweep\n{trial}\nwith sweep.processes(2) as map:\n"
         "    try:\n        sweep.sweep(trial, [{}], map=map)\n    except ValueError as error:\n        print(error)\n"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert done.stdout.startswith("trial: expected a function of a module") and done.stdout.count("\n") == 1 and not done.stderr
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (
+        done.stdout.startswith("trial: expected a function of a module")
+        and done.stdout.count("\n") == 1
+        and not done.stderr
+    )
 
 
 def dies_at(settings):
@@ -283,7 +331,9 @@ def test_a_worker_that_dies_loses_its_point_and_no_other(monkeypatch):
     errors = [outcome.error for outcome in outcomes]
     lost = "BrokenProcessPool: the worker died (killed, or out of memory?)"
     assert errors == [None, lost, lost, None, "ValueError: four", lost, None, None]
-    assert {outcome.result[1] for outcome in outcomes if not outcome.error} == {"1"} and again[0].error is None
+    assert {outcome.result[1] for outcome in outcomes if not outcome.error} == {"1"} and again[
+        0
+    ].error is None
 
 
 def test_workers_end_with_their_parent(tmp_path):
@@ -313,7 +363,9 @@ def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
         "from experiments import RecallTrial\nfrom tinyattn import sweep\n"
         f"sweep.sweep(RecallTrial.results, {points!r}, folder={str(tmp_path)!r})"
     )
-    run = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    run = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -322,19 +374,31 @@ def test_a_sweep_that_is_killed_keeps_what_was_finished(tmp_path):
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
     assert 2 <= len(kept) < 8
     outcomes = sweep.sweep(experiments.RecallTrial.results, points, folder=tmp_path)
-    assert all(outcome.error is None for outcome in outcomes) and len(list(tmp_path.glob("*.json"))) == 8
-    assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}.items()
+    assert (
+        all(outcome.error is None for outcome in outcomes)
+        and len(list(tmp_path.glob("*.json"))) == 8
+    )
+    assert (
+        kept.items()
+        <= {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}.items()
+    )
 
 
 def test_bad_input_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     for call, message in [
-        (lambda: sweep.sweep(half, [{"x": {1, 2}}]), r"points: expected what JSON can hold, got \{'x': \{1, 2\}\}"),
+        (
+            lambda: sweep.sweep(half, [{"x": {1, 2}}]),
+            r"points: expected what JSON can hold, got \{'x': \{1, 2\}\}",
+        ),
         (lambda: sweep.sweep(half, [{"x": float("nan")}]), "points: expected what JSON can hold"),
         (lambda: sweep.sweep(half, {"x": 1}), "points: expected a list of dicts"),
         (lambda: sweep.sweep(half, [3]), "points: expected dicts of settings, got 3"),
         (lambda: sweep.sweep(3, [{}]), "trial: expected a function of a dict of settings, got 3"),
-        (lambda: sweep.sweep(half, [{"x": 2}], map=lambda *_: []), "map: expected a result for each of 1 points"),
+        (
+            lambda: sweep.sweep(half, [{"x": 2}], map=lambda *_: []),
+            "map: expected a result for each of 1 points",
+        ),
         (
             lambda: sweep.sweep(half, [{"x": 2}], folder=tmp_path / "file"),
             "folder: expected a folder that can be written, got .*file",
@@ -345,14 +409,21 @@ def test_bad_input_is_one_clear_line(tmp_path):
     assert sweep.sweep(experiments.RecallTrial.results, [dict(pears=3)])[0].error.startswith(
         "InputError: settings: expected only names among steps, every,"
     )
-    assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith("InputError: result: expected what JSON can hold")
-    with pytest.raises(InputError, match="n: expected a whole number >= 1, got 0"), sweep.processes(0):
+    assert sweep.sweep(lambda settings: {1, 2}, [{}])[0].error.startswith(
+        "InputError: result: expected what JSON can hold"
+    )
+    with (
+        pytest.raises(InputError, match="n: expected a whole number >= 1, got 0"),
+        sweep.processes(0),
+    ):
         pass
 
 
 def test_results_in_another_order_are_refused_and_a_damaged_file_is_replaced(tmp_path):
     points = [{"x": 2}, {"x": 4}]
-    with pytest.raises(InputError, match="map: expected results in the order of the points, got that of {'x': 4}"):
+    with pytest.raises(
+        InputError, match="map: expected results in the order of the points, got that of {'x': 4}"
+    ):
         sweep.sweep(half, points, map=lambda f, points: [f(point) for point in reversed(points)])
     sweep.sweep(half, points, folder=tmp_path)
     for path in tmp_path.glob("*.json"):
@@ -367,7 +438,12 @@ class Silent(Exception):
 
 
 @pytest.mark.parametrize(
-    "error, said", [(Silent(), "Silent"), (ValueError("\n\nfoo\nbar"), "ValueError: foo"), (KeyError(), "KeyError")]
+    "error, said",
+    [
+        (Silent(), "Silent"),
+        (ValueError("\n\nfoo\nbar"), "ValueError: foo"),
+        (KeyError(), "KeyError"),
+    ],
 )
 def test_every_error_is_one_line(error, said):
     def fails(settings):
@@ -381,8 +457,12 @@ def test_ctrl_c_tells_what_is_kept(tmp_path):
         raise KeyboardInterrupt
 
     points = [{"pairs": 2}]
-    with pytest.raises(Interrupted, match=f"^interrupted in runs; what has finished is kept in {tmp_path}$"):
-        sweep.sweep(experiments.RecallTrial.results, points, map=interrupted, folder=tmp_path, title="runs")
+    with pytest.raises(
+        Interrupted, match=f"^interrupted in runs; what has finished is kept in {tmp_path}$"
+    ):
+        sweep.sweep(
+            experiments.RecallTrial.results, points, map=interrupted, folder=tmp_path, title="runs"
+        )
     with pytest.raises(KeyboardInterrupt) as caught:
         sweep.sweep(experiments.RecallTrial.results, points, map=interrupted, title="runs")
     assert not isinstance(caught.value, Interrupted)

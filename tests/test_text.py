@@ -13,15 +13,23 @@ TINY = "Once there was a cat. It didn't sleep!\n<|endoftext|>\nThe cat sat.\n<|e
 
 
 def test_the_formats(tmp_path):
-    assert text.split(WIKI) == "= Title = <eos> The cat @-@ like <unk> sat , the cat slept . <eos>".split()
-    assert text.split(TINY) == "once there was a cat . it didn't sleep ! <eos> the cat sat . <eos>".split()
+    assert (
+        text.split(WIKI)
+        == "= Title = <eos> The cat @-@ like <unk> sat , the cat slept . <eos>".split()
+    )
+    assert (
+        text.split(TINY)
+        == "once there was a cat . it didn't sleep ! <eos> the cat sat . <eos>".split()
+    )
     assert text.split("A cat, a cat.") == "a cat , a cat .".split()
     path = tmp_path / "wiki.txt"
     path.write_text(WIKI, encoding="utf-8")
     corpus = text.read(path, vocab=4)
     assert corpus.words[0] == "<unk>" and set(corpus.words[1:]) == {"cat", "=", "<eos>"}
     assert corpus.counts.sum() == len(corpus.ids) == 16 and corpus.counts[corpus.id("cat")] == 2
-    path.write_bytes(b"\xef\xbb\xbf" + WIKI.replace("\n", "\r\n").encode())  # as some editors write it
+    path.write_bytes(
+        b"\xef\xbb\xbf" + WIKI.replace("\n", "\r\n").encode()
+    )  # as some editors write it
     assert text.words(path) == text.split(WIKI)
     assert [corpus.words[i] for i in corpus.ids[:5]] == ["=", "<unk>", "=", "<eos>", "<unk>"]
 
@@ -33,7 +41,9 @@ def test_the_vocabulary_is_the_most_frequent_words(rng):
     assert corpus.vocab == 20 and list(corpus.counts[1:]) == sorted(corpus.counts[1:], reverse=True)
     assert all(corpus.counts[corpus.id(word)] == counts[word] for word in corpus.words[1:])
     assert corpus.counts[0] == len(words) - corpus.counts[1:].sum()
-    assert min(corpus.counts[1:]) >= max(n for word, n in counts.items() if word not in corpus.words)
+    assert min(corpus.counts[1:]) >= max(
+        n for word, n in counts.items() if word not in corpus.words
+    )
 
 
 def test_batches_are_stretches_and_shuffling_keeps_the_counts(rng):
@@ -43,12 +53,17 @@ def test_batches_are_stretches_and_shuffling_keeps_the_counts(rng):
         assert batch.shape == (5, 8)
         assert all(" ".join(map(str, row)) in whole for row in batch)
     train, rest = corpus.hold_out(0.1)
-    assert np.array_equal(np.concatenate([train.ids, rest.ids]), corpus.ids) and train.words == rest.words == corpus.words
+    assert (
+        np.array_equal(np.concatenate([train.ids, rest.ids]), corpus.ids)
+        and train.words == rest.words == corpus.words
+    )
     assert len(rest.ids) == pytest.approx(0.1 * len(corpus.ids), abs=1) and np.array_equal(
         train.counts + rest.counts, corpus.counts
     )
     shuffled = corpus.shuffled(rng)
-    assert np.array_equal(shuffled.counts, corpus.counts) and not np.array_equal(shuffled.ids, corpus.ids)
+    assert np.array_equal(shuffled.counts, corpus.counts) and not np.array_equal(
+        shuffled.ids, corpus.ids
+    )
     assert text.stories(np.random.default_rng(1), 9) == text.stories(np.random.default_rng(1), 9)
 
 
@@ -58,15 +73,24 @@ def test_bad_input_is_one_clear_line(tmp_path, rng):
     broken.write_bytes(b"good \xff\xfe")
     corpus = text.from_words("a b a c".split(), 3)
     for call, message in [
-        (lambda: text.read(tmp_path / "none.txt", 5), "^path: expected a text file, got .*none.txt"),
+        (
+            lambda: text.read(tmp_path / "none.txt", 5),
+            "^path: expected a text file, got .*none.txt",
+        ),
         (lambda: text.read(tmp_path, 5), "^path: expected a text file"),
         (lambda: text.read(empty, 5), "^words: expected at least one word, got none"),
         (lambda: text.from_words(["<unk>"], 2), "^words: expected at least one word, got none"),
         (lambda: text.read(broken, 5), "^path: expected text in UTF-8, got .* byte 5"),
         (lambda: text.read(empty, 5, form="pdf"), "^form: expected .* got 'pdf'"),
-        (lambda: text.from_words("a b a".split(), 4), "^vocab: expected at most 3, the text's own words and <unk>, got 4"),
+        (
+            lambda: text.from_words("a b a".split(), 4),
+            "^vocab: expected at most 3, the text's own words and <unk>, got 4",
+        ),
         (lambda: corpus.id("zebra"), "^word: expected one of the 3 in the vocabulary, got 'zebra'"),
-        (lambda: next(corpus.batches(rng, 2, 5)), "^length: expected at most the 4 words of the text, got 5"),
+        (
+            lambda: next(corpus.batches(rng, 2, 5)),
+            "^length: expected at most the 4 words of the text, got 5",
+        ),
         (lambda: next(corpus.batches(rng, 0, 2)), "^n: expected"),
         (lambda: corpus.hold_out(1.0), "^share: expected a finite number > 0 and < 1, got 1.0"),
     ]:
@@ -110,7 +134,9 @@ def test_a_corpus_is_what_it_says():
             text.Corpus(ids, words)
     corpus = text.Corpus(np.array([0, 1, 1, 0], "uint8"), ["a", "b"])
     assert corpus.ids.dtype == np.int64 and corpus.words == ("a", "b")
-    with pytest.raises(InputError, match="share: expected one that leaves words on both sides of 4, got 1e-09"):
+    with pytest.raises(
+        InputError, match="share: expected one that leaves words on both sides of 4, got 1e-09"
+    ):
         corpus.hold_out(1e-9)
     with pytest.raises(InputError, match="rng: expected a numpy.random.Generator"):
         corpus.batches(0, 2, 2)

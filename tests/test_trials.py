@@ -24,11 +24,21 @@ TINY = dict(pairs=2, vocab=4, width=16, batch=32, judged=64, every=20)
 
 def test_recall_is_learnt_by_two_layers_and_not_by_one():
     two, one = (
-        experiments.RecallTrial.results({**TINY, "depth": depth, "scale": 0.7, "lr": 3e-3, "steps": 1500}) for depth in (2, 1)
+        experiments.RecallTrial.results(
+            {**TINY, "depth": depth, "scale": 0.7, "lr": 3e-3, "steps": 1500}
+        )
+        for depth in (2, 1)
     )
-    assert two["solved"] is not None and two["weak"] <= two["emerged"] <= two["solved"] <= two["step"][-1]
-    assert two["matching"][-1][-1] > 0.7 and len(two["matching"]) == len(two["step"]) == len(two["clean_accuracy"])
-    assert one["solved"] is None and max(one["clean_accuracy"]) < 0.9 and "previous_token" not in one
+    assert (
+        two["solved"] is not None
+        and two["weak"] <= two["emerged"] <= two["solved"] <= two["step"][-1]
+    )
+    assert two["matching"][-1][-1] > 0.7 and len(two["matching"]) == len(two["step"]) == len(
+        two["clean_accuracy"]
+    )
+    assert (
+        one["solved"] is None and max(one["clean_accuracy"]) < 0.9 and "previous_token" not in one
+    )
     with_previous = experiments.RecallTrial.results(
         {**TINY, "depth": 1, "previous": True, "scale": 0.7, "lr": 3e-3, "steps": 1500}
     )
@@ -37,21 +47,36 @@ def test_recall_is_learnt_by_two_layers_and_not_by_one():
 
 def test_on_a_task_with_repetition_both_accuracies_are_recorded():
     found = experiments.RecallTrial.results({**TINY, "repeats": 1.5, "steps": 40})
-    assert len(found["own_accuracy"]) == len(found["clean_accuracy"]) == 3 and found["step"] == [0, 20, 40]
+    assert len(found["own_accuracy"]) == len(found["clean_accuracy"]) == 3 and found["step"] == [
+        0,
+        20,
+        40,
+    ]
     assert "own_accuracy" not in experiments.RecallTrial.results({**TINY, "steps": 20})
 
 
 def test_repetition_adapts():
-    adaptive = experiments.repetition.AdaptiveRepetition(start=0.0, up=0.2, most=0.5, still=0.05, emerged=0.8)
+    adaptive = experiments.repetition.AdaptiveRepetition(
+        start=0.0, up=0.2, maximum=0.5, still=0.05, emerged=0.8
+    )
     losses = (3.0, 2.99, 2.98, 2.97, 2.7, 2.3, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1)
     seen = [adaptive.p(losses[: i + 1]) for i in range(len(losses))]
-    assert seen[:8] == pytest.approx([0.0, 0.2, 0.4, 0.5, 0.5, 0.25, 0.125, 0.0625]) and seen[-1] == 0.0
-    found = experiments.RecallTrial.results({**TINY, "adaptive": {"up": 0.3, "still": 1.0}, "steps": 60})
-    assert found["p"] == pytest.approx([0.0, 0.0, 0.3, 0.6]), "the first look has none to compare with"
+    assert (
+        seen[:8] == pytest.approx([0.0, 0.2, 0.4, 0.5, 0.5, 0.25, 0.125, 0.0625])
+        and seen[-1] == 0.0
+    )
+    found = experiments.RecallTrial.results(
+        {**TINY, "adaptive": {"up": 0.3, "still": 1.0}, "steps": 60}
+    )
+    assert found["p"] == pytest.approx([0.0, 0.0, 0.3, 0.6]), (
+        "the first look has none to compare with"
+    )
 
 
 def test_single_location_is_learnt_by_one_head(rng):
-    found = experiments.LocationTrial.results(dict(length=8, width=4, lr=3e-3, steps=2000, every=50))
+    found = experiments.LocationTrial.results(
+        dict(length=8, width=4, lr=3e-3, steps=2000, every=50)
+    )
     assert found["emerged"] is not None and found["emerged"] == found["step"][-1]
     assert found["attention"][0] == pytest.approx(1 / 8, abs=0.05) and found["attention"][-1] > 0.5
     assert found["test_loss"][-1] < 0.1 < found["test_loss"][0]
@@ -59,7 +84,9 @@ def test_single_location_is_learnt_by_one_head(rng):
         dict(length=8, width=4, anywhere=False, marker=False, lr=3e-3, steps=2000, every=50)
     )
     assert fixed["emerged"] is not None
-    assert experiments.LocationTrial.results(dict(length=8, width=4, optimizer="sgd", lr=0.1, steps=50, every=50))["step"] == [
+    assert experiments.LocationTrial.results(
+        dict(length=8, width=4, optimizer="sgd", lr=0.1, steps=50, every=50)
+    )["step"] == [
         0,
         50,
     ]
@@ -68,20 +95,44 @@ def test_single_location_is_learnt_by_one_head(rng):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: experiments.RecallTrial.results({"layers": 2}), "settings: expected only names among steps, .*, got layers"),
-        (lambda: experiments.LocationTrial.results({"optimizer": "lion"}), 'optimizer: expected "adam" or "sgd", got \'lion\''),
-        (lambda: experiments.LocationTrial.results({"marker": False}), "marker: expected True where"),
-        (lambda: experiments.repetition.AdaptiveRepetition(most=1.5), "most: expected .* <= 1, got 1.5"),
-        (lambda: experiments.RecallTrial(adaptive={"down": 1.0}), "adaptive: expected only names among start, .*, got .'down'"),
-        (lambda: experiments.LadderTrial(spans=(4,)), "spans: expected two blocks or more, for a ladder, got"),
+        (
+            lambda: experiments.RecallTrial.results({"layers": 2}),
+            "settings: expected only names among steps, .*, got layers",
+        ),
+        (
+            lambda: experiments.LocationTrial.results({"optimizer": "lion"}),
+            'optimizer: expected "adamw" or "sgd", got \'lion\'',
+        ),
+        (
+            lambda: experiments.LocationTrial.results({"marker": False}),
+            "marker: expected True where",
+        ),
+        (
+            lambda: experiments.repetition.AdaptiveRepetition(maximum=1.5),
+            "maximum: expected .* <= 1, got 1.5",
+        ),
+        (
+            lambda: experiments.RecallTrial(adaptive={"down": 1.0}),
+            "adaptive: expected only names among start, .*, got .'down'",
+        ),
+        (
+            lambda: experiments.LadderTrial(spans=(4,)),
+            "spans: expected two blocks or more, for a ladder, got",
+        ),
         (
             lambda: experiments.LadderTrial(model="full", query_scale=0.1),
             "query_scale: expected none with the full model, got 0.1",
         ),
-        (lambda: experiments.LadderTrial(dropout=0.1), "dropout: expected none with the minimal model, got 0.1"),
+        (
+            lambda: experiments.LadderTrial(dropout=0.1),
+            "dropout: expected none with the minimal model, got 0.1",
+        ),
         (lambda: experiments.LadderTrial(query_scale="normal"), "query_scale: expected"),
         (lambda: experiments.LadderTrial(lr=-1.0), "lr: expected a finite number > 0, got -1.0"),
-        (lambda: experiments.LadderTrial(optimizer="adam"), 'optimizer: expected "adamw" or "sgd"'),
+        (
+            lambda: experiments.LadderTrial(optimizer="adamw"),
+            'optimizer: expected "adamw" or "sgd"',
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -90,10 +141,12 @@ def test_bad_input_is_one_clear_line(call, message):
 
 
 def test_a_trial_is_the_same_each_time():
-    assert experiments.RecallTrial.results({**TINY, "steps": 40, "p": 0.3}) == experiments.RecallTrial.results(
+    assert experiments.RecallTrial.results(
         {**TINY, "steps": 40, "p": 0.3}
+    ) == experiments.RecallTrial.results({**TINY, "steps": 40, "p": 0.3})
+    one, other = (
+        experiments.RecallTrial.results({**TINY, "steps": 20, "seed": seed}) for seed in (0, 1)
     )
-    one, other = (experiments.RecallTrial.results({**TINY, "steps": 20, "seed": seed}) for seed in (0, 1))
     assert not np.array_equal(one["clean_loss"], other["clean_loss"])
 
 
@@ -102,8 +155,14 @@ def test_a_trial_is_the_same_each_time():
     [
         ("recall", dict(pairs=2, vocab=4, width=8, judged=16, adaptive={}, previous=True)),
         ("location", dict(length=6, width=3, model_width=8, judged=16, places=2)),
-        ("ladder", dict(vocab=6, spans=(1, 1), generated=6, held_out=16, query_scale=0.01, maps=True)),
-        ("ladder", dict(vocab=6, spans=(1, 1), generated=6, held_out=16, model="full", sequences=20)),
+        (
+            "ladder",
+            dict(vocab=6, spans=(1, 1), generated=6, held_out=16, query_scale=0.01, maps=True),
+        ),
+        (
+            "ladder",
+            dict(vocab=6, spans=(1, 1), generated=6, held_out=16, model="full", sequences=20),
+        ),
         ("regression", dict(lags=(1, 3), length=4, vocab=3, heads=2, batch=24, whole=False)),
         ("text", dict(width=8, length=8, judged=16, every=5)),
     ],
@@ -113,7 +172,18 @@ def test_a_trial_runs_on_the_stand_in_as_here(stand_in, trial, settings):
     run = experiments.EXPERIMENTS[trial].results
     here, there = run(settings), run({**settings, "device": "gpu"})
     assert here.keys() == there.keys()
-    for name in here.keys() & {"step", "time", "clean_loss", "test_loss", "attention", "p", "kl", "loss", "entropy", "maps"}:
+    for name in here.keys() & {
+        "step",
+        "time",
+        "clean_loss",
+        "test_loss",
+        "attention",
+        "p",
+        "kl",
+        "loss",
+        "entropy",
+        "maps",
+    }:
         np.testing.assert_allclose(here[name], there[name], rtol=1e-3, atol=1e-5)
 
 
@@ -130,10 +200,26 @@ def test_settings_are_recorded_as_they_were_used():
         experiments.LocationTrial(),
     ):
         settings = trial.settings
-        assert json.loads(json.dumps(settings)) == settings and type(trial).of(settings).settings == settings
-    full, minimal = experiments.LadderTrial(model="full").settings, experiments.LadderTrial().settings
-    assert (full["lr"], full["sequences"], full["dropout"], full["spans"]) == (0.003, 9000, 0.1, [4, 4, 4])
-    assert (minimal["lr"], minimal["query_scale"], minimal["importance"], minimal["steps"]) == (0.08, 1e-9, 1.7, 1200)
+        assert (
+            json.loads(json.dumps(settings)) == settings
+            and type(trial).of(settings).settings == settings
+        )
+    full, minimal = (
+        experiments.LadderTrial(model="full").settings,
+        experiments.LadderTrial().settings,
+    )
+    assert (full["lr"], full["sequences"], full["dropout"], full["spans"]) == (
+        0.003,
+        9000,
+        0.1,
+        [4, 4, 4],
+    )
+    assert (minimal["lr"], minimal["query_scale"], minimal["importance"], minimal["steps"]) == (
+        0.08,
+        1e-9,
+        1.7,
+        1200,
+    )
     assert experiments.LadderTrial(optimizer="sgd").settings["importance"] == 2.0
 
 
@@ -141,16 +227,35 @@ def test_a_ladder_is_run_and_the_same_each_time():
     trial = experiments.LadderTrial(**SMALL, maps=True)
     one, again = trial.run(), trial.run()
     assert one == again and one["step"] == [0, 20, 40] and np.shape(one["maps"]) == (3, 3, 6, 7)
-    assert np.shape(one["kl"]) == (3, 2) and np.shape(one["span_mass"]) == (3, 3, 2) and one["kl"][-1][0] < one["kl"][0][0]
+    assert (
+        np.shape(one["kl"]) == (3, 2)
+        and np.shape(one["span_mass"]) == (3, 3, 2)
+        and one["kl"][-1][0] < one["kl"][0][0]
+    )
     other = dataclasses.replace(trial, draw=1, sequences=30)
-    assert np.array_equal(other.chain.matrices, trial.chain.matrices) and other.run()["kl"][0] == one["kl"][0]
+    assert (
+        np.array_equal(other.chain.matrices, trial.chain.matrices)
+        and other.run()["kl"][0] == one["kl"][0]
+    )
     assert other.run()["kl"][-1] != one["kl"][-1]
 
 
 def test_a_full_model_with_dropout_on_a_set_of_sequences():
-    settings = dict(model="full", vocab=6, spans=(1, 1), generated=4, held_out=20, batch=8, sequences=20, steps=4, every=2)
+    settings = dict(
+        model="full",
+        vocab=6,
+        spans=(1, 1),
+        generated=4,
+        held_out=20,
+        batch=8,
+        sequences=20,
+        steps=4,
+        every=2,
+    )
     found = experiments.LadderTrial.results(settings)
-    assert found["step"] == [0, 2, 4] and found["order"] == [0, 1] and np.isfinite(found["kl"]).all()
+    assert (
+        found["step"] == [0, 2, 4] and found["order"] == [0, 1] and np.isfinite(found["kl"]).all()
+    )
     without = experiments.LadderTrial.results({**settings, "dropout": 0.0})
     assert without["kl"][0] == found["kl"][0] and without["kl"][-1] != found["kl"][-1]
 
@@ -180,10 +285,16 @@ def command(*words, folder, **how):
 @pytest.mark.parametrize(
     "words, kind",
     [
-        ("ladder --vocab 6 --spans 2,1 --reverse --lag-weights 0.5,1 --heads 2 --generated 6 --held-out 40 --batch 20", None),
+        (
+            "ladder --vocab 6 --spans 2,1 --reverse --lag-weights 0.5,1 --heads 2 --generated 6 --held-out 40 --batch 20",
+            None,
+        ),
         ("recall --pairs 2 --vocab 4 --width 8 --batch 8 --judged 16 --repeats 1.5", "recall"),
         ("location --length 6 --width 3 --no-anywhere --model-width 8", "location"),
-        ("regression --lags 1,3 --length 4 --vocab 3 --heads 2 --batch 24 --no-whole", "regression"),
+        (
+            "regression --lags 1,3 --length 4 --vocab 3 --heads 2 --batch 24 --no-whole",
+            "regression",
+        ),
         ("text --width 8 --length 8 --batch 8 --judged 16 --vocab 40 --follow boat,the", "text"),
     ],
 )
@@ -191,7 +302,9 @@ def test_the_command_runs_every_trial_and_writes_what_it_found(tmp_path, words, 
     if "ladder" in words:
         words = words.replace("0.5,1", "1,1").replace("--spans 2,1", "--spans 2,2")
     steps = 8 if "text" in words else 4
-    done = command(*words.split(), "--steps", steps, "--every", 2, "--seeds", 2, "--seed", 3, folder=tmp_path)
+    done = command(
+        *words.split(), "--steps", steps, "--every", 2, "--seeds", 2, "--seed", 3, folder=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     out = tmp_path / "out" / words.split()[0]
     record = json.loads((out / "results.json").read_text())
@@ -205,32 +318,52 @@ def test_the_command_runs_every_trial_and_writes_what_it_found(tmp_path, words, 
     "words, message",
     [
         ("ladder --spans 2", "error: spans: expected two blocks or more"),
-        ("ladder --spans x", "error: --spans: expected a whole number, or several with commas between them, got 'x'"),
+        (
+            "ladder --spans x",
+            "error: --spans: expected a whole number, or several with commas between them, got 'x'",
+        ),
         ("ladder --seeds 0", "error: --seeds: expected a whole number >= 1, got 0"),
         ("ladder --heads none", "error: --heads: expected a whole number, got 'none'"),
         ("recall --vocab 3", "error: "),
         ("recall --adaptive 3", "error: adaptive: expected None or a dict"),
         ("text --text nowhere.txt", "error: path: expected a text file, got 'nowhere.txt'"),
-        ("text --follow unheard", "error: follow: expected some of the 52 words that are kept, got 'unheard'"),
+        (
+            "text --follow unheard",
+            "error: follow: expected some of the 52 words that are kept, got 'unheard'",
+        ),
         ("text --steps 60", "error: steps: expected at least 4 times every = 25, got 60"),
         ("regression --lags 12", "error: lags: expected a whole number in 1..11, got 12"),
         ("regression --heads 4", "error: heads: expected at most 3, one for each lag, got 4"),
-        ("regression --batch 100", "error: batch: expected an even number of at least 2 length vocab = 144, got 100"),
+        (
+            "regression --batch 100",
+            "error: batch: expected an even number of at least 2 length vocab = 144, got 100",
+        ),
         (
             "location --over width",
             "error: --over: expected NAME=VALUE,VALUE with another setting of the trial each time, got 'width'",
         ),
         ("location --over seed=1,2", "error: --over: expected NAME=VALUE,VALUE"),
         ("location --over width=4 --over width=8", "error: --over: expected NAME=VALUE,VALUE"),
-        ("location --over width=4,x", "error: --over width: expected a whole number, got 'x' in 'width=4,x'"),
-        ("location --over width=4,0", "error: width: expected a whole number in 1..10000000, got 0"),
-        ("location --over width=4,8 --resume", "error: --resume: expected none with --scheduler or --over"),
+        (
+            "location --over width=4,x",
+            "error: --over width: expected a whole number, got 'x' in 'width=4,x'",
+        ),
+        (
+            "location --over width=4,0",
+            "error: width: expected a whole number in 1..10000000, got 0",
+        ),
+        (
+            "location --over width=4,8 --resume",
+            "error: --resume: expected none with --scheduler or --over",
+        ),
         ("chess", "error: ladder|"),
     ],
 )
 def test_a_wrong_command_is_one_line(tmp_path, words, message):
     done = command(*words.split(), folder=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith(message) and done.stderr.count("\n") == 1, done.stderr
+    assert (
+        done.returncode == 2 and done.stderr.startswith(message) and done.stderr.count("\n") == 1
+    ), done.stderr
 
 
 def test_a_command_runs_every_value_and_fits_the_law(tmp_path):
@@ -242,7 +375,9 @@ def test_a_command_runs_every_value_and_fits_the_law(tmp_path):
     assert record["over"] == {"length": [6, 8], "width": [3, 5]} and len(record["runs"]) == 4
     last = record["runs"][-1]
     assert (last["length"], last["width"], last["seed"]) == (8, 5, 0)
-    assert last["result"] == experiments.LocationTrial.results({**record["settings"], "length": 8, "width": 5})
+    assert last["result"] == experiments.LocationTrial.results(
+        {**record["settings"], "length": 8, "width": 5}
+    )
     assert "length = 8, width = 5, seed 0: " in done.stdout and "law: PowerLaw(C=" in done.stdout
     assert record["law"]["exponents"].keys() == {"length", "width"} and record["law"]["r2"] <= 1
     kept = {path: path.stat().st_mtime_ns for path in (out / "sweep").glob("*.json")}
@@ -259,13 +394,22 @@ def test_the_papers_law_is_a_command_whose_settings_give_way(tmp_path):
     done = command(*words.split(), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "location" / "results.json").read_text())
-    assert record["over"] == {"length": [4], "width": [2, 3], "places": [1]} and record["law"] is None
+    assert (
+        record["over"] == {"length": [4], "width": [2, 3], "places": [1]} and record["law"] is None
+    )
     settings = record["settings"]
-    assert (settings["depth"], settings["heads"], settings["scale"], settings["lr"]) == (2, 2, "fan_in", 1e-4)
+    assert (settings["depth"], settings["heads"], settings["scale"], settings["lr"]) == (
+        2,
+        2,
+        "fan_in",
+        1e-4,
+    )
 
 
 def test_a_command_that_is_interrupted_goes_on(tmp_path):
-    words = "ladder --vocab 6 --spans 1,1 --generated 6 --held-out 40 --batch 20 --steps 3000".split()
+    words = (
+        "ladder --vocab 6 --spans 1,1 --generated 6 --held-out 40 --batch 20 --steps 3000".split()
+    )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, COMMAND, *words], cwd=tmp_path, env=env, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -287,7 +431,9 @@ def test_a_network_follows_the_flow_of_its_heads():
     for whole in (False, True):
         found = experiments.RegressionTrial(**small, whole=whole).run()
         assert found["half_times"] == sorted(found["half_times"][:2]) + [None]
-        apart[whole] = np.abs(np.divide(found["half_times"][:2], found["flow_half_times"][:2]) - 1).max()
+        apart[whole] = np.abs(
+            np.divide(found["half_times"][:2], found["flow_half_times"][:2]) - 1
+        ).max()
     assert apart[False] < 0.04 and apart[True] < 0.3
 
 
@@ -301,10 +447,18 @@ def turning():
 def test_words_turn_in_a_text_and_not_in_random_order():
     _, found = turning()
     assert any(found["turns"]) and not any(found["shuffled"]["turns"])
-    first, top, last = (found["entropy"][found["step"].index(corner)][found["star"]] for corner in found["corners"])
+    first, top, last = (
+        found["entropy"][found["step"].index(corner)][found["star"]] for corner in found["corners"]
+    )
     assert top > first + 0.1 and top > last + 0.1 and found["corners"][0] >= found["condensed"]
-    assert found["unseen"][-1] < found["shuffled"]["unseen"][-1] == pytest.approx(found["word_entropy"], abs=0.05)
-    assert set(found["attended"]) <= set(found["word"]) | {w for row in found["top"] for w in row} | {*found["attended"]}
+    assert (
+        found["unseen"][-1]
+        < found["shuffled"]["unseen"][-1]
+        == pytest.approx(found["word_entropy"], abs=0.05)
+    )
+    assert set(found["attended"]) <= set(found["word"]) | {
+        w for row in found["top"] for w in row
+    } | {*found["attended"]}
 
 
 def test_what_a_text_trial_says_of_its_words_is_counted_and_its_turns_are_in_its_curves():
@@ -345,7 +499,7 @@ def test_attention_in_a_long_text_goes_by_counts_and_scores(rng):
     params = {key: rng.normal(size=w.shape) for key, w in trial.network.init(rng).items()}
     V = trial.corpus.vocab
     counts = rng.integers(0, 9, size=V)
-    look = trial.look(counts, params)
+    look = trial.evaluate(counts, params)
     W0, W_Q, W_K = (params[key] for key in ("W0", "W_Q", "W_K"))
     for row, w in enumerate(trial.followed):
         weights = np.array([counts[k] * np.exp((W0[w] @ W_Q) @ (W0[k] @ W_K)) for k in range(V)])
@@ -416,7 +570,9 @@ def test_a_recall_network_reads_each_token_and_the_one_before():
     x, answers = trial.read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
     assert x.tolist() == [[[0, 1, 0, 0, 0, 0], [0, 0, 1, 0, 1, 0], [0, 1, 0, 0, 0, 1]]]
     assert answers.tolist() == [[2]]
-    x, _ = experiments.RecallTrial(pairs=1, vocab=3).read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
+    x, _ = experiments.RecallTrial(pairs=1, vocab=3).read(
+        np.array([[1, 2, 1, 2]]), backend.get("cpu")
+    )
     assert x.tolist() == [[1, 2, 1]]
 
 
@@ -425,7 +581,9 @@ def test_a_run_ends_at_the_look_that_asks_for_no_more():
     start = experiments.RecallTrial.results(small)["clean_accuracy"][0]
     assert experiments.RecallTrial.results({**small, "stop": start})["step"] == [0]
     assert experiments.RecallTrial.results({**small, "stop": 1.01})["step"] == [0, 20, 40, 60]
-    found = experiments.RecallTrial.results({**small, "stop": 0.7, "steps": 1500, "scale": 0.7, "lr": 3e-3})
+    found = experiments.RecallTrial.results(
+        {**small, "stop": 0.7, "steps": 1500, "scale": 0.7, "lr": 3e-3}
+    )
     assert max(found["clean_accuracy"][:-1]) < 0.7 <= found["clean_accuracy"][-1]
 
 
@@ -482,14 +640,18 @@ def test_a_location_network_starts_as_its_scale_says_and_sees_the_mark_if_there_
 
 def test_repetition_rises_and_falls_at_the_bounds_by_hand():
     """At a fall by exactly `still`, or to exactly `emerged`, nothing happens yet."""
-    half = experiments.repetition.AdaptiveRepetition(start=0.25, up=0.25, most=0.75, still=0.5, emerged=0.25)
+    half = experiments.repetition.AdaptiveRepetition(
+        start=0.25, up=0.25, maximum=0.75, still=0.5, emerged=0.25
+    )
     assert half.p([4.0]) == 0.25 and half.p([4.0, 2.0]) == 0.25
     assert half.p([4.0, 2.5]) == 0.5 and half.p([4.0, 5.0]) == 0.5
     assert half.p([4.0, 4.0, 4.0, 4.0]) == 0.75, "at most"
     assert half.p([4.0, 2.0, 1.0]) == 0.25 and half.p([4.0, 2.0, 0.5]) == 0.125
     assert half.p([4.0, 0.5, 0.5, 4.0]) == 0.0625 + 0.25, "it may rise again"
     assert half.p([4.0, *[0.5] * 20]) == 0
-    assert experiments.repetition.AdaptiveRepetition(start=0.5, most=0.5).p([4.0, 4.0, 4.0]) == 0.5
+    assert (
+        experiments.repetition.AdaptiveRepetition(start=0.5, maximum=0.5).p([4.0, 4.0, 4.0]) == 0.5
+    )
 
 
 def test_a_feature_is_half_learnt_where_its_loss_is_half():
@@ -516,15 +678,22 @@ def test_a_feature_is_half_learnt_where_its_loss_is_half():
 ])  # fmt: skip
 def test_a_regression_that_does_not_fit_is_one_clear_line(change, message):
     small = dict(lags=(1, 3), length=4, vocab=3, heads=2, batch=24)
-    assert experiments.RegressionTrial(**small) and experiments.RegressionTrial(**{**small, "batch": 26})
+    assert experiments.RegressionTrial(**small) and experiments.RegressionTrial(
+        **{**small, "batch": 26}
+    )
     with pytest.raises(InputError, match=message):
         experiments.RegressionTrial(**{**small, **change})
 
 
 def test_an_experiment_has_the_name_of_its_module_and_its_own_run_and_figure():
     for name, kind in experiments.EXPERIMENTS.items():
-        assert kind.__module__ == f"experiments.{name}" and kind.of(kind().settings).settings == kind().settings
+        assert (
+            kind.__module__ == f"experiments.{name}"
+            and kind.of(kind().settings).settings == kind().settings
+        )
         assert {"run", "figure"} <= vars(kind).keys(), name
-        assert pickle.loads(pickle.dumps(kind.results)) == kind.results, "a pool finds it by its name"
+        assert pickle.loads(pickle.dumps(kind.results)) == kind.results, (
+            "a pool finds it by its name"
+        )
         if issubclass(kind, experiments.trial.Trial):
             assert len(kind.curve) == 3, name

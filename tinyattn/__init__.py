@@ -31,8 +31,8 @@ __version__ = "0.1.0"
 __all__ = [  # in reading order; a module imports those that stand before it
     "errors", "door", "terminal", "backend", "ops", "attention", "few_queries", "models",
     "cases", "gradcheck", "mutants", "steps", "pairs", "bdf", "events", "ode", "losses",
-    "optim", "kept", "checkpoint", "train", "tasks", "flows", "measure", "sweep", "plot",
-    "player",
+    "optim", "kept", "checkpoint", "train", "hold", "tasks", "flows", "measure", "sweep",
+    "plot", "player",
 ]  # fmt: skip
 
 

@@ -12,7 +12,15 @@ import numpy as np
 
 from .backend import Array, namespace, underflow_is_zero
 from .door import door
-from .ops import LinearCache, SoftmaxCache, linear_backward, linear_forward, softmax_backward, softmax_forward, sum_to
+from .ops import (
+    LinearCache,
+    SoftmaxCache,
+    linear_backward,
+    linear_forward,
+    softmax_backward,
+    softmax_forward,
+    sum_to,
+)
 
 # Attend: a softmax over the keys j, then an average of their values
 #
@@ -54,7 +62,9 @@ def attend_forward(a, v, visible=None, drop=None):
     """
     if visible is not None:
         xp = namespace(a)
-        a = xp.fmin(a, xp.where(visible, math.inf, -math.inf).astype(a.dtype))  # (1): where, on a mask; on a itself it is slow
+        a = xp.fmin(
+            a, xp.where(visible, math.inf, -math.inf).astype(a.dtype)
+        )  # (1): where, on a mask; on a itself it is slow
     s, _ = softmax_forward(a)  # (2)
     return (s if drop is None else s * drop) @ v, AttendCache(s, v, drop)  # (3)
 
@@ -149,7 +159,9 @@ def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=No
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
-    r, multihead = multihead_forward(heads_first(q), heads_first(k), heads_first(v), visible, drop)  # (4)
+    r, multihead = multihead_forward(
+        heads_first(q), heads_first(k), heads_first(v), visible, drop
+    )  # (4)
     y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
     return y, SelfAttentionCache(q_cache, k_cache, v_cache, multihead, o_cache, first)
 

@@ -40,8 +40,14 @@ def namespace(x: Any) -> Any:
 
 
 def _within(index, out):
-    if isinstance(index, np.ndarray) and index.size and not -len(out) <= index.min() <= index.max() < len(out):
-        raise InputError(f"index: expected places in {-len(out)}..{len(out) - 1}, got {index.min()}..{index.max()}")
+    if (
+        isinstance(index, np.ndarray)
+        and index.size
+        and not -len(out) <= index.min() <= index.max() < len(out)
+    ):
+        raise InputError(
+            f"index: expected places in {-len(out)}..{len(out) - 1}, got {index.min()}..{index.max()}"
+        )
     return index
 
 
@@ -137,7 +143,9 @@ def get(device: str | None = None) -> Backend:
         cupy.cuda.Device(index).use()
         return Backend(f"gpu:{index}", cupy)
     if name != "auto":
-        raise InputError(f"device: expected a working GPU for {name!r}, got: {trouble}. To install: {INSTALL}")
+        raise InputError(
+            f"device: expected a working GPU for {name!r}, got: {trouble}. To install: {INSTALL}"
+        )
     _say_once(f'tinyattn: device "auto" computes on the CPU with NumPy, because {trouble}.')
     return _cpu()
 
@@ -167,7 +175,11 @@ def _trouble_with_gpu(index):
         import cupy
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
-        return "CuPy is not installed" if missing else f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
+        return (
+            "CuPy is not installed"
+            if missing
+            else f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
+        )
     except Exception as error:  # a broken driver or library raises whatever it likes
         return f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
     try:

@@ -73,7 +73,7 @@ def bdf_step(f: Field, t: float, past: Any, h: float) -> tuple[Any, Any]:
 
     Raises InputError for h = 0, and where Newton's iteration does not find the new y.
     """
-    t, h = check_number("t", t), check_number("h", h, least=-1e100, most=1e100)
+    t, h = check_number("t", t), check_number("h", h, minimum=-1e100, maximum=1e100)
     past = host_floats("past", past, finite=True)
     check_some("past", past)
     if not past.ndim or not 2 <= len(past) <= MOST + 1:
@@ -85,7 +85,9 @@ def bdf_step(f: Field, t: float, past: Any, h: float) -> tuple[Any, Any]:
     newton = _Newton(Slope(f), 1e-13, 1e-13 * max(abs(past).max(), 1e-100), enough=1.0, rounds=50)
     d = newton.solve(t + h, h, k, differences)
     if d is None:
-        raise InputError(f"h: expected a step whose end, at t = {t + h:.6g}, can be found, got {h!r}")
+        raise InputError(
+            f"h: expected a step whose end, at t = {t + h:.6g}, can be found, got {h!r}"
+        )
     return sum(differences) + d, d * _error_of(k)
 
 
@@ -108,39 +110,49 @@ class _Newton:
     """
 
     def __init__(self, slope, rtol, atol, enough, rounds=6):
-        self.slope, self.rtol, self.atol, self.enough, self.rounds = slope, rtol, atol, enough, rounds
+        self.slope, self.rtol, self.atol, self.enough, self.rounds = (
+            slope,
+            rtol,
+            atol,
+            enough,
+            rounds,
+        )
         self.J = self.inverse = self.c = None
         self.stacks = None  # whether f takes many states at once; not known yet
 
     def solve(self, t, h, k, D):
         """d of (5), or None where it is not found with a Jacobian of this very point."""
-        c, foretold = h / _G[k], sum(D[: k + 1])
+        c, predicted = h / _G[k], sum(D[: k + 1])
         e = sum(_G[i] * D[i] for i in range(1, k + 1)) / _G[k]
         fresh = False
         while True:
             if self.J is None:
-                self.J, self.inverse, fresh = self._jacobian(t, foretold), None, True
+                self.J, self.inverse, fresh = self._jacobian(t, predicted), None, True
             if self.inverse is None or abs(c / self.c - 1) > _SERVES:
                 try:
                     self.inverse, self.c = np.linalg.inv(np.eye(len(self.J)) - c * self.J), c
                 except np.linalg.LinAlgError:
                     return None
-            d = self._iterate(t, foretold, c, e)
+            d = self._iterate(t, predicted, c, e)
             if d is not None or fresh:
                 return d
             self.J = None
 
-    def _iterate(self, t, foretold, c, e):
+    def _iterate(self, t, predicted, c, e):
         """The rounds of (6), from d = 0; None where they do not come to `enough`.
 
         Changes that shrink by `rate` in a round sum up to change rate / (1 - rate) from there on.
         """
-        size_of, d, last = error_scale(foretold, self.rtol, self.atol), np.zeros_like(foretold), None
+        size_of, d, last = (
+            error_scale(predicted, self.rtol, self.atol),
+            np.zeros_like(predicted),
+            None,
+        )
         for left in reversed(range(self.rounds)):
-            miss = c * self.slope(t, foretold + d) - e - d
+            miss = c * self.slope(t, predicted + d) - e - d
             change = (self.inverse @ miss.reshape(-1)).reshape(d.shape)  # (6)
             change = 2 / (1 + c / self.c) * change  # (9)
-            d, size = d + change, size_of(change, foretold)
+            d, size = d + change, size_of(change, predicted)
             if size == 0:
                 return d
             if last is not None:
@@ -168,7 +180,9 @@ class _Newton:
     def _differences(self, t, y):
         """J by forward differences, of all columns in one call where the field takes many states at once."""
         n = y.size
-        apart = 2.0**-26 * (abs(y) + self.atol / self.rtol).reshape(n)  # half the digits; below atol / rtol y counts as 0
+        apart = 2.0**-26 * (abs(y) + self.atol / self.rtol).reshape(
+            n
+        )  # half the digits; below atol / rtol y counts as 0
         moved = y + np.diag(apart).reshape(n, *y.shape)
         base = self.slope(t, y)
         columns = lambda slopes: ((slopes - base).reshape(n, n) / apart[:, None]).T
@@ -214,7 +228,10 @@ def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
         else:
             new = _differences_at_end(D, d, k)
             size = size_of(_error_of(k) * d, y, new[0])
-            shorter, what = max(0.2, _growth(size, k)) if math.isfinite(size) else 0.1, "its error stays too large"
+            shorter, what = (
+                max(0.2, _growth(size, k)) if math.isfinite(size) else 0.1,
+                "its error stays too large",
+            )
         if d is None or not size <= 1:
             h = abs(length) * shorter
             if h < 10 * math.ulp(t):
@@ -222,7 +239,10 @@ def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
             continue
         yield t, t_new, new[0], _dense(new[: k + 1])
         t, y, taken, equal, h = t_new, new[0], taken + 1, equal + 1, abs(length)
-        D = [y, *(slope.still(difference) for difference in new[1:])]  # a run that an event has stopped has none
+        D = [
+            y,
+            *(slope.still(difference) for difference in new[1:]),
+        ]  # a run that an event has stopped has none
         if equal > k:
             best, growth = _best_order(size_of, D, k, y)
             if not 0.9 < growth < 1.2:  # else it is not worth a new matrix

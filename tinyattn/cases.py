@@ -18,7 +18,9 @@ class Case(NamedTuple):
     name: str
     of: Any
     wrt: tuple
-    draw: Callable  # rng -> inputs, a dict: float64 arrays to differentiate by, and whatever is held
+    draw: (
+        Callable  # rng -> inputs, a dict: float64 arrays to differentiate by, and whatever is held
+    )
     forward: Callable  # inputs -> out, cache
     backward: Callable  # dout, cache -> a dict of gradients
 
@@ -29,17 +31,39 @@ def cases() -> list[Case]:
     scores = {"a": (2, 3, 5), "v": (2, 5, 4)}
     qkv = {"q": (2, 3, 4, 5), "k": (2, 3, 6, 5), "v": (2, 3, 6, 2)}
     shared = {**qkv, "k": (2, 1, 6, 5), "v": (2, 1, 6, 2)}
-    projections = {"x": (2, 4, 6), "W_Q": (6, 3, 5), "W_K": (6, 3, 5), "W_V": (6, 3, 2), "W_O": (3, 2, 7)}
-    one_head = {"x": (2, 4, 6), "W_Q": (6, 1, 5), "W_K": (6, 1, 5), "W_V": (6, 1, 2), "W_O": (1, 2, 7)}
-    large = {"x": (3, 7, 12), "W_Q": (12, 4, 11), "W_K": (12, 4, 11), "W_V": (12, 4, 9), "W_O": (4, 9, 13)}
+    projections = {
+        "x": (2, 4, 6),
+        "W_Q": (6, 3, 5),
+        "W_K": (6, 3, 5),
+        "W_V": (6, 3, 2),
+        "W_O": (3, 2, 7),
+    }
+    one_head = {
+        "x": (2, 4, 6),
+        "W_Q": (6, 1, 5),
+        "W_K": (6, 1, 5),
+        "W_V": (6, 1, 2),
+        "W_O": (1, 2, 7),
+    }
+    large = {
+        "x": (3, 7, 12),
+        "W_Q": (12, 4, 11),
+        "W_K": (12, 4, 11),
+        "W_V": (12, 4, 9),
+        "W_O": (4, 9, 13),
+    }
     target = np.linspace(-2, 2, 60).reshape(3, 4, 5)
     minimal = {H: models.MinimalModel(vocab=4, positions=5, heads=H, first_query=1) for H in (1, 3)}
     layer = {H: models.AttentionLayer(width=6, heads=H) for H in (1, 3)}
     block = models.Block(width=6, heads=2, hidden=5, activation="silu", first_query=2)
     full = models.Transformer(vocab=4, positions=6, width=6, heads=2, hidden=5, first_query=2)
     deep = models.Transformer(4, 5, width=6, heads=2, hidden=0, first_query=4, depth=2, norm=False)
-    plain = models.Transformer(4, 5, width=6, heads=1, hidden=5, depth=2, norm=False, position_kind="sinusoidal", outputs=3)
-    theirs = models.Transformer(4, 5, width=6, heads=2, hidden=5, first_query=2, depth=2, dropped="all", bias=False)
+    plain = models.Transformer(
+        4, 5, width=6, heads=1, hidden=5, depth=2, norm=False, position_kind="sinusoidal", outputs=3
+    )
+    theirs = models.Transformer(
+        4, 5, width=6, heads=2, hidden=5, first_query=2, depth=2, dropped="all", bias=False
+    )
     toy = {n: models.ToyLayer(length=7, width=4, shared=n) for n in (0, 2)}
     attend = attention.attend_forward, attention.attend_backward
     self_attention = attention.self_attention_forward, attention.self_attention_backward
@@ -108,16 +132,26 @@ def model_case(name, model, draw_x):
     def draw(rng):
         drawn = draw_x(rng)
         x, *others = drawn if isinstance(drawn, tuple) else (drawn,)
-        return {"x": x, "others": others, **{key: 0.5 * rng.normal(size=shape) for key, shape in shapes.items()}}
+        return {
+            "x": x,
+            "others": others,
+            **{key: 0.5 * rng.normal(size=shape) for key, shape in shapes.items()},
+        }
 
     def forward(inputs):
         params = {key: inputs[key] for key in shapes}
-        return check_pair_of("model.forward", "out and cache", model.forward(params, inputs["x"], *inputs["others"]))
+        return check_pair_of(
+            "model.forward", "out and cache", model.forward(params, inputs["x"], *inputs["others"])
+        )
 
     def gradients(dout, cache):
         if not inside:
             return check_dict("model.backward: its return", model.backward(dout, cache), shapes)
-        dx, grads = check_pair_of("model.backward_through", "dx and gradients", model.backward_through(dout, cache))
+        dx, grads = check_pair_of(
+            "model.backward_through", "dx and gradients", model.backward_through(dout, cache)
+        )
         return {"x": dx, **check_dict("model.backward_through: its gradients", grads, shapes)}
 
-    return Case(name, type(model), ("x", *shapes) if inside else tuple(shapes), draw, forward, gradients)
+    return Case(
+        name, type(model), ("x", *shapes) if inside else tuple(shapes), draw, forward, gradients
+    )

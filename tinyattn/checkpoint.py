@@ -38,7 +38,9 @@ class Checkpoint:
             raise InputError(f"path: expected a file's path, got {shown(self.path)}") from None
         check_count("every", self.every)
         check_instance("resume", self.resume, bool)
-        object.__setattr__(self, "settings", plain("settings", check_instance("settings", self.settings, dict)))
+        object.__setattr__(
+            self, "settings", plain("settings", check_instance("settings", self.settings, dict))
+        )
         check_file("path", self.file)
 
     @property
@@ -62,14 +64,20 @@ class Checkpoint:
             if not isinstance(leaf, (np.ndarray, np.generic)):
                 rest.append((path, leaf))
             elif leaf.dtype.kind not in "fiubcUS":
-                raise InputError(f"{'/'.join(path)}: expected an array of numbers or strings, got {leaf.dtype}")
+                raise InputError(
+                    f"{'/'.join(path)}: expected an array of numbers or strings, got {leaf.dtype}"
+                )
             else:
                 paths.append(path)
                 arrays.append(leaf)
         try:
-            words = json.dumps({"settings": self.settings, "made": made, "rest": rest, "paths": paths})
+            words = json.dumps(
+                {"settings": self.settings, "made": made, "rest": rest, "paths": paths}
+            )
         except TypeError as error:
-            raise InputError(f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})") from None
+            raise InputError(
+                f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})"
+            ) from None
         members = {_WORDS: np.array(words), **{str(i): leaf for i, leaf in enumerate(arrays)}}
         write_whole(self.file, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
 
@@ -90,7 +98,9 @@ class Checkpoint:
                 settings_then, made_then = dict(words["settings"]), dict(words["made"])
         except Exception as error:  # a damaged, an encrypted or a foreign file raises whatever zip, NumPy and JSON like
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"resume: expected a checkpoint in {self.path}, got a file that cannot be read ({why})") from None
+            raise InputError(
+                f"resume: expected a checkpoint in {self.path}, got a file that cannot be read ({why})"
+            ) from None
         wanted = [(settings_then, self.settings), *([] if made is None else [(made_then, made)])]
         for kept, now in wanted:
             for name in [name for name in {**kept, **now} if kept.get(name) != now.get(name)]:
@@ -122,17 +132,25 @@ class Keeper:
         if kept is None or self.checkpoint is None:
             return None
         if not {"step", "params", "state"} <= kept.keys():
-            raise InputError(f"resume: expected a training run in {self.checkpoint.path}, got {', '.join(kept) or 'nothing'}")
+            raise InputError(
+                f"resume: expected a training run in {self.checkpoint.path}, got {', '.join(kept) or 'nothing'}"
+            )
         self.start = kept["step"]
         if self.steps < self.start:
-            raise InputError(f"steps: expected at least {self.start}, those already taken, got {self.steps}")
+            raise InputError(
+                f"steps: expected at least {self.start}, those already taken, got {self.steps}"
+            )
         if title is not None:
             print(f"{title}: goes on from step {self.start}, kept in {self.checkpoint.path}")
         return {"history": {}, **kept}
 
     def due(self, step: int) -> bool:
         """Whether the run is to be kept as of the top of this step."""
-        return self.checkpoint is not None and step > self.start and (step % self.checkpoint.every == 0 or step == self.steps)
+        return (
+            self.checkpoint is not None
+            and step > self.start
+            and (step % self.checkpoint.every == 0 or step == self.steps)
+        )
 
     def keep(self, step: int, history: dict[str, Any], **tree: Any) -> None:
         """Write the run as of the top of this step. Raises NotFinite for a NaN or an infinity."""
@@ -158,7 +176,9 @@ def _flatten(tree, path=()):
     """Pairs (path, leaf) of a nest of dicts; a path is a tuple of names, which may be any strings."""
     for key, branch in tree.items():
         if not isinstance(key, str):
-            raise InputError(f"{'/'.join([*path, str(key)])}: expected a string as a name, got {key!r}")
+            raise InputError(
+                f"{'/'.join([*path, str(key)])}: expected a string as a name, got {key!r}"
+            )
         if isinstance(branch, dict) and branch:
             yield from _flatten(branch, (*path, key))
         else:

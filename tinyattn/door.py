@@ -54,7 +54,7 @@ _KINDS: dict[str, Callable] = {
     "Generator": errors.check_generator,
     "function": errors.check_function,
 }
-_BOUNDS = {">": "above", ">=": "least", "<": "below", "<=": "most"}
+_BOUNDS = {">": "above", ">=": "minimum", "<": "below", "<=": "maximum"}
 
 
 def door(declaration: str, hands_on: bool = False) -> Callable[[F], F]:
@@ -99,7 +99,9 @@ def _guarded(function, declaration, hands_on):
         finally:
             _inside.reset(token)
 
-    enter.__doc__ = "\n\n".join([" ".join(declaration.split()), inspect.cleandoc(function.__doc__ or "")])
+    enter.__doc__ = "\n\n".join(
+        [" ".join(declaration.split()), inspect.cleandoc(function.__doc__ or "")]
+    )
     return enter
 
 
@@ -172,7 +174,10 @@ def _fit(clause, shape, given, value_of):
             n = given[n.text] if n.text in given else met.setdefault(n.text, came)
         fits = fits and (came == n or (came == 1 and may_be_one))
     if not fits:
-        shown = [f"{'1 or ' * n.or_one}{given.get(n.text, n.text)}" if type(n) is _Size else str(n) for n in wanted]
+        shown = [
+            f"{'1 or ' * n.or_one}{given.get(n.text, n.text)}" if type(n) is _Size else str(n)
+            for n in wanted
+        ]
         if free:
             shown.insert(start, free.text if free.text == "..." else f"*{free.text}")
         text = ", ".join(shown) + ("," if len(shown) == 1 else "")
@@ -185,7 +190,9 @@ def _broadcast(name, came, others, shape):
     try:
         return np.broadcast_shapes(came, others)
     except ValueError:
-        raise InputError(f"{name}: expected leading axes that broadcast against {others}, got shape {shape}") from None
+        raise InputError(
+            f"{name}: expected leading axes that broadcast against {others}, got shape {shape}"
+        ) from None
 
 
 def _parts(text):

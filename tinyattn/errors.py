@@ -20,31 +20,45 @@ class Failure(RuntimeError):
     """A run that could not come to its end though its input was right. A program tells it in one line."""
 
 
-def check_count(name: str, value: Any, least: int = 1, most: int | None = None, below: int | None = None) -> int:
+def check_count(
+    name: str, value: Any, minimum: int = 1, maximum: int | None = None, below: int | None = None
+) -> int:
     """Return `value` as an int, or raise InputError unless it is whole, in least..most (2^53) and below `below`."""
-    most = most if below is None else below - 1
+    maximum = maximum if below is None else below - 1
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < least or value > (2**53 if most is None else most):
-        within = f">= {least}" if most is None else f"in {least}..{most}"
+    if not whole or value < minimum or value > (2**53 if maximum is None else maximum):
+        within = f">= {minimum}" if maximum is None else f"in {minimum}..{maximum}"
         raise InputError(f"{name}: expected a whole number {within}, got {shown(value)}")
     return int(value)
 
 
-def keep_counts(settings: Any, *names: str, least: int = 1) -> None:
+def keep_counts(settings: Any, *names: str, minimum: int = 1) -> None:
     """Check counts of a frozen dataclass and keep them as Python's ints, which do not overflow."""
     for name in names:
-        object.__setattr__(settings, name, check_count(name, getattr(settings, name), least))
+        object.__setattr__(settings, name, check_count(name, getattr(settings, name), minimum))
 
 
-def check_number(name: str, value: Any, *, above=None, least=None, below=None, most=None) -> float:
+def check_number(
+    name: str, value: Any, *, above=None, minimum=None, below=None, maximum=None
+) -> float:
     """Return `value` as a float, or raise InputError unless it is finite and within the bounds."""
-    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value) else math.nan
-    ok = not math.isnan(number) and (above is None or number > above) and (least is None or number >= least)
-    ok = ok and (below is None or number < below) and (most is None or number <= most)
+    number = (
+        float(value)
+        if isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value)
+        else math.nan
+    )
+    ok = (
+        not math.isnan(number)
+        and (above is None or number > above)
+        and (minimum is None or number >= minimum)
+    )
+    ok = ok and (below is None or number < below) and (maximum is None or number <= maximum)
     if not ok:
-        bounds = [(">", above), (">=", least), ("<", below), ("<=", most)]
+        bounds = [(">", above), (">=", minimum), ("<", below), ("<=", maximum)]
         within = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
-        raise InputError(f"{name}: expected a finite number{' ' if within else ''}{within}, got {shown(value)}")
+        raise InputError(
+            f"{name}: expected a finite number{' ' if within else ''}{within}, got {shown(value)}"
+        )
     return number
 
 
@@ -60,7 +74,9 @@ def check_choice(name: str, value: Any, choices) -> Any:
 def check_generator(name: str, rng: Any) -> np.random.Generator:
     """Return `rng`, or raise InputError unless it is NumPy's Generator."""
     if not isinstance(rng, np.random.Generator):
-        raise InputError(f"{name}: expected a numpy.random.Generator, such as np.random.default_rng(0), got {shown(rng)}")
+        raise InputError(
+            f"{name}: expected a numpy.random.Generator, such as np.random.default_rng(0), got {shown(rng)}"
+        )
     return rng
 
 
@@ -109,7 +125,12 @@ def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 
 
     `axes` is the least number of axes; `shape` is as in `check_shape`.
     """
-    if type(array) is np.ndarray and array.dtype in WIDE and array.ndim >= axes and shape in (None, array.shape):
+    if (
+        type(array) is np.ndarray
+        and array.dtype in WIDE
+        and array.ndim >= axes
+        and shape in (None, array.shape)
+    ):
         return array  # at once: every operation asks for it
     check_array(name, array)
     if array.dtype.kind != "f" or array.dtype.itemsize < 4:
@@ -142,7 +163,9 @@ def check_shape(name: str, array: Any, expected: tuple) -> None:
     check_array(name, array)
     if array.shape == expected:
         return
-    fits = len(array.shape) == len(expected) and all(e in (None, n) for n, e in zip(array.shape, expected))
+    fits = len(array.shape) == len(expected) and all(
+        e in (None, n) for n, e in zip(array.shape, expected)
+    )
     if not fits:
         wanted = str(tuple(expected)).replace("None", "any")
         raise InputError(f"{name}: expected shape {wanted}, got {tuple(array.shape)}")
@@ -178,7 +201,9 @@ def check_dict(name: str, value: Any, keys) -> Any:
     if not isinstance(value, Mapping):
         raise InputError(f"{name}: expected a dict, got {shown(value)}")
     if value.keys() != (keys.keys() if isinstance(keys, dict) else set(keys)):
-        raise InputError(f"{name}: expected the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}")
+        raise InputError(
+            f"{name}: expected the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}"
+        )
     return value
 
 
@@ -199,7 +224,9 @@ def check_float_dict(name: str, value: Any) -> Any:
     return value
 
 
-def host_floats(name: str, values: Any, shape: tuple | None = None, finite: bool = False) -> np.ndarray:
+def host_floats(
+    name: str, values: Any, shape: tuple | None = None, finite: bool = False
+) -> np.ndarray:
     """`values` as a new float64 array of NumPy, of any shape (...), from anything that holds real numbers.
 
     Raises InputError unless it does and fits `shape`. With `finite`, NaN and infinity are refused.

@@ -31,17 +31,25 @@ class Watch:
                 f"events: expected one number, or one for each of {y0.shape[:1]} runs, got shape {self.value.shape}"
             )
         if not bool(to_numpy(self.xp.isfinite(self.value).all())):
-            raise InputError(f"events: expected finite values at the start, got {to_numpy(self.value)}")
+            raise InputError(
+                f"events: expected finite values at the start, got {to_numpy(self.value)}"
+            )
         self.direction = check_number("events: direction", getattr(g, "direction", 0))
         terminal = getattr(g, "terminal", False)
         terminal = False if terminal is None else terminal
         self.terminal = (
-            int(terminal) if isinstance(terminal, (bool, np.bool_)) else check_count("events: terminal", terminal, 0)
+            int(terminal)
+            if isinstance(terminal, (bool, np.bool_))
+            else check_count("events: terminal", terminal, 0)
         )
         if self.terminal > 1 and not self.single:
-            raise InputError(f"events: expected terminal True or False for an event of many runs, got {self.terminal}")
+            raise InputError(
+                f"events: expected terminal True or False for an event of many runs, got {self.terminal}"
+            )
         self.found = []  # of a single event: pairs (time, state)
-        self.times = self.xp.full(self.value.shape, math.nan)  # when it first fired; of a single event, when it ends the run
+        self.times = self.xp.full(
+            self.value.shape, math.nan
+        )  # when it first fired; of a single event, when it ends the run
         self.thetas = self.times  # and the share of the step then
         self.states = self.xp.full(y0.shape, math.nan, dtype=y0.dtype)
 
@@ -56,7 +64,9 @@ class Watch:
         if not self.single:
             return self.states
         return (
-            self.xp.stack([y for _, y in self.found]) if self.found else self.xp.zeros((0, *self.like.shape), self.like.dtype)
+            self.xp.stack([y for _, y in self.found])
+            if self.found
+            else self.xp.zeros((0, *self.like.shape), self.like.dtype)
         )
 
     @property
@@ -93,19 +103,29 @@ class Watch:
 
     def wide(self, per_run):
         """One value a run, shaped to multiply a state."""
-        return per_run.reshape(per_run.shape + (1,) * (self.like.ndim - 1)) if per_run.ndim else per_run
+        return (
+            per_run.reshape(per_run.shape + (1,) * (self.like.ndim - 1))
+            if per_run.ndim
+            else per_run
+        )
 
     def _ask(self, t, y):
         """g at a copy of y, as an array of our own."""
         value = self.g(t, y.copy())
         if self.xp is np and type(value) is not np.ndarray:
             if isinstance(value, (bool, np.bool_)) or value is None:
-                raise InputError(f"events: expected g(t, y) to return a number that changes its sign, got {value}")
+                raise InputError(
+                    f"events: expected g(t, y) to return a number that changes its sign, got {value}"
+                )
             value = host_floats("events: g(t, y)", value)
         if getattr(value, "dtype", np.dtype(bool)).kind not in "fi":
-            raise InputError(f"events: expected g(t, y) to return a number that changes its sign, got {shown(value)}")
+            raise InputError(
+                f"events: expected g(t, y) to return a number that changes its sign, got {shown(value)}"
+            )
         if value.shape != getattr(self, "value", value).shape:
-            raise InputError(f"events: expected g(t, y) of shape {self.value.shape}, as at the start, got {value.shape}")
+            raise InputError(
+                f"events: expected g(t, y) of shape {self.value.shape}, as at the start, got {value.shape}"
+            )
         return value.copy()
 
     def _locate(self, t, h, inside, before, hit):
@@ -126,7 +146,11 @@ class Watch:
 
 def last_stop(watches, sign):
     """Time and share of the step at which the last run stops; None while a run goes on."""
-    over = [(sign * to_numpy(watch.times), to_numpy(watch.thetas)) for watch in watches if watch.terminal]
+    over = [
+        (sign * to_numpy(watch.times), to_numpy(watch.thetas))
+        for watch in watches
+        if watch.terminal
+    ]
     first = np.fmin.reduce(np.broadcast_arrays(*(times for times, _ in over)))
     if np.isnan(first).any():
         return None

@@ -68,7 +68,10 @@ def few_queries_backward(dy, cache):
     q_cache, multihead, q, z, o_cache, M, W_V, first = cache
     dr, dW_O, _ = linear_backward(dy, o_cache)  # (5)
     dr = heads_first(dr)
-    dz, dW_V = _each_head(dr, W_V.swapaxes(0, 1).swapaxes(1, 2)), _each_head_weights(z, dr, W_V)  # (4), (6)
+    dz, dW_V = (
+        _each_head(dr, W_V.swapaxes(0, 1).swapaxes(1, 2)),
+        _each_head_weights(z, dr, W_V),
+    )  # (4), (6)
     du, dk, dv = multihead_backward(dz, multihead)  # (3)
     dq, dM = _each_head(du, M.swapaxes(0, 1)), _each_head_weights(du, q, M)  # (2), (7)
     dx_q, dW_Q, _ = linear_backward(heads_first(dq), q_cache)  # (1)

@@ -63,10 +63,12 @@ class Row(NamedTuple):
 
     def __str__(self):
         if not self.checked:
-            return (
-                f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {0:>4} {'':9}   not differentiated: no array of floats"
-            )
-        where = "along one direction" if self.where is None else f"at [{', '.join(map(str, self.where))}]"
+            return f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {0:>4} {'':9}   not differentiated: no array of floats"
+        where = (
+            "along one direction"
+            if self.where is None
+            else f"at [{', '.join(map(str, self.where))}]"
+        )
         return (
             f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {self.checked:>4} {self.error:9.1e}"
             f"   {where}: {self.by_hand:+.10e} by hand, {self.by_differences:+.10e} by differences"
@@ -77,7 +79,9 @@ class Kink(Exception):
     """A ReLU changed sign between the two sides of a difference."""
 
 
-def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float | None = None) -> np.ndarray:
+def central_differences(
+    f: Callable[[np.ndarray], Any], x: np.ndarray, h: float | None = None
+) -> np.ndarray:
     """Gradient of the scalar f at x, entry by entry: (f(x + h e_i) - f(x - h e_i)) / 2h, in the precision of x.
 
     f sees copies of x (...). Returns an array (...), shaped like x. The error is of order h^2 + 1e-16/h, so
@@ -88,12 +92,16 @@ def central_differences(f: Callable[[np.ndarray], Any], x: np.ndarray, h: float 
     if not isinstance(check_floats("x", x), np.ndarray):
         raise InputError(f"x: expected a NumPy array, got {type(x).__name__}")
     if h is None and x.dtype.itemsize < 8:
-        raise InputError(f"x: expected float64, or a step h of your own, got {x.dtype}, in which differences tell little")
+        raise InputError(
+            f"x: expected float64, or a step h of your own, got {x.dtype}, in which differences tell little"
+        )
     h = STEP if h is None else h
-    check_number("h", h, above=0, most=1e100)
+    check_number("h", h, above=0, maximum=1e100)
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
-        above, below = (float(host_floats("f: its return", f(side), ())) for side in _shifted("x", x, index, h))
+        above, below = (
+            float(host_floats("f: its return", f(side), ())) for side in _shifted("x", x, index, h)
+        )
         gradient[index] = (above - below) / (2 * h)
     return gradient
 
@@ -107,10 +115,14 @@ def check(case: Case, seed: int = 0, device: backend.Backend = CPU, tries: int =
     for rng in np.random.default_rng(seed).spawn(tries):
         with contextlib.suppress(Kink):
             return compare(case, case.draw(rng), rng, device)
-    raise InputError(f"inputs: expected a point of {case.name} where no ReLU changes sign, got none in {tries} draws")
+    raise InputError(
+        f"inputs: expected a point of {case.name} where no ReLU changes sign, got none in {tries} draws"
+    )
 
 
-def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: int = 0) -> list[Row]:
+def check_model(
+    model: Any, x: Any, params: dict[str, Any] | None = None, seed: int = 0
+) -> list[Row]:
     """Check every parameter of a model on the input x. Returns a Row for each.
 
     x is what forward takes after params, or a tuple of that. Weights are random unless you give
@@ -118,12 +130,20 @@ def check_model(model: Any, x: Any, params: dict[str, Any] | None = None, seed: 
 
     Raises InputError for what is no model.
     """
-    if isinstance(model, type) or not all(hasattr(model, name) for name in ("init", "forward", "backward")):
-        raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
+    if isinstance(model, type) or not all(
+        hasattr(model, name) for name in ("init", "forward", "backward")
+    ):
+        raise InputError(
+            f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}"
+        )
     read = tuple(_widened("x", part) for part in (x if isinstance(x, tuple) else (x,)))
     case = model_case(type(model).__name__, model, lambda rng: read)
     if params is not None:
-        check_params("params", params, {key: w.shape for key, w in model.init(np.random.default_rng(0)).items()})
+        check_params(
+            "params",
+            params,
+            {key: w.shape for key, w in model.init(np.random.default_rng(0)).items()},
+        )
         exact = {key: host_floats(key, backend.to_numpy(w)) for key, w in params.items()}
         case = case._replace(draw=lambda rng: {"x": read[0], "others": read[1:], **exact})
     return check(case, seed, tries=50 if params is None else 1)
@@ -159,11 +179,15 @@ def check_pair(
     if wrt is not None and not isinstance(wrt, (tuple, list)):
         raise InputError(f"wrt: expected a list of names, got {shown(wrt)}")
     if not floats:
-        raise InputError(f"inputs: expected at least one array of floats, got {shown(dict(inputs))}")
+        raise InputError(
+            f"inputs: expected at least one array of floats, got {shown(dict(inputs))}"
+        )
     passed_over = [key for key in held if key not in floats] if wrt is None else []
     wrt = tuple(floats if wrt is None else wrt)
     if not wrt or not set(wrt) <= set(floats):
-        raise InputError(f"wrt: expected some of the arrays of floats, {', '.join(floats)}, got {wrt}")
+        raise InputError(
+            f"wrt: expected some of the arrays of floats, {', '.join(floats)}, got {wrt}"
+        )
     for key in wrt:
         check_some(key, held[key])
 
@@ -175,17 +199,23 @@ def check_pair(
         if isinstance(grads, dict):
             missing = [key for key in wrt if key not in grads]
             if missing:
-                raise InputError(f"backward: expected a gradient of each of {', '.join(wrt)}, got none of {', '.join(missing)}")
+                raise InputError(
+                    f"backward: expected a gradient of each of {', '.join(wrt)}, got none of {', '.join(missing)}"
+                )
             return grads
         grads = grads if isinstance(grads, (tuple, list)) else (grads,)
         names = wrt if len(grads) == len(wrt) else tuple(held)
         if len(grads) != len(names):
-            raise InputError(f"backward: expected {len(wrt)} gradients, of {', '.join(wrt)}, got {len(grads)}")
+            raise InputError(
+                f"backward: expected {len(wrt)} gradients, of {', '.join(wrt)}, got {len(grads)}"
+            )
         return dict(zip(names, grads))
 
     name = getattr(forward, "__name__", type(forward).__name__) if name is None else name
     rows = check(Case(name, backward, wrt, lambda rng: held, run, gradients), seed, tries=1)
-    return rows + [Row(name, key, np.shape(held[key]), 0, 0.0, None, 0.0, 0.0) for key in passed_over]
+    return rows + [
+        Row(name, key, np.shape(held[key]), 0, 0.0, None, 0.0, 0.0) for key in passed_over
+    ]
 
 
 def _widened(name, value):
@@ -208,7 +238,9 @@ def compare(case, inputs, rng, device=CPU):
 
     out, cache = forward(inputs)
     if out.dtype != np.float64:
-        raise InputError(f"forward: expected float64 out of float64, got {out.dtype}: differences would tell little")
+        raise InputError(
+            f"forward: expected float64 out of float64, got {out.dtype}: differences would tell little"
+        )
     weights = rng.normal(size=out.shape)
     grads = backend.copied(backend.to_numpy(case.backward(device.put(weights.copy()), cache)))
 
@@ -222,11 +254,17 @@ def compare(case, inputs, rng, device=CPU):
         check_floats(f"gradient of {tensor} in {case.name}", g)
         check_shape(f"gradient of {tensor} in {case.name}", g, x.shape)
         small = x.size <= SMALL
-        steps = list(np.ndindex(x.shape)) if small else rng.choice([-1.0, 1.0], size=(DIRECTIONS, *x.shape))
+        steps = (
+            list(np.ndindex(x.shape))
+            if small
+            else rng.choice([-1.0, 1.0], size=(DIRECTIONS, *x.shape))
+        )
         h = STEP if small else DIRECTION_STEP
         by_hand, by_differences = [], []
         for step in steps:
-            (above, masks_above), (below, masks_below) = (run(tensor, value) for value in _shifted(tensor, x, step, h))
+            (above, masks_above), (below, masks_below) = (
+                run(tensor, value) for value in _shifted(tensor, x, step, h)
+            )
             if not all(map(np.array_equal, masks_above, masks_below)):
                 raise Kink
             by_hand.append(g[step] if small else (g * step).sum())
@@ -234,7 +272,18 @@ def compare(case, inputs, rng, device=CPU):
         n, m = np.array(by_hand), np.array(by_differences)
         worst = int(np.abs(n - m).argmax())
         index = tuple(map(int, steps[worst])) if small else None
-        rows.append(Row(case.name, tensor, x.shape, len(n), relative_error(n, m), index, float(n[worst]), float(m[worst])))
+        rows.append(
+            Row(
+                case.name,
+                tensor,
+                x.shape,
+                len(n),
+                relative_error(n, m),
+                index,
+                float(n[worst]),
+                float(m[worst]),
+            )
+        )
     return rows
 
 
@@ -248,7 +297,9 @@ def _shifted(name, x, step, h):
         below[step] -= h
     moved = above != below
     if not (moved.all() if isinstance(step, np.ndarray) else moved[step]):
-        raise InputError(f"{name}: expected numbers that a step of {h:g} changes, got entries of up to {np.abs(x).max():g}")
+        raise InputError(
+            f"{name}: expected numbers that a step of {h:g} changes, got entries of up to {np.abs(x).max():g}"
+        )
     return above, below
 
 
@@ -267,7 +318,13 @@ def _relu_masks(cache):
     """The sign masks of every ReLU in a nest of caches."""
     if isinstance(cache, ops.ReluCache):
         return [cache.positive]
-    branches = cache.values() if isinstance(cache, dict) else cache if isinstance(cache, (tuple, list)) else ()
+    branches = (
+        cache.values()
+        if isinstance(cache, dict)
+        else cache
+        if isinstance(cache, (tuple, list))
+        else ()
+    )
     return [mask for branch in branches for mask in _relu_masks(branch)]
 
 
@@ -288,7 +345,9 @@ def _print_table(arguments):
     bad = [row for row in rows if not row.error <= TOLERANCE]
     for row in rows:
         print(f"{row}{'   <-- WRONG' if row in bad else ''}")
-    print(f"{len(rows)} tensors, largest error {max(row.error for row in rows):.1e}, {len(bad)} above {TOLERANCE:.0e}")
+    print(
+        f"{len(rows)} tensors, largest error {max(row.error for row in rows):.1e}, {len(bad)} above {TOLERANCE:.0e}"
+    )
     return 1 if bad else 0
 
 

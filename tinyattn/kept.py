@@ -26,7 +26,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")  # its own, and a name of any length has room for it
+    unfinished = path.with_name(
+        f".{secrets.token_hex(8)}.part"
+    )  # its own, and a name of any length has room for it
     try:
         with open(unfinished, "xb") as file:
             write(file)
@@ -53,8 +55,14 @@ def check_writable(name: str, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:
-        why = "there is a file of that name" if isinstance(error, FileExistsError) else getattr(error, "strerror", error)
-        raise InputError(f"{name}: expected a folder that can be written, got {folder} ({why})") from None
+        why = (
+            "there is a file of that name"
+            if isinstance(error, FileExistsError)
+            else getattr(error, "strerror", error)
+        )
+        raise InputError(
+            f"{name}: expected a folder that can be written, got {folder} ({why})"
+        ) from None
 
 
 def check_file(name: str, path: Path) -> None:
@@ -66,7 +74,9 @@ def check_file(name: str, path: Path) -> None:
         pass  # of which `check_writable` tells
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", error)
-        raise InputError(f"{name}: expected that of a file, got {shown(str(path))} ({why})") from None
+        raise InputError(
+            f"{name}: expected that of a file, got {shown(str(path))} ({why})"
+        ) from None
     if is_folder:
         raise InputError(f"{name}: expected that of a file, got the folder {path}")
     check_writable(name, Path(os.path.realpath(path)).parent)
@@ -101,15 +111,22 @@ def plain(name: str, value: Any, gaps: bool = False) -> Any:
     try:
         return json.loads(json.dumps(_as_json(value, gaps), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: expected what JSON can hold, got {shown(value)} ({error})") from None
+        raise InputError(
+            f"{name}: expected what JSON can hold, got {shown(value)} ({error})"
+        ) from None
 
 
 def _as_json(value, gaps):
     if isinstance(value, dict):
-        return {key.item() if isinstance(key, np.generic) else key: _as_json(item, gaps) for key, item in value.items()}
+        return {
+            key.item() if isinstance(key, np.generic) else key: _as_json(item, gaps)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_as_json(item, gaps) for item in value]
-    if isinstance(value, np.floating):  # of more than double precision too, whose tolist() is itself
+    if isinstance(
+        value, np.floating
+    ):  # of more than double precision too, whose tolist() is itself
         value = float(value)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufUSO":
         return _as_json(value.tolist(), gaps)
@@ -127,7 +144,9 @@ def _digest(files):
 
 
 # Read when the library is loaded: files that are edited later are not what this process computes with.
-_FILES = sorted(file for file in Path(__file__).parent.rglob("*.py") if file.is_file())  # no editor's lock, no folder
+_FILES = sorted(
+    file for file in Path(__file__).parent.rglob("*.py") if file.is_file()
+)  # no editor's lock, no folder
 LIBRARY = _digest(_FILES)
 
 
@@ -178,12 +197,20 @@ def _code_digest(file, package):
     """A digest of a file of code and of the files that it imports, at any depth, below the folder of its package."""
     file = file.resolve()
     root = file.parents[len(package.split(".")) if package else 0]
-    installed = root.name in ("site-packages", "dist-packages")  # where all else is not the caller's
+    installed = root.name in (
+        "site-packages",
+        "dist-packages",
+    )  # where all else is not the caller's
     held = root / package.split(".")[0] if installed else root
     seen, new = set(), {file}
     while new:
         seen |= new
-        new = {imported for one in new for imported in _imported(one, root) if imported.is_relative_to(held)} - seen
+        new = {
+            imported
+            for one in new
+            for imported in _imported(one, root)
+            if imported.is_relative_to(held)
+        } - seen
     return _digest(sorted(seen))
 
 
@@ -205,4 +232,8 @@ def _imported(file, root):
         for parts in names:
             for n in range(1, len(parts) + 1):
                 place = root.joinpath(*parts[:n])
-                yield from (found for found in (place.with_suffix(".py"), place / "__init__.py") if found.is_file())
+                yield from (
+                    found
+                    for found in (place.with_suffix(".py"), place / "__init__.py")
+                    if found.is_file()
+                )

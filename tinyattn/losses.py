@@ -27,7 +27,12 @@ from .errors import (
     shown,
 )
 from .models import check_gradients, pack, unpack
-from .ops import cross_entropy_backward, cross_entropy_forward, squared_error_backward, squared_error_forward
+from .ops import (
+    cross_entropy_backward,
+    cross_entropy_forward,
+    squared_error_backward,
+    squared_error_forward,
+)
 
 Loss = Callable[[Params, Any], tuple[Any, Params]]
 
@@ -44,7 +49,9 @@ class WeightedLoss:
     weighted: Callable[[Params, Any, float], tuple[Any, Params]]
 
     def __post_init__(self):
-        check_function("weighted", self.weighted, "a function (params, batch, weight) -> loss, grads")
+        check_function(
+            "weighted", self.weighted, "a function (params, batch, weight) -> loss, grads"
+        )
 
     def __call__(self, params: Params, batch: Any) -> tuple[Any, Params]:
         return self.weighted(params, batch, 1.0)
@@ -76,12 +83,18 @@ def _of_model(model, error):
     """A function (params, weight, x, target, *what else forward takes) -> weight times loss and grads."""
     _check_model(model, "forward", "backward")
     if not isinstance(error, tuple) or len(error) != 2 or not all(map(callable, error)):
-        raise InputError(f"error: expected a pair of functions, such as losses.CROSS_ENTROPY, got {shown(error)}")
+        raise InputError(
+            f"error: expected a pair of functions, such as losses.CROSS_ENTROPY, got {shown(error)}"
+        )
     error_forward, error_backward = error
 
     def value_and_grads(params, weight, x, target, *others):
-        out, cache = check_pair_of("model.forward", "out and cache", model.forward(params, x, *others))
-        value, error_cache = check_pair_of("error", "the number and cache", error_forward(out, target))
+        out, cache = check_pair_of(
+            "model.forward", "out and cache", model.forward(params, x, *others)
+        )
+        value, error_cache = check_pair_of(
+            "error", "the number and cache", error_forward(out, target)
+        )
         grads = model.backward(error_backward(weight, error_cache), cache)
         return weight * value, check_gradients("model.backward", grads, params)
 
@@ -90,7 +103,9 @@ def _of_model(model, error):
 
 def _check_model(model, *parts):
     if isinstance(model, type) or not all(hasattr(model, part) for part in parts):
-        raise InputError(f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}")
+        raise InputError(
+            f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}"
+        )
 
 
 def next_token_loss(model: Any) -> Loss:
@@ -105,7 +120,9 @@ def next_token_loss(model: Any) -> Loss:
         sequences, *others = batch if isinstance(batch, tuple) else (batch,)
         check_shape("batch", sequences, (None, None))
         check_some("batch", sequences)
-        return value_and_grads(params, weight, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others)
+        return value_and_grads(
+            params, weight, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others
+        )
 
     return WeightedLoss(loss_on_sequences)
 
@@ -159,7 +176,9 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
             return loss(params, batch)
         passes = map(one_pass, range(0, n, size))
         if not isinstance(passes, Iterable):
-            raise InputError(f"map: expected a return that can be gone through, got {shown(passes)}")
+            raise InputError(
+                f"map: expected a return that can be gone through, got {shown(passes)}"
+            )
         return functools.reduce(add, passes)
 
     return loss_in_chunks
@@ -178,8 +197,12 @@ def _times(loss):
 def checked(returned: Any) -> tuple[Any, Params]:
     """What a loss returned, or an InputError unless it is one number and gradients."""
     pair = isinstance(returned, (tuple, list)) and len(returned) == 2
-    if not pair or not (isinstance(returned[0], numbers.Real) or getattr(returned[0], "shape", None) == ()):
-        raise InputError(f"loss: expected a return of one number and the gradients, got {shown(returned)}")
+    if not pair or not (
+        isinstance(returned[0], numbers.Real) or getattr(returned[0], "shape", None) == ()
+    ):
+        raise InputError(
+            f"loss: expected a return of one number and the gradients, got {shown(returned)}"
+        )
     return returned[0], returned[1]
 
 

@@ -34,16 +34,22 @@ def kl(log_p: Any, log_q: Any) -> np.ndarray:
 
 def _mean(log_p, values):
     """Mean under the law p; what has probability 0 counts nothing, whatever its value."""
-    return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * np.where(np.isneginf(log_p), 0.0, values)).sum(axis=-1)
+    return np.where(
+        np.isneginf(log_p), 0.0, np.exp(log_p) * np.where(np.isneginf(log_p), 0.0, values)
+    ).sum(axis=-1)
 
 
 def _laws(name, log_p):
     """Log-probabilities (..., V) as float64."""
     log_p = host_floats(name, log_p)
     if not log_p.ndim or not log_p.shape[-1]:
-        raise InputError(f"{name}: expected log-probabilities along the last axis, got shape {log_p.shape}")
+        raise InputError(
+            f"{name}: expected log-probabilities along the last axis, got shape {log_p.shape}"
+        )
     if (log_p > 1e-6).any():
-        raise InputError(f"{name}: expected logarithms of probabilities, at most 0, got {log_p.max():g}")
+        raise InputError(
+            f"{name}: expected logarithms of probabilities, at most 0, got {log_p.max():g}"
+        )
     return log_p
 
 
@@ -51,7 +57,9 @@ def _maps(name, s, axes):
     """Attention maps (..., T, S), T of S queries, with at least so many axes, as float64."""
     s = host_floats(name, s)
     if s.ndim < axes or not s.size or s.shape[-2] > s.shape[-1]:
-        raise InputError(f"{name}: expected maps ({'B, H, ' * (axes == 4)}T, S) with T <= S, got shape {s.shape}")
+        raise InputError(
+            f"{name}: expected maps ({'B, H, ' * (axes == 4)}T, S) with T <= S, got shape {s.shape}"
+        )
     return s
 
 
@@ -63,7 +71,9 @@ def lag_attention(s: Any) -> np.ndarray:
     """
     s = _maps("s", s, 2)
     T, S = s.shape[-2:]
-    lags = [s.diagonal(S - T + 1 - lag, axis1=-2, axis2=-1).mean(axis=-1) for lag in range(1, S + 1)]
+    lags = [
+        s.diagonal(S - T + 1 - lag, axis1=-2, axis2=-1).mean(axis=-1) for lag in range(1, S + 1)
+    ]
     return np.stack(lags, axis=-1)
 
 
@@ -79,7 +89,11 @@ def span_mass(s: Any, blocks: Sequence[Sequence[int]]) -> np.ndarray:
         raise InputError(f"s: expected maps (B, H, T, S), got shape {s.shape}")
     T, S = s.shape[-2:]
     lag = np.arange(S - T, S)[:, None] + 1 - np.arange(S)
-    if not isinstance(blocks, (list, tuple)) or not blocks or not all(isinstance(b, (list, tuple)) and b for b in blocks):
+    if (
+        not isinstance(blocks, (list, tuple))
+        or not blocks
+        or not all(isinstance(b, (list, tuple)) and b for b in blocks)
+    ):
         raise InputError(f"blocks: expected lists of lags, got {shown(blocks)}")
     for lags in blocks:
         for one in lags:
@@ -98,14 +112,23 @@ def stage_steps(steps: Any, curves: Any) -> np.ndarray:
     Raises InputError for steps that do not rise, curves that are not finite.
     """
     steps, curves = host_floats("steps", steps, (None,), finite=True), host_floats("curves", curves)
-    if curves.ndim != 2 or curves.shape[:1] != steps.shape or curves.shape[1] < 2 or not np.isfinite(curves).all():
-        raise InputError(f"curves: expected finite numbers (n, h >= 2) for steps {steps.shape}, got shape {curves.shape}")
+    if (
+        curves.ndim != 2
+        or curves.shape[:1] != steps.shape
+        or curves.shape[1] < 2
+        or not np.isfinite(curves).all()
+    ):
+        raise InputError(
+            f"curves: expected finite numbers (n, h >= 2) for steps {steps.shape}, got shape {curves.shape}"
+        )
     if np.any(np.diff(steps) <= 0):
         raise InputError(f"steps: expected rising steps, got {shown(steps)}")
     nearest, left = curves.argmin(axis=1), []
     for k in range(curves.shape[1] - 1):
         beyond = nearest > k
-        wrong = np.concatenate([[0], np.cumsum(beyond)]) + np.concatenate([np.cumsum(~beyond[::-1])[::-1], [0]])
+        wrong = np.concatenate([[0], np.cumsum(beyond)]) + np.concatenate(
+            [np.cumsum(~beyond[::-1])[::-1], [0]]
+        )
         at = int(wrong.argmin())
         left.append(float(steps[at]) if at < len(steps) else math.nan)
     return np.array(left)
@@ -120,15 +143,19 @@ def effective_rank(singular_values: Any) -> np.ndarray:
     """
     values = host_floats("singular_values", singular_values, finite=True)
     if not values.ndim or not values.shape[-1]:
-        raise InputError(f"singular_values: expected them along the last axis, got shape {values.shape}")
+        raise InputError(
+            f"singular_values: expected them along the last axis, got shape {values.shape}"
+        )
     largest = np.abs(values).max(axis=-1, keepdims=True)
     square = np.square(values / np.where(largest > 0, largest, 1))
     total = square.sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore"):
-        return np.where(total[..., 0] > 0, np.exp(entropy(np.log(square / np.where(total > 0, total, 1)))), 0.0)
+        return np.where(
+            total[..., 0] > 0, np.exp(entropy(np.log(square / np.where(total > 0, total, 1)))), 0.0
+        )
 
 
-def turns(curve: Any, least: float) -> list[tuple[int, int, int]]:
+def turns(curve: Any, minimum: float) -> list[tuple[int, int, int]]:
     """Where a curve (n,) falls, rises and falls again, each by `least` or more: a list of index triples.
 
     A triple holds the bottom of the first fall, the top of the rise and the bottom of the second
@@ -139,12 +166,12 @@ def turns(curve: Any, least: float) -> list[tuple[int, int, int]]:
     curve = host_floats("curve", curve, finite=True)
     if curve.ndim != 1 or not len(curve):
         raise InputError(f"curve: expected finite numbers (n,), got shape {curve.shape}")
-    check_number("least", least, above=0)
+    check_number("minimum", minimum, above=0)
     corners, at_top, extreme = [], True, 0  # tops and bottoms in turn; a top is looked for first
     for i, value in enumerate(curve):
         if value > curve[extreme] if at_top else value < curve[extreme]:
             extreme = i
-        elif abs(value - curve[extreme]) >= least:
+        elif abs(value - curve[extreme]) >= minimum:
             corners.append(extreme)
             at_top, extreme = not at_top, i
     if not at_top:
@@ -162,7 +189,9 @@ def plateau_length(t: Any, loss: Any, threshold: float) -> np.ndarray:
     t, loss = host_floats("t", t, finite=True), host_floats("loss", loss)
     check_number("threshold", threshold)
     if t.ndim != 1 or len(t) < 2 or loss.shape[:1] != t.shape or np.any(np.diff(t) <= 0):
-        raise InputError(f"t: expected two or more rising times, one for each loss, got shapes {t.shape}, {loss.shape}")
+        raise InputError(
+            f"t: expected two or more rising times, one for each loss, got shapes {t.shape}, {loss.shape}"
+        )
     if not np.isfinite(loss).all():
         raise InputError("loss: expected finite numbers, got NaN or infinity among them")
     below = loss < threshold
@@ -197,15 +226,21 @@ def fit_power_law(y: Any, **x: Any) -> PowerLaw:
         raise InputError(f"x: expected shapes {np.shape(y)}, as y, and no name C, got {shapes}")
     for name, values in {"y": y, **x}.items():
         if not (np.isfinite(values) & (values > 0)).all():
-            raise InputError(f"{name}: expected {y.size} positive finite numbers, got {shown(values)}")
+            raise InputError(
+                f"{name}: expected {y.size} positive finite numbers, got {shown(values)}"
+            )
     log_y = np.log(np.ravel(y))
     columns = [np.ones_like(log_y), *(np.log(np.ravel(values)) for values in x.values())]
     if log_y.size <= len(columns):
-        raise InputError(f"y: expected more than {len(columns)} points for {len(columns)} coefficients, got {log_y.size}")
+        raise InputError(
+            f"y: expected more than {len(columns)} points for {len(columns)} coefficients, got {log_y.size}"
+        )
     design = np.stack(columns, axis=1)
     coefficients, _, rank, _ = np.linalg.lstsq(design, log_y, rcond=None)
     if rank < len(columns):
-        raise InputError(f"x: expected {', '.join(x)} to vary independently, got a design of rank {rank}")
+        raise InputError(
+            f"x: expected {', '.join(x)} to vary independently, got a design of rank {rank}"
+        )
     rest = log_y - design @ coefficients
     variance = rest @ rest / (log_y.size - len(columns)) * np.linalg.inv(design.T @ design)
     errors = np.sqrt(np.diag(variance)).tolist()

@@ -64,9 +64,15 @@ def broken(function, right, wrong):
     function = inspect.unwrap(function)  # below its decorators
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(right) != 1:
-        raise InputError(f"right: expected once in {function.__qualname__}, got {source.count(right)} times: {right}")
+        raise InputError(
+            f"right: expected once in {function.__qualname__}, got {source.count(right)} times: {right}"
+        )
     changed: dict[str, Any] = {}
-    exec(compile(source.replace(right, wrong), f"<broken {function.__name__}>", "exec"), function.__globals__, changed)
+    exec(
+        compile(source.replace(right, wrong), f"<broken {function.__name__}>", "exec"),
+        function.__globals__,
+        changed,
+    )
     original = function.__code__
     function.__code__ = inspect.unwrap(changed[function.__name__]).__code__
     try:
@@ -87,6 +93,8 @@ def chart() -> tuple[list[str], tuple[str, ...], list[list[float]], list[bool]]:
     for mutant in MUTANTS:
         with broken(mutant.function, mutant.right, mutant.wrong):
             rows.append(gradcheck.check(case))
-        as_expected.append({row.tensor for row in rows[-1] if row.error > gradcheck.TOLERANCE} == mutant.breaks)
+        as_expected.append(
+            {row.tensor for row in rows[-1] if row.error > gradcheck.TOLERANCE} == mutant.breaks
+        )
     mistakes = ["nothing broken", *(mutant.mistake for mutant in MUTANTS)]
     return mistakes, tuple(case.wrt), [[row.error for row in one] for one in rows], as_expected

@@ -68,7 +68,9 @@ class Solution:
         return self.status >= 0
 
 
-def event(g: Callable[[float, Any], Any], terminal: bool | int = False, direction: float = 0) -> Callable[[float, Any], Any]:
+def event(
+    g: Callable[[float, Any], Any], terminal: bool | int = False, direction: float = 0
+) -> Callable[[float, Any], Any]:
     """g(t, y) as an event for `integrate`, with the attributes that it and SciPy's solve_ivp read.
 
     terminal:  True ends the integration at the first zero, a count at that one.
@@ -77,7 +79,9 @@ def event(g: Callable[[float, Any], Any], terminal: bool | int = False, directio
     check_function("g", g, "a function g(t, y)")
 
     watched: Any = lambda t, y: g(t, y)
-    watched.terminal = terminal if isinstance(terminal, bool) else check_count("terminal", terminal, 0)
+    watched.terminal = (
+        terminal if isinstance(terminal, bool) else check_count("terminal", terminal, 0)
+    )
     watched.direction = check_number("direction", direction)
     return watched
 
@@ -139,18 +143,28 @@ def integrate(
         raise InputError(f"y0: expected finite floating-point numbers, got {shown(to_numpy(y0))}")
     path = _Path(t0, y0, _check_t_eval(t_eval, t0, t1))
     check_count("max_steps", max_steps)
-    steps = _choose(method, slope, t0, t1, y0, step, n_steps, dict(rtol=rtol, atol=atol, max_step=max_step))
-    events = [] if events is None else list(events) if isinstance(events, (list, tuple)) else [events]
+    steps = _choose(
+        method, slope, t0, t1, y0, step, n_steps, dict(rtol=rtol, atol=atol, max_step=max_step)
+    )
+    events = (
+        [] if events is None else list(events) if isinstance(events, (list, tuple)) else [events]
+    )
     watches = [Watch(g, t0, y0) for g in events]
     if math.isinf(t1) and not any(watch.terminal for watch in watches):
-        raise InputError(f"t_span: expected a finite end, or a terminal event that comes before, got {shown(t_span)}")
+        raise InputError(
+            f"t_span: expected a finite end, or a terminal event that comes before, got {shown(t_span)}"
+        )
     status, message, taken = 0, "reached the end of t_span", 0
     with progress_bar(1.0, progress) as bar:
         try:
             for t, t_new, y_new, inside in steps if t0 != t1 else ():
                 if taken == max_steps:
                     raise Failed(f"max_steps = {max_steps} taken, at t = {t:.6g}")
-                fired = [watch for watch in watches if watch.look(t, t_new, y_new, inside) and watch.terminal]
+                fired = [
+                    watch
+                    for watch in watches
+                    if watch.look(t, t_new, y_new, inside) and watch.terminal
+                ]
                 taken += 1
                 for watch in fired:
                     slope.stop(watch.wide(xp.isnan(watch.times)))
@@ -168,7 +182,15 @@ def integrate(
             status, message = -1, str(failure)
     happened = [(watch.t_events, watch.y_events, watch.first_time) for watch in watches]
     times, states = path.arrays()
-    return Solution(times, states, slope.calls, taken, status, message, *(list(column) for column in zip(*happened)))
+    return Solution(
+        times,
+        states,
+        slope.calls,
+        taken,
+        status,
+        message,
+        *(list(column) for column in zip(*happened)),
+    )
 
 
 class _Path:
@@ -183,7 +205,9 @@ class _Path:
         """Add a step. stop: None, or the time at which all ends inside it, and the share of the step."""
         end, share = (t_new, 1.0) if stop is None else stop
         if self.wanted is None:
-            if stop is not None and end == self.times[-1]:  # a zero a hair behind the step before: no time stands twice
+            if (
+                stop is not None and end == self.times[-1]
+            ):  # a zero a hair behind the step before: no time stands twice
                 del self.times[-1], self.states[-1]
             self.times.append(end)
             self.states.append(y_new if stop is None else inside(share))
@@ -197,27 +221,50 @@ class _Path:
 
     def arrays(self):
         xp = namespace(self.y0)
-        states = xp.stack(self.states) if self.states else xp.zeros((0, *self.y0.shape), dtype=self.y0.dtype)
+        states = (
+            xp.stack(self.states)
+            if self.states
+            else xp.zeros((0, *self.y0.shape), dtype=self.y0.dtype)
+        )
         return np.array(self.times), states
 
 
 def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
     """The generator of steps for a method, its settings checked."""
     fixed = step is not None or n_steps is not None
-    method = ("rk4" if fixed else "rk45") if method is None else method.lower() if isinstance(method, str) else method
+    method = (
+        ("rk4" if fixed else "rk45")
+        if method is None
+        else method.lower()
+        if isinstance(method, str)
+        else method
+    )
     if check_choice("method", method, METHODS) in ("euler", "rk4"):
         for name, value in adaptive.items():
             if value is not None:
-                raise InputError(f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}')
+                raise InputError(
+                    f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}'
+                )
         return fixed_steps(slope, method, t0, t1, y0, *_check_step(step, n_steps, t1 - t0))
     if fixed:
-        raise InputError(f'step: expected none, as "{method}" chooses its own (see rtol, atol, max_step)')
-    rtol, atol = _tolerance("rtol", adaptive["rtol"], 1e-6, y0), _tolerance("atol", adaptive["atol"], 1e-9, y0)
+        raise InputError(
+            f'step: expected none, as "{method}" chooses its own (see rtol, atol, max_step)'
+        )
+    rtol, atol = (
+        _tolerance("rtol", adaptive["rtol"], 1e-6, y0),
+        _tolerance("atol", adaptive["atol"], 1e-9, y0),
+    )
     longest = adaptive["max_step"]
-    longest = math.inf if longest is None or _is_infinite(longest) else check_number("max_step", longest, above=0)
+    longest = (
+        math.inf
+        if longest is None or _is_infinite(longest)
+        else check_number("max_step", longest, above=0)
+    )
     if method == "bdf":
         if type(y0) is not np.ndarray or y0.dtype != np.float64:
-            raise InputError(f'y0: expected float64 on NumPy, where "bdf" works, got {y0.dtype} on {namespace(y0).__name__}')
+            raise InputError(
+                f'y0: expected float64 on NumPy, where "bdf" works, got {y0.dtype} on {namespace(y0).__name__}'
+            )
         return bdf_steps(slope, t0, t1, y0, rtol, atol, longest)
     return adaptive_steps(PAIRS[method], slope, t0, t1, y0, rtol, atol, longest)
 
@@ -245,8 +292,14 @@ def _check_span(t_span):
         t0, t1 = (float(t) for t in t_span)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"t_span: expected two numbers, got {shown(t_span)}") from None
-    if math.isnan(t1) or not math.isfinite(t0) or (math.isfinite(t1) and not math.isfinite(t1 - t0)):
-        raise InputError(f"t_span: expected two finite times, or an end at infinity, got {shown(t_span)}")
+    if (
+        math.isnan(t1)
+        or not math.isfinite(t0)
+        or (math.isfinite(t1) and not math.isfinite(t1 - t0))
+    ):
+        raise InputError(
+            f"t_span: expected two finite times, or an end at infinity, got {shown(t_span)}"
+        )
     return t0, t1
 
 
@@ -254,16 +307,22 @@ def _check_step(step, n_steps, length):
     """The signed step and the number of steps, from whichever of the two is given."""
     if (step is None) == (n_steps is None):
         given = "both" if step is not None else "neither"
-        raise InputError(f"step: expected either step or n_steps with a fixed-step method, got {given}")
+        raise InputError(
+            f"step: expected either step or n_steps with a fixed-step method, got {given}"
+        )
     if n_steps is not None:
         if math.isinf(length):
-            raise InputError(f"n_steps: expected none, but step, with an end at infinity, got {shown(n_steps)}")
+            raise InputError(
+                f"n_steps: expected none, but step, with an end at infinity, got {shown(n_steps)}"
+            )
         return length / check_count("n_steps", n_steps), n_steps
     check_number("step", step, above=0)
     if math.isinf(length):
         return math.copysign(step, length), 2**53
     if abs(length) / step > 2**53:
-        raise InputError(f"step: expected one that t can tell from 0 over a span of {abs(length):g}, got {step!r}")
+        raise InputError(
+            f"step: expected one that t can tell from 0 over a span of {abs(length):g}, got {step!r}"
+        )
     n = max(1, math.ceil(abs(length) / step - 1e-9))
     return math.copysign(step, length), n
 
@@ -275,5 +334,7 @@ def _check_t_eval(t_eval, t0, t1):
     low, high = min(t0, t1), max(t0, t1)
     inside = wanted.ndim == 1 and np.all((wanted >= low) & (wanted <= high) & np.isfinite(wanted))
     if not inside or np.any(np.diff(wanted) * math.copysign(1, t1 - t0) <= 0):
-        raise InputError(f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {shown(wanted)}")
+        raise InputError(
+            f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {shown(wanted)}"
+        )
     return [float(t) for t in wanted]

@@ -35,8 +35,12 @@ def sum_to(dx, shape):
 
 def _copied_from(shape, dx):
     """A shape that broadcasts to that of dx."""
-    if len(shape) > dx.ndim or any(n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])):
-        raise InputError(f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}")
+    if len(shape) > dx.ndim or any(
+        n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])
+    ):
+        raise InputError(
+            f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}"
+        )
     return shape
 
 
@@ -81,11 +85,15 @@ class LinearCache(NamedTuple):
         return (*self.x.shape[: self.x.ndim - self.axes], *self.W.shape[self.axes :])
 
 
-@door("x, axes count <= x.ndim, I = x.shape[x.ndim - axes:], W some (*I, *O), b (*O)? -> y (..., *O)")
+@door(
+    "x, axes count <= x.ndim, I = x.shape[x.ndim - axes:], W some (*I, *O), b (*O)? -> y (..., *O)"
+)
 def linear_forward(x, W, b=None, axes=1):
     """The last `axes` axes of x (..., *I), contracted with the first of W."""
     inner, outer = math.prod(W.shape[:axes]), W.shape[axes:]
-    y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(*x.shape[: x.ndim - axes], *outer)  # (1)
+    y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(
+        *x.shape[: x.ndim - axes], *outer
+    )  # (1)
     if b is not None:
         y = y + b
     return y, LinearCache(x, W, axes, b is not None)
@@ -173,7 +181,9 @@ def _row_sum(x, y=None):
     xp = namespace(x)
     if x.shape[-1] > 1024:
         return (x if y is None else x * y).sum(axis=-1, keepdims=True)
-    return (xp.einsum("...s->...", x) if y is None else xp.einsum("...s,...s->...", x, y))[..., None]
+    return (xp.einsum("...s->...", x) if y is None else xp.einsum("...s,...s->...", x, y))[
+        ..., None
+    ]
 
 
 def _row_max(x):
@@ -271,8 +281,12 @@ def layernorm_backward(dy, cache):
     """The backward of `layernorm_forward`."""
     n, r, g = cache
     db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
-    db = db.copy() if db is dy else db  # of one row: what backward returns is the caller's to change
-    dx = r * (dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True))  # (6)
+    db = (
+        db.copy() if db is dy else db
+    )  # of one row: what backward returns is the caller's to change
+    dx = r * (
+        dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True)
+    )  # (6)
     return dx, dg, db
 
 
@@ -304,11 +318,11 @@ def log_softmax(z):
 @underflow_is_zero
 def cross_entropy_forward(logits, targets):
     """The mean of -log softmax(logits)[target], in nats."""
-    xp, most = namespace(logits), _row_max(logits)
-    e = xp.exp(logits - most)  # (1)
+    xp, maximum = namespace(logits), _row_max(logits)
+    e = xp.exp(logits - maximum)  # (1)
     Z = _row_sum(e)  # (1)
     of_targets = xp.take_along_axis(logits, targets[..., None], axis=-1)
-    return (xp.log(Z) - (of_targets - most)).mean(), CrossEntropyCache(e, Z, targets)  # (2)
+    return (xp.log(Z) - (of_targets - maximum)).mean(), CrossEntropyCache(e, Z, targets)  # (2)
 
 
 @door("cache CrossEntropyCache, dL scalar -> dlogits (..., V)")
@@ -337,7 +351,9 @@ class SquaredErrorCache(NamedTuple):
 def squared_error_forward(y, target):
     """Half the squared distance, mean over the places."""
     difference, places = y - target, math.prod(y.shape[:-1])
-    return (difference * difference).sum() * (0.5 / places), SquaredErrorCache(difference, places)  # (1)
+    return (difference * difference).sum() * (0.5 / places), SquaredErrorCache(
+        difference, places
+    )  # (1)
 
 
 @door("cache SquaredErrorCache, dL scalar -> dy (..., D)")

@@ -11,7 +11,14 @@ from typing import Any
 
 from .backend import Params, namespace
 from .door import door
-from .errors import InputError, check_count, check_dict, check_float_dict, check_floats, check_number
+from .errors import (
+    InputError,
+    check_count,
+    check_dict,
+    check_float_dict,
+    check_floats,
+    check_number,
+)
 
 State = dict[str, Any]
 
@@ -25,14 +32,19 @@ def _check(params, grads, state, names):
     """Raise InputError unless grads and state have the names, shapes and dtypes of params."""
     check_float_dict("params", params)
     check_dict("state", state, names)
-    for name, tree in {"grads": grads, **{f"state[{name!r}]": state[name] for name in names if name != "t"}}.items():
+    for name, tree in {
+        "grads": grads,
+        **{f"state[{name!r}]": state[name] for name in names if name != "t"},
+    }.items():
         check_dict(name, tree, params)
         for key, p in params.items():
             given = tree[key]
             if type(given) is type(p) and given.dtype == p.dtype and given.shape == p.shape:
                 continue
             if check_floats(f"{name}[{key!r}]", tree[key], p.shape).dtype != p.dtype:
-                raise InputError(f"{name}[{key!r}]: expected {p.dtype}, as the parameter, got {tree[key].dtype}")
+                raise InputError(
+                    f"{name}[{key!r}]: expected {p.dtype}, as the parameter, got {tree[key].dtype}"
+                )
 
 
 @door("lr number > 0, momentum number >= 0 < 1")
@@ -47,11 +59,13 @@ class SGD:
         """The state before the first step: velocities, a dict as params, or nothing without momentum."""
         return {"velocity": _zeros(params)}
 
-    def step(self, params: Params, grads: Params, state: State, scale: float = 1.0) -> tuple[Params, State]:
+    def step(
+        self, params: Params, grads: Params, state: State, scale: float = 1.0
+    ) -> tuple[Params, State]:
         """One step with learning rate lr * scale: new params, new state."""
         _check(params, grads, state, ("velocity",))
         u = {key: self.momentum * state["velocity"][key] + g for key, g in grads.items()}
-        lr = self.lr * check_number("scale", scale, least=0)
+        lr = self.lr * check_number("scale", scale, minimum=0)
         return {key: p - lr * u[key] for key, p in params.items()}, {"velocity": u}
 
 
@@ -76,28 +90,39 @@ class AdamW:
         """The state before the first step: means of gradients and of their squares, dicts as params."""
         return {"t": 0, "m": _zeros(params), "u": _zeros(params)}
 
-    def step(self, params: Params, grads: Params, state: State, scale: float = 1.0) -> tuple[Params, State]:
+    def step(
+        self, params: Params, grads: Params, state: State, scale: float = 1.0
+    ) -> tuple[Params, State]:
         """One step with learning rate lr * scale: new params, new state."""
         _check(params, grads, state, ("t", "m", "u"))
-        t, lr = check_count("state['t']", state["t"], 0) + 1, self.lr * check_number("scale", scale, least=0)
+        t, lr = (
+            check_count("state['t']", state["t"], 0) + 1,
+            self.lr * check_number("scale", scale, minimum=0),
+        )
         b1, b2 = self.beta1, self.beta2
         m = {key: b1 * state["m"][key] + (1 - b1) * g for key, g in grads.items()}  # (1)
         u = {key: b2 * state["u"][key] + (1 - b2) * (g * g) for key, g in grads.items()}
         new = {}
         for key, p in params.items():
             m_hat, u_hat = m[key] / (1 - b1**t), u[key] / (1 - b2**t)  # (2)
-            new[key] = p - (lr * self.decay) * p - lr * m_hat / (namespace(p).sqrt(u_hat) + self.eps)  # (3)
+            new[key] = (
+                p - (lr * self.decay) * p - lr * m_hat / (namespace(p).sqrt(u_hat) + self.eps)
+            )  # (3)
         return new, {"t": t, "m": m, "u": u}
 
 
-def clip_by_global_norm(grads: Params, most: float) -> tuple[Params, Any]:
+def clip_by_global_norm(grads: Params, maximum: float) -> tuple[Params, Any]:
     """Scale all gradients by one number to a joint Euclidean norm of at most `most`: new grads, norm.
 
     The norm (0-d) stays where the gradients live: looking at it here would stall a GPU.
     """
-    most = check_number("most", most, above=0)
+    maximum = check_number("maximum", maximum, above=0)
     arrays = list(check_float_dict("grads", grads).values())
     xp = namespace(arrays[0])
-    norm = xp.sqrt(sum((g.astype("float64") ** 2).sum() for g in arrays))  # squares of float32 overflow beyond 1e19
-    factor = most / xp.maximum(norm, most) + 0.0 * norm  # which is NaN for an infinite norm, and nothing for others
+    norm = xp.sqrt(
+        sum((g.astype("float64") ** 2).sum() for g in arrays)
+    )  # squares of float32 overflow beyond 1e19
+    factor = (
+        maximum / xp.maximum(norm, maximum) + 0.0 * norm
+    )  # which is NaN for an infinite norm, and nothing for others
     return {key: g * factor.astype(g.dtype) for key, g in grads.items()}, norm

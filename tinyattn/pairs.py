@@ -125,17 +125,20 @@ def adaptive_steps(pair, slope, t0, t1, y, rtol, atol, max_step):
         k, (before, new) = _stages(pair, slope, t, y, length, slope.still(first))
         size = size_of(length * _weighted(pair.error, k), y, new)
         if not size <= 1:
-            h, rejected = abs(length) * (max(0.2, 0.9 * size**power) if math.isfinite(size) else 0.1), True
+            h, rejected = (
+                abs(length) * (max(0.2, 0.9 * size**power) if math.isfinite(size) else 0.1),
+                True,
+            )
             if h < 10 * math.ulp(t):
-                what = "its error stays too large" if math.isfinite(size) else "y is not finite there"
+                what = (
+                    "its error stays too large" if math.isfinite(size) else "y is not finite there"
+                )
                 raise Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {what}")
             continue
         yield t, t_new, new, _dense(pair, y, length, k)
         taken += 1
         if limit.decides(taken, length, k, before, new):
-            said = (
-                f'the longest stable step, not the error, has decided for long at t = {t:.6g}; method="bdf" has no such limit'
-            )
+            said = f'the longest stable step, not the error, has decided for long at t = {t:.6g}; method="bdf" has no such limit'
             warnings.warn(said, RuntimeWarning, stacklevel=3)
         growth = min(1 if rejected else 10, 0.9 * size**power if size else 10)
         t, y, first, rejected, h = t_new, new, k[-1], False, abs(length) * max(growth, 0.2)

@@ -37,7 +37,9 @@ class Page:
     """
 
     def __init__(self, title: str, text: str = "", *, choice: str = "", unit: str = "step"):
-        self.title, self.text, self.choice, self.unit = _strings(title=title, text=text, choice=choice, unit=unit)
+        self.title, self.text, self.choice, self.unit = _strings(
+            title=title, text=text, choice=choice, unit=unit
+        )
         self._runs: dict[str, dict[str, Any]] = {}
 
     def maps(
@@ -61,18 +63,29 @@ class Page:
         if s.ndim != 4 or not s.size or len(s) != len(steps):
             raise InputError(f"s: expected maps ({len(steps)}, H, T, S), got shape {s.shape}")
         if s.min() < 0 or s.max() > 1 + 1e-6:
-            raise InputError(f"s: expected attention in [0, 1], got {shown([float(s.min()), float(s.max())])}")
+            raise InputError(
+                f"s: expected attention in [0, 1], got {shown([float(s.min()), float(s.max())])}"
+            )
         _, H, T, S = s.shape
         check_count("first_query", first_query, 0)
         names = [f"head {h + 1}" for h in range(H)] if names is None else _names("names", names, H)
-        packed = base64.b64encode(np.rint(255 * np.minimum(s, 1)).astype(np.uint8).tobytes()).decode()
+        packed = base64.b64encode(
+            np.rint(255 * np.minimum(s, 1)).astype(np.uint8).tobytes()
+        ).decode()
         run = self._run(of)
         run["maps"] = {"steps": steps.tolist(), "H": H, "T": T, "S": S, "first_query": first_query, "packed": packed,
                        "names": names, "tokens": None if tokens is None else _names("tokens", tokens, S)}  # fmt: skip
         return self
 
     def curves(
-        self, x: Any, curves: dict[str, Any], *, label: str = "", log: bool = False, log_y: bool = False, of: str = ""
+        self,
+        x: Any,
+        curves: dict[str, Any],
+        *,
+        label: str = "",
+        log: bool = False,
+        log_y: bool = False,
+        of: str = "",
     ) -> "Page":
         """A panel of up to eight curves {name: (n,)} over x (n,). log, log_y: logarithmic axes. NaN is a gap.
 
@@ -80,7 +93,9 @@ class Page:
         """
         x = _steps(x, "x")
         if not isinstance(curves, dict) or not 1 <= len(curves) <= len(plot.COLOURS):
-            raise InputError(f"curves: expected 1 to {len(plot.COLOURS)} of them, {{name: (n,)}}, got {shown(curves)}")
+            raise InputError(
+                f"curves: expected 1 to {len(plot.COLOURS)} of them, {{name: (n,)}}, got {shown(curves)}"
+            )
         drawn = []
         for name, y in curves.items():
             y = host_floats(f"curves[{name!r}]", y, x.shape)
@@ -88,7 +103,10 @@ class Page:
             if not gaps.any():
                 raise InputError(f"curves[{name!r}]: expected some finite numbers, got none")
             drawn.append(
-                {"name": check_instance("curves", name, str), "y": [float(v) if ok else None for v, ok in zip(y, gaps)]}
+                {
+                    "name": check_instance("curves", name, str),
+                    "y": [float(v) if ok else None for v, ok in zip(y, gaps)],
+                }
             )
         for name, flag in (("log", log), ("log_y", log_y)):
             check_instance(name, flag, bool)
@@ -101,7 +119,10 @@ class Page:
         """Bands behind the curves from each edge to the next, with their names."""
         edges = _steps(edges, "edges", strictly=False)
         names = _names("names", names, len(edges) - 1)
-        bands = [{"from": a, "to": b, "name": name} for a, b, name in zip(edges.tolist(), edges[1:].tolist(), names)]
+        bands = [
+            {"from": a, "to": b, "name": name}
+            for a, b, name in zip(edges.tolist(), edges[1:].tolist(), names)
+        ]
         self._run(of)["stages"] = bands
         return self
 
@@ -129,7 +150,10 @@ class Live:
     """A page that computes in the page what a reader drags: "one_head_by_hand", "descent_is_a_flow", "plateau_then_snap"."""
 
     def __init__(self, name: str, title: str):
-        self.name, self.title = check_choice("name", name, LIVE), check_instance("title", title, str)
+        self.name, self.title = (
+            check_choice("name", name, LIVE),
+            check_instance("title", title, str),
+        )
 
     def write(self, path: str | Path) -> Path:
         """Write the page, whole or not at all; returns its path."""
@@ -161,7 +185,9 @@ BODY = """<h1></h1><p id="text"></p>
 def _write(path, title, body, script, data):
     """The page: style, body, data and script in one file. In JSON a < could end its element, so it is written as \\u003c."""
     files = resources.files(__package__) / "page"
-    style, common, code = ((files / name).read_text(encoding="utf-8") for name in ("page.css", "common.js", script))
+    style, common, code = (
+        (files / name).read_text(encoding="utf-8") for name in ("page.css", "common.js", script)
+    )
     packed = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -190,6 +216,10 @@ def _steps(steps, name="steps", strictly=True):
 
 
 def _names(name, texts, n):
-    if not isinstance(texts, (list, tuple)) or len(texts) != n or not all(isinstance(text, str) for text in texts):
+    if (
+        not isinstance(texts, (list, tuple))
+        or len(texts) != n
+        or not all(isinstance(text, str) for text in texts)
+    ):
         raise InputError(f"{name}: expected {n} texts, got {shown(texts)}")
     return list(texts)

@@ -8,7 +8,15 @@ import matplotlib.colors
 import matplotlib.rcsetup
 import numpy as np
 
-from .errors import InputError, check_array, check_count, check_instance, check_number, host_floats, shown
+from .errors import (
+    InputError,
+    check_array,
+    check_count,
+    check_instance,
+    check_number,
+    host_floats,
+    shown,
+)
 from .terminal import printable
 
 # Okabe and Ito (2008), distinguishable with every common form of colour-blindness.
@@ -59,11 +67,16 @@ def attention_map(
     _check_axes(ax)
     s = _map("s", s, 2)
     if visible is None:
-        later = np.arange(s.shape[1]) > check_count("first_query", first_query, 0) + np.arange(s.shape[0])[:, None]
+        later = (
+            np.arange(s.shape[1])
+            > check_count("first_query", first_query, 0) + np.arange(s.shape[0])[:, None]
+        )
         visible = ~later if not s[later].any() else None
     else:
         if check_array("visible", visible).shape != s.shape or visible.dtype.kind != "b":
-            raise InputError(f"visible: expected booleans of shape {s.shape}, as s, got {visible.dtype} {visible.shape}")
+            raise InputError(
+                f"visible: expected booleans of shape {s.shape}, as s, got {visible.dtype} {visible.shape}"
+            )
     low, high = host_floats("limits", limits, (2,), finite=True)
     if not isinstance(cmap, str) or cmap not in matplotlib.colormaps:
         raise InputError(f"cmap: expected a colour map of matplotlib, got {shown(cmap)}")
@@ -71,12 +84,16 @@ def attention_map(
         raise InputError("s: expected finite numbers, got NaN or infinity among them")
     drawn = s if visible is None else np.ma.masked_where(~visible, s)
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.88")
-    image = ax.imshow(drawn, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest")
+    image = ax.imshow(
+        drawn, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest"
+    )
     _label(ax, s.shape, title, first_query, tokens)
     return image
 
 
-def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0, tokens: Sequence[str] | None = None) -> None:
+def heads_map(
+    ax: Any, s: Any, title: str = "", first_query: int = 0, tokens: Sequence[str] | None = None
+) -> None:
     """Draw maps s (H, T, S) of up to eight heads in one picture, a colour each; grey where alike.
 
     Labels as in `attention_map`.
@@ -87,14 +104,20 @@ def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0, tokens: Se
     s = _map("s", s, 3)
     H = len(s)
     if H > len(COLOURS):
-        raise InputError(f"s: expected maps of at most {len(COLOURS)} heads, a colour each, got {H}")
+        raise InputError(
+            f"s: expected maps of at most {len(COLOURS)} heads, a colour each, got {H}"
+        )
     if not np.isfinite(s).all():
         raise InputError("s: expected finite numbers, got NaN or infinity among them")
     inks = 1 - np.array([matplotlib.colors.to_rgb(COLOURS[h]) for h in range(H)])
-    total, most = s.sum(axis=0)[..., None], s.max(axis=0)[..., None]
-    alike = (1 - most / np.maximum(total, 1e-30)) * (H / max(H - 1, 1))  # 0: one head only, 1: all as much
+    total, maximum = s.sum(axis=0)[..., None], s.max(axis=0)[..., None]
+    alike = (1 - maximum / np.maximum(total, 1e-30)) * (
+        H / max(H - 1, 1)
+    )  # 0: one head only, 1: all as much
     mixed = np.einsum("hts,hc->tsc", s, inks) / np.maximum(total, 1e-30)
-    paper = 1 - np.sqrt(np.clip(most, 0, 1)) * ((1 - alike) * mixed + alike * 0.8)  # the root lifts faint ones
+    paper = 1 - np.sqrt(np.clip(maximum, 0, 1)) * (
+        (1 - alike) * mixed + alike * 0.8
+    )  # the root lifts faint ones
     ax.imshow(paper, aspect="equal", interpolation="nearest")
     _label(ax, paper.shape[:2], title, first_query, tokens)
 
@@ -102,7 +125,9 @@ def heads_map(ax: Any, s: Any, title: str = "", first_query: int = 0, tokens: Se
 def _map(name, s, axes):
     s = host_floats(name, s)
     if s.ndim != axes or not s.size:
-        raise InputError(f"{name}: expected a map {'(H, T, S)' if axes == 3 else '(T, S)'}, got shape {s.shape}")
+        raise InputError(
+            f"{name}: expected a map {'(H, T, S)' if axes == 3 else '(T, S)'}, got shape {s.shape}"
+        )
     return s
 
 
@@ -122,7 +147,9 @@ def _label(ax, shape, title, first_query, tokens):
     else:
         tokens = [plain(token) for token in _texts("tokens", tokens)]
         if len(tokens) != S or first_query + T > S:
-            raise InputError(f"tokens: expected {max(S, first_query + T)}, one for each position, got {len(tokens)}")
+            raise InputError(
+                f"tokens: expected {max(S, first_query + T)}, one for each position, got {len(tokens)}"
+            )
         keys, queries, names = range(S), range(T), [tokens, tokens[first_query : first_query + T]]
     ax.set_xticks(keys, names[0], rotation=0 if max(map(len, names[0])) < 4 else 90)
     ax.set_yticks(queries, names[1])
@@ -131,7 +158,14 @@ def _label(ax, shape, title, first_query, tokens):
     ax.spines[:].set_visible(False)
 
 
-def maps_row(axes: Sequence[Any], s: Any, titles: Sequence[str], first_query: int = 0, visible: Any = None, **how: Any) -> Any:
+def maps_row(
+    axes: Sequence[Any],
+    s: Any,
+    titles: Sequence[str],
+    first_query: int = 0,
+    visible: Any = None,
+    **how: Any,
+) -> Any:
     """Draw maps s (n, T, S) side by side on n axes, each with its title, on one scale; returns the last image.
 
     For one map a single axis will do. The first has the label of the queries.
@@ -167,13 +201,29 @@ def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
         raise InputError(f"names: expected {len(edges) - 1}, one for each band, got {len(names)}")
     for i, (left, right) in enumerate(zip(edges, edges[1:])):
         ax.axvspan(left, right, color="0.94" if i % 2 == 0 else "1", zorder=0, lw=0)
-    on_paper = ax.transData.transform(np.stack([edges, np.ones_like(edges)], axis=-1))  # a logarithmic axis has its own middle
+    on_paper = ax.transData.transform(
+        np.stack([edges, np.ones_like(edges)], axis=-1)
+    )  # a logarithmic axis has its own middle
     middles = ax.transData.inverted().transform((on_paper[1:] + on_paper[:-1]) / 2)[:, 0]
     for name, middle in zip(names, middles):
-        ax.annotate(name, (middle, 1.02), xycoords=("data", "axes fraction"), ha="center", annotation_clip=False)
+        ax.annotate(
+            name,
+            (middle, 1.02),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            annotation_clip=False,
+        )
 
 
-def named(ax: Any, x: Any, y: Any, name: str, at: float | None = None, shift: Sequence[float] = (4, 4), **style: Any) -> Any:
+def named(
+    ax: Any,
+    x: Any,
+    y: Any,
+    name: str,
+    at: float | None = None,
+    shift: Sequence[float] = (4, 4),
+    **style: Any,
+) -> Any:
     """Plot y over x, and write the curve's name in its colour where it runs: at x = `at`, by default at its end.
 
     shift: where the name begins, in points from there; where it ends if the first is negative.
@@ -209,22 +259,39 @@ def schematic(ax: Any, boxes: dict[str, Any], arrows: Sequence[Any], size: float
     for text, place in boxes.items():
         check_instance("boxes", text, str)
         if not isinstance(place, (tuple, list)) or len(place) not in (2, 3):
-            raise InputError(f"boxes: expected (x, y) or (x, y, colour) for {text!r}, got {shown(place)}")
+            raise InputError(
+                f"boxes: expected (x, y) or (x, y, colour) for {text!r}, got {shown(place)}"
+            )
         host_floats("boxes", place[:2], (2,), finite=True)
         if not matplotlib.colors.is_color_like((*place[2:], "k")[0]):
-            raise InputError(f"boxes: expected a colour of matplotlib for {text!r}, got {shown(place[2])}")
+            raise InputError(
+                f"boxes: expected a colour of matplotlib for {text!r}, got {shown(place[2])}"
+            )
     if not isinstance(arrows, (list, tuple)):
         raise InputError(f"arrows: expected a list of (from, to, text), got {shown(arrows)}")
     for arrow in arrows:
-        if not isinstance(arrow, (list, tuple)) or len(arrow) not in (3, 4) or not all(end in boxes for end in arrow[:2]):
-            raise InputError(f"arrows: expected (from, to, text) with ends among {', '.join(boxes)}, got {shown(arrow)}")
+        if (
+            not isinstance(arrow, (list, tuple))
+            or len(arrow) not in (3, 4)
+            or not all(end in boxes for end in arrow[:2])
+        ):
+            raise InputError(
+                f"arrows: expected (from, to, text) with ends among {', '.join(boxes)}, got {shown(arrow)}"
+            )
         _texts("arrows", arrow[:3])
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.axis("off")
     drawn = {}
     for text, (x, y, *colour) in boxes.items():
-        face = {"boxstyle": "round,pad=0.5", "fc": "1", "ec": colour[0] if colour else "0.3", "lw": 1.5}
-        drawn[text] = ax.text(x, y, text, ha="center", va="center", fontsize=size, bbox=face, zorder=3).get_bbox_patch()
+        face = {
+            "boxstyle": "round,pad=0.5",
+            "fc": "1",
+            "ec": colour[0] if colour else "0.3",
+            "lw": 1.5,
+        }
+        drawn[text] = ax.text(
+            x, y, text, ha="center", va="center", fontsize=size, bbox=face, zorder=3
+        ).get_bbox_patch()
     for start, end, text, *bend in arrows:
         turn = check_number("arrows", bend[0]) if bend else 0.0
         style = {"arrowstyle": "-|>", "lw": 1.4, "color": "0.3", "connectionstyle": f"arc3,rad={turn}", "shrinkA": 2,
@@ -276,4 +343,6 @@ def slope(ax: Any, x: Any, y: float, power: float, text: str) -> None:
     check_instance("text", text, str)
     line = y * (x / x[0]) ** power
     ax.plot(x, line, color="0.35", linestyle=":", linewidth=1.2)
-    ax.annotate(text, (x[-1], line[-1]), xytext=(4, 0), textcoords="offset points", color="0.35", fontsize=8)
+    ax.annotate(
+        text, (x[-1], line[-1]), xytext=(4, 0), textcoords="offset points", color="0.35", fontsize=8
+    )

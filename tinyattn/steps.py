@@ -12,9 +12,19 @@ from typing import Any
 import numpy as np
 
 from .backend import namespace, to_numpy
-from .errors import InputError, check_array, check_floats, check_function, check_number, host_floats, is_array
+from .errors import (
+    InputError,
+    check_array,
+    check_floats,
+    check_function,
+    check_number,
+    host_floats,
+    is_array,
+)
 
-Field = Callable[[float, Any], Any]  # f(t, y), which may write into y and return the same buffer every time
+Field = Callable[
+    [float, Any], Any
+]  # f(t, y), which may write into y and return the same buffer every time
 
 
 class Slope:
@@ -34,7 +44,9 @@ class Slope:
         if namespace(y) is np and type(dy) is not np.ndarray:
             dy = host_floats("f: its return", dy)
         if check_array("f: its return", dy).dtype.kind not in "fi" or dy.shape != y.shape:
-            raise InputError(f"f: expected a return of real numbers of shape {y.shape}, as y, got {dy.dtype} {tuple(dy.shape)}")
+            raise InputError(
+                f"f: expected a return of real numbers of shape {y.shape}, as y, got {dy.dtype} {tuple(dy.shape)}"
+            )
         return self.still(dy.astype(y.dtype))
 
     def still(self, dy):
@@ -87,7 +99,7 @@ def _rk4(slope, t, y, h):
 
 def checked(f, t, y, h):
     """The arguments of a single step, checked: y is an array then, and f a Slope."""
-    t, h = check_number("t", t), check_number("h", h, least=-1e100, most=1e100)
+    t, h = check_number("t", t), check_number("h", h, minimum=-1e100, maximum=1e100)
     return Slope(f), t, as_state("y", y), h
 
 
@@ -105,7 +117,9 @@ def check_field(f: Any) -> Field:
     except TypeError:
         swapped = True
     if swapped:
-        raise InputError(f"f: expected a function f(t, y), the time first, got f({', '.join(names)})")
+        raise InputError(
+            f"f: expected a function f(t, y), the time first, got f({', '.join(names)})"
+        )
     return f
 
 
@@ -151,7 +165,9 @@ def _hermite(slope, t, t_new, y, new):
 def error_scale(y, rtol, atol):
     """A function (error, *ys) that returns the largest entry of |error| / (atol + rtol |y|), of one y or the larger of two."""
     xp = namespace(y)
-    tiny = float(np.finfo(y.dtype).tiny)  # keeps 0 / 0 away where an atol is none of the numbers of y's precision
+    tiny = float(
+        np.finfo(y.dtype).tiny
+    )  # keeps 0 / 0 away where an atol is none of the numbers of y's precision
 
     def size_of(error, *ys):
         largest = abs(ys[0]) if len(ys) == 1 else xp.maximum(abs(ys[0]), abs(ys[1]))
@@ -179,4 +195,7 @@ def first_step(slope, t, y, first, sign, longest, size_of, order):
     d2 = size_of(slope(t + sign * h0, y + (sign * h0) * first) - first, y) / h0
     if not math.isfinite(d1 + d2):
         return h0
-    return min(100 * h0, (0.01 / max(d1, d2)) ** (1 / order) if max(d1, d2) > 1e-15 else max(1e-6, 1e-3 * h0))
+    return min(
+        100 * h0,
+        (0.01 / max(d1, d2)) ** (1 / order) if max(d1, d2) > 1e-15 else max(1e-6, 1e-3 * h0),
+    )

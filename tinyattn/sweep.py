@@ -81,7 +81,9 @@ def sweep(
         for i, outcome in zip(missing, _outcomes(asked, answers)):
             found[i] = outcome
             if outcome.error is None:
-                _keep(paths[i], outcome)  # again, where the process that ran it could not write here
+                _keep(
+                    paths[i], outcome
+                )  # again, where the process that ran it could not write here
             bar.update()
     return [outcome for outcome in found if outcome is not None]
 
@@ -123,7 +125,9 @@ def _outcomes(asked, answers):
             died = f"{type(answer).__name__}: the worker died (killed, or out of memory?)"
             answer = _kept(path, settings) or Outcome(settings, None, died)
         if check_instance("map: its return", answer, Outcome).settings != settings:
-            raise InputError(f"map: expected results in the order of the points, got that of {shown(answer.settings)}")
+            raise InputError(
+                f"map: expected results in the order of the points, got that of {shown(answer.settings)}"
+            )
         yield answer
 
 
@@ -134,7 +138,9 @@ def _telling_what_is_kept(folder, title):
     except KeyboardInterrupt:
         if folder is None:
             raise
-        raise Interrupted(f"interrupted in {title or 'a sweep'}; what has finished is kept in {folder}") from None
+        raise Interrupted(
+            f"interrupted in {title or 'a sweep'}; what has finished is kept in {folder}"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -160,7 +166,9 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
 
     def map_in_processes(function, items):
         _check_sendable(function)
-        return (future.result() for future in [threads.submit(send, function, item) for item in items])
+        return (
+            future.result() for future in [threads.submit(send, function, item) for item in items]
+        )
 
     try:
         yield map_in_processes
@@ -180,7 +188,10 @@ def _pool_of_one():
     environment is read before any line of ours: by OpenBLAS, and by Python, which without
     PYTHONSAFEPATH takes modules from the folder where one stands.
     """
-    environment = {**{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "MKL", "OMP")}, "PYTHONSAFEPATH": "1"}
+    environment = {
+        **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "MKL", "OMP")},
+        "PYTHONSAFEPATH": "1",
+    }
     pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
     with _STARTING:
         ours = environment.keys() - os.environ.keys()
@@ -207,7 +218,9 @@ def _begin():
     tracker = resource_tracker.getfd()
     os.register_at_fork(after_in_child=lambda: os.close(tracker))
     parent = multiprocessing.parent_process().sentinel  # type: ignore[union-attr]
-    threading.Thread(target=lambda: (wait([parent]), os._exit(1)), daemon=True).start()  # none outlives its caller
+    threading.Thread(
+        target=lambda: (wait([parent]), os._exit(1)), daemon=True
+    ).start()  # none outlives its caller
 
 
 def _check_sendable(function):
@@ -220,7 +233,9 @@ def _check_sendable(function):
         if b"__main__" not in sent:
             return
         got = "one of the script that runs"
-    raise InputError(f"trial: expected a function of a module, for other processes to import, got {got}")
+    raise InputError(
+        f"trial: expected a function of a module, for other processes to import, got {got}"
+    )
 
 
 def _attempt(trial, point):
@@ -230,7 +245,9 @@ def _attempt(trial, point):
         outcome = Outcome(settings, plain("result", trial(copy.deepcopy(settings))), None)
     except (Exception, SystemExit) as error:
         return Outcome(settings, None, _first_line(error))
-    with contextlib.suppress(OSError):  # a machine that does not share the folder; `sweep` keeps it then
+    with contextlib.suppress(
+        OSError
+    ):  # a machine that does not share the folder; `sweep` keeps it then
         _keep(path, outcome)
     return outcome
 
@@ -247,7 +264,11 @@ def _first_line(error):
 def _keep(path, outcome):
     """Write the point's file, unless it is there and can be read."""
     if path is not None and _kept(path, outcome.settings) is None:
-        record = {"trial": path.name.rpartition("-")[0], "settings": outcome.settings, "result": outcome.result}
+        record = {
+            "trial": path.name.rpartition("-")[0],
+            "settings": outcome.settings,
+            "result": outcome.result,
+        }
         write_text(path, json.dumps(record, indent=1))
 
 

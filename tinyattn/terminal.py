@@ -31,7 +31,9 @@ def in_notebook() -> bool:
 def printable(text: str) -> str:
     """The text without control characters, as a terminal may show it."""
     check_instance("text", text, str)
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text
+    )
 
 
 def say(sentence: str) -> None:
@@ -48,7 +50,9 @@ def open_output() -> None:
         sys.stdout = _Output(sys.stdout)  # type: ignore[assignment]
 
 
-_HIDDEN = {c: "\N{REPLACEMENT CHARACTER}" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"}
+_HIDDEN = {
+    c: "\N{REPLACEMENT CHARACTER}" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"
+}
 
 
 class _Output:
@@ -174,7 +178,11 @@ def progress_bar(total: float, title: str | None) -> tqdm:
 
     It is silent where stderr is not a terminal, or closed, where TQDM_DISABLE is set, and without a title.
     """
-    off = title is None or os.environ.get("TQDM_DISABLE", "") not in ("", "0") or getattr(sys.stderr, "closed", True)
+    off = (
+        title is None
+        or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+        or getattr(sys.stderr, "closed", True)
+    )
     delay = max(0.0, 2 - (time.monotonic() - _Bar.seen))
     return _Bar(total=total, desc=title, delay=delay, disable=True if off else None, leave=False)
 
@@ -197,7 +205,9 @@ def patient_interrupts(wanted: bool = True) -> Iterator[Callable[[], bool]]:
     if not patient or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: False
         return
-    asked: list[int] = []  # a list, not an Event: a lock that a second signal would wait for is held while the first is noted
+    asked: list[
+        int
+    ] = []  # a list, not an Event: a lock that a second signal would wait for is held while the first is noted
 
     def ask(number, frame):
         if asked:

@@ -46,7 +46,10 @@ class History:
         self._series: dict[str, list[tuple[int, np.ndarray]]] = {}
 
     def __repr__(self):
-        told = [f"{name}: {len(series)} to step {series[-1][0]}" for name, series in self._series.items()]
+        told = [
+            f"{name}: {len(series)} to step {series[-1][0]}"
+            for name, series in self._series.items()
+        ]
         return f"History({', '.join(told)})"
 
     def record(self, step: int, /, **values: Any) -> None:
@@ -62,7 +65,9 @@ class History:
             except ValueError:  # lists of several lengths
                 array = np.array(None)
             if array.dtype.kind not in "fiub":
-                raise InputError(f"{name}: expected a number or an array of numbers to record, got {shown(value)}")
+                raise InputError(
+                    f"{name}: expected a number or an array of numbers to record, got {shown(value)}"
+                )
             value = array
             series = self._series.setdefault(name, [])
             if series:
@@ -116,7 +121,9 @@ class History:
     def _from_tree(cls, tree: dict[str, dict[str, np.ndarray]]) -> "History":
         history = cls()
         for name, series in tree.items():
-            history._series[name] = [(int(step), value) for step, value in zip(series["steps"], series["values"])]
+            history._series[name] = [
+                (int(step), value) for step, value in zip(series["steps"], series["values"])
+            ]
         return history
 
     def _get(self, name):
@@ -180,7 +187,9 @@ def train(
     params = copied(check_float_dict("params", params))
     history, state = History(), optimizer.init(params)
     draw = batches if callable(batches) else _drawing(iter(batches), steps)
-    keeper = Keeper(checkpoint, _made(params, optimizer, clip, every, callbacks, schedule, loss), steps)
+    keeper = Keeper(
+        checkpoint, _made(params, optimizer, clip, every, callbacks, schedule, loss), steps
+    )
     kept = keeper.begin(title)
     if kept:
         params, state = put_like((kept["params"], kept["state"]), next(iter(params.values())))
@@ -202,7 +211,10 @@ def train(
         except NotFinite as error:
             raise Diverged(error.args[0], step, error.args[1], history, params) from None
 
-    with patient_interrupts(checkpoint is not None) as asked_to_stop, progress_bar(steps, title) as bar:
+    with (
+        patient_interrupts(checkpoint is not None) as asked_to_stop,
+        progress_bar(steps, title) as bar,
+    ):
         bar.update(keeper.start)
         for step in itertools.count(keeper.start):
             stopping = asked_to_stop()
@@ -216,7 +228,11 @@ def train(
             if step == steps or (until and due and _is_true(until(history))):
                 break
             batch = draw(step, history)
-            scale = check_number("schedule: its return", schedule(step, history), least=0) if schedule else 1.0
+            scale = (
+                check_number("schedule: its return", schedule(step, history), minimum=0)
+                if schedule
+                else 1.0
+            )
             value, grads = checked(loss(copied(params), batch))
             if step % every == 0:
                 record(step, loss=value)
@@ -235,7 +251,9 @@ def train(
 def _made(params, optimizer, clip, every, callbacks, schedule, loss):
     """What a run that goes on must have in common with the one that was kept, as JSON holds it."""
     return {
-        "optimizer": re.sub(r" at 0x\w+", "", repr(optimizer)),  # one without a repr of its own shows its address
+        "optimizer": re.sub(
+            r" at 0x\w+", "", repr(optimizer)
+        ),  # one without a repr of its own shows its address
         "params": {key: f"{p.dtype}{tuple(p.shape)}" for key, p in params.items()},
         "clip": clip,
         "every": every,
@@ -248,23 +266,39 @@ def _made(params, optimizer, clip, every, callbacks, schedule, loss):
 def _named(found):
     """What a callback returned, as a dict of named values."""
     if found is not None and not isinstance(found, dict):
-        raise InputError(f"callbacks: expected a dict of named values or None from each, got {shown(found)}")
+        raise InputError(
+            f"callbacks: expected a dict of named values or None from each, got {shown(found)}"
+        )
     if found and "loss" in found:
-        raise InputError('callbacks: expected names other than "loss", which is the batch\'s own, got "loss"')
+        raise InputError(
+            'callbacks: expected names other than "loss", which is the batch\'s own, got "loss"'
+        )
     return found or {}
 
 
 def _check_arguments(loss, batches, optimizer, callbacks):
     """Check loss, batches and optimizer; return the callbacks as a list of pairs."""
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
-    many = isinstance(batches, Iterable) and not isinstance(batches, (str, dict)) and not hasattr(batches, "dtype")
+    many = (
+        isinstance(batches, Iterable)
+        and not isinstance(batches, (str, dict))
+        and not hasattr(batches, "dtype")
+    )
     if not many and not callable(batches):
-        raise InputError(f"batches: expected an iterable of them, such as minibatches(data, 32, rng), got {shown(batches)}")
-    if isinstance(optimizer, type) or not (hasattr(optimizer, "init") and hasattr(optimizer, "step")):
-        raise InputError(f"optimizer: expected one with its settings, such as optim.AdamW(1e-3), got {shown(optimizer)}")
+        raise InputError(
+            f"batches: expected an iterable of them, such as minibatches(data, 32, rng), got {shown(batches)}"
+        )
+    if isinstance(optimizer, type) or not (
+        hasattr(optimizer, "init") and hasattr(optimizer, "step")
+    ):
+        raise InputError(
+            f"optimizer: expected one with its settings, such as optim.AdamW(1e-3), got {shown(optimizer)}"
+        )
     for pair in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
         if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and callable(pair[1])):
-            raise InputError(f"callbacks: expected a list of pairs (n, function of step and params), got {shown(pair)}")
+            raise InputError(
+                f"callbacks: expected a list of pairs (n, function of step and params), got {shown(pair)}"
+            )
     return [(check_count("callbacks: n", n), callback) for n, callback in callbacks]
 
 

@@ -17,7 +17,7 @@ def leaving(saddles, waits, stiff, limits, drifts):
     for saddle, colour in zip(saddles, plot.COLOURS):
         away.semilogy(*saddle["moved"], color=colour, lw=4, alpha=0.35)
         name = f"t = {saddle['t']:.0f}, rate {saddle['rate']:.2g}"
-        away.plot(waits, saddle["foretold"], "--", color=colour, lw=1.5, label=name)
+        away.plot(waits, saddle["predicted"], "--", color=colour, lw=1.5, label=name)
     away.set(
         xlim=(0, 100),
         ylim=(1e-3, 3),

@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     name = options.pop("experiment")
     run = _run_trials if issubclass(EXPERIMENTS[name], Trial) else _run_once
-    return run_command(lambda: run(name, options), shlex.join(["python", "lessons/experiments", *arguments]))
+    return run_command(
+        lambda: run(name, options), shlex.join(["python", "lessons/experiments", *arguments])
+    )
 
 
 def _run_once(name, options):
@@ -58,20 +60,33 @@ def _run_once(name, options):
     found = experiment.run()
     numbers = plain("results", found["numbers"], gaps=True)
     lines = [f"{key} = {short(value, 'never')}" for key, value in numbers.items()]
-    _finish(out, name, experiment.settings, {"numbers": numbers}, lines, lambda: experiment.figure(found))
+    _finish(
+        out,
+        name,
+        experiment.settings,
+        {"numbers": numbers},
+        lines,
+        lambda: experiment.figure(found),
+    )
 
 
 def _run_trials(name, options):
     """Run a trial with each seed, or each value of the settings that are varied and each seed."""
     kind = EXPERIMENTS[name]
-    seeds, out, resume, scheduler, over = (options.pop(key) for key in ("seeds", "out", "resume", "scheduler", "over"))
+    seeds, out, resume, scheduler, over = (
+        options.pop(key) for key in ("seeds", "out", "resume", "scheduler", "over")
+    )
     fixed, varied = kind.law if options.pop("law", False) else ({}, {})
     settings = {**fixed, **_given(options)}
     varied = {**varied, **_values(kind, over or [])}
     trial = kind(**settings)
     check_count("--seeds", seeds)
     points = [dict(zip(varied, values)) for values in itertools.product(*varied.values())]
-    runs = [(point, dataclasses.replace(trial, **point, seed=trial.seed + i)) for point in points for i in range(seeds)]
+    runs = [
+        (point, dataclasses.replace(trial, **point, seed=trial.seed + i))
+        for point in points
+        for i in range(seeds)
+    ]
     _begin(out, *([] if resume else out.glob("seed_*.npz")))
     if scheduler is None and not varied:
         results = _here([one for _, one in runs], out, resume)
@@ -80,7 +95,10 @@ def _run_trials(name, options):
     lines = [_line(point, one, found) for (point, one), found in zip(runs, results)]
     if varied:
         law = _law(varied, runs, results)
-        found = [{**point, "seed": one.seed, "result": result} for (point, one), result in zip(runs, results)]
+        found = [
+            {**point, "seed": one.seed, "result": result}
+            for (point, one), result in zip(runs, results)
+        ]
         record = {"over": varied, "runs": found, "law": law and dataclasses.asdict(law)}
         lines.append(f"law: {law or 'none'}")
         figure = lambda: _figures().over(trial, law, runs, results)
@@ -121,7 +139,11 @@ def _figures():
 def _line(point, trial, found):
     """What is printed of a run: its settings, and of its results all but curves."""
     name = [*(f"{key} = {short(value)}" for key, value in point.items()), f"seed {trial.seed}"]
-    numbers = {key: value for key, value in found.items() if not isinstance(value, list) or len(value) < CURVE}
+    numbers = {
+        key: value
+        for key, value in found.items()
+        if not isinstance(value, list) or len(value) < CURVE
+    }
     told = [f"{key} = {short(value, 'never')}" for key, value in numbers.items()]
     return f"{', '.join(name)}: {', '.join(told)}"
 
@@ -137,7 +159,9 @@ def _values(kind, over):
         name, equals, values = word.partition("=")
         name = name.replace("-", "_")
         if not equals or name not in hints or name in ("seed", "device") or name in found:
-            raise InputError(f"--over: expected NAME=VALUE,VALUE with another setting of the trial each time, got {word!r}")
+            raise InputError(
+                f"--over: expected NAME=VALUE,VALUE with another setting of the trial each time, got {word!r}"
+            )
         separator, read = _reader(hints[name])
         try:
             found[name] = [read(value) for value in values.split(separator)]
@@ -152,7 +176,11 @@ def _law(over, runs, results):
     over: {setting: values}; runs: pairs (point, trial), results: theirs. Runs that did not come to
     an end are left out.
     """
-    numeric = all(isinstance(value, (int, float)) and value > 0 for values in over.values() for value in values)
+    numeric = all(
+        isinstance(value, (int, float)) and value > 0
+        for values in over.values()
+        for value in values
+    )
     if not numeric:
         return None
     steps = np.array([result.get("emerged") or np.nan for result in results], dtype=float)
@@ -178,7 +206,9 @@ def _here(trials, out, resume):
 def _side_by_side(runs, settings, out, resume, scheduler):
     """Results of all runs, kept in out/sweep as they finish: on the cores here, or from the workers of a running cluster."""
     if resume:
-        raise InputError("--resume: expected none with --scheduler or --over, which go on by themselves, got one")
+        raise InputError(
+            "--resume: expected none with --scheduler or --over, which go on by themselves, got one"
+        )
     trial = runs[0][1]
     points = [{**settings, **point, "seed": one.seed} for point, one in runs]
     with contextlib.ExitStack() as stack:
@@ -188,7 +218,9 @@ def _side_by_side(runs, settings, out, resume, scheduler):
             side_by_side = stack.enter_context(processes())
         else:
             side_by_side = map
-        outcomes = sweep(trial.results, points, map=side_by_side, folder=out / "sweep", title="runs")
+        outcomes = sweep(
+            trial.results, points, map=side_by_side, folder=out / "sweep", title="runs"
+        )
     failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
     if failed:
         raise Failure("; ".join(failed))
@@ -199,21 +231,39 @@ def _client(scheduler):
     try:
         from dask.distributed import Client
     except ImportError:
-        raise InputError('--scheduler: expected the package distributed, got none: pip install -e ".[cluster]"') from None
+        raise InputError(
+            '--scheduler: expected the package distributed, got none: pip install -e ".[cluster]"'
+        ) from None
     try:
         return Client(scheduler, timeout=5)
     except (OSError, ValueError) as error:
-        raise InputError(f"--scheduler: expected the address of a running scheduler, got {scheduler!r}: {error}") from None
+        raise InputError(
+            f"--scheduler: expected the address of a running scheduler, got {scheduler!r}: {error}"
+        ) from None
 
 
 def _parser():
     as_it_stands = argparse.RawDescriptionHelpFormatter
-    parser = CommandLine(prog="python lessons/experiments", description=__doc__, formatter_class=as_it_stands)
-    commands = parser.add_subparsers(dest="experiment", required=True, metavar="|".join(EXPERIMENTS))
+    parser = CommandLine(
+        prog="python lessons/experiments", description=__doc__, formatter_class=as_it_stands
+    )
+    commands = parser.add_subparsers(
+        dest="experiment", required=True, metavar="|".join(EXPERIMENTS)
+    )
     for name, kind in EXPERIMENTS.items():
-        about = [inspect.getdoc(kind), inspect.getdoc(kind.__base__ if issubclass(kind, Trial) else inspect.getmodule(kind))]
-        command = commands.add_parser(name, description="\n\n".join(about), formatter_class=as_it_stands)
-        command.add_argument("--out", type=Path, default=Path("out") / name, help="folder for results.json and the picture")
+        about = [
+            inspect.getdoc(kind),
+            inspect.getdoc(kind.__base__ if issubclass(kind, Trial) else inspect.getmodule(kind)),
+        ]
+        command = commands.add_parser(
+            name, description="\n\n".join(about), formatter_class=as_it_stands
+        )
+        command.add_argument(
+            "--out",
+            type=Path,
+            default=Path("out") / name,
+            help="folder for results.json and the picture",
+        )
         if issubclass(kind, Trial):
             _add_runs(command, kind)
         _add_settings(command, kind)
@@ -223,12 +273,26 @@ def _parser():
 def _add_runs(command, kind):
     """The flags that say which runs of a trial there are."""
     add = command.add_argument
-    add("--seeds", type=whole_number, default=1, help="so many runs, with seeds --seed, --seed + 1, ...")
+    add(
+        "--seeds",
+        type=whole_number,
+        default=1,
+        help="so many runs, with seeds --seed, --seed + 1, ...",
+    )
     add("--resume", action="store_true", help="go on from the checkpoints in that folder")
-    add("--over", action="append", metavar="NAME=VALUES", help="a run for each of these values of a setting")
+    add(
+        "--over",
+        action="append",
+        metavar="NAME=VALUES",
+        help="a run for each of these values of a setting",
+    )
     if kind.law[1]:
         add("--law", action="store_true", help="the paper's law: its settings, over what it varies")
-    add("--scheduler", metavar="ADDRESS", help="run on the workers of a dask cluster, tcp://HOST:PORT")
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="run on the workers of a dask cluster, tcp://HOST:PORT",
+    )
 
 
 def _add_settings(command, kind):
@@ -237,10 +301,14 @@ def _add_settings(command, kind):
     for field in dataclasses.fields(kind):
         flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
         if bool in (hint, *typing.get_args(hint)):
-            command.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None)
+            command.add_argument(
+                flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None
+            )
         else:
             default = "chosen by the others" if field.default is None else field.default
-            command.add_argument(flag, dest=field.name, type=_reader(hint)[1], help=f"default: {default}")
+            command.add_argument(
+                flag, dest=field.name, type=_reader(hint)[1], help=f"default: {default}"
+            )
 
 
 WORDS = {int: "a whole number", float: "a number", str: "a text"}

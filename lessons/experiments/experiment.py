@@ -22,7 +22,9 @@ class Experiment:
             raise InputError(f"settings: expected a dict, got {shown(settings)}")
         unknown = sorted(map(str, settings.keys() - set(known)))
         if unknown:
-            raise InputError(f"settings: expected only names among {', '.join(known)}, got {', '.join(unknown)}")
+            raise InputError(
+                f"settings: expected only names among {', '.join(known)}, got {', '.join(unknown)}"
+            )
         return cls(**settings)
 
     @classmethod

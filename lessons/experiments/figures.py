@@ -25,26 +25,49 @@ def over(trial: Trial, found: Any, runs: list, results: list) -> Any:
     colours = dict(zip(points, plot.COLOURS if len(points) <= len(plot.COLOURS) else shade))
     seen, top = set(), 0.0
     for (point, _), result in zip(runs, results):
-        y, step, words = np.array(result[name]), result.get(f"{name}_step", result["step"]), _words(point)
+        y, step, words = (
+            np.array(result[name]),
+            result.get(f"{name}_step", result["step"]),
+            _words(point),
+        )
         if name == "kl":
             y = y[:, -1]
         elif y.ndim > 1:
             y = y.max(axis=1)
-        ax.plot(step, y, color=colours[words], lw=1.6, label=None if words in seen or len(points) > 9 else words)
+        ax.plot(
+            step,
+            y,
+            color=colours[words],
+            lw=1.6,
+            label=None if words in seen or len(points) > 9 else words,
+        )
         seen.add(words)
-        top = max(top, 1.15 * y[min(3, len(y) - 1) :].max())  # the first looks, before anything is learnt, may go above it
+        top = max(
+            top, 1.15 * y[min(3, len(y) - 1) :].max()
+        )  # the first looks, before anything is learnt, may go above it
     ax.set(xlabel="training step", ylabel=label, ylim=(0, top or None), title=title)
     ax.legend(fontsize=8) if len(points) <= 9 else None
     if found:
         ax = axes[0, 1]
-        came = [(point, result["emerged"]) for (point, _), result in zip(runs, results) if result["emerged"]]
-        foretold = [found.C * np.prod([point[key] ** power for key, power in found.exponents.items()]) for point, _ in came]
+        came = [
+            (point, result["emerged"])
+            for (point, _), result in zip(runs, results)
+            if result["emerged"]
+        ]
+        predicted = [
+            found.C * np.prod([point[key] ** power for key, power in found.exponents.items()])
+            for point, _ in came
+        ]
         steps = [step for _, step in came]
-        ax.loglog(foretold, steps, "o", color=plot.BLUE, ms=5)
-        ends = np.array([min(foretold), max(foretold)])
+        ax.loglog(predicted, steps, "o", color=plot.BLUE, ms=5)
+        ends = np.array([min(predicted), max(predicted)])
         ax.loglog(ends, ends, ":", color="0.35")
         powers = " ".join(f"{key}$^{{{power:.2f}}}$" for key, power in found.exponents.items())
-        ax.set(xlabel=f"{found.C:.3g} {powers}", ylabel="step at which the skill came", title=f"The law, R² = {found.r2:.3f}")
+        ax.set(
+            xlabel=f"{found.C:.3g} {powers}",
+            ylabel="step at which the skill came",
+            title=f"The law, R² = {found.r2:.3f}",
+        )
     return fig
 
 
@@ -55,14 +78,20 @@ def _words(point):
 def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
     """Distances to all teachers, maps (if results hold them), attention on blocks, what heads write."""
     mine = results[trial.seed]
-    step, kl, mass, alignment = (np.array(mine[name]) for name in ("step", "kl", "span_mass", "alignment"))
+    step, kl, mass, alignment = (
+        np.array(mine[name]) for name in ("step", "kl", "span_mass", "alignment")
+    )
     H, h = alignment.shape[1:]
     left = [when for when in mine["stage_steps"] if when is not None]
     edges = [0, *left, step[-1]]
-    in_order = mine["rungs_in_order"] and len(left) == h - 1 and min(np.diff(edges)) >= NARROW * step[-1]
+    in_order = (
+        mine["rungs_in_order"] and len(left) == h - 1 and min(np.diff(edges)) >= NARROW * step[-1]
+    )
     with_maps = "maps" in mine and H <= len(plot.COLOURS)
     fig = plt.figure(figsize=(12.5, 10 if with_maps else 7))
-    grid = fig.add_gridspec(2 + with_maps, 12, height_ratios=(1.35, 1, 1) if with_maps else (1.35, 1))
+    grid = fig.add_gridspec(
+        2 + with_maps, 12, height_ratios=(1.35, 1, 1) if with_maps else (1.35, 1)
+    )
     ax = fig.add_subplot(grid[0, :])
     for seed, result in results.items():
         for k in range(h):
@@ -78,7 +107,13 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
             continue  # its name would lie on its neighbour's
         nearest = kl[np.abs(step - (start + end) / 2).argmin()].argmin()
         name = f"nearest: {rung(mine['order'], nearest)}"
-        ax.annotate(name, ((start + end) / 2, 0.97), xycoords=("data", "axes fraction"), ha="center", va="top")
+        ax.annotate(
+            name,
+            ((start + end) / 2, 0.97),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="top",
+        )
     climbs = "The network comes nearest to the teacher of one block, leaves it for that of two, then for that of all three"
     ax.set(
         xlim=(0, step[-1]),
@@ -89,16 +124,32 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
     )
     ax.legend(loc="best")
     if with_maps:
-        moments = sorted({int(np.abs(step - when).argmin()) for when in (edges[1] // 2, *edges[1:])})
-        moments = [moments[i] for i in np.linspace(0, len(moments) - 1, min(4, len(moments))).round().astype(int)]
+        moments = sorted(
+            {int(np.abs(step - when).argmin()) for when in (edges[1] // 2, *edges[1:])}
+        )
+        moments = [
+            moments[i]
+            for i in np.linspace(0, len(moments) - 1, min(4, len(moments))).round().astype(int)
+        ]
         for i, moment in enumerate(moments):
             ax = fig.add_subplot(grid[1, 3 * i : 3 * i + 3])
-            plot.heads_map(ax, mine["maps"][moment], f"step {step[moment]}", first_query=trial.network.first_query)
+            plot.heads_map(
+                ax,
+                mine["maps"][moment],
+                f"step {step[moment]}",
+                first_query=trial.network.first_query,
+            )
             ax.set_ylabel("" if i else "query position\n(the heads' colours;\ngrey: alike)")
     for k in range(h):
         ax = fig.add_subplot(grid[-1, k * 9 // h : (k + 1) * 9 // h])
         for j in range(H):
-            ax.plot(step, mass[:, j, k], color=plot.COLOURS[j % len(plot.COLOURS)], lw=2, label=f"head {j + 1}")
+            ax.plot(
+                step,
+                mass[:, j, k],
+                color=plot.COLOURS[j % len(plot.COLOURS)],
+                lw=2,
+                label=f"head {j + 1}",
+            )
         ax.set(title=f"attention on block {k + 1}", ylim=(0, 1), xlabel="training step")
         if k == h - 1:
             ax.legend(loc="best")
@@ -106,7 +157,9 @@ def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
     ax.imshow(alignment[-1], cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
     for j, k in np.ndindex(H, h):
         value = float(alignment[-1, j, k])
-        ax.text(k, j, f"{value:.2f}", ha="center", va="center", color="w" if abs(value) > 0.6 else "k")
+        ax.text(
+            k, j, f"{value:.2f}", ha="center", va="center", color="w" if abs(value) > 0.6 else "k"
+        )
     ax.set_xticks(range(h), [f"$A_{k + 1}$" for k in range(h)])
     ax.set_yticks(range(H), [f"head {j + 1}" for j in range(H)])
     ax.set(title="what a head writes, against $A_k$")
@@ -127,9 +180,19 @@ def recall(trial: RecallTrial, results: dict[int, dict[str, Any]]) -> Any:
     """Clean accuracy of every run, and the two patterns of attention behind it, in each layer."""
     fig, (skill, patterns) = plt.subplots(1, 2, figsize=(11, 4.2))
     for seed, result in results.items():
-        skill.plot(result["step"], result["clean_accuracy"], color=plot.BLUE, lw=2.2 if seed == trial.seed else 0.8)
+        skill.plot(
+            result["step"],
+            result["clean_accuracy"],
+            color=plot.BLUE,
+            lw=2.2 if seed == trial.seed else 0.8,
+        )
     plot.reference(skill, 1 / trial.pairs, "guessing among the values")
-    skill.set(ylim=(0, 1.02), xlabel="training step", ylabel="clean accuracy", title="When the skill comes")
+    skill.set(
+        ylim=(0, 1.02),
+        xlabel="training step",
+        ylabel="clean accuracy",
+        title="When the skill comes",
+    )
     mine = results[trial.seed]
     for name, colour, what in (
         ("previous_token", plot.ORANGE, "values look at the key before them"),
@@ -137,9 +200,19 @@ def recall(trial: RecallTrial, results: dict[int, dict[str, Any]]) -> Any:
     ):
         for layer, of_layer in enumerate(np.array(mine[name]).T if name in mine else ()):
             style = STYLES[layer % len(STYLES)]
-            patterns.plot(mine["step"], of_layer, style, color=colour, lw=2, label=f"layer {layer + 1}: {what}")
+            patterns.plot(
+                mine["step"],
+                of_layer,
+                style,
+                color=colour,
+                lw=2,
+                label=f"layer {layer + 1}: {what}",
+            )
     patterns.set(
-        ylim=(0, 1.02), xlabel="training step", ylabel="attention", title=f"The patterns behind it (seed {trial.seed})"
+        ylim=(0, 1.02),
+        xlabel="training step",
+        ylabel="attention",
+        title=f"The patterns behind it (seed {trial.seed})",
     )
     patterns.legend(fontsize=8)
     return fig
@@ -148,9 +221,13 @@ def recall(trial: RecallTrial, results: dict[int, dict[str, Any]]) -> Any:
 def location(trial: LocationTrial, results: dict[int, dict[str, Any]]) -> Any:
     """Test loss and attention on the relevant token, of every run."""
     fig, axes = plt.subplots(1, 2, figsize=(11, 4.2))
-    for ax, name, what in zip(axes, ("test_loss", "attention"), ("test loss", "attention on the relevant token")):
+    for ax, name, what in zip(
+        axes, ("test_loss", "attention"), ("test loss", "attention on the relevant token")
+    ):
         for seed, result in results.items():
-            ax.plot(result["step"], result[name], color=plot.BLUE, lw=2.2 if seed == trial.seed else 0.8)
+            ax.plot(
+                result["step"], result[name], color=plot.BLUE, lw=2.2 if seed == trial.seed else 0.8
+            )
         ax.set(ylim=(0, None), xlabel="training step", ylabel=what)
     plot.reference(axes[1], trial.places / trial.length, "uniform attention")
     return fig
@@ -165,8 +242,18 @@ def regression(trial: RegressionTrial, results: dict[int, dict[str, Any]]) -> An
             ax.plot(result["time"], np.array(result["loss"])[:, k], color=colour, lw=2.2 if own else 0.8,
                     label=f"feature {k + 1}" if own else None)  # fmt: skip
             if own:
-                ax.plot(result["time"], np.array(result["flow_loss"])[:, k], "k:", label="the flow" if k == 0 else None)
-    ax.set(xscale="symlog", xlabel="time (learning rate times steps)", ylabel="loss of a feature / its start", ylim=(0, None))
+                ax.plot(
+                    result["time"],
+                    np.array(result["flow_loss"])[:, k],
+                    "k:",
+                    label="the flow" if k == 0 else None,
+                )
+    ax.set(
+        xscale="symlog",
+        xlabel="time (learning rate times steps)",
+        ylabel="loss of a feature / its start",
+        ylim=(0, None),
+    )
     ax.legend()
     return fig
 

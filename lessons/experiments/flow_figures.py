@@ -38,15 +38,28 @@ def _landscape(fig, ax, piece, path):
     delta = np.linspace(-1, path["delta"][-1] + 0.8, 260)
     loss = flow.loss(np.stack(np.broadcast_arrays(w[None, :], delta[:, None]), axis=-1))
     levels = np.linspace(0, 0.55, 12)
-    image = ax.contourf(w, delta, loss, levels=levels, cmap="magma_r", extend="max", vmin=0, vmax=0.7)
+    image = ax.contourf(
+        w, delta, loss, levels=levels, cmap="magma_r", extend="max", vmin=0, vmax=0.7
+    )
     ax.contour(w, delta, loss, levels=levels, colors="k", linewidths=0.3, alpha=0.4)
     fig.colorbar(image, ax=ax, label="loss", ticks=levels[::2], aspect=30, pad=0.02)
     valley = np.linspace(0.5, delta[-1], 200)
-    ax.plot(flow.equilibrium(flow.attention(np.stack([0 * valley, valley], axis=-1))), valley, color="k", ls="--", lw=1.2)
+    ax.plot(
+        flow.equilibrium(flow.attention(np.stack([0 * valley, valley], axis=-1))),
+        valley,
+        color="k",
+        ls="--",
+        lw=1.2,
+    )
     ax.plot(path["w"], path["delta"], color="w", lw=4.5)
     ax.plot(path["w"], path["delta"], color=plot.BLUE, lw=2.5)
     snap = np.interp(0.25, path["loss"][::-1], path["time"][::-1])
-    for share, name in ((0, "start"), (0.5, "half of the wait is over"), (0.9, "nine tenths are over"), (1, "the snap")):
+    for share, name in (
+        (0, "start"),
+        (0.5, "half of the wait is over"),
+        (0.9, "nine tenths are over"),
+        (1, "the snap"),
+    ):
         down = -13 if share == 0 else -4
         i = np.searchsorted(path["time"], share * snap)
         ax.plot(path["w"][i], path["delta"][i], "o", color=plot.BLUE, mec="w", ms=8)
@@ -61,7 +74,14 @@ def _equilibrium(ax, path):
     end = time[-1]
     plot.named(ax, time[later], path["w"][later], "w", 0.3 * end, (0, 8), color=plot.ORANGE, lw=2.2)
     plot.named(
-        ax, time, path["equilibrium"], "its equilibrium at\nthe present attention", 0.03 * end, (0, 22), color="k", ls="--"
+        ax,
+        time,
+        path["equilibrium"],
+        "its equilibrium at\nthe present attention",
+        0.03 * end,
+        (0, 22),
+        color="k",
+        ls="--",
     )
     ax.set(
         xlim=(0, end),
@@ -76,9 +96,36 @@ def _equilibrium(ax, path):
 def _curvature(ax, path, numbers):
     time, snap = path["time"], numbers["half_loss_t"]
     peak = abs(path["eigenvalues"]).max()
-    plot.named(ax, time, path["eigenvalues"][:, 1], "largest eigenvalue", 1.1 * snap, (4, 6), color=plot.VERMILION, lw=2)
-    plot.named(ax, time, path["eigenvalues"][:, 0], "least eigenvalue", 1.1 * snap, (4, -14), color=plot.PURPLE, lw=2)
-    plot.named(ax, time, path["loss"] * peak / 0.5, "loss (scaled)", 0.3 * snap, (0, -14), color="0.55", lw=1.4)
+    plot.named(
+        ax,
+        time,
+        path["eigenvalues"][:, 1],
+        "largest eigenvalue",
+        1.1 * snap,
+        (4, 6),
+        color=plot.VERMILION,
+        lw=2,
+    )
+    plot.named(
+        ax,
+        time,
+        path["eigenvalues"][:, 0],
+        "least eigenvalue",
+        1.1 * snap,
+        (4, -14),
+        color=plot.PURPLE,
+        lw=2,
+    )
+    plot.named(
+        ax,
+        time,
+        path["loss"] * peak / 0.5,
+        "loss (scaled)",
+        0.3 * snap,
+        (0, -14),
+        color="0.55",
+        lw=1.4,
+    )
     inset = ax.inset_axes((0.05, 0.06, 0.4, 0.36))
     inset.axvline(snap, color="0.55", lw=1, ls=":")
     for k, colour in ((1, plot.VERMILION), (0, plot.PURPLE)):
@@ -97,9 +144,28 @@ def _drawn(ax, piece, drawn):
     colours = [plot.BLUE, plot.ORANGE, plot.GREEN, plot.PURPLE, plot.SKY, plot.VERMILION]
     for i in range(piece.seeds):
         colour = colours[i % len(colours)]
-        ax.plot(drawn["time"], drawn["descent"][i], color=colour, lw=2, label="gradient descent" if i == 0 else None)
-        ax.plot(drawn["time"], drawn["sgd"][i], color="k", lw=1, ls="--", label="SGD" if i == 0 else None)
-        ax.axvline(drawn["foretold_t"][i], color=colour, lw=1, ls=":", label="foretold from the start" if i == 0 else None)
+        ax.plot(
+            drawn["time"],
+            drawn["descent"][i],
+            color=colour,
+            lw=2,
+            label="gradient descent" if i == 0 else None,
+        )
+        ax.plot(
+            drawn["time"],
+            drawn["sgd"][i],
+            color="k",
+            lw=1,
+            ls="--",
+            label="SGD" if i == 0 else None,
+        )
+        ax.axvline(
+            drawn["predicted_t"][i],
+            color=colour,
+            lw=1,
+            ls=":",
+            label="predicted from the start" if i == 0 else None,
+        )
     shortest = TwoNumbers(piece.T, piece.d).snap_time
     ax.axvline(shortest, color="0.6", lw=1, label="closed form for W = 0")
     ax.set(xlim=(0, drawn["time"][-1]), ylim=(0, None), xlabel="time", ylabel="loss on the population",
@@ -111,16 +177,41 @@ def _drawn(ax, piece, drawn):
 def _repeated(ax, piece, repeated, numbers):
     time = repeated["time"]
     plot.named(
-        ax, time, repeated["v"], "v: the repeated token", time[repeated["v"].argmax()], (8, -8), color=plot.GREEN, lw=2.2
+        ax,
+        time,
+        repeated["v"],
+        "v: the repeated token",
+        time[repeated["v"].argmax()],
+        (8, -8),
+        color=plot.GREEN,
+        lw=2.2,
     )
-    plot.named(ax, time, repeated["w"], "w: all others", time[-1], (-6, 8), color=plot.ORANGE, lw=2.2)
-    plot.named(ax, time, repeated["attention"], "attention", time[-1], (-6, -14), color=plot.PURPLE, lw=1.4)
+    plot.named(
+        ax, time, repeated["w"], "w: all others", time[-1], (-6, 8), color=plot.ORANGE, lw=2.2
+    )
+    plot.named(
+        ax, time, repeated["attention"], "attention", time[-1], (-6, -14), color=plot.PURPLE, lw=1.4
+    )
     ax.plot(time, repeated["loss"], color="0.4", lw=1.4, ls="--")
-    plot.named(ax, time, repeated["test_loss"], "test loss (training loss: dashed)", time[-1] / 2, (0, 6), color="0.4", lw=1.4)
+    plot.named(
+        ax,
+        time,
+        repeated["test_loss"],
+        "test loss (training loss: dashed)",
+        time[-1] / 2,
+        (0, 6),
+        color="0.4",
+        lw=1.4,
+    )
     for name, colour in (("v_half_t", plot.GREEN), ("w_half_t", plot.ORANGE)):
         ax.plot(numbers[name], 0.5, "o", color=colour, ms=6)
         ax.annotate(
-            f"{numbers[name]:.0f}", (numbers[name], 0.5), xytext=(-7, 4), ha="right", textcoords="offset points", fontsize=9
+            f"{numbers[name]:.0f}",
+            (numbers[name], 0.5),
+            xytext=(-7, 4),
+            ha="right",
+            textcoords="offset points",
+            fontsize=9,
         )
     ax.set(
         xlim=(0, time[-1]),
@@ -137,7 +228,11 @@ def redistribution(piece: Redistribution, found: dict[str, Any]) -> Any:
     fig, ((line, apart), (modes, others)) = plt.subplots(2, 2, figsize=(12.5, 9))
     numbers = found["numbers"]
     setting = f"ρ = {piece.rho:g}, {piece.width} numbers in an embedding"
-    fig.suptitle(f"One head on a Markov chain whose token 0 has frequency {piece.frequent:g}; {setting}", x=0.01, ha="left")
+    fig.suptitle(
+        f"One head on a Markov chain whose token 0 has frequency {piece.frequent:g}; {setting}",
+        x=0.01,
+        ha="left",
+    )
     _contrast(line, piece, found["redistribution"], numbers)
     _apart(apart, found["redistribution"]["eps"])
     _modes(modes, found["renewal"], numbers)
@@ -146,21 +241,26 @@ def redistribution(piece: Redistribution, found: dict[str, Any]) -> Any:
 
 
 def _contrast(ax, piece, found, numbers):
-    for name, colour, eps in (("eps", plot.BLUE, piece.eps), ("eps/10", plot.GREEN, piece.eps / 10)):
+    for name, colour, eps in (
+        ("eps", plot.BLUE, piece.eps),
+        ("eps/10", plot.GREEN, piece.eps / 10),
+    ):
         one, number = found[name], numbers[f"contrast_{name}"]
         time, grown, (first, end) = one["time"], one["grown"], one["stretch"]
-        label = f"start {eps:g}: rate {number['rate']:.4f}, foretold {number['foretold']:.4f}"
+        label = f"start {eps:g}: rate {number['rate']:.4f}, predicted {number['predicted']:.4f}"
         ax.semilogy(time, grown.clip(1e-9), color=colour, lw=2.4, label=label)
         ax.semilogy(time, one["contrast"].clip(1e-9), color=colour, lw=0.8)
         middle = (first + end) // 2
         t = time[np.abs(time - time[middle]) < 1.6 * (time[end] - time[first])]
         first_one = name == "eps"
-        ax.semilogy(t, grown[middle] * np.exp(number["foretold"] * (t - time[middle])), "k--", lw=1.2,
-                    label="slope foretold at the slow point" if first_one else None)  # fmt: skip
+        ax.semilogy(t, grown[middle] * np.exp(number["predicted"] * (t - time[middle])), "k--", lw=1.2,
+                    label="slope predicted at the slow point" if first_one else None)  # fmt: skip
         ax.semilogy(time, one["by_attention"].clip(1e-9), color=plot.ORANGE, lw=1.6, ls=":",
                     label="k f / 2r, from the attention weights alone" if first_one else None)  # fmt: skip
         ax.axvspan(time[first], time[end], color="0.93", lw=0, zorder=0)
-    last = found["eps/10"]["time"][np.argmax(found["eps/10"]["contrast"] > 0.999 * found["eps/10"]["contrast"][-1])]
+    last = found["eps/10"]["time"][
+        np.argmax(found["eps/10"]["contrast"] > 0.999 * found["eps/10"]["contrast"][-1])
+    ]
     ax.set(
         ylim=(1e-5, 500),
         xlim=(10, last + 10),
@@ -175,8 +275,26 @@ def _contrast(ax, piece, found, numbers):
 def _apart(ax, one):
     time = one["time"]
     end = time[np.argmax(one["contrast"] > 0.9999 * one["contrast"][-1])]
-    plot.named(ax, time, one["weights"][:, 0], "γ₀: the frequent token's embedding", 0.2 * end, (0, 6), color=plot.BLUE, lw=2.2)
-    plot.named(ax, time, one["weights"][:, 1], "γ_low: each rare one's", 0.2 * end, (0, 6), color=plot.ORANGE, lw=2.2)
+    plot.named(
+        ax,
+        time,
+        one["weights"][:, 0],
+        "γ₀: the frequent token's embedding",
+        0.2 * end,
+        (0, 6),
+        color=plot.BLUE,
+        lw=2.2,
+    )
+    plot.named(
+        ax,
+        time,
+        one["weights"][:, 1],
+        "γ_low: each rare one's",
+        0.2 * end,
+        (0, 6),
+        color=plot.ORANGE,
+        lw=2.2,
+    )
     for row, name, colour, up in (("frequent", "attention of the frequent token to itself", plot.BLUE, 6),
                                   ("low", "of a rare token to the frequent one", plot.ORANGE, -14)):  # fmt: skip
         plot.named(ax, time, one[row], name, 0.17 * end, (0, up), color=colour, lw=1.4, ls="--")
@@ -195,10 +313,24 @@ def _modes(ax, renewal, numbers):
         ("leading", plot.VERMILION, "leading mode: parts the rare tokens"),
         ("alike", plot.PURPLE, "leading mode that keeps the rare tokens alike"),
     ):
-        ax.loglog(delta, renewal[name], "o-", color=colour, lw=1.6, ms=7, label=f"{what}: slope {numbers[f'{name}_slope']:.3f}")
+        ax.loglog(
+            delta,
+            renewal[name],
+            "o-",
+            color=colour,
+            lw=1.6,
+            ms=7,
+            label=f"{what}: slope {numbers[f'{name}_slope']:.3f}",
+        )
         rising = np.sort(delta)
-        plot.slope(ax, rising, min(renewal[name]) * 0.8, 1 if name == "leading" else 2, f"δ{'' if name == 'leading' else '²'}")
-    ax.loglog(delta, renewal["foretold"], "k+", ms=12, label="largest singular value of dL/dM")
+        plot.slope(
+            ax,
+            rising,
+            min(renewal[name]) * 0.8,
+            1 if name == "leading" else 2,
+            f"δ{'' if name == 'leading' else '²'}",
+        )
+    ax.loglog(delta, renewal["predicted"], "k+", ms=12, label="largest singular value of dL/dM")
     ax.minorticks_off()
     ax.set_xticks(delta, [f"{one:g}" for one in delta])
     ax.set(xlim=(None, delta.max() * 1.25), ylim=(min(renewal["alike"]) / 2, 30 * max(renewal["leading"])),
@@ -212,7 +344,13 @@ def _chains(ax, chains, numbers):
              "no repeats": (plot.VERMILION, "repeats avoided")}  # fmt: skip
     for name, (colour, what) in named.items():
         number = numbers[f"chain, {name}"]
-        ax.plot(chains[name]["time"], chains[name]["attention"], color=colour, lw=2.2, label=f"{what}: r = {number['r']:.4f}")
+        ax.plot(
+            chains[name]["time"],
+            chains[name]["attention"],
+            color=colour,
+            lw=2.2,
+            label=f"{what}: r = {number['r']:.4f}",
+        )
         if np.isfinite(number["focus_t"]):
             ax.plot(number["focus_t"], 0.9, "o", color=colour, ms=6)
             left = name != "fresh"

@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinyattn import measure
-from tinyattn.errors import InputError, check_choice, check_count, check_instance, check_number, keep_counts, shown
+from tinyattn.errors import (
+    InputError,
+    check_choice,
+    check_count,
+    check_instance,
+    check_number,
+    keep_counts,
+    shown,
+)
 from tinyattn.losses import chunked, next_token_loss
 from tinyattn.models import MinimalModel, Transformer
 from tinyattn.optim import SGD, AdamW
@@ -21,8 +29,21 @@ from .stack import MinimalStack
 from .trial import SIZES, Trial
 
 XAVIER = "xavier"
-ADAPTIVE = AdaptiveRepetition(emerged=0.3)  # between the shares of the excess loss that are left on rungs 1 and 2
-OF_FULL = ("dropped", "scale", "position_size", "bias")  # settings of the full model that are those of Transformer
+ADAPTIVE = AdaptiveRepetition(
+    emerged=0.3
+)  # between the shares of the excess loss that are left on rungs 1 and 2
+LEARNING_RATES = {  # by model and optimizer
+    ("minimal", "adamw"): 0.08,
+    ("minimal", "sgd"): 20.0,
+    ("full", "adamw"): 0.003,
+    ("full", "sgd"): 0.2,
+}
+OF_FULL = (
+    "dropped",
+    "scale",
+    "position_size",
+    "bias",
+)  # settings of the full model that are those of Transformer
 
 
 @dataclass(frozen=True)
@@ -81,23 +102,40 @@ class LadderTrial(Trial):
     learned: bool = False
     rung_steps: int | None = None
 
-    curve: ClassVar[tuple[str, str, str]] = ("kl", "KL(full teacher || network), nats", "Distance to the teacher that sees all")
-    counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "heads", "depth", "generated", "chunk", "held_out")
+    curve: ClassVar[tuple[str, str, str]] = (
+        "kl",
+        "KL(full teacher || network), nats",
+        "Distance to the teacher that sees all",
+    )
+    counts: ClassVar[tuple[str, ...]] = (
+        *Trial.counts,
+        "heads",
+        "depth",
+        "generated",
+        "chunk",
+        "held_out",
+    )
 
     def __post_init__(self):
         full = check_choice("model", self.model, ("minimal", "full")) == "full"
         sgd = check_choice("optimizer", self.optimizer, ("adamw", "sgd")) == "sgd"
         for name in ("query_scale", "value_scale") if full else ("dropout", *OF_FULL):
             if getattr(self, name) is not None:
-                raise InputError(f"{name}: expected none with the {self.model} model, got {shown(getattr(self, name))}")
+                raise InputError(
+                    f"{name}: expected none with the {self.model} model, got {shown(getattr(self, name))}"
+                )
         self.choose(steps=6000 if sgd else 1200, spans=(4, 4, 4) if full else (2, 2, 2), importance=2.0 if sgd else 1.7,
-                    sequences=9000 if full else 0, lr=(0.2 if full else 20.0) if sgd else 0.003 if full else 0.08)  # fmt: skip
-        small = {"query_scale": 1e-9, "value_scale": 0.0} if self.depth == 1 else {"query_scale": XAVIER, "value_scale": XAVIER}
+                    sequences=9000 if full else 0, lr=LEARNING_RATES[self.model, self.optimizer])  # fmt: skip
+        small = (
+            {"query_scale": 1e-9, "value_scale": 0.0}
+            if self.depth == 1
+            else {"query_scale": XAVIER, "value_scale": XAVIER}
+        )
         self.choose(**({"dropout": 0.1} if full else small))
         super().__post_init__()
-        keep_counts(self, "sequences", "draw", least=0)
+        keep_counts(self, "sequences", "draw", minimum=0)
         if self.p != "adaptive":
-            check_number("p", self.p, least=0, most=1)
+            check_number("p", self.p, minimum=0, maximum=1)
         elif self.sequences:
             raise InputError(f"p: expected a number with a set of sequences, got {self.p!r}")
         for name in ("reverse", "maps", "learned"):
@@ -105,15 +143,19 @@ class LadderTrial(Trial):
         if self.learned:
             self.choose(rung_steps=max(1, self.steps // 2))
         if self.rung_steps is not None:
-            check_count("rung_steps", self.rung_steps, most=SIZES)
+            check_count("rung_steps", self.rung_steps, maximum=SIZES)
             keep_counts(self, "rung_steps")
         if full:
-            check_number("dropout", self.dropout, least=0, below=1)
+            check_number("dropout", self.dropout, minimum=0, below=1)
         if len(self.chain.blocks) < 2:
-            raise InputError(f"spans: expected two blocks or more, for a ladder, got {shown(self.spans)}")
+            raise InputError(
+                f"spans: expected two blocks or more, for a ladder, got {shown(self.spans)}"
+            )
         if self.learned and strongest_first(self.chain) != list(range(len(self.chain.blocks))):
-            raise InputError("learned: expected False where the nearest blocks are not the strongest, got True")
-        self.network, self.stepper  # noqa: B018  their own checks
+            raise InputError(
+                "learned: expected False where the nearest blocks are not the strongest, got True"
+            )
+        _ = self.network, self.make_optimizer()  # which check their own settings
 
     def generators(self):
         """Fresh generators for the chain, the start, what is looked at, the training data, and dropout."""
@@ -123,7 +165,9 @@ class LadderTrial(Trial):
     @functools.cached_property
     def chain(self):
         """The chain, drawn by the seed."""
-        weights = tuple(self.lag_weights) if isinstance(self.lag_weights, list) else self.lag_weights
+        weights = (
+            tuple(self.lag_weights) if isinstance(self.lag_weights, list) else self.lag_weights
+        )
         return markov.draw_chain(self.generators()[0], self.vocab, self.spans, stride=self.stride, importance=self.importance,
                                  reverse=self.reverse, lag_weights=weights)  # fmt: skip
 
@@ -135,7 +179,9 @@ class LadderTrial(Trial):
     @functools.cached_property
     def network(self):
         """The model that is trained."""
-        return self._network(self.length - 1, self.chain.order - 1, self.query_scale, self.value_scale)
+        return self._network(
+            self.length - 1, self.chain.order - 1, self.query_scale, self.value_scale
+        )
 
     def window_network(self, reach: int) -> Any:
         """The same model for windows of so many tokens, whose last one is the only query, from Xavier's start."""
@@ -146,15 +192,21 @@ class LadderTrial(Trial):
             given = {"few_queries": few_queries} | {
                 name: getattr(self, name) for name in OF_FULL if getattr(self, name) is not None
             }
-            return Transformer(self.vocab, positions, heads=self.heads, first_query=first, depth=self.depth, **given)
+            return Transformer(
+                self.vocab,
+                positions,
+                heads=self.heads,
+                first_query=first,
+                depth=self.depth,
+                **given,
+            )
         scales = [None if scale == XAVIER else scale for scale in scales]
         if self.depth == 1:
             return MinimalModel(self.vocab, positions, self.heads, first, *scales)
         return MinimalStack(self.vocab, positions, self.heads, first, *scales, self.depth)
 
-    @functools.cached_property
-    def stepper(self):
-        """The optimiser."""
+    def make_optimizer(self):
+        """The optimizer of these settings."""
         return SGD(self.lr, momentum=0.9) if self.optimizer == "sgd" else AdamW(self.lr)
 
     def batches(self, device, for_data, for_drops):
@@ -170,7 +222,11 @@ class LadderTrial(Trial):
 
         def batch(step, history):
             x = draw(history)
-            drops = () if self.dropout is None else self.network.draw_drops(for_drops, len(x), length - 1, self.dropout)
+            drops = (
+                ()
+                if self.dropout is None
+                else self.network.draw_drops(for_drops, len(x), length - 1, self.dropout)
+            )
             return device.put((x, *drops), "float32")
 
         return batch
@@ -200,14 +256,28 @@ class LadderTrial(Trial):
         """
         device = self.backend()
         _, for_start, for_looks, for_data, for_drops = self.generators()
-        looked_at = self.chain.sample(for_looks, self.held_out, self.length)
-        of_rungs, laws = self._rungs(looked_at, device, map, title) if self.learned else ({}, ())
-        probe = LadderProbe(self.network, self.chain, looked_at, device, self.maps, laws)
+        evaluated_on = self.chain.sample(for_looks, self.held_out, self.length)
+        of_rungs, laws = self._rungs(evaluated_on, device, map, title) if self.learned else ({}, ())
+        probe = LadderProbe(self.network, self.chain, evaluated_on, device, self.maps, laws)
         params = device.put(self.network.init(for_start), "float32")
         loss = chunked(next_token_loss(self.network), min(self.chunk, self.batch), map)
         batches = self.batches(device, for_data, for_drops)
-        history = self.trained(loss, params, batches, self.stepper, probe, clip=1.0, checkpoint=checkpoint, title=title)
-        steps, kl, mass, excess = history.steps("kl"), history["kl"], history["span_mass"], history["excess"]
+        history = self.trained(
+            loss,
+            params,
+            batches,
+            self.make_optimizer(),
+            probe,
+            clip=1.0,
+            checkpoint=checkpoint,
+            title=title,
+        )
+        steps, kl, mass, excess = (
+            history.steps("kl"),
+            history["kl"],
+            history["span_mass"],
+            history["excess"],
+        )
         nearest, best = kl.argmin(axis=0), int(excess.argmin())
         if self.learned:
             ladder = np.concatenate([history["learned_kl"], kl[:, -1:]], axis=1)
@@ -234,14 +304,22 @@ class LadderTrial(Trial):
 
         return figures.ladder(self, found)
 
-    def _rungs(self, looked_at, device, map, title):
+    def _rungs(self, evaluated_on, device, map, title):
         """What is known of the learned rungs, and their log-laws (h-1, n, T, V) on the sequences looked at."""
-        children = np.random.default_rng(self.seed).spawn(5 + self.draw)[0].spawn(len(self.chain.blocks))
-        laws, found, true = [], {"learned_loss": [], "learned_gap": []}, looked_at[:, self.chain.order :, None]
+        children = (
+            np.random.default_rng(self.seed).spawn(5 + self.draw)[0].spawn(len(self.chain.blocks))
+        )
+        laws, found, true = (
+            [],
+            {"learned_loss": [], "learned_gap": []},
+            evaluated_on[:, self.chain.order :, None],
+        )
         for k, rng in enumerate(children[1:], 1):
             reach = max(max(block) for block in self.chain.blocks[:k])
-            learned = learn(self, reach, rng, device, map, title and f"{title}, rung {k}")(looked_at)
-            given = law_of_window(self.chain, looked_at, reach, rng)
+            learned = learn(self, reach, rng, device, map, title and f"{title}, rung {k}")(
+                evaluated_on
+            )
+            given = law_of_window(self.chain, evaluated_on, reach, rng)
             found["learned_loss"].append(-float(np.take_along_axis(learned, true, axis=-1).mean()))
             found["learned_gap"].append(float(measure.kl(np.log(given), learned[:, 0]).mean()))
             laws.append(learned)

@@ -32,7 +32,7 @@ class LocationTrial(Trial):
     scale:     standard deviation of the embedding at the start, 1/sqrt(model_width) by default,
                "lecun": 1/sqrt(width + 1), LeCun's for its inputs (1998), or "fan_in", see
                `Transformer`.
-    optimizer, lr: "adam" or "sgd", and its learning rate.
+    optimizer, lr: "adamw" or "sgd", and its learning rate.
     judged:    samples at which each look looks.
     threshold: the run ends when the test loss is below this share of what an output of zeros loses.
     """
@@ -53,12 +53,21 @@ class LocationTrial(Trial):
     hidden: int = 0
     position_size: float = 1.0
     scale: float | str | None = None
-    optimizer: str = "adam"
+    optimizer: str = "adamw"
     judged: int = 256
     threshold: float = 0.2
 
     law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = (
-        dict(depth=2, heads=4, model_width=256, hidden=1024, lr=1e-4, scale="fan_in", position_size=11.3137, judged=128),
+        dict(
+            depth=2,
+            heads=4,
+            model_width=256,
+            hidden=1024,
+            lr=1e-4,
+            scale="fan_in",
+            position_size=11.3137,
+            judged=128,
+        ),
         dict(length=[16, 32, 64], width=[8, 16, 32], places=[1, 2, 4]),
     )
 
@@ -69,16 +78,18 @@ class LocationTrial(Trial):
 
     def __post_init__(self):
         super().__post_init__()
-        check_choice("optimizer", self.optimizer, ("adam", "sgd"))
+        check_choice("optimizer", self.optimizer, ("adamw", "sgd"))
         self.choose(scale=1 / math.sqrt(self.model_width))
         if isinstance(self.scale, str):
             check_choice("scale", self.scale, (LECUN, "fan_in"))
         for name in ("anywhere", "marker"):
             check_instance(name, getattr(self, name), bool)
-        check_number("threshold", self.threshold, least=0)
+        check_number("threshold", self.threshold, minimum=0)
         if self.anywhere and not self.marker:
-            raise InputError("marker: expected True where the relevant token stands anywhere, or nothing tells which it is")
-        self.network, self.stepper  # noqa: B018  their own checks
+            raise InputError(
+                "marker: expected True where the relevant token stands anywhere, or nothing tells which it is"
+            )
+        _ = self.network, self.make_optimizer()  # which check their own settings
         self.draw_task(np.random.default_rng(0))
 
     @functools.cached_property
@@ -89,10 +100,9 @@ class LocationTrial(Trial):
                            depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
                            scale=scale, position_size=self.position_size, few_queries=True)  # fmt: skip
 
-    @functools.cached_property
-    def stepper(self):
-        """The optimiser."""
-        return AdamW(self.lr, decay=0.0) if self.optimizer == "adam" else SGD(self.lr)
+    def make_optimizer(self):
+        """The optimizer of these settings."""
+        return AdamW(self.lr, decay=0.0) if self.optimizer == "adamw" else SGD(self.lr)
 
     def draw_task(self, rng: np.random.Generator) -> regression.SingleLocation:
         """The task, drawn by rng."""
@@ -121,7 +131,7 @@ class LocationTrial(Trial):
         batches = (self.read(x, target, device) for x, target in stream)
         emerged = self.threshold * probe.silent
         history = self.trained(
-            pair_loss(self.network, SQUARED_ERROR), params, batches, self.stepper, probe, checkpoint=checkpoint, title=title,
+            pair_loss(self.network, SQUARED_ERROR), params, batches, self.make_optimizer(), probe, checkpoint=checkpoint, title=title,
             until=lambda history: history.last("test_loss") < emerged,
         )  # fmt: skip
         steps = history.steps("test_loss")
@@ -142,14 +152,25 @@ class LocationTrial(Trial):
 class LocationProbe:
     """A callback for `train`: measures of a LocationTrial's network. silent: the loss of an output of zeros."""
 
-    def __init__(self, trial: LocationTrial, task: regression.SingleLocation, device: Backend, rng: np.random.Generator):
+    def __init__(
+        self,
+        trial: LocationTrial,
+        task: regression.SingleLocation,
+        device: Backend,
+        rng: np.random.Generator,
+    ):
         self.trial, self.device = trial, device
         clean = regression.SingleLocation(task.W_star, trial.length, trial.places)
         self.x, self.target = clean.sample_marked(rng, trial.judged, trial.anywhere)
         self.silent = squared_error_forward(np.zeros_like(self.target), self.target)[0]
 
     def __call__(self, step: int, params: Params) -> dict[str, Any]:
-        y, cache = self.trial.network.forward(params, self.trial.read(self.x, self.target, self.device)[0])
+        y, cache = self.trial.network.forward(
+            params, self.trial.read(self.x, self.target, self.device)[0]
+        )
         loss, _ = squared_error_forward(to_numpy(y)[:, 0].astype(float), self.target)
         of_last = to_numpy(cache.attentions[0])[:, :, -1].mean(axis=1)
-        return {"test_loss": float(loss), "attention": float((of_last * self.x[:, :, -1]).sum(axis=1).mean())}
+        return {
+            "test_loss": float(loss),
+            "attention": float((of_last * self.x[:, :, -1]).sum(axis=1).mean()),
+        }

@@ -46,22 +46,30 @@ class RecallTrial(Trial):
     judged: int = 512
     stop: float = 0.99
 
-    curve: ClassVar[tuple[str, str, str]] = ("clean_accuracy", "clean accuracy", "When the skill comes")
+    curve: ClassVar[tuple[str, str, str]] = (
+        "clean_accuracy",
+        "clean accuracy",
+        "When the skill comes",
+    )
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "depth", "heads", "width", "judged")
 
     def __post_init__(self):
         super().__post_init__()
-        keep_counts(self, "hidden", least=0)
+        keep_counts(self, "hidden", minimum=0)
         check_instance("previous", self.previous, bool)
-        check_number("stop", self.stop, least=0)
+        check_number("stop", self.stop, minimum=0)
         if isinstance(self.adaptive, dict):
             known = [field.name for field in fields(AdaptiveRepetition)]
             if not self.adaptive.keys() <= set(known):
-                raise InputError(f"adaptive: expected only names among {', '.join(known)}, got {shown(self.adaptive)}")
+                raise InputError(
+                    f"adaptive: expected only names among {', '.join(known)}, got {shown(self.adaptive)}"
+                )
             object.__setattr__(self, "adaptive", AdaptiveRepetition(**self.adaptive))
         elif self.adaptive is not None and not isinstance(self.adaptive, AdaptiveRepetition):
-            raise InputError(f"adaptive: expected None or a dict of AdaptiveRepetition's settings, got {shown(self.adaptive)}")
-        self.task, self.network, self.optimizer  # noqa: B018  their own checks
+            raise InputError(
+                f"adaptive: expected None or a dict of AdaptiveRepetition's settings, got {shown(self.adaptive)}"
+            )
+        _ = self.task, self.network, self.make_optimizer()  # which check their own settings
 
     @functools.cached_property
     def task(self) -> AssociativeRecall:
@@ -75,9 +83,8 @@ class RecallTrial(Trial):
         return Transformer(read, T, self.width, self.heads, self.hidden, first_query=T - 1, depth=self.depth, norm=False,
                            outputs=self.vocab, scale=self.scale, few_queries=True)  # fmt: skip
 
-    @functools.cached_property
-    def optimizer(self):
-        """The optimiser."""
+    def make_optimizer(self):
+        """The optimizer of these settings."""
         return AdamW(self.lr, decay=0.0)
 
     def repetition(self, losses: Any) -> float:
@@ -90,7 +97,9 @@ class RecallTrial(Trial):
         if not self.previous:
             return device.put(x), device.put(sequences[:, -1:])
         before = np.concatenate([np.zeros((len(x), 1, V)), np.eye(V)[x[:, :-1]]], axis=1)
-        return device.put(np.concatenate([np.eye(V)[x], before], axis=-1), "float32"), device.put(sequences[:, -1:])
+        return device.put(np.concatenate([np.eye(V)[x], before], axis=-1), "float32"), device.put(
+            sequences[:, -1:]
+        )
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
         """Lists over the looks:
@@ -111,21 +120,33 @@ class RecallTrial(Trial):
         params = device.put(self.network.init(for_init), "float32")
 
         def batches(step, history):
-            task = replace(self.task, p=self.repetition(history["clean_loss"])) if self.adaptive else self.task
+            task = (
+                replace(self.task, p=self.repetition(history["clean_loss"]))
+                if self.adaptive
+                else self.task
+            )
             return self.read(task.sample(for_batches, self.batch), device)
 
         history = self.trained(
-            pair_loss(self.network, CROSS_ENTROPY), params, batches, self.optimizer, probe, checkpoint=checkpoint, title=title,
+            pair_loss(self.network, CROSS_ENTROPY), params, batches, self.make_optimizer(), probe, checkpoint=checkpoint, title=title,
             until=lambda history: history.last("clean_accuracy") >= self.stop,
         )  # fmt: skip
-        steps, accuracy, losses = history.steps("clean_accuracy"), history["clean_accuracy"], history["clean_loss"]
+        steps, accuracy, losses = (
+            history.steps("clean_accuracy"),
+            history["clean_accuracy"],
+            history["clean_loss"],
+        )
         found = {
             "step": steps.tolist(),
             "p": [self.repetition(losses[:i]) for i in range(len(losses))],
             **{name: history[name].tolist() for name in history.names if name != "loss"},
             **thresholds("", steps, accuracy),
         }
-        return found | thresholds("own_", steps, history["own_accuracy"]) if "own_accuracy" in found else found
+        return (
+            found | thresholds("own_", steps, history["own_accuracy"])
+            if "own_accuracy" in found
+            else found
+        )
 
     def figure(self, found: dict[int, dict[str, Any]]) -> Any:
         """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
@@ -137,7 +158,7 @@ class RecallTrial(Trial):
 def thresholds(whose: str, steps: np.ndarray, accuracy: np.ndarray) -> dict[str, int | None]:
     """The first of steps (n,) at which accuracy (n,) exceeds 5, 50 and 95%, None if never."""
     names = {"weak": 0.05, "emerged": 0.5, "solved": 0.95}
-    return {whose + name: first_step(steps, accuracy > least) for name, least in names.items()}
+    return {whose + name: first_step(steps, accuracy > minimum) for name, minimum in names.items()}
 
 
 class RecallProbe:
@@ -145,7 +166,9 @@ class RecallProbe:
 
     def __init__(self, trial: RecallTrial, device: Backend, rng: np.random.Generator):
         self.trial, self.device = trial, device
-        self.own, self.clean = (task.sample(rng, trial.judged) for task in (trial.task, trial.task.clean))
+        self.own, self.clean = (
+            task.sample(rng, trial.judged) for task in (trial.task, trial.task.clean)
+        )
 
     def __call__(self, step: int, params: Params) -> dict[str, Any]:
         trial, T, sequences = self.trial, self.trial.task.length, self.clean

@@ -13,7 +13,15 @@ import numpy as np
 
 from tinyattn import ode
 from tinyattn.backend import to_numpy
-from tinyattn.errors import InputError, check_count, check_instance, check_number, host_floats, keep_counts, shown
+from tinyattn.errors import (
+    InputError,
+    check_count,
+    check_instance,
+    check_number,
+    host_floats,
+    keep_counts,
+    shown,
+)
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.measure import fit_power_law
 from tinyattn.ops import log_softmax
@@ -22,7 +30,10 @@ from .experiment import Experiment
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-8, atol=1e-12)
 PI = (0.75, 0.19, 0.05, 0.01)  # of the paper's main run
-STRETCH = 1 / 1000, 1 / 100  # of its end, where the contrast's rate is measured: before the embeddings themselves have moved
+STRETCH = (
+    1 / 1000,
+    1 / 100,
+)  # of its end, where the contrast's rate is measured: before the embeddings themselves have moved
 
 # How the embeddings are moved apart
 #
@@ -101,7 +112,9 @@ def transition_from(weights: Any, pi: Any) -> np.ndarray:
     """
     pi = host_floats("pi", pi, (None,), finite=True)
     if len(pi) < 2 or (pi <= 0).any() or abs(pi.sum() - 1) > 1e-6:
-        raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
+        raise InputError(
+            f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}"
+        )
     pairs = host_floats("weights", weights, (len(pi), len(pi)), finite=True)
     if (pairs < 1e-6).any() or (pairs > 1e6).any():
         raise InputError(f"weights: expected numbers from 1e-6 to 1e6, got {shown(pairs)}")
@@ -138,16 +151,22 @@ class Redistribution(Experiment):
     seed: int = 0
 
     def __post_init__(self):
-        check_number("frequent", self.frequent, least=0.5, most=0.9)
-        check_number("rho", self.rho, least=0.2, most=0.8)
-        keep_counts(self, "width", least=2)
-        check_number("eps", self.eps, least=1e-6, most=1e-2)
+        check_number("frequent", self.frequent, minimum=0.5, maximum=0.9)
+        check_number("rho", self.rho, minimum=0.2, maximum=0.8)
+        keep_counts(self, "width", minimum=2)
+        check_number("eps", self.eps, minimum=1e-6, maximum=1e-2)
         check_count("seed", self.seed, 0)
 
     def run(self) -> dict[str, Any]:
         """Everything: {"numbers": headline figures, and a dict of curves by part}."""
-        found = {"redistribution": self.redistribution(), "renewal": self.renewal(), "chains": self.chains()}
-        numbers = {key: value for part in found.values() for key, value in part.pop("numbers").items()}
+        found = {
+            "redistribution": self.redistribution(),
+            "renewal": self.renewal(),
+            "chains": self.chains(),
+        }
+        numbers = {
+            key: value for part in found.values() for key, value in part.pop("numbers").items()
+        }
         return {"numbers": numbers, **found}
 
     def figure(self, found: dict[str, Any]) -> Any:
@@ -163,16 +182,21 @@ class Redistribution(Experiment):
     def flow(self, delta: float = 0.0) -> FocusDilution:
         """The flow for rare tokens of frequency q (1 + delta), q and q (1 - delta)."""
         q = (1 - self.frequent) / 3
-        law = self.frequent, q * (1 + check_number("delta", delta, above=-1, below=1)), q, q * (1 - delta)
+        law = (
+            self.frequent,
+            q * (1 + check_number("delta", delta, above=-1, below=1)),
+            q,
+            q * (1 - delta),
+        )
         return FocusDilution(np.array(law), self.rho, self.width)
 
     def redistribution(self) -> dict[str, Any]:
-        """P3.6 to 3.8: the contrast from two starts, eps and eps/10, and its rate foretold at the slow point.
+        """P3.6 to 3.8: the contrast from two starts, eps and eps/10, and its rate predicted at the slow point.
 
         For each start, by "eps" and "eps/10": time (looks,), weights (looks, d), contrast, C, grown, C less
         C_0 as it is at the slow point, by_attention, k f/2r, frequent, low, attention of the frequent and
         of a rare token to the frequent one (looks,), stretch, first and last look of the straight
-        stretch; numbers: the slope of log(grown) and its R2 there, foretold, and that of log(contrast).
+        stretch; numbers: the slope of log(grown) and its R2 there, predicted, and that of log(contrast).
         """
         flow = self.flow()
         k, r = contrast_push(flow), flow.focus_rate
@@ -198,11 +222,14 @@ class Redistribution(Experiment):
                 "rate": slope,
                 "r2": 1 - ((log - slope * t - height) ** 2).sum() / ((log - log.mean()) ** 2).sum(),
                 "slow_point_t": times[slow],
-                "foretold": rate,
-                "rate_over_foretold": slope / rate,
+                "predicted": rate,
+                "rate_over_predicted": slope / rate,
                 "left_by_the_start": left,
-                "rate_with_what_the_start_left": np.polyfit(t, np.log(C[first:last].clip(1e-300)), 1)[0],
-                "grown_over_by_attention_amid": grown[(first + last) // 2] / by_attention[(first + last) // 2],
+                "rate_with_what_the_start_left": np.polyfit(
+                    t, np.log(C[first:last].clip(1e-300)), 1
+                )[0],
+                "grown_over_by_attention_amid": grown[(first + last) // 2]
+                / by_attention[(first + last) // 2],
             }
             A = flow.attention(y)
             found[name] = {"time": times, "weights": weights, "contrast": C, "grown": grown, "by_attention": by_attention,
@@ -212,25 +239,44 @@ class Redistribution(Experiment):
     def renewal(self, deltas: Any = (0.1, 0.05, 0.025, 0.0125)) -> dict[str, Any]:
         """T3.9: where the flow rests (t = 200 or later), rates of the Jacobian against the asymmetry.
 
-        delta, leading, alike, foretold (runs,): of the leading mode, of the leading one among states
+        delta, leading, alike, predicted (runs,): of the leading mode, of the leading one among states
         with rare tokens alike, and the largest singular value of dM, (6); numbers: slopes on logarithms.
 
         Raises InputError for fewer than three asymmetries, equal ones, or ones outside [1e-3, 0.5].
         """
         deltas = host_floats("deltas", deltas, (None,), finite=True)
-        if len(deltas) < 3 or (deltas < 1e-3).any() or (deltas > 0.5).any() or len(set(deltas)) < len(deltas):
-            raise InputError(f"deltas: expected three or more different numbers from 1e-3 to 0.5, got {shown(deltas)}")
-        found: dict[str, Any] = {"delta": deltas.tolist(), "leading": [], "alike": [], "foretold": []}
+        if (
+            len(deltas) < 3
+            or (deltas < 1e-3).any()
+            or (deltas > 0.5).any()
+            or len(set(deltas)) < len(deltas)
+        ):
+            raise InputError(
+                f"deltas: expected three or more different numbers from 1e-3 to 0.5, got {shown(deltas)}"
+            )
+        found: dict[str, Any] = {
+            "delta": deltas.tolist(),
+            "leading": [],
+            "alike": [],
+            "predicted": [],
+        }
         for delta in deltas:
             flow = self.flow(delta)
-            rest = max(200.0, 2 * math.log(1 / self.eps) * (1 / flow.origin_rate + 1 / flow.focus_rate))
-            y = ode.integrate(flow, (0, rest), self.start(flow, self.eps), t_eval=[rest], **TIGHT).y[-1]
+            rest = max(
+                200.0, 2 * math.log(1 / self.eps) * (1 / flow.origin_rate + 1 / flow.focus_rate)
+            )
+            y = ode.integrate(
+                flow, (0, rest), self.start(flow, self.eps), t_eval=[rest], **TIGHT
+            ).y[-1]
             J = flow.jacobian(y)
             found["leading"].append(np.linalg.eigvalsh(J)[-1])
             found["alike"].append(np.linalg.eigvalsh(made_alike(flow, made_alike(flow, J).T))[-1])
-            found["foretold"].append(np.linalg.norm(readout_gradient(flow, y), 2))
-        slopes = {f"{name}_slope": fit_power_law(found[name], delta=deltas).exponents["delta"] for name in ("leading", "alike")}
-        rates = {f"{name}_rates": found[name] for name in ("leading", "alike", "foretold")}
+            found["predicted"].append(np.linalg.norm(readout_gradient(flow, y), 2))
+        slopes = {
+            f"{name}_slope": fit_power_law(found[name], delta=deltas).exponents["delta"]
+            for name in ("leading", "alike")
+        }
+        rates = {f"{name}_rates": found[name] for name in ("leading", "alike", "predicted")}
         return {"numbers": {**slopes, **rates}, **found}
 
     def chains(self) -> dict[str, Any]:
@@ -270,4 +316,6 @@ def readout_gradient(flow: FocusDilution, y: np.ndarray) -> np.ndarray:
     """dM = A^T dF at one state y (n,): NumPy (d, d), through which alone new directions grow, (6)."""
     W0, W1, *_ = map(to_numpy, check_instance("flow", flow, FocusDilution).split(y))
     A = to_numpy(flow.attention(y))
-    return A.swapaxes(-1, -2) @ (to_numpy(flow.pi)[:, None] * (np.exp(log_softmax(A @ W0 @ W1)) - to_numpy(flow.P)))
+    return A.swapaxes(-1, -2) @ (
+        to_numpy(flow.pi)[:, None] * (np.exp(log_softmax(A @ W0 @ W1)) - to_numpy(flow.P))
+    )

@@ -53,12 +53,16 @@ class RegressionTrial(Trial):
     tilt: float = 1e-2
     whole: bool = True
 
-    curve: ClassVar[tuple[str, str, str]] = ("loss", "largest loss of a feature / its start", "When the last feature is learnt")
+    curve: ClassVar[tuple[str, str, str]] = (
+        "loss",
+        "largest loss of a feature / its start",
+        "When the last feature is learnt",
+    )
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "length", "vocab", "heads")
 
     def __post_init__(self):
         super().__post_init__()
-        check_number("tilt", self.tilt, least=0, most=1.0)
+        check_number("tilt", self.tilt, minimum=0, maximum=1.0)
         check_instance("whole", self.whole, bool)
         if not isinstance(self.lags, (tuple, list)) or not self.lags:
             raise InputError(f"lags: expected lags, got {shown(self.lags)}")
@@ -66,30 +70,37 @@ class RegressionTrial(Trial):
             check_count("lags", lag, 1, self.length - 1)
         if len(set(self.lags)) < len(self.lags):
             raise InputError(f"lags: expected each once, got {shown(self.lags)}")
-        check_number("lr", self.lr, least=1e-9, most=1e9)
+        check_number("lr", self.lr, minimum=1e-9, maximum=1e9)
         if self.heads > len(self.lags):
-            raise InputError(f"heads: expected at most {len(self.lags)}, one for each lag, got {self.heads}")
+            raise InputError(
+                f"heads: expected at most {len(self.lags)}, one for each lag, got {self.heads}"
+            )
         if self.batch % 2 or self.batch < 2 * self.length * self.vocab:
-            least = 2 * self.length * self.vocab
-            raise InputError(f"batch: expected an even number of at least 2 length vocab = {least}, got {self.batch}")
-        self.chain, self.stepper  # noqa: B018  their own checks
+            minimum = 2 * self.length * self.vocab
+            raise InputError(
+                f"batch: expected an even number of at least 2 length vocab = {minimum}, got {self.batch}"
+            )
+        _ = self.chain, self.make_optimizer()  # which check their own settings
 
     @functools.cached_property
     def chain(self):
         """The chain, drawn by the seed."""
         blocks = [[lag] for lag in self.lags]
         rng = np.random.default_rng(self.seed)
-        return markov.draw_chain(rng, self.vocab, blocks=blocks, importance=self.importance, matrices="frobenius")
+        return markov.draw_chain(
+            rng, self.vocab, blocks=blocks, importance=self.importance, matrices="frobenius"
+        )
 
-    @functools.cached_property
-    def stepper(self):
-        """The optimiser."""
+    def make_optimizer(self):
+        """The optimizer of these settings."""
         return SGD(self.lr)
 
     @functools.cached_property
     def network(self) -> MinimalModel:
         """The model that is trained."""
-        return MinimalModel(self.vocab, self.length, self.heads, self.length - 1, query_scale=0.0, value_scale=0.0)
+        return MinimalModel(
+            self.vocab, self.length, self.heads, self.length - 1, query_scale=0.0, value_scale=0.0
+        )
 
     @functools.cached_property
     def flow(self) -> Factorization:
@@ -107,7 +118,9 @@ class RegressionTrial(Trial):
         """
         device = self.backend()
         model, flow, D = self.network, self.flow, self.network.width
-        x, y = self.chain.sample_regression(np.random.default_rng([self.seed, 1]), self.batch, self.length, exact=True)
+        x, y = self.chain.sample_regression(
+            np.random.default_rng([self.seed, 1]), self.batch, self.length, exact=True
+        )
         data = device.put((x, y[:, -1:] / math.sqrt(self.vocab)), "float32")
         position = np.arange(D) >= self.vocab
         keep = np.ones((D, 1, D)) if self.whole else 1.0 * (position[:, None, None] & position)
@@ -118,7 +131,9 @@ class RegressionTrial(Trial):
             value, grads = mean_loss(params, batch)
             return value, {"W_Q": keep * grads["W_Q"], "W_V": grads["W_V"]}
 
-        A = self.chain.matrices.swapaxes(1, 2) / np.linalg.norm(self.chain.matrices, axis=(1, 2), keepdims=True)
+        A = self.chain.matrices.swapaxes(1, 2) / np.linalg.norm(
+            self.chain.matrices, axis=(1, 2), keepdims=True
+        )
         features = device.put(A.reshape(len(A), -1).T, "float32")
 
         def state(step, params):
@@ -128,9 +143,11 @@ class RegressionTrial(Trial):
             return {"state": device.xp.concatenate([V, s], axis=-1)}
 
         params = model.init(np.random.default_rng(0))
-        tilted = [D - lag for lag in self.lags[: self.heads]]  # D is also one past the last position's row
+        tilted = [
+            D - lag for lag in self.lags[: self.heads]
+        ]  # D is also one past the last position's row
         params["W_Q"][D - 1, range(self.heads), tilted] = self.tilt * math.sqrt(D)
-        history = self.trained(loss, device.put(params, "float32"), itertools.repeat(data), self.stepper, state,
+        history = self.trained(loss, device.put(params, "float32"), itertools.repeat(data), self.make_optimizer(), state,
                                checkpoint=checkpoint, title=title)  # fmt: skip
         times = history.steps("state") * self.lr
         start = flow.state(np.zeros((self.heads, len(A))), self.tilt * flow.places[: self.heads])
@@ -140,7 +157,9 @@ class RegressionTrial(Trial):
             share = flow.feature_loss(states) / flow.feature_loss(start)
             found[f"{name}loss"] = share.tolist()
             halves = plateau_length(times, share, 0.5)
-            found[f"{name}half_times"] = [None if math.isnan(half) else float(half) for half in halves]
+            found[f"{name}half_times"] = [
+                None if math.isnan(half) else float(half) for half in halves
+            ]
         return found
 
     def figure(self, found: dict[int, dict[str, Any]]) -> Any:

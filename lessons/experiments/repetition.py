@@ -17,15 +17,15 @@ class AdaptiveRepetition:
 
     start: float = 0.0
     up: float = 0.2
-    most: float = 0.6
+    maximum: float = 0.6
     still: float = 0.05
     emerged: float = 0.8
 
     def __post_init__(self):
-        for name in ("start", "up", "most", "still", "emerged"):
-            check_number(name, getattr(self, name), least=0, most=1)
-        if self.start > self.most:
-            raise InputError(f"start: expected at most most = {self.most}, got {self.start}")
+        for name in ("start", "up", "maximum", "still", "emerged"):
+            check_number(name, getattr(self, name), minimum=0, maximum=1)
+        if self.start > self.maximum:
+            raise InputError(f"start: expected at most maximum = {self.maximum}, got {self.start}")
 
     def p(self, losses: Any) -> float:
         """The probability for the next steps, after looks at these clean losses (n,)."""
@@ -34,5 +34,5 @@ class AdaptiveRepetition:
             if loss < self.emerged * losses[0]:
                 p = p / 2 if p > 0.02 else 0.0
             elif loss > (1 - self.still) * before:
-                p = min(p + self.up, self.most)
+                p = min(p + self.up, self.maximum)
         return p

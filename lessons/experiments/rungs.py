@@ -20,7 +20,7 @@ from tinyattn.train import train
 
 AT_ONCE, DRAWS = 4096, 1000
 RUNG_BATCH = 256  # sequences in a step of a learned rung, at most
-LOOKED_AT = 250  # sequences in one pass of a look
+EVALUATED_ON = 250  # sequences in one pass of a look
 
 
 def windows(sequences: Any, reach: int, order: int) -> np.ndarray:
@@ -34,12 +34,16 @@ def windows(sequences: Any, reach: int, order: int) -> np.ndarray:
     check_shape("sequences", sequences, (None, None))
     check_count("reach", reach, 1, check_count("order", order))
     if sequences.shape[1] <= order:
-        raise InputError(f"sequences: expected more than order = {order} tokens, got shape {shown(sequences.shape)}")
+        raise InputError(
+            f"sequences: expected more than order = {order} tokens, got shape {shown(sequences.shape)}"
+        )
     seen = np.lib.stride_tricks.sliding_window_view(sequences, reach + 1, axis=1)
     return seen[:, order - reach :].reshape(-1, reach + 1)
 
 
-def learn(trial: Any, reach: int, rng: np.random.Generator, device: Backend, map: Any, title: str | None) -> Any:
+def learn(
+    trial: Any, reach: int, rng: np.random.Generator, device: Backend, map: Any, title: str | None
+) -> Any:
     """Train the network of a LadderTrial on windows of `reach` tokens of an endless stream: a function of its law.
 
     As many steps as the trial says, half of its batch but no more than 256 sequences, from Xavier's
@@ -52,11 +56,23 @@ def learn(trial: Any, reach: int, rng: np.random.Generator, device: Backend, map
     batches = (device.put(windows(x, reach, chain.order)) for x in stream)
     falling = lambda step, history: min(1.0, 2 * (1 - step / steps))
     start = device.put(network.init(rng), "float32")
-    params, _ = train(loss, start, batches, trial.stepper, steps=steps, clip=1.0, schedule=falling, title=title)
+    params, _ = train(
+        loss,
+        start,
+        batches,
+        trial.make_optimizer(),
+        steps=steps,
+        clip=1.0,
+        schedule=falling,
+        title=title,
+    )
 
     def law(sequences):
         x = windows(sequences, reach, chain.order)[:, :-1]
-        parts = [network.forward(params, device.put(x[i : i + AT_ONCE]))[0][:, 0] for i in range(0, len(x), AT_ONCE)]
+        parts = [
+            network.forward(params, device.put(x[i : i + AT_ONCE]))[0][:, 0]
+            for i in range(0, len(x), AT_ONCE)
+        ]
         found = np.concatenate([to_numpy(log_softmax(logits)) for logits in parts])
         return found.reshape(len(sequences), -1, chain.vocab)
 
@@ -72,13 +88,19 @@ def learn(trial: Any, reach: int, rng: np.random.Generator, device: Backend, map
 #   loses beyond that is KL(p || law).
 
 
-def law_of_window(chain: Any, sequences: np.ndarray, reach: int, rng: np.random.Generator) -> np.ndarray:
+def law_of_window(
+    chain: Any, sequences: np.ndarray, reach: int, rng: np.random.Generator
+) -> np.ndarray:
     """(1) for the first `order` tokens of sequences (n, L), over 1000 draws of older tokens: probabilities (n, V)."""
     context = np.asarray(sequences)[:, : chain.order]
     total = np.zeros((len(context), chain.vocab))
     for _ in range(DRAWS):
         older = rng.integers(chain.vocab, size=(len(context), chain.order - reach))
-        total += np.exp(chain.log_law(np.concatenate([older, context[:, chain.order - reach :]], axis=1))[:, 0])  # (1)
+        total += np.exp(
+            chain.log_probs(np.concatenate([older, context[:, chain.order - reach :]], axis=1))[
+                :, 0
+            ]
+        )  # (1)
     return total / DRAWS
 
 
@@ -111,33 +133,53 @@ class LadderProbe:
     sequences and positions.
     """
 
-    def __init__(self, model: Any, chain: Any, sequences: np.ndarray, device: Backend, maps: bool = False, laws: Any = ()):
+    def __init__(
+        self,
+        model: Any,
+        chain: Any,
+        sequences: np.ndarray,
+        device: Backend,
+        maps: bool = False,
+        laws: Any = (),
+    ):
         for name, thing, parts in (
             ("model", model, ("forward", "first_query", "token_maps")),
-            ("chain", chain, ("log_law", "blocks")),
+            ("chain", chain, ("log_probs", "blocks")),
         ):
             if isinstance(thing, type) or not all(hasattr(thing, part) for part in parts):
-                raise InputError(f"{name}: expected one with {', '.join(parts)}, got {shown(thing)}")
+                raise InputError(
+                    f"{name}: expected one with {', '.join(parts)}, got {shown(thing)}"
+                )
         sequences = check_ids("sequences", sequences, chain.vocab)
         check_shape("sequences", sequences, (None, None))
         if len(sequences) < 1 or sequences.shape[1] <= model.first_query + 1:
-            raise InputError(f"sequences: expected some of more than {model.first_query + 1} tokens, got {sequences.shape}")
-        most = getattr(model, "positions", math.inf) + 1
-        if sequences.shape[1] > most:
             raise InputError(
-                f"sequences: expected at most {most} tokens, for the model to read all but one, got {sequences.shape}"
+                f"sequences: expected some of more than {model.first_query + 1} tokens, got {sequences.shape}"
+            )
+        maximum = getattr(model, "positions", math.inf) + 1
+        if sequences.shape[1] > maximum:
+            raise InputError(
+                f"sequences: expected at most {maximum} tokens, for the model to read all but one, got {sequences.shape}"
             )
         check_instance("device", device, Backend)
         check_instance("maps", maps, bool)
-        self.model, self.chain, self.sequences, self.device, self.maps = model, chain, sequences, device, maps
-        first = model.first_query - (chain.order - 1)  # where the network's first query stands among the chain's laws
+        self.model, self.chain, self.sequences, self.device, self.maps = (
+            model,
+            chain,
+            sequences,
+            device,
+            maps,
+        )
+        first = model.first_query - (
+            chain.order - 1
+        )  # where the network's first query stands among the chain's laws
         if first < 0:
             raise InputError(
                 f"model: expected its first query at {chain.order - 1} or later, as laws are, got {model.first_query}"
             )
         self.order = strongest_first(chain)
         rungs = [self.order[:k] for k in range(1, len(self.order) + 1)]
-        exact = [chain.log_law(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs]
+        exact = [chain.log_probs(sequences[:, :-1], blocks=rung)[:, first:] for rung in rungs]
         seen = sequences[:, model.first_query + 1 :, None]
         self.teacher_loss = -float(np.take_along_axis(exact[-1], seen, axis=-1).mean())
         every = np.stack([*exact, *laws])
@@ -160,12 +202,16 @@ class LadderProbe:
         model, x = self.model, self.sequences
         n, loss = len(x), 0.0
         overlap, mass, maps = np.zeros(len(self.p)), np.zeros(()), np.zeros(())
-        for rows in (slice(i, i + LOOKED_AT) for i in range(0, n, LOOKED_AT)):
+        for rows in (slice(i, i + EVALUATED_ON) for i in range(0, n, EVALUATED_ON)):
             logits, cache = model.forward(params, self.device.put(x[rows, :-1]))
             log_q, s = to_numpy((log_softmax(logits), cache.attention))
             share = len(s) / n
-            overlap = overlap + np.einsum("kntv,ntv->k", self.p[:, rows], log_q) / (n * log_q.shape[1])
-            loss -= share * float(np.take_along_axis(log_q, x[rows, model.first_query + 1 :, None], axis=-1).mean())
+            overlap = overlap + np.einsum("kntv,ntv->k", self.p[:, rows], log_q) / (
+                n * log_q.shape[1]
+            )
+            loss -= share * float(
+                np.take_along_axis(log_q, x[rows, model.first_query + 1 :, None], axis=-1).mean()
+            )
             mass = mass + share * measure.span_mass(s, self.chain.blocks)
             maps = maps + share * s.mean(axis=0) if self.maps else maps
         written = to_numpy(model.token_maps(params))

@@ -61,7 +61,9 @@ def _numbers_of_a_drawn_start(T, d, N):
 
     def loss(y):
         w, z, A = float(y[0]), float(y[1]), attention(y)
-        return ((A * w - N) ** 2 + A * A * z * z + (1 - A) ** 2 * (w * w + z * z) / (T - 1)) / (2 * d)  # (1)
+        return ((A * w - N) ** 2 + A * A * z * z + (1 - A) ** 2 * (w * w + z * z) / (T - 1)) / (
+            2 * d
+        )  # (1)
 
     return field, loss
 
@@ -93,12 +95,16 @@ class Snap(Experiment):
         check_count("d", self.d, 8, min(self.T, 512))
         check_count("seed", self.seed, 0)
         check_number("p", self.p, above=0, below=1)
-        check_number("lr", self.lr, least=0.1, most=self.d)  # the sharpest curvature is about 2.7/d
+        check_number(
+            "lr", self.lr, minimum=0.1, maximum=self.d
+        )  # the sharpest curvature is about 2.7/d
 
     def run(self) -> dict[str, Any]:
         """Everything: {"numbers": headline figures, and a dict of curves by part}. Times are learning rate times steps."""
         found = {"path": self.path(), "drawn": self.drawn(), "repeated": self.repeated()}
-        numbers = {key: value for part in found.values() for key, value in part.pop("numbers").items()}
+        numbers = {
+            key: value for part in found.values() for key, value in part.pop("numbers").items()
+        }
         return {"numbers": numbers, **found}
 
     def figure(self, found: dict[str, Any]) -> Any:
@@ -116,9 +122,15 @@ class Snap(Experiment):
         """
         flow = TwoNumbers(self.T, self.d)
         half = ode.event(lambda t, y: flow.loss(y) - 0.25)
-        end = 2.5 * flow.snap_time + 20 * self.d  # small tokens snap late in units of the closed form
-        snap = ode.integrate(flow, (0, end), flow.start(), t_eval=[], events=half, **TIGHT).first_times[0]
-        near = snap + np.linspace(-1, 1, 4001) * min(10 * self.d, snap / 2)  # the snap takes a few times d
+        end = (
+            2.5 * flow.snap_time + 20 * self.d
+        )  # small tokens snap late in units of the closed form
+        snap = ode.integrate(
+            flow, (0, end), flow.start(), t_eval=[], events=half, **TIGHT
+        ).first_times[0]
+        near = snap + np.linspace(-1, 1, 4001) * min(
+            10 * self.d, snap / 2
+        )  # the snap takes a few times d
         times = np.unique(np.concatenate([np.linspace(0, 2 * snap, 1001), near]))
         y = ode.integrate(flow, (0, times[-1]), flow.start(), t_eval=times, **TIGHT).y
         eigenvalues = np.linalg.eigvalsh(flow.hessian(y))
@@ -136,49 +148,63 @@ class Snap(Experiment):
             "lowest_t": times[bottom],
             "least_eigenvalue": eigenvalues[bottom, 0],
             "least_eigenvalue_at_start": eigenvalues[0, 0],
-            "w_over_equilibrium_at_half_loss": (y[:, 0] / equilibrium)[np.searchsorted(times, snap)],
+            "w_over_equilibrium_at_half_loss": (y[:, 0] / equilibrium)[
+                np.searchsorted(times, snap)
+            ],
             "equilibrium_within_1_percent_t": settled,
         }
         return {"numbers": numbers, "time": times, "w": y[:, 0], "delta": y[:, 1], "loss": flow.loss(y),
                 "equilibrium": equilibrium, "eigenvalues": eigenvalues}  # fmt: skip
 
     def drawn(self) -> dict[str, Any]:
-        """Fig. 9: the toy layer, W and W* with entries N(0, 1/d), by descent on the population, by SGD, and foretold.
+        """Fig. 9: the toy layer, W and W* with entries N(0, 1/d), by descent on the population, by SGD, and predicted.
 
         Lists over the seeds: lean, w0; descent and sgd, the population loss, every 8 steps; snap_t,
-        sgd_snap_t, when it is half of its start, NaN if not by the end; foretold_t, by the flow of three
+        sgd_snap_t, when it is half of its start, NaN if not by the end; predicted_t, by the flow of three
         numbers (2) to (4), and closed_t, by (6).
         """
         flow = TwoNumbers(self.T, self.d)
         found: dict[str, Any] = {
-            key: [] for key in ("lean", "descent", "sgd", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
+            key: []
+            for key in ("lean", "descent", "sgd", "snap_t", "sgd_snap_t", "predicted_t", "closed_t")
         }
         draws = []
         for seed in range(self.seed, self.seed + self.seeds):
             rng = np.random.default_rng(seed)
             task = draw_task(rng, self.T, self.d, matrix="gaussian")
-            W, size = rng.normal(size=(self.d, self.d)) / math.sqrt(self.d), np.linalg.norm(task.W_star)
+            W, size = (
+                rng.normal(size=(self.d, self.d)) / math.sqrt(self.d),
+                np.linalg.norm(task.W_star),
+            )
             draws.append((task, W, rng))
             lean = float((W * task.W_star).sum() / size)
             across = math.sqrt((W * W).sum() - lean**2)
             field, loss = _numbers_of_a_drawn_start(self.T, self.d, size)
             start = np.array([lean, across, 0.0])
             half = ode.event(functools.partial(_above, loss, loss(start) / 2), terminal=True)
-            late = ode.integrate(field, (0, 1e3 * flow.snap_time), start, t_eval=[], events=half, **TIGHT)
+            late = ode.integrate(
+                field, (0, 1e3 * flow.snap_time), start, t_eval=[], events=half, **TIGHT
+            )
             mills = math.exp(lean**2 / 2) * math.erfc(lean / math.sqrt(2))
             found["lean"].append(lean)
-            found["foretold_t"].append(float(late.first_times[0]))
+            found["predicted_t"].append(float(late.first_times[0]))
             found["closed_t"].append(flow.snap_time * mills * math.sqrt(self.d) / size)  # (6)
-        steps = math.ceil((1.2 * max(found["foretold_t"]) + 10 * self.d) / self.lr)
+        steps = math.ceil((1.2 * max(found["predicted_t"]) + 10 * self.d) / self.lr)
         for task, W, rng in draws:
             for name, source in (("descent", None), ("sgd", rng)):
                 curve = self._descend(task, W, steps, source)
                 found[name].append(curve)
                 times = 8.0 * self.lr * np.arange(len(curve))
-                found[f"{'sgd_' if source else ''}snap_t"].append(float(plateau_length(times, curve, curve[0] / 2)))
+                found[f"{'sgd_' if source else ''}snap_t"].append(
+                    float(plateau_length(times, curve, curve[0] / 2))
+                )
         found["time"] = 8.0 * self.lr * np.arange(len(found["descent"][0]))
-        off = [abs(found[name][i] / found["foretold_t"][i] - 1) for name in ("snap_t", "sgd_snap_t") for i in range(self.seeds)]
-        names = ("lean", "snap_t", "sgd_snap_t", "foretold_t", "closed_t")
+        off = [
+            abs(found[name][i] / found["predicted_t"][i] - 1)
+            for name in ("snap_t", "sgd_snap_t")
+            for i in range(self.seeds)
+        ]
+        names = ("lean", "snap_t", "sgd_snap_t", "predicted_t", "closed_t")
         numbers = {f"drawn_{name}": found[name] for name in names} | {"drawn_worst_miss": max(off)}
         return {"numbers": numbers, **found}
 
@@ -213,11 +239,19 @@ class Snap(Experiment):
             ode.event(lambda t, y: flow.attention(y) * y[1] - ends[1] / 2),
         ]
         times = np.linspace(0, 3 * flow.snap_time + 20 * self.d / (1 - self.p), 2001)
-        path = ode.integrate(flow, (0, times[-1]), flow.start(), t_eval=times, events=halves, **TIGHT)
+        path = ode.integrate(
+            flow, (0, times[-1]), flow.start(), t_eval=times, events=halves, **TIGHT
+        )
         w, v, _ = flow.split(path.y)
         numbers = dict(
             zip(
-                ("w_half_t", "v_half_t", "repeated_half_loss_t", "w_written_half_t", "v_written_half_t"),
+                (
+                    "w_half_t",
+                    "v_half_t",
+                    "repeated_half_loss_t",
+                    "w_written_half_t",
+                    "v_written_half_t",
+                ),
                 map(float, path.first_times),
             )
         )

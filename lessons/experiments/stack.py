@@ -6,7 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyattn.attention import MultiheadCache, causal, heads_first, multihead_backward, multihead_forward
+from tinyattn.attention import (
+    MultiheadCache,
+    causal,
+    heads_first,
+    multihead_backward,
+    multihead_forward,
+)
 from tinyattn.backend import Params, namespace
 from tinyattn.errors import check_floats, check_generator, check_instance, check_params, keep_counts
 from tinyattn.models.minimal import MinimalModel
@@ -61,7 +67,14 @@ class MinimalStack:
     @functools.cached_property
     def single(self) -> MinimalModel:
         """The model of one such layer."""
-        return MinimalModel(self.vocab, self.positions, self.heads, self.first_query, self.query_scale, self.value_scale)
+        return MinimalModel(
+            self.vocab,
+            self.positions,
+            self.heads,
+            self.first_query,
+            self.query_scale,
+            self.value_scale,
+        )
 
     def init(self, rng: np.random.Generator) -> Params:
         """W_Q (D, H, D) and W_V (D, H, D) of each layer, W_Q.i and W_V.i; W_V (D, H, V) of the last."""
@@ -90,7 +103,9 @@ class MinimalStack:
             q, of_q = linear_forward(x[:, first:], params[f"W_Q.{i}"])  # (1)
             v, of_v = linear_forward(x, params[f"W_V.{i}"])  # (1)
             visible = causal(S - first, S, namespace(x))
-            y, multihead = multihead_forward(heads_first(q), x[:, None], heads_first(v), visible)  # (2)
+            y, multihead = multihead_forward(
+                heads_first(q), x[:, None], heads_first(v), visible
+            )  # (2)
             layers.append((of_q, of_v, multihead))
             x = y.sum(axis=1)  # (3)
         return x, StackCache(tuple(layers))
@@ -122,5 +137,7 @@ class MinimalStack:
         D, H = self.single.width, self.heads
         shapes: dict[str, tuple] = {}
         for i in range(1, self.depth + 1):
-            shapes |= numbered({"W_Q": (D, H, D), "W_V": (D, H, self.vocab if i == self.depth else D)}, i)
+            shapes |= numbered(
+                {"W_Q": (D, H, D), "W_V": (D, H, self.vocab if i == self.depth else D)}, i
+            )
         return shapes

@@ -21,11 +21,20 @@ from tinyattn.tasks import text as words
 from .trial import Trial
 
 RANKS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300)  # words followed, by frequency
-PAPERS = ("continue", "continued")  # the paper's word, and one of its family that is frequent enough in a small text
+PAPERS = (
+    "continue",
+    "continued",
+)  # the paper's word, and one of its family that is frequent enough in a small text
 LEAST = 40  # occurrences: single batches throw the attention of rarer words about, in shuffled text as well
 HELD_OUT = 0.1  # the last share of the text, kept out of training
-SHARE, NOISE, NATS = 0.2, 5, 0.1  # a turn's falls and rise: least share of the range, times the noise, nats
-CONDENSED = 0.05  # nats by which the loss in shuffled text may exceed its end once frequencies are learnt
+SHARE, NOISE, NATS = (
+    0.2,
+    5,
+    0.1,
+)  # a turn's falls and rise: least share of the range, times the noise, nats
+CONDENSED = (
+    0.05  # nats by which the loss in shuffled text may exceed its end once frequencies are learnt
+)
 
 
 @dataclass(frozen=True)
@@ -59,28 +68,42 @@ class TextTrial(Trial):
     chunk: int = 16
     judged: int = 400
 
-    curve: ClassVar[tuple[str, str, str]] = ("unseen", "loss, nats", "Loss on text kept out of training")
+    curve: ClassVar[tuple[str, str, str]] = (
+        "unseen",
+        "loss, nats",
+        "Loss on text kept out of training",
+    )
     counts: ClassVar[tuple[str, ...]] = (*Trial.counts, "width", "length", "chunk", "judged")
 
     def __post_init__(self):
         super().__post_init__()
         check_number("scale", self.scale, above=0)
-        if not isinstance(self.follow, (tuple, list)) or not all(isinstance(word, str) for word in self.follow):
+        if not isinstance(self.follow, (tuple, list)) or not all(
+            isinstance(word, str) for word in self.follow
+        ):
             raise InputError(f"follow: expected a list of words, got {shown(self.follow)}")
         check_instance("text", self.text, str) if self.text is not None else None
         if self.steps < 4 * self.every:
-            raise InputError(f"steps: expected at least 4 times every = {self.every}, got {self.steps}")
+            raise InputError(
+                f"steps: expected at least 4 times every = {self.every}, got {self.steps}"
+            )
         self.choose(vocab=min(500, len({*self.content, words.UNKNOWN})))
         if len(self.corpus.ids) * HELD_OUT <= self.length + 1:
-            least = round((self.length + 1) / HELD_OUT)
-            raise InputError(f"text: expected more than {least} words, got {len(self.corpus.ids)}")
+            minimum = round((self.length + 1) / HELD_OUT)
+            raise InputError(
+                f"text: expected more than {minimum} words, got {len(self.corpus.ids)}"
+            )
         for word in self.follow:
             if word not in self.corpus.words:
-                raise InputError(f"follow: expected some of the {self.vocab} words that are kept, got {word!r}")
+                raise InputError(
+                    f"follow: expected some of the {self.vocab} words that are kept, got {word!r}"
+                )
         if not self.followed:
-            most = int(self.corpus.hold_out(HELD_OUT)[0].counts.max())
-            raise InputError(f"text: expected some word {LEAST} times in the part trained on, got {most} times at most")
-        self.network, self.stepper  # noqa: B018  their own checks
+            maximum = int(self.corpus.hold_out(HELD_OUT)[0].counts.max())
+            raise InputError(
+                f"text: expected some word {LEAST} times in the part trained on, got {maximum} times at most"
+            )
+        _ = self.network, self.make_optimizer()  # which check their own settings
 
     def generators(self):
         """Fresh generators for the stories, what is judged, the batches, the shuffling, and its batches."""
@@ -89,7 +112,11 @@ class TextTrial(Trial):
     @functools.cached_property
     def content(self) -> list[str]:
         """The text, word by word."""
-        return words.stories(self.generators()[0], 4000) if self.text is None else words.words(self.text)
+        return (
+            words.stories(self.generators()[0], 4000)
+            if self.text is None
+            else words.words(self.text)
+        )
 
     @functools.cached_property
     def corpus(self) -> words.Corpus:
@@ -103,16 +130,17 @@ class TextTrial(Trial):
         by_count = [int(w) for w in np.argsort(-counts, kind="stable") if counts[w] >= LEAST]
         some = [by_count[rank] for rank in RANKS if rank < len(by_count)]
         papers = [w for w in by_count if self.corpus.words[w] in PAPERS]
-        return list(dict.fromkeys([*some, *papers, *(self.corpus.id(word) for word in self.follow)]))
+        return list(
+            dict.fromkeys([*some, *papers, *(self.corpus.id(word) for word in self.follow)])
+        )
 
     @functools.cached_property
     def network(self) -> EmbeddingModel:
         """The model that is trained."""
         return EmbeddingModel(self.corpus.vocab, self.width, first_query=0, scale=self.scale)
 
-    @functools.cached_property
-    def stepper(self):
-        """The optimiser."""
+    def make_optimizer(self):
+        """The optimizer of these settings."""
         return SGD(self.lr, self.momentum)
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
@@ -130,16 +158,23 @@ class TextTrial(Trial):
         word, {word: attention over the looks}, the six it ever attends most.
         """
         _, for_judging, for_batches, for_shuffling, for_shuffled = self.generators()
-        content = hashlib.sha256("\n".join(self.content).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        content = hashlib.sha256(
+            "\n".join(self.content).encode("utf-8", "surrogatepass")
+        ).hexdigest()[:16]
         kept = [None, None]
         if checkpoint is not None:
             same = {**checkpoint.settings, "content": content}
             other = checkpoint.file.with_name(f"{checkpoint.file.stem}_shuffled.npz")
-            kept = [dataclasses.replace(checkpoint, settings=same), dataclasses.replace(checkpoint, settings=same, path=other)]
+            kept = [
+                dataclasses.replace(checkpoint, settings=same),
+                dataclasses.replace(checkpoint, settings=same, path=other),
+            ]
         name = title or "text"
         told = (name, f"{name}, shuffled") if title else (None, None)
         history = self._train(self.corpus, for_batches, for_judging, map, kept[0], told[0])
-        control = self._train(self.corpus.shuffled(for_shuffling), for_shuffled, for_judging, map, kept[1], told[1])
+        control = self._train(
+            self.corpus.shuffled(for_shuffling), for_shuffled, for_judging, map, kept[1], told[1]
+        )
         learnt = control["unseen"] < control["unseen"][-1] + CONDENSED
         condensed = int(control.steps("unseen")[learnt.argmax()])
         counts = self.corpus.hold_out(HELD_OUT)[0].counts
@@ -170,13 +205,22 @@ class TextTrial(Trial):
         judged = device.put(unseen.sample(for_judging, self.judged, self.length + 1))
         batches = (device.put(batch) for batch in seen.batches(rng, self.batch, self.length + 1))
 
-        def look(step, params):
+        def evaluate(step, params):
             judge = {"unseen": loss(params, judged)[0]} if step % (2 * self.every) == 0 else {}
-            return {**self.look(seen.counts, params), **judge}
+            return {**self.evaluate(seen.counts, params), **judge}
 
-        return self.trained(loss, params, batches, self.stepper, look, checkpoint=checkpoint, title=title, clip=1.0)
+        return self.trained(
+            loss,
+            params,
+            batches,
+            self.make_optimizer(),
+            evaluate,
+            checkpoint=checkpoint,
+            title=title,
+            clip=1.0,
+        )
 
-    def look(self, counts: np.ndarray, params: Params) -> dict[str, Any]:
+    def evaluate(self, counts: np.ndarray, params: Params) -> dict[str, Any]:
         """In a long text word w looks at k in proportion to count_k exp(Phi_wk): attention (followed, vocab), no sampling."""
         W0, W_Q, W_K = (to_numpy(params[key]).astype(float) for key in ("W0", "W_Q", "W_K"))
         scores = W0[self.followed] @ W_Q @ (W0 @ W_K).T
@@ -191,9 +235,11 @@ class TextTrial(Trial):
 
     def _measures(self, history, condensed):
         entropy, steps = history["entropy"], history.steps("entropy")
-        least = np.maximum(np.maximum(SHARE * np.ptp(entropy, axis=0), NOISE * self._noise(entropy)), NATS)
+        minimum = np.maximum(
+            np.maximum(SHARE * np.ptp(entropy, axis=0), NOISE * self._noise(entropy)), NATS
+        )
         turns = [[[int(steps[i]) for i in turn] for turn in measure.turns(curve, size) if steps[turn[0]] >= condensed]
-                 for curve, size in zip(entropy.T, least)]  # fmt: skip
+                 for curve, size in zip(entropy.T, minimum)]  # fmt: skip
         top = history["attention"].argmax(axis=-1)
         return {
             "step": steps.tolist(),
@@ -223,6 +269,6 @@ class TextTrial(Trial):
                 if clear > best:
                     best, star, corners = clear, j, turn
         attended = history["attention"][:, star]
-        most = np.argsort(-attended.max(axis=0))[:6]
+        most_attended = np.argsort(-attended.max(axis=0))[:6]
         return {"star": star, "corners": corners,
-                "attended": {self.corpus.words[k]: attended[:, k].tolist() for k in most}}  # fmt: skip
+                "attended": {self.corpus.words[k]: attended[:, k].tolist() for k in most_attended}}  # fmt: skip

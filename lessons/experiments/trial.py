@@ -32,15 +32,24 @@ class Trial(Experiment):
     seed: int = 0
     device: str = "cpu"
 
-    curve: ClassVar[tuple[str, str, str]]  # of the results, the one drawn where settings are varied: name, label, title
-    counts: ClassVar[tuple[str, ...]] = ("steps", "every", "batch")  # settings that are whole numbers >= 1
-    law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = ({}, {})  # the paper's law: settings, and what is varied
+    curve: ClassVar[
+        tuple[str, str, str]
+    ]  # of the results, the one drawn where settings are varied: name, label, title
+    counts: ClassVar[tuple[str, ...]] = (
+        "steps",
+        "every",
+        "batch",
+    )  # settings that are whole numbers >= 1
+    law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = (
+        {},
+        {},
+    )  # the paper's law: settings, and what is varied
 
     def __post_init__(self):
         for name in self.counts:
-            check_count(name, getattr(self, name), most=SIZES)
+            check_count(name, getattr(self, name), maximum=SIZES)
         keep_counts(self, *self.counts)
-        keep_counts(self, "seed", least=0)
+        keep_counts(self, "seed", minimum=0)
 
     def choose(self, **defaults: Any) -> None:
         """Give the settings of these names that are None their defaults."""
@@ -48,17 +57,27 @@ class Trial(Experiment):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
 
-    def trained(self, loss, params, batches, optimizer, look, *, checkpoint=None, title=None, **how):
+    def trained(
+        self, loss, params, batches, optimizer, evaluate, *, checkpoint=None, title=None, **how
+    ):
         """Train by `train.train`, looking at params every so many steps: the History."""
         if checkpoint is not None:
-            same = {name: value for name, value in self.settings.items() if name not in ("steps", "device")}
+            same = {
+                name: value
+                for name, value in self.settings.items()
+                if name not in ("steps", "device")
+            }
             checkpoint = dataclasses.replace(checkpoint, settings={**checkpoint.settings, **same})
-        looks = [(self.every, look)]
-        return train(loss, params, batches, optimizer, steps=self.steps, every=self.every, callbacks=looks, title=title,
+        evaluations = [(self.every, evaluate)]
+        return train(loss, params, batches, optimizer, steps=self.steps, every=self.every, callbacks=evaluations, title=title,
                      checkpoint=checkpoint, **how)[1]  # fmt: skip
 
     def run(
-        self, *, checkpoint: Checkpoint | None = None, title: str | None = None, map: Callable[..., Iterable[Any]] = map
+        self,
+        *,
+        checkpoint: Checkpoint | None = None,
+        title: str | None = None,
+        map: Callable[..., Iterable[Any]] = map,
     ) -> dict[str, Any]:
         """Train, and return a dict of lists over the looks ("step" says when) and of numbers.
 

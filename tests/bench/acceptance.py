@@ -14,7 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import peers
-from benchmark import FULL, MINIMAL, ROOT, long_enough, markdown, operations, sgemm_rate, start_of, training_step
+from benchmark import (
+    FULL,
+    MINIMAL,
+    ROOT,
+    long_enough,
+    markdown,
+    operations,
+    sgemm_rate,
+    start_of,
+    training_step,
+)
 
 from tinyattn import backend, losses, ode, optim
 from tinyattn.cases import cases
@@ -55,14 +65,20 @@ def gradients(device):
         there, cache_there = case.forward(device.put(given))
         dout = np.random.default_rng(1).normal(size=np.shape(out))
         dout = dout if dout.ndim else float(dout)
-        grads, grads_there = case.backward(dout, cache), case.backward(device.put(dout), cache_there)
+        grads, grads_there = (
+            case.backward(dout, cache),
+            case.backward(device.put(dout), cache_there),
+        )
         worst = max(worst, relative(there, out), relative(grads_there, grads))
     return worst
 
 
 def flows(device):
     """Largest relative difference of the ends of three flows in float64, the same fixed steps."""
-    two = lambda put: (TwoNumbers(put(np.array([64.0, 128.0])), 16.0), TwoNumbers(np.array([64.0, 128.0]), 16.0).start())
+    two = lambda put: (
+        TwoNumbers(put(np.array([64.0, 128.0])), 16.0),
+        TwoNumbers(np.array([64.0, 128.0]), 16.0).start(),
+    )
 
     def heads(put):
         flow = target((2.0, 1.0), 6, "simplex")
@@ -130,7 +146,15 @@ def table(device, sizes):
     def add(what, here, there, more=""):
         rows.append([what, f"{here * 1e3:.3g}", f"{there * 1e3:.3g}", f"{here / there:.2f}", more])
 
-    rows.append([f"float32 product of two {sizes.matrix} x {sizes.matrix} matrices", "", "", "", f"{rate / 1e12:.1f} TFLOP/s"])
+    rows.append(
+        [
+            f"float32 product of two {sizes.matrix} x {sizes.matrix} matrices",
+            "",
+            "",
+            "",
+            f"{rate / 1e12:.1f} TFLOP/s",
+        ]
+    )
     for name, model in (("minimal", MINIMAL), ("full", FULL)):
         for B in sizes.batches:
             here = long_enough(training_step(model, cpu, B, 128), cpu)
@@ -145,14 +169,18 @@ def table(device, sizes):
 
         def steps(place, T=T):
             flow, start = TwoNumbers(place.put(T), 64.0), place.put(TwoNumbers(T, 64.0).start())
-            return long_enough(lambda: ode.integrate(flow, (0, 20), start, n_steps=20, t_eval=[20]), place)
+            return long_enough(
+                lambda: ode.integrate(flow, (0, 20), start, n_steps=20, t_eval=[20]), place
+            )
 
         add(f"20 RK4 steps of two numbers, {runs} runs", steps(cpu), steps(device))
     for replicas in sizes.replicas:
 
         def speed(place, replicas=replicas):
             flow = FocusDilution(place.put(np.array([0.75, 0.19, 0.05, 0.01])), 0.5, 16)
-            y = place.put(np.stack([flow.start(np.random.default_rng(i), 1e-1) for i in range(replicas)]))
+            y = place.put(
+                np.stack([flow.start(np.random.default_rng(i), 1e-1) for i in range(replicas)])
+            )
             return long_enough(lambda: flow(0.0, y), place)
 
         add(f"the slope of focus and dilution, {replicas} replicas", speed(cpu), speed(device))
@@ -164,7 +192,9 @@ def table(device, sizes):
 def operations_of_doubt():
     """Operations that suit NumPy or that a card may not like, each with its alternative: functions of a place."""
     rng = np.random.default_rng(0)
-    e, x, dv = (rng.random(shape, dtype=np.float32) for shape in ((384, 25, 25), (3200, 75), (3, 3200, 50)))
+    e, x, dv = (
+        rng.random(shape, dtype=np.float32) for shape in ((384, 25, 25), (3200, 75), (3, 3200, 50))
+    )
     ids, rows = rng.integers(50, size=3200), rng.random((3200, 64), dtype=np.float32)
 
     def of(function, *arrays):
@@ -196,13 +226,22 @@ def crossover(rows):
         kind, _, size = what.rpartition(", ")
         if kind and float(ratio) > 1:
             first.setdefault(kind, size)
-    return "The card is faster from: " + ("; ".join(f"{kind}, {size}" for kind, size in first.items()) or "nowhere") + ".\n"
+    return (
+        "The card is faster from: "
+        + ("; ".join(f"{kind}, {size}" for kind, size in first.items()) or "nowhere")
+        + ".\n"
+    )
 
 
 def gpu_tests():
     """Whether the tests marked gpu pass on the card."""
     env = {**os.environ, "TINYATTN_REQUIRE_GPU": "1"}
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "gpu"], cwd=ROOT, env=env).returncode == 0
+    return (
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-m", "gpu"], cwd=ROOT, env=env
+        ).returncode
+        == 0
+    )
 
 
 def accept(name, sizes=Sizes(), tests: Callable[[], bool] = gpu_tests, out=Path("out")):
@@ -210,9 +249,12 @@ def accept(name, sizes=Sizes(), tests: Callable[[], bool] = gpu_tests, out=Path(
     device = backend.get(name)
     found = {
         "the gpu tests pass": tests(),
-        f"float64, every pair and model: {(worst := gradients(device)):.1e}, at most {FLOAT64:.0e}": worst <= FLOAT64,
-        f"float64, three flows: {(worst := flows(device)):.1e}, at most {FLOAT64:.0e}": worst <= FLOAT64,
-        f"float32, {STEPS} steps: {(worst := after_training(device)):.1e}, at most {FLOAT32:.0e}": worst <= FLOAT32,
+        f"float64, every pair and model: {(worst := gradients(device)):.1e}, at most {FLOAT64:.0e}": worst
+        <= FLOAT64,
+        f"float64, three flows: {(worst := flows(device)):.1e}, at most {FLOAT64:.0e}": worst
+        <= FLOAT64,
+        f"float32, {STEPS} steps: {(worst := after_training(device)):.1e}, at most {FLOAT32:.0e}": worst
+        <= FLOAT32,
         f"parts of a step that wait for the card: {', '.join(parts := waits(device, sizes.matrix)) or 'none'}": not parts,
     }
     rows = table(device, sizes)

@@ -47,13 +47,18 @@ JOBS = {  # model, sequences in a batch, sequences in a pass
     "full, batch 3000": (FULL, 3000, 64),
     "recall, batch 128": (RECALL, 128, 64),
 }
-HERE, MORE = "here", "more"  # processes in which each product has one thread: steps, and the other tables
+HERE, MORE = (
+    "here",
+    "more",
+)  # processes in which each product has one thread: steps, and the other tables
 OF_STEPS = (
     "A training step: forward, backward, clipping and AdamW in float32. 50 tokens, 3 heads; minimal: 25 places; full: width "
     "255, 31 places, 20 queries; recall: the network of lesson 14. GFLOP are those of the products in the models' equations.\n"
 )
 OF_PASSES = "The same step in one piece and in passes, each product on one thread:\n"
-OF_GROWTH = "How a step grows, on one thread: slopes of log time, and of log operations, over doublings:\n"
+OF_GROWTH = (
+    "How a step grows, on one thread: slopes of log time, and of log operations, over doublings:\n"
+)
 OF_FLOWS = (
     "Two flows to one tolerance. Errors: of the 42 times, relative; of the state at the end; each against rk45 with a "
     "tolerance 1000 times finer or more. diffrax is timed once it is compiled.\n"
@@ -102,7 +107,9 @@ def operations(model, B):
 def start_of(model, B):
     """Parameters in float32 and sequences (B, S+1), drawn with seed 0."""
     rng = np.random.default_rng(0)
-    return backend.get("cpu").put(model.init(rng), "float32"), rng.integers(model.vocab, size=(B, model.positions + 1))
+    return backend.get("cpu").put(model.init(rng), "float32"), rng.integers(
+        model.vocab, size=(B, model.positions + 1)
+    )
 
 
 def training_step(model, device, B, chunk=None, map=map):
@@ -138,7 +145,9 @@ def in_a_process(*arguments):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     if arguments[-1] in (HERE, MORE):
         env |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # read when NumPy is loaded
-    done = subprocess.run([sys.executable, __file__, *arguments], env=env, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], env=env, check=True, capture_output=True, text=True
+    )
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -150,7 +159,12 @@ def steps_table(names, rounds):
         told.append({name: in_a_process("--one", name) for name in (HERE, *names)})
         print(".", end="", file=sys.stderr, flush=True)
     rate = statistics.median(rates)
-    head = ["training step", "here, ms", *(f"{name}, ms" for name in names), *(["best of them / here"] if names else [])]
+    head = [
+        "training step",
+        "here, ms",
+        *(f"{name}, ms" for name in names),
+        *(["best of them / here"] if names else []),
+    ]
     rows = [[*head, "GFLOP", f"share of {rate / 1e9:.0f} GFLOP/s"]]
     for job, (model, B, _) in JOBS.items():
         middle = lambda of: statistics.median(map(of, told))
@@ -183,20 +197,29 @@ def growth_table():
         "full: heads": ([1, 8], lambda n: (small(32, 128, n), 32)),
         "full: depth": ([1, 8], lambda n: (small(32, 128, 4, depth=n), 32)),
     }
-    for what, ((least, most), of) in sizes.items():
-        tried = [least * 2**i for i in range(round(math.log2(most / least)) + 1)]
+    for what, ((minimum, maximum), of) in sizes.items():
+        tried = [minimum * 2**i for i in range(round(math.log2(maximum / minimum)) + 1)]
         points = [of(n) for n in tried]
         took = [long_enough(training_step(model, device, B), device) for model, B in points]
         slope = lambda ys, tried=tried: np.polyfit(np.log(tried), np.log(ys), 1)[0]
         count = slope([operations(model, B) for model, B in points])
-        rows.append([what, f"{least}, {most}", f"{slope(took):.2f}", f"{round(count, 2) + 0.0:.2f}"])
+        rows.append(
+            [what, f"{minimum}, {maximum}", f"{slope(took):.2f}", f"{round(count, 2) + 0.0:.2f}"]
+        )
     return markdown(rows)
 
 
 def chunks_table():
     """A minimal step in one piece, in passes, and in passes side by side."""
     device = backend.get("cpu")
-    rows = [["minimal, batch", "in one piece, ms", f"passes of {PASS}, ms", f"these on {THREADS} threads, ms"]]
+    rows = [
+        [
+            "minimal, batch",
+            "in one piece, ms",
+            f"passes of {PASS}, ms",
+            f"these on {THREADS} threads, ms",
+        ]
+    ]
     with ThreadPoolExecutor(THREADS) as pool:
         for B in (512, 3000):
             ways = (None, map), (PASS, map), (PASS, pool.map)
@@ -226,7 +249,9 @@ def stretches():
     """The flow of lesson 12, and two spans with their starts: to t = 1000, as there, and on to 3000, where it is stiff."""
     flow = FocusDilution(np.array([0.75, 0.19, 0.05, 0.01]), 0.5, 16)
     start = flow.start(np.random.default_rng(0), 1e-3)
-    middle = ode.integrate(flow, (0, 1e3), start, method="rk45", rtol=1e-10, atol=1e-12, t_eval=[1e3]).y[-1]
+    middle = ode.integrate(
+        flow, (0, 1e3), start, method="rk45", rtol=1e-10, atol=1e-12, t_eval=[1e3]
+    ).y[-1]
     return flow, [((0.0, 1e3), start), ((1e3, 3e3), middle)]
 
 
@@ -242,10 +267,15 @@ def flows_table(with_peers):
     scipy, diffrax = (with_peers and peers.installed(name) for name in ("scipy", "diffrax"))
 
     def row(flow, by, took, steps, calls, error):
-        rows.append([flow, by, f"{took:.3g}", f"{steps:,}", f"{calls:,}" if calls else "-", f"{error:.0e}"])
+        rows.append(
+            [flow, by, f"{took:.3g}", f"{steps:,}", f"{calls:,}" if calls else "-", f"{error:.0e}"]
+        )
 
     T, d, start = plateaus()
-    exact, tolerance = snaps_here(T, d, start, rtol=1e-12, atol=1e-15)[0], dict(rtol=1e-6, atol=1e-9)
+    exact, tolerance = (
+        snaps_here(T, d, start, rtol=1e-12, atol=1e-15)[0],
+        dict(rtol=1e-6, atol=1e-9),
+    )
     took, (times, found) = timed(lambda: snaps_here(T, d, start, **tolerance))
     wrong = lambda times: np.abs(np.asarray(times) / exact - 1).max()
     what = "42 plateaus, rtol 1e-6"
@@ -271,7 +301,9 @@ def flows_table(with_peers):
         exact = here(rtol=1e-11, atol=1e-13).y[-1]
         wrong = lambda y, exact=exact: np.abs(np.asarray(y) - exact).max()
         row(what, "rk45 here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
-        implicit = functools.partial(ode.integrate, flow, span, start, method="bdf", t_eval=[span[1]], **tolerance)
+        implicit = functools.partial(
+            ode.integrate, flow, span, start, method="bdf", t_eval=[span[1]], **tolerance
+        )
         took, found = timed(implicit)
         row(what, "bdf here", took, found.n_steps, found.nfev, wrong(found.y[-1]))
         for method in ("RK45", "LSODA", "BDF") if scipy else ():
@@ -293,7 +325,9 @@ def other_figures():
     for runs in (1, 100, 10_000):
         T, n = np.linspace(64, 4096, runs), 200 if runs <= 1000 else 20
         flow, start = TwoNumbers(T, 64.0), TwoNumbers(T, 64.0).start()
-        took = seconds(functools.partial(ode.integrate, flow, (0, n), start, n_steps=n, t_eval=[n]), device, 3)
+        took = seconds(
+            functools.partial(ode.integrate, flow, (0, n), start, n_steps=n, t_eval=[n]), device, 3
+        )
         rates.append(f"{runs * n / took:.1e}")
     return (
         f"Sampling 12,000 sequences of 26 tokens takes {t:.2f} s. RK4 on the two-number flow makes {', '.join(rates)} steps "
@@ -304,30 +338,55 @@ def other_figures():
 def machine():
     """Name of the processor, its cores, and versions."""
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", info.read_text(encoding="utf-8")) if info.exists() else None
+    found = (
+        re.search(r"model name\s*: (.+)", info.read_text(encoding="utf-8"))
+        if info.exists()
+        else None
+    )
     name = found[1] if found else platform.processor() or platform.machine()
     return f"{name}, {THREADS} cores; Python {platform.python_version()}, NumPy {np.__version__}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", action="store_true", help="also PyTorch, JAX, SciPy, diffrax, where installed")
-    parser.add_argument("--rounds", type=int, default=3, help="processes of each contender, in alternation; default 3")
-    parser.add_argument("--write", action="store_true", help="with peers, and refresh the tables in README.md")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peers", action="store_true", help="also PyTorch, JAX, SciPy, diffrax, where installed"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="processes of each contender, in alternation; default 3",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="with peers, and refresh the tables in README.md"
+    )
     parser.add_argument("--device", default="cpu", help="a GPU for --accept")
-    parser.add_argument("--accept", action="store_true", help="what a first hour on a card should see")
+    parser.add_argument(
+        "--accept", action="store_true", help="what a first hour on a card should see"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)  # one contender, in a process of its own
     options = parser.parse_args()
     if options.one:
-        print(json.dumps([chunks_table(), growth_table()] if options.one == MORE else contender(options.one)))
+        print(
+            json.dumps(
+                [chunks_table(), growth_table()] if options.one == MORE else contender(options.one)
+            )
+        )
         return 0
     if options.accept:
         import acceptance
 
         return acceptance.accept(options.device)
     with_peers = options.peers or options.write
-    names = [name for name, package in peers.PACKAGES.items() if with_peers and peers.installed(package)]
-    parts = [f"On {machine()}{peers.versions() if with_peers else ''}, medians of {options.rounds} rounds:\n"]
+    names = [
+        name for name, package in peers.PACKAGES.items() if with_peers and peers.installed(package)
+    ]
+    parts = [
+        f"On {machine()}{peers.versions() if with_peers else ''}, medians of {options.rounds} rounds:\n"
+    ]
     parts += [OF_STEPS, steps_table(names, options.rounds)]
     for caption, table in zip((OF_PASSES, OF_GROWTH), in_a_process("--one", MORE)):
         parts += [caption, table]

@@ -73,7 +73,9 @@ def child(path):
         "TINYATTN_DEVICE": "cpu",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    return subprocess.Popen([sys.executable, __file__, "--child", str(path)], env=env, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, __file__, "--child", str(path)], env=env, stdout=subprocess.PIPE
+    )
 
 
 def wait_for_write(process, path):
@@ -131,7 +133,9 @@ def killed_and_resumed(folder, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0, help="of the first run; the next has the next")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the first run; the next has the next"
+    )
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -146,7 +150,10 @@ def main():
                 print(f"seed {seed}: {error}")
                 continue
         same, on_the_way, unfinished = same + bits, on_the_way + (step < STEPS), unfinished + cut
-        print(f"seed {seed}: killed at step {step}, {cut} writes cut, {'the same' if bits else 'OTHER'} bits", flush=True)
+        print(
+            f"seed {seed}: killed at step {step}, {cut} writes cut, {'the same' if bits else 'OTHER'} bits",
+            flush=True,
+        )
     print(
         f"{same} of {options.runs} resumed to the same bits, {on_the_way} were killed on the way, {unfinished} writes were cut",
         end="",

@@ -91,11 +91,15 @@ def _torch(model, params, sequences, compiled, device):
         norm=lambda x, g, b: F.layer_norm(x, g.shape, g, b),
     )  # fmt: skip
     forward, x = network(model, lib), torch.from_numpy(sequences).to(device)
-    p = {key: torch.nn.Parameter(torch.from_numpy(w.copy()).to(device)) for key, w in params.items()}
+    p = {
+        key: torch.nn.Parameter(torch.from_numpy(w.copy()).to(device)) for key, w in params.items()
+    }
     optimizer = torch.optim.AdamW(p.values(), RATE, weight_decay=DECAY, eps=EPS)
 
     def loss(p, x):
-        return F.cross_entropy(forward(p, x[:, :-1]).flatten(0, 1), x[:, model.first_query + 1 :].flatten())
+        return F.cross_entropy(
+            forward(p, x[:, :-1]).flatten(0, 1), x[:, model.first_query + 1 :].flatten()
+        )
 
     if compiled:
         loss = torch.compile(loss)
@@ -155,7 +159,9 @@ def _jax(model, params, sequences):
 def versions():
     """Of the peers that are installed, to follow those of Python and NumPy."""
     names = ("torch", "jax", "scipy", "diffrax")
-    return "".join(f", {name} {importlib.metadata.version(name)}" for name in names if installed(name))
+    return "".join(
+        f", {name} {importlib.metadata.version(name)}" for name in names if installed(name)
+    )
 
 
 def plateau(T, d, start, method, **tolerance):
@@ -201,7 +207,9 @@ def plateaus_in_diffrax(T, d, start, **tolerance):
 
     event = diffrax.Event(above, optimistix.Newton(1e-10, 1e-10))
     one = lambda y0, args: _solved(diffrax, field, (0.0, 1e7), y0, args, event, **tolerance)
-    took, (t, _, steps) = _second_time(jax, jax.jit(jax.vmap(one)), jnp.asarray(start), (jnp.asarray(T), jnp.asarray(d)))
+    took, (t, _, steps) = _second_time(
+        jax, jax.jit(jax.vmap(one)), jnp.asarray(start), (jnp.asarray(T), jnp.asarray(d))
+    )
     return took, (np.asarray(t), int(steps.sum()))
 
 
@@ -209,7 +217,10 @@ def stretch_in_diffrax(flow, span, start, **tolerance):
     """By diffrax, the gradient by JAX: seconds, (state at the end, steps)."""
 
     def loss(y):
-        (d, D), sizes = (flow.vocab, flow.width), np.cumsum([0, *(2 * [flow.vocab * flow.width]), *(2 * [flow.width**2])])
+        (d, D), sizes = (
+            (flow.vocab, flow.width),
+            np.cumsum([0, *(2 * [flow.vocab * flow.width]), *(2 * [flow.width**2])]),
+        )
         shapes = (d, D), (D, d), (D, D), (D, D)
         W0, W1, W_Q, W_K = (y[a:b].reshape(shape) for a, b, shape in zip(sizes, sizes[1:], shapes))
         A = jax.nn.softmax(W0 @ W_Q @ W_K.T @ W0.T + jnp.log(flow.pi))
@@ -217,7 +228,9 @@ def stretch_in_diffrax(flow, span, start, **tolerance):
 
     diffrax, jax, jnp = _diffrax()
     field = lambda t, y, args: -jax.grad(loss)(y)
-    assert np.abs(np.asarray(field(0, jnp.asarray(start), None)) - flow(0.0, start)).max() < 1e-12, "another flow"
+    assert (
+        np.abs(np.asarray(field(0, jnp.asarray(start), None)) - flow(0.0, start)).max() < 1e-12
+    ), "another flow"
     solve = jax.jit(lambda y0: _solved(diffrax, field, span, y0, None, None, **tolerance))
     took, (_, y, steps) = _second_time(jax, solve, jnp.asarray(start))
     return took, (np.asarray(y), int(steps))

@@ -33,8 +33,8 @@ class Checked(NamedTuple):
     wrong: list
 
 
-def size(rng, most=5, least=1):
-    return int(rng.integers(least, most + 1))
+def size(rng, maximum=5, minimum=1):
+    return int(rng.integers(minimum, maximum + 1))
 
 
 def scale(rng):
@@ -69,15 +69,26 @@ def stack(rng):
 
 def attention_layer(rng):
     heads = size(rng, 3)
-    model = models.AttentionLayer(heads * size(rng, 3), heads, size(rng) - 1, masked=rng.random() < 0.5)
-    shape = (*(size(rng, 3) for _ in range(size(rng, 2, 0))), size(rng, 7, model.first_query + 1), model.width)
+    model = models.AttentionLayer(
+        heads * size(rng, 3), heads, size(rng) - 1, masked=rng.random() < 0.5
+    )
+    shape = (
+        *(size(rng, 3) for _ in range(size(rng, 2, 0))),
+        size(rng, 7, model.first_query + 1),
+        model.width,
+    )
     return model, lambda rng: (rng.normal(size=shape),)
 
 
 def block(rng):
     heads = size(rng, 3)
     width, norm = heads * size(rng, 3), rng.random() < 0.5
-    settings = size(rng, 5, 0), norm and width != 2, str(rng.choice(list(models.block.ACTIVATIONS))), size(rng) - 1
+    settings = (
+        size(rng, 5, 0),
+        norm and width != 2,
+        str(rng.choice(list(models.block.ACTIVATIONS))),
+        size(rng) - 1,
+    )
     model = models.Block(width, heads, *settings)
     shape = (size(rng, 3), size(rng, 7, model.first_query + 1), width)
 
@@ -103,7 +114,9 @@ def toy(rng):
 def transformer(rng, tokens):
     positions, heads = size(rng), size(rng, 3)
     width, norm = heads * size(rng, 3), rng.random() < 0.5
-    norm = norm and width != 2  # a norm makes +-1 of any two numbers: before it all gradients are 0 but for its eps
+    norm = (
+        norm and width != 2
+    )  # a norm makes +-1 of any two numbers: before it all gradients are 0 but for its eps
     kinds = [kind for kind in models.transformer.POSITIONS if width > 1 or kind != "sinusoidal"]
     model = models.Transformer(
         size(rng), positions, width, heads, size(rng, 5, 0), size(rng, positions) - 1, size(rng, 3), norm,
@@ -158,17 +171,26 @@ def checked(name, seed):
             if error <= gradcheck.TOLERANCE:
                 errors[row.tensor] = max(error, errors.get(row.tensor, 0.0))
             elif told:
-                wrong.append(f"{name}, seed {seed}, point {point}: {model} on {[np.shape(x) for x in inputs]}: {row}")
+                wrong.append(
+                    f"{name}, seed {seed}, point {point}: {model} on {[np.shape(x) for x in inputs]}: {row}"
+                )
             else:
                 waiting[row.tensor] = max(largest, waiting.get(row.tensor, 0.0))
         if wrong or params.keys() <= errors.keys() and (all(errors.values()) or point > 1):
             break
     for tensor in params.keys() - errors.keys() if not wrong else ():
         if waiting.get(tensor, 1.0) > ZERO:
-            wrong.append(f"{name}, seed {seed}: {model}: {tensor} was not compared in {POINTS} points")
-    compared = [error for error in errors.values() if error]  # without one: 0 by hand, and 0 by differences
+            wrong.append(
+                f"{name}, seed {seed}: {model}: {tensor} was not compared in {POINTS} points"
+            )
+    compared = [
+        error for error in errors.values() if error
+    ]  # without one: 0 by hand, and 0 by differences
     return Checked(
-        len(compared), max(compared, default=0.0), 0 if wrong else len(errors.keys() | params) - len(compared), wrong
+        len(compared),
+        max(compared, default=0.0),
+        0 if wrong else len(errors.keys() | params) - len(compared),
+        wrong,
     )
 
 
@@ -179,15 +201,27 @@ def second_look(model, inputs, params, tensor, rng):
     out, cache = forward(**point)
     w = rng.normal(size=out.shape)
     f = lambda value: float((w * forward(**{**point, tensor: value})[0]).sum())
-    by_hand = model.backward_through(w, cache)[0] if tensor == "x" else model.backward(w, cache)[tensor]
-    once, *others = (gradcheck.central_differences(f, point[tensor], h * gradcheck.STEP) for h in (1, 1.5, 2, 3))
-    agree = not any(gradcheck.relative_error(once, other) > gradcheck.TOLERANCE / 3 for other in others)  # NaN does
-    return gradcheck.relative_error(by_hand, once), agree and once.any(), float(np.abs(by_hand).max())
+    by_hand = (
+        model.backward_through(w, cache)[0] if tensor == "x" else model.backward(w, cache)[tensor]
+    )
+    once, *others = (
+        gradcheck.central_differences(f, point[tensor], h * gradcheck.STEP) for h in (1, 1.5, 2, 3)
+    )
+    agree = not any(
+        gradcheck.relative_error(once, other) > gradcheck.TOLERANCE / 3 for other in others
+    )  # NaN does
+    return (
+        gradcheck.relative_error(by_hand, once),
+        agree and once.any(),
+        float(np.abs(by_hand).max()),
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=200, help="configurations of each model (default 200)")
+    parser.add_argument(
+        "--runs", type=int, default=200, help="configurations of each model (default 200)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first; the next has the next")
     options = parser.parse_args()
     failed = 0

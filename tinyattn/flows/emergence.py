@@ -225,7 +225,11 @@ class ThreeNumbers:
         """dy/dt at y (..., 3)."""
         (w, v, Delta), (g, h) = self.split(y), self._moments(self.p)
         A = self._attention(Delta)
-        miss_w, miss_v, others = g * (A * w - (self.d - 1) ** 0.5), h * (A * v - 1), self.d * (self.T - 1)
+        miss_w, miss_v, others = (
+            g * (A * w - (self.d - 1) ** 0.5),
+            h * (A * v - 1),
+            self.d * (self.T - 1),
+        )
         dw = -(A * miss_w + (1 - A) ** 2 * w / others)  # (3)
         dv = -(A * miss_v + (1 - A) ** 2 * v / others)  # (4)
         dA = -(v * miss_v + w * miss_w - (1 - A) * (w * w + v * v) / others)  # (5)
@@ -292,7 +296,11 @@ def _settle_sizes(flow, *names):
     for name in names:
         value = getattr(flow, name)
         if is_array(value):
-            value = value.astype("float64") if value.dtype.kind in "iu" else check_floats(name, value).copy()
+            value = (
+                value.astype("float64")
+                if value.dtype.kind in "iu"
+                else check_floats(name, value).copy()
+            )
         elif isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise InputError(f"{name}: expected a number or an array of them, got {shown(value)}")
         object.__setattr__(flow, name, value)
@@ -301,7 +309,9 @@ def _settle_sizes(flow, *names):
         np.broadcast_shapes(*map(np.shape, settings.values()))
     except ValueError:
         shapes = {name: np.shape(value) for name, value in settings.items()}
-        raise InputError(f"{', '.join(names)}: expected settings that broadcast, got shapes {shapes}") from None
+        raise InputError(
+            f"{', '.join(names)}: expected settings that broadcast, got shapes {shapes}"
+        ) from None
     T, d, B, p = (to_numpy(settings[name]) for name in ("T", "d", "B", "p"))
     for name, value, fits, wanted in (
         ("d", d, (d >= 1) & (d < MOST), f"sizes from 1 to {MOST:g}"),

@@ -66,7 +66,11 @@ class Factorization:
             rows = to_numpy(check_floats(name, getattr(self, name), (len(m), None)))
             if not np.abs(rows @ rows.T - np.eye(len(m))).max() < 1e-6:
                 raise InputError(f"{name}: expected orthonormal rows, got {shown(rows)}")
-        for name in ("importances", "features", "places"):  # G is made of them once, whatever the caller does to them later
+        for name in (
+            "importances",
+            "features",
+            "places",
+        ):  # G is made of them once, whatever the caller does to them later
             object.__setattr__(self, name, getattr(self, name).copy())
         check_choice("geometry", self.geometry, ("logits", "simplex"))
 
@@ -102,7 +106,9 @@ class Factorization:
         R = self._residual(V, s)[..., None, :, :]
         dV = (R * s[..., None, :]).sum(axis=-1)  # (2)
         pull = (R * V[..., :, None]).sum(axis=-2)  # R^T V_j
-        return namespace(y).concatenate([dV, softmax_backward(pull, SoftmaxCache(s))], axis=-1)  # (3), (4)
+        return namespace(y).concatenate(
+            [dV, softmax_backward(pull, SoftmaxCache(s))], axis=-1
+        )  # (3), (4)
 
     def _residual(self, V, s):
         return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
@@ -114,7 +120,10 @@ class Factorization:
 
     def feature_loss(self, y):
         """Each feature's half squared error in its own entry of the target, (m_k - e_k^T Y p_k)^2 / 2: (..., h)."""
-        miss = ((self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1) * self.features).sum(axis=-1)
+        miss = (
+            (self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1)
+            * self.features
+        ).sum(axis=-1)
         return miss * miss / 2
 
     @door("""k count >= 0 < len(self.importances), y0 some (..., H, self.width + self.length)
@@ -147,12 +156,18 @@ class Factorization:
         if self.geometry == "logits":
             ds = softmax_backward(ds, SoftmaxCache(s))
         R = self._residual(V, s)[..., None, :, :]
-        dR = -(dV[..., :, None] * s[..., None, :] + V[..., :, None] * ds[..., None, :]).sum(axis=-3, keepdims=True)  # (5)
+        dR = -(dV[..., :, None] * s[..., None, :] + V[..., :, None] * ds[..., None, :]).sum(
+            axis=-3, keepdims=True
+        )  # (5)
         slope = (dR * s[..., None, :] + R * ds[..., None, :]).sum(axis=-1)  # (6)
         pull = (R * V[..., :, None]).sum(axis=-2)
         dpull = (dR * V[..., :, None] + R * dV[..., :, None]).sum(axis=-2)  # (7)
-        turn = ds * (pull - (s * pull).sum(axis=-1, keepdims=True)) - s * (ds * pull).sum(axis=-1, keepdims=True)
-        return namespace(y).concatenate([slope, softmax_backward(dpull, SoftmaxCache(s)) + turn], axis=-1)  # (8)
+        turn = ds * (pull - (s * pull).sum(axis=-1, keepdims=True)) - s * (ds * pull).sum(
+            axis=-1, keepdims=True
+        )
+        return namespace(y).concatenate(
+            [slope, softmax_backward(dpull, SoftmaxCache(s)) + turn], axis=-1
+        )  # (8)
 
     @door("y some (H, self.width + self.length) -> (n, n), n = H (d + T)")
     def jacobian(self, y):
@@ -165,7 +180,9 @@ class Factorization:
         along = xp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         if self.geometry == "simplex":
             s = along[..., self.width :]
-            along = xp.concatenate([along[..., : self.width], s - s.mean(axis=-1, keepdims=True)], axis=-1)
+            along = xp.concatenate(
+                [along[..., : self.width], s - s.mean(axis=-1, keepdims=True)], axis=-1
+            )
         return self.tangent(y, along).reshape(y.size, y.size).T
 
     def leading_mode(self, y, within=1e-3):
@@ -179,11 +196,15 @@ class Factorization:
 
         Raises InputError for a state at which the flow is not finite.
         """
-        check_number("within", within, least=0)
+        check_number("within", within, minimum=0)
         J = to_numpy(self.jacobian(y))
         if not np.isfinite(J).all():
-            raise InputError(f"y: expected a state at which the flow is finite, got {shown(to_numpy(y))}")
-        rates, modes = np.linalg.eigh((J + J.T) / 2) if self.geometry == "logits" else np.linalg.eig(J)
+            raise InputError(
+                f"y: expected a state at which the flow is finite, got {shown(to_numpy(y))}"
+            )
+        rates, modes = (
+            np.linalg.eigh((J + J.T) / 2) if self.geometry == "logits" else np.linalg.eig(J)
+        )
         leads = rates.real >= rates.real.max() - within * abs(rates.real.max())
         shares = np.linalg.solve(modes, to_numpy(self(0.0, y)).reshape(-1))
         return float(rates.real.max()), (modes[:, leads] @ shares[leads]).real.reshape(y.shape)
@@ -204,7 +225,9 @@ class Factorization:
     @door("rng Generator, heads count, noise number >= 0 <= 1e100 -> y (H, d + T)")
     def near_uniform(self, rng, heads, noise=1e-6):
         """V = 0 and logits of independent N(0, noise^2): attention uniform but for that."""
-        return self.state(np.zeros((heads, self.width)), noise * rng.normal(size=(heads, self.length)))
+        return self.state(
+            np.zeros((heads, self.width)), noise * rng.normal(size=(heads, self.length))
+        )
 
     def concentrated(self, heads, position, mass=0.99, eps=0.0):
         """V = 0, `mass` of every head's attention on one position and the rest even; then tilted by eps."""
@@ -228,13 +251,19 @@ class Factorization:
         return np.where(inside, mass / n, (1 - mass) / (self.length - n))
 
     def _start(self, heads, attention, eps):
-        check_number("eps", eps, least=0, most=1e100)
+        check_number("eps", eps, minimum=0, maximum=1e100)
         if check_count("heads", heads) > self.length:
-            raise InputError(f"heads: expected at most one for each of {self.length} positions, got {heads}")
-        return self.state(np.zeros((heads, self.width)), np.log(attention) + eps * np.eye(heads, self.length))
+            raise InputError(
+                f"heads: expected at most one for each of {self.length} positions, got {heads}"
+            )
+        return self.state(
+            np.zeros((heads, self.width)), np.log(attention) + eps * np.eye(heads, self.length)
+        )
 
 
-def target(importances: Any, length: int, geometry: str = "logits", blocks: Any = None) -> Factorization:
+def target(
+    importances: Any, length: int, geometry: str = "logits", blocks: Any = None
+) -> Factorization:
     """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k.
 
     Raises InputError for importances or blocks that do not fit.
@@ -242,21 +271,29 @@ def target(importances: Any, length: int, geometry: str = "logits", blocks: Any 
     try:
         m = np.asarray(importances, dtype=float)
     except (TypeError, ValueError):
-        raise InputError(f"importances: expected positive finite numbers, got {importances}") from None
+        raise InputError(
+            f"importances: expected positive finite numbers, got {importances}"
+        ) from None
     if m.ndim != 1 or not len(m) or not np.isfinite(m).all() or (m <= 0).any():
         raise InputError(f"importances: expected positive finite numbers, got {importances}")
     if blocks is None:
         if check_count("length", length) < len(m):
-            raise InputError(f"length: expected at least {len(m)}, one for each importance, got {length}")
+            raise InputError(
+                f"length: expected at least {len(m)}, one for each importance, got {length}"
+            )
         blocks = [[k] for k in range(len(m))]
     places = np.zeros((len(m), check_count("length", length)))
     try:
-        positions = [check_count("blocks: position", position, 0) for block in blocks for position in block]
+        positions = [
+            check_count("blocks: position", position, 0) for block in blocks for position in block
+        ]
     except TypeError:
         raise InputError(f"blocks: expected {len(m)} lists of positions, got {blocks}") from None
     fits = len(blocks) == len(m) and all(map(len, blocks)) and len(set(positions)) == len(positions)
     if not fits or max(positions) >= length:
-        raise InputError(f"blocks: expected {len(m)} disjoint lists of positions in 0..{length - 1}, got {blocks}")
+        raise InputError(
+            f"blocks: expected {len(m)} disjoint lists of positions in 0..{length - 1}, got {blocks}"
+        )
     for row, block in zip(places, blocks):
         row[list(block)] = len(block) ** -0.5
     return Factorization(m, np.eye(len(m)), places, geometry)

@@ -76,15 +76,32 @@ class FocusDilution:
     transition: Any = None
 
     def __post_init__(self):
-        object.__setattr__(self, "pi", check_floats("pi", self.pi, (None,)).copy())  # P is made of it once
+        object.__setattr__(
+            self, "pi", check_floats("pi", self.pi, (None,)).copy()
+        )  # P is made of it once
         pi = to_numpy(self.pi)
-        if not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6) or len(pi) < 2:
-            raise InputError(f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}")
+        if (
+            not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6)
+            or len(pi) < 2
+        ):
+            raise InputError(
+                f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}"
+            )
         if self.transition is not None:
-            object.__setattr__(self, "transition", check_floats("transition", self.transition, (len(pi), len(pi))).copy())
+            object.__setattr__(
+                self,
+                "transition",
+                check_floats("transition", self.transition, (len(pi), len(pi))).copy(),
+            )
             Q = to_numpy(self.transition)
-            if not ((Q >= 0).all() and np.abs(Q.sum(axis=1) - 1).max() < 1e-6 and np.abs(pi @ Q - pi).max() < 1e-6):
-                raise InputError(f"transition: expected rows of probabilities that sum to 1 and keep pi, got {shown(Q)}")
+            if not (
+                (Q >= 0).all()
+                and np.abs(Q.sum(axis=1) - 1).max() < 1e-6
+                and np.abs(pi @ Q - pi).max() < 1e-6
+            ):
+                raise InputError(
+                    f"transition: expected rows of probabilities that sum to 1 and keep pi, got {shown(Q)}"
+                )
 
     @property
     def vocab(self):
@@ -204,7 +221,9 @@ class FocusDilution:
         if not np.linalg.norm(u) > 0:
             raise InputError("u: expected a direction, got zeros")
         if np.ptp(pi) == 0:
-            raise InputError(f"pi: expected a law that is not uniform, which has no condensed point, got {pi}")
+            raise InputError(
+                f"pi: expected a law that is not uniform, which has no condensed point, got {pi}"
+            )
         u = u / np.linalg.norm(u)
         c, size = np.log(pi) - np.log(pi).mean(), np.linalg.norm(pi)
         n = math.sqrt(np.linalg.norm(c) / size**3)
@@ -222,7 +241,7 @@ class FocusDilution:
     def jacobian(self, y, h=1e-5):
         """The Jacobian (n, n) at one state (n,), symmetric, by central differences of the field."""
         check_floats("y", y, (None,))
-        check_number("h", h, above=0, most=1e100)
+        check_number("h", h, above=0, maximum=1e100)
         xp = namespace(y)
         steps = h * xp.eye(y.size, dtype=y.dtype)
         J = (self(0.0, y + steps) - self(0.0, y - steps)) / (2 * h)
@@ -273,7 +292,7 @@ class FocusDilution:
                  lambda t, y: size(y, 1) - renewed, ode.event(largest, direction=+1)]  # fmt: skip
         path = ode.integrate(self, (0, end), y0, t_eval=t_eval, events=found, **how)
         condensed_t, focus_t, renewal_t, top_t = path.first_times
-        cosine = frozen_ratio = peak = least = dilution_t = math.nan
+        cosine = frozen_ratio = peak = minimum = dilution_t = math.nan
         if condensed_t <= end:
             W0, _, W_Q, _ = map(to_numpy, self.split(path.y_events[0][0]))
             pi = to_numpy(self.pi)
@@ -282,10 +301,27 @@ class FocusDilution:
         if top_t < end:
             peak = float(self.row_norms(path.y_events[3][0])[token])
             shortest = ode.event(swing, terminal=True, direction=+1)
-            fall = ode.integrate(self, (top_t, end), path.y_events[3][0], t_eval=[], events=shortest, **how)
+            fall = ode.integrate(
+                self, (top_t, end), path.y_events[3][0], t_eval=[], events=shortest, **how
+            )
             dilution_t = fall.first_times[0]
-            least = float(self.row_norms(fall.y_events[0][0])[token]) if len(fall.y_events[0]) else math.nan
-        return Stages(condensed_t, cosine, frozen_ratio, focus_t, top_t, peak, dilution_t, least, renewal_t, path)
+            minimum = (
+                float(self.row_norms(fall.y_events[0][0])[token])
+                if len(fall.y_events[0])
+                else math.nan
+            )
+        return Stages(
+            condensed_t,
+            cosine,
+            frozen_ratio,
+            focus_t,
+            top_t,
+            peak,
+            dilution_t,
+            minimum,
+            renewal_t,
+            path,
+        )
 
 
 class Stages(NamedTuple):
@@ -307,7 +343,7 @@ class Stages(NamedTuple):
     top_t: float
     peak: float
     dilution_t: float
-    least: float
+    minimum: float
     renewal_t: float
     path: ode.Solution
 

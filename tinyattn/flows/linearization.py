@@ -38,7 +38,7 @@ class Linearization:
         Rates within a share `within` of the leading one count as equal. At an exact critical point,
         where nothing moves, it is one of those modes.
         """
-        check_number("within", within, least=0)
+        check_number("within", within, minimum=0)
         leads = self.rates >= self.rate - within * abs(self.rate)
         mode = self.modes[:, leads] @ self.speeds[leads]
         size = np.linalg.norm(mode)
@@ -47,7 +47,10 @@ class Linearization:
     def shares(self):
         """The share of the squared leading mode in each matrix, {"W0": share, ...}; they sum to 1."""
         parts = self.flow.split(self.leading_mode())
-        return {name: float((part * part).sum()) for name, part in zip(("W0", "W1", "W_Q", "W_K"), parts)}
+        return {
+            name: float((part * part).sum())
+            for name, part in zip(("W0", "W1", "W_Q", "W_K"), parts)
+        }
 
     def displacement(self, s):
         """Where the linear flow is after times s (m,), seen from the point: (m, n), (1)."""

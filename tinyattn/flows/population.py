@@ -16,7 +16,11 @@ from ..models import ToyLayer
 from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 from ..tasks.regression import SingleLocation
 
-SETTINGS = {"length", "width", "shared"}  # of a ToyLayer: those that the derivations below allow for
+SETTINGS = {
+    "length",
+    "width",
+    "shared",
+}  # of a ToyLayer: those that the derivations below allow for
 
 # The population, s the attention, A = sum of s over the relevant places, S the moments of
 # the relevant token
@@ -95,7 +99,9 @@ def stochastic(
     s, _ = softmax_forward(a)
     others, A = s[:, : T - B], s[:, -B:].sum(axis=1)[:, None, None]
     largest = others.max(axis=1, keepdims=True)
-    largest = np.where(largest == 0, 1, largest)  # with all attention on the relevant places, any direction u will do
+    largest = np.where(
+        largest == 0, 1, largest
+    )  # with all attention on the relevant places, any direction u will do
     size = largest * ((others / largest) ** 2).sum(axis=1, keepdims=True) ** 0.5
     u = others / np.where(size == 0, 1, size)
     x_r, along = task.relevant(rng, (R, n), dtype), rng.standard_normal((R, n, d), dtype)
@@ -105,5 +111,7 @@ def stochastic(
     z = rng.standard_normal((R, T - B), dtype) * ((g * g).sum(axis=(1, 2)) / d)[:, None] ** 0.5 / n
     push = (along * g).sum(axis=(1, 2)) / (n * d**0.5) - (u * z).sum(axis=1)
     ds_others = u * push[:, None] + z  # (5)
-    ds = np.concatenate([ds_others, np.repeat((x_r * g).sum(axis=(1, 2))[:, None] / n, B, axis=1)], axis=1)
+    ds = np.concatenate(
+        [ds_others, np.repeat((x_r * g).sum(axis=(1, 2))[:, None] / n, B, axis=1)], axis=1
+    )
     return softmax_backward(ds, SoftmaxCache(s)), mixed.swapaxes(1, 2) @ e / n

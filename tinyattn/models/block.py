@@ -89,7 +89,9 @@ class Block:
     @functools.cached_property
     def layer(self) -> AttentionLayer:
         """The attention of (1)."""
-        return AttentionLayer(self.width, self.heads, self.first_query, few_queries=self.few_queries)
+        return AttentionLayer(
+            self.width, self.heads, self.first_query, few_queries=self.few_queries
+        )
 
     @door("rng Generator -> params")
     def init(self, rng: np.random.Generator) -> Params:
@@ -122,19 +124,27 @@ class Block:
         """The masks by name, and their shapes for inputs (*leading, S, D)."""
         T = S - self.first_query
         of_attention = {"drop_s": (*leading, self.heads, T, S)} if self.dropped == "all" else {}
-        return of_attention | dict.fromkeys(("drop_1", "drop_2") if self.hidden else ("drop_1",), (*leading, T, self.width))
+        return of_attention | dict.fromkeys(
+            ("drop_1", "drop_2") if self.hidden else ("drop_1",), (*leading, T, self.width)
+        )
 
     def _fitting(self, drops, x):
         return check_drops(drops, self._masks(x.shape[:-2], x.shape[-2]), x.dtype)
 
-    @door("x = self.layer.check(x), params like self.shapes, drops = self._fitting(drops, x) -> y (..., T, D)")
+    @door(
+        "x = self.layer.check(x), params like self.shapes, drops = self._fitting(drops, x) -> y (..., T, D)"
+    )
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, BlockCache]:
         """x (..., S, D), and masks as draw_drops makes them; T = S - first_query.
 
         Without masks, or where one is None, nothing is dropped. They have the precision of x. The
         attention maps (..., H, T, S) are `cache.attention`.
         """
-        masks = {name: drop for name, drop in zip(self._masks((), x.shape[-2]), drops) if drop is not None}
+        masks = {
+            name: drop
+            for name, drop in zip(self._masks((), x.shape[-2]), drops)
+            if drop is not None
+        }
         drops = masks.get("drop_1", 1.0), masks.get("drop_2", 1.0)
         activate, _ = ACTIVATIONS[self.activation]
         norm_1 = norm_2 = linear_1 = activation = linear_2 = None
@@ -166,7 +176,9 @@ class Block:
             if self.norm:
                 dn_2, g["g_2"], g["b_2"] = layernorm_backward(dy, cache.norm_2)  # (5)
             du, g["W_2"], g["c_2"] = linear_backward(cache.drops[1] * dn_2, cache.linear_2)  # (4)
-            dr, g["W_1"], g["c_1"] = linear_backward(activate_backward(du, cache.activation), cache.linear_1)  # (3)
+            dr, g["W_1"], g["c_1"] = linear_backward(
+                activate_backward(du, cache.activation), cache.linear_1
+            )  # (3)
             dr = dr + dn_2  # (6)
         dn_1 = dr
         if self.norm:

@@ -8,7 +8,14 @@ import numpy as np
 from ..attention import AttendCache, attend_backward, attend_forward, causal
 from ..backend import Array, Params, namespace
 from ..door import door
-from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward
+from ..ops import (
+    EmbeddingCache,
+    LinearCache,
+    embedding_backward,
+    embedding_forward,
+    linear_backward,
+    linear_forward,
+)
 from .params import check_input
 
 # The embedding model of "Focus and Dilution" (arXiv 2605.01199)
@@ -83,7 +90,12 @@ class EmbeddingModel:
         de_q, dW_Q, _ = linear_backward(dq, cache.q)
         de = de + de_k
         de[:, self.first_query :] += de_q  # (7)
-        return {"W0": embedding_backward(de, cache.embedding), "W1": dW1, "W_Q": dW_Q, "W_K": dW_K}  # (1)
+        return {
+            "W0": embedding_backward(de, cache.embedding),
+            "W1": dW1,
+            "W_Q": dW_Q,
+            "W_K": dW_K,
+        }  # (1)
 
     @property
     def shapes(self) -> dict[str, tuple]:

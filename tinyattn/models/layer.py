@@ -47,23 +47,31 @@ class AttentionLayer:
     def check(self, x: Any) -> Any:
         """Return x, or raise InputError unless it has a query and this width."""
         if x.shape[-2] <= self.first_query:
-            raise InputError(f"x: expected more than first_query = {self.first_query} tokens, got shape {tuple(x.shape)}")
+            raise InputError(
+                f"x: expected more than first_query = {self.first_query} tokens, got shape {tuple(x.shape)}"
+            )
         return x
 
     @door("""x = self.check(x), x (..., S, D), params like self.shapes, T = S - self.first_query,
         drop (..., self.heads, T, S)? -> y (..., T, D)""")
-    def forward(self, params: Params, x: Any, drop: Any = None) -> tuple[Any, SelfAttentionCache | FewQueriesCache]:
+    def forward(
+        self, params: Params, x: Any, drop: Any = None
+    ) -> tuple[Any, SelfAttentionCache | FewQueriesCache]:
         """drop: see `attend_forward`. The attention (..., H, T, S) is `cache.attention`."""
         S, first = x.shape[-2], self.first_query
         visible = causal(S - first, S, namespace(x)) if self.masked else None
         forward = few_queries_forward if self.few_queries else self_attention_forward
-        return forward(x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop)
+        return forward(
+            x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop
+        )
 
     def backward(self, dy: Any, cache: SelfAttentionCache | FewQueriesCache) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""
         return self.backward_through(dy, cache)[1]
 
-    def backward_through(self, dy: Any, cache: SelfAttentionCache | FewQueriesCache) -> tuple[Any, Params]:
+    def backward_through(
+        self, dy: Any, cache: SelfAttentionCache | FewQueriesCache
+    ) -> tuple[Any, Params]:
         """dy (..., T, D) -> dx (..., S, D) and the gradients of the four projections."""
         backward = few_queries_backward if self.few_queries else self_attention_backward
         dx, dW_Q, dW_K, dW_V, dW_O = backward(dy, cache)

@@ -82,7 +82,10 @@ class MinimalModel:
         D = self.width
         query = xavier_bound(D, D) if self.query_scale is None else self.query_scale
         value = xavier_bound(D, D) if self.value_scale is None else self.value_scale
-        return {key: rng.uniform(-scale, scale, shape) for scale, (key, shape) in zip((query, value), self.shapes.items())}
+        return {
+            key: rng.uniform(-scale, scale, shape)
+            for scale, (key, shape) in zip((query, value), self.shapes.items())
+        }
 
     def check(self, x):
         """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
@@ -105,7 +108,9 @@ class MinimalModel:
         logits = y.sum(axis=0)  # (5)
         return logits, MinimalCache(inputs, attend)
 
-    @door("cache MinimalCache, cache.x (B, S, D), T = S - self.first_query, dlogits (B, T, self.vocab) -> gradients")
+    @door(
+        "cache MinimalCache, cache.x (B, S, D), T = S - self.first_query, dlogits (B, T, self.vocab) -> gradients"
+    )
     def backward(self, dlogits: Any, cache: MinimalCache) -> Params:
         """The gradients of W_Q and W_V."""
         x, attend = cache
@@ -149,7 +154,9 @@ class MinimalModel:
         V, P, H, K = self.vocab, self.positions, self.heads, W.shape[-1]
         W = W.swapaxes(0, 1)
         if x.ndim == 3:
-            return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(H, x.shape[0], x.shape[1] - first, K)
+            return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(
+                H, x.shape[0], x.shape[1] - first, K
+            )
         table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
         rows = x[:, first:] * P + namespace(x).arange(first, x.shape[1])
         return table.take(rows, axis=1)

@@ -5,7 +5,16 @@ from typing import Any
 
 from ..backend import Params, namespace
 from ..door import door
-from ..errors import InputError, check_array, check_dict, check_float_dict, check_floats, check_ids, check_shape, check_some
+from ..errors import (
+    InputError,
+    check_array,
+    check_dict,
+    check_float_dict,
+    check_floats,
+    check_ids,
+    check_shape,
+    check_some,
+)
 
 
 def pack(params: Params) -> Any:
@@ -20,13 +29,18 @@ def unpack(vector: Any, like: dict[str, Any]) -> Params:
     like: the names, each with an array or a shape. Leading axes are free.
     """
     check_dict("like", like, like)
-    shapes = {key: part if isinstance(part, tuple) else check_array(key, part).shape for key, part in like.items()}
+    shapes = {
+        key: part if isinstance(part, tuple) else check_array(key, part).shape
+        for key, part in like.items()
+    }
     n = sum(map(math.prod, shapes.values()))
     check_floats("vector", vector, axes=1)
     check_floats("vector", vector, (*vector.shape[:-1], n))
     params, start = {}, 0
     for key, shape in shapes.items():
-        params[key] = vector[..., start : start + math.prod(shape)].reshape((*vector.shape[:-1], *shape))
+        params[key] = vector[..., start : start + math.prod(shape)].reshape(
+            (*vector.shape[:-1], *shape)
+        )
         start += math.prod(shape)
     return params
 
@@ -50,7 +64,9 @@ def check_gradients(name: str, grads: Any, params: Params) -> Params:
     return grads
 
 
-def check_input(x: Any, vocab: int, first_query: int, positions: int | None = None, vectors: bool = False) -> Any:
+def check_input(
+    x: Any, vocab: int, first_query: int, positions: int | None = None, vectors: bool = False
+) -> Any:
     """Return ids x (B, S) as int64 or, if they may come, vectors x (B, S, V); or raise InputError.
 
     S is from first_query + 1 to positions; None: any longer S.
@@ -61,8 +77,8 @@ def check_input(x: Any, vocab: int, first_query: int, positions: int | None = No
         x = check_ids("x", x, vocab)
         check_shape("x", x, (None, None))
     check_some("x", x)
-    S, most = x.shape[1], x.shape[1] if positions is None else positions
-    if not first_query < S <= most:
+    S, maximum = x.shape[1], x.shape[1] if positions is None else positions
+    if not first_query < S <= maximum:
         tokens = f"{first_query + 1} {'or more' if positions is None else f'to {positions}'} tokens"
         raise InputError(f"x: expected shape (batch, {tokens}), got {tuple(x.shape)}")
     return x
@@ -71,7 +87,9 @@ def check_input(x: Any, vocab: int, first_query: int, positions: int | None = No
 def check_drops(drops: tuple, shapes: dict[str, tuple], dtype: Any) -> tuple:
     """Return drops, or raise InputError unless drops are masks of these shapes and this dtype, or None, and no more."""
     if len(drops) > len(shapes):
-        raise InputError(f"drops: expected at most {len(shapes)}, {', '.join(shapes)}, got {len(drops)}")
+        raise InputError(
+            f"drops: expected at most {len(shapes)}, {', '.join(shapes)}, got {len(drops)}"
+        )
     for (name, shape), drop in zip(shapes.items(), drops):
         if drop is not None and check_floats(name, drop, shape).dtype != dtype:
             raise InputError(f"{name}: expected {dtype}, as what it multiplies, got {drop.dtype}")

@@ -48,7 +48,9 @@ class ToyLayer:
         if not self.shared:
             return a[None]
         xp = namespace(a)
-        return xp.concatenate([xp.zeros(self.length - self.shared, dtype=a.dtype), xp.broadcast_to(a, self.shared)])[None]
+        return xp.concatenate(
+            [xp.zeros(self.length - self.shared, dtype=a.dtype), xp.broadcast_to(a, self.shared)]
+        )[None]
 
     @door("da (1, self.length) -> (T,) or (1,)")
     def scores_backward(self, da):

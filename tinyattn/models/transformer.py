@@ -11,7 +11,15 @@ import numpy as np
 from ..backend import Params, namespace
 from ..door import door
 from ..errors import InputError, check_choice, check_number
-from ..ops import EmbeddingCache, LinearCache, embedding_backward, embedding_forward, linear_backward, linear_forward, sum_rows
+from ..ops import (
+    EmbeddingCache,
+    LinearCache,
+    embedding_backward,
+    embedding_forward,
+    linear_backward,
+    linear_forward,
+    sum_rows,
+)
 from .block import Block, BlockCache
 from .params import check_drops, check_input, numbered, xavier_bound
 
@@ -90,19 +98,31 @@ class Transformer:
 
     def __post_init__(self):
         if not isinstance(self.scale, str):
-            check_number("scale", self.scale, above=0, most=1e100)
+            check_number("scale", self.scale, above=0, maximum=1e100)
         elif check_choice("scale", self.scale, SCALES) == "orthonormal" and self.vocab > self.width:
-            raise InputError(f"scale: expected another where vocab exceeds width = {self.width}, got {self.scale!r}")
-        if self.blocks[-1].first_query >= self.positions:  # which the block has checked to be a count
-            raise InputError(f"first_query: expected less than positions = {self.positions}, got {self.first_query}")
+            raise InputError(
+                f"scale: expected another where vocab exceeds width = {self.width}, got {self.scale!r}"
+            )
+        if (
+            self.blocks[-1].first_query >= self.positions
+        ):  # which the block has checked to be a count
+            raise InputError(
+                f"first_query: expected less than positions = {self.positions}, got {self.first_query}"
+            )
         if self.position_kind == "sinusoidal" and self.width == 1:
-            raise InputError("width: expected at least 2 for sinusoidal positions, one number being no direction, got 1")
+            raise InputError(
+                "width: expected at least 2 for sinusoidal positions, one number being no direction, got 1"
+            )
 
     @functools.cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks, the first first."""
-        every = Block(self.width, self.heads, self.hidden, self.norm, self.activation, dropped=self.dropped)
-        last = dataclasses.replace(every, first_query=self.first_query, few_queries=self.few_queries)
+        every = Block(
+            self.width, self.heads, self.hidden, self.norm, self.activation, dropped=self.dropped
+        )
+        last = dataclasses.replace(
+            every, first_query=self.first_query, few_queries=self.few_queries
+        )
         return (*[every] * (self.depth - 1), last)
 
     @door("rng Generator -> params")
@@ -115,7 +135,9 @@ class Transformer:
         deviation = 1 / math.sqrt(D) if isinstance(self.scale, str) else self.scale
         params = {"W_E": W_E if isinstance(self.scale, str) else self.scale * W_E}
         if self.position_kind == "learned":
-            deviation = deviation if self.position_size is None else self.position_size / math.sqrt(D)
+            deviation = (
+                deviation if self.position_size is None else self.position_size / math.sqrt(D)
+            )
             params["W_P"] = deviation * rng.normal(size=(self.positions, D))
         for i, block in enumerate(self.blocks, 1):
             params |= numbered(block.init(rng), i)
@@ -130,7 +152,9 @@ class Transformer:
                 params[key] = rng.uniform(-bound, bound, shape)
         return params
 
-    @door("""rng Generator, B count, S count >= self.first_query + 1 <= self.positions, p number >= 0 < 1 -> masks""")
+    @door(
+        """rng Generator, B count, S count >= self.first_query + 1 <= self.positions, p number >= 0 < 1 -> masks"""
+    )
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
         """Dropout masks of all blocks for B sequences of S tokens, see `Block.draw_drops`; drop_e (B, S, D) before them."""
         of_blocks = tuple(mask for block in self.blocks for mask in block.draw_drops(rng, B, S, p))
@@ -141,7 +165,9 @@ class Transformer:
         """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
         return check_input(x, self.vocab, self.first_query, self.positions, vectors=True)
 
-    @door("x = self.check(x), params like self.shapes, drops = self._fitting(drops, params, x) -> logits (B, T, outputs)")
+    @door(
+        "x = self.check(x), params like self.shapes, drops = self._fitting(drops, params, x) -> logits (B, T, outputs)"
+    )
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
         """x: token ids (B, S), or vectors (B, S, V); T = S - first_query.
 
@@ -150,9 +176,18 @@ class Transformer:
         The attention maps of the last block are `cache.attention`.
         """
         B, S = x.shape[:2]
-        e, tokens = linear_forward(x, params["W_E"]) if x.ndim == 3 else embedding_forward(x, params["W_E"])  # (1)
+        e, tokens = (
+            linear_forward(x, params["W_E"]) if x.ndim == 3 else embedding_forward(x, params["W_E"])
+        )  # (1)
         if self.position_kind != "none":
-            e = e + (params["W_P"] if self.position_kind == "learned" else self._sines(namespace(x), e.dtype))[:S]
+            e = (
+                e
+                + (
+                    params["W_P"]
+                    if self.position_kind == "learned"
+                    else self._sines(namespace(x), e.dtype)
+                )[:S]
+            )
         drop, drops = (drops[0], drops[1:]) if self.dropped == "all" and drops else (None, drops)
         z, caches = e if drop is None else drop * e, []
         for i, block in enumerate(self.blocks, 1):
@@ -203,7 +238,9 @@ class Transformer:
         D, place = self.width, xp.arange(self.positions, dtype=dtype)[:, None]
         angle = place * xp.exp(xp.arange(0, D, 2, dtype=dtype) * (-math.log(10000) / D))
         sines = xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(self.positions, -1)[:, :D]
-        return (self.position_size or 1.0) * (sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5)
+        return (self.position_size or 1.0) * (
+            sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5
+        )
 
     @property
     def shapes(self) -> dict[str, tuple]:

@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from ..door import door
-from ..errors import InputError, check_count, check_floats, check_ids, check_number, check_some, host_floats, shown
+from ..errors import (
+    InputError,
+    check_count,
+    check_floats,
+    check_ids,
+    check_number,
+    check_some,
+    host_floats,
+    shown,
+)
 from ..ops import log_softmax
 from .task import Task
 
@@ -49,19 +58,31 @@ class MarkovChain(Task):
             raise InputError(f"matrices: expected (h, V, V) with V >= 2, got shape {A.shape}")
         blocks = _explicit(self.blocks)
         if len(blocks) != len(A):
-            raise InputError(f"blocks: expected one for each of {len(A)} matrices, got {shown(self.blocks)}")
-        for name, value in (("matrices", A), ("blocks", blocks), ("weights", _weights("weights", self.weights, blocks))):
+            raise InputError(
+                f"blocks: expected one for each of {len(A)} matrices, got {shown(self.blocks)}"
+            )
+        for name, value in (
+            ("matrices", A),
+            ("blocks", blocks),
+            ("weights", _weights("weights", self.weights, blocks)),
+        ):
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "temperature", check_number("temperature", self.temperature, above=0))
+        object.__setattr__(
+            self, "temperature", check_number("temperature", self.temperature, above=0)
+        )
         strengths = np.abs(A).max(axis=(1, 2))
         with np.errstate(over="ignore", divide="ignore"):
-            reach = sum(s * np.abs(c).sum() for s, c in zip(strengths, self.weights)) / np.float64(self.temperature)
+            reach = sum(s * np.abs(c).sum() for s, c in zip(strengths, self.weights)) / np.float64(
+                self.temperature
+            )
         if not reach < MOST:
             raise InputError(
                 f"temperature: expected one at which logits stay below {MOST:g}, got {self.temperature}, with {reach:g}"
             )
         if not strengths.min() > 1 / MOST:
-            raise InputError(f"matrices: expected each to hold some number above {1 / MOST:g}, got {strengths.min():g} at most")
+            raise InputError(
+                f"matrices: expected each to hold some number above {1 / MOST:g}, got {strengths.min():g} at most"
+            )
 
     @property
     def vocab(self):
@@ -74,7 +95,7 @@ class MarkovChain(Task):
         return max(map(max, self.blocks))
 
     @door("x ids (n, S) < self.vocab -> (n, S - order + 1, V)")
-    def log_law(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
+    def log_probs(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
         """Log-probabilities of the token after each full context of x.
 
         Entry j is about the token after x[:, j + order - 1]. With
@@ -102,7 +123,9 @@ class MarkovChain(Task):
             total = total + (table[past] if x.ndim == 2 else past @ table)
         return total
 
-    @door("rng Generator, n count, length count >= self.order + 1, p number >= 0 <= 1 -> ids (n, length)")
+    @door(
+        "rng Generator, n count, length count >= self.order + 1, p number >= 0 <= 1 -> ids (n, length)"
+    )
     def sample(self, rng: np.random.Generator, n: int, length: int, p: float = 0.0) -> np.ndarray:
         """n sequences: a uniform context, then tokens from the law.
 
@@ -142,7 +165,9 @@ class MarkovChain(Task):
         if not exact:
             x = rng.normal(size=(n, length, self.vocab))
         elif n % 2 or n < 2 * size:
-            raise InputError(f"n: expected an even number of at least 2 length vocab = {2 * size}, got {n}")
+            raise InputError(
+                f"n: expected an even number of at least 2 length vocab = {2 * size}, got {n}"
+            )
         else:
             half = math.sqrt(n / 2) * np.linalg.qr(rng.normal(size=(n // 2, size)))[0]
             x = np.concatenate([half, -half]).reshape(n, length, self.vocab)
@@ -207,7 +232,9 @@ def draw_chain(
     with np.errstate(over="ignore", under="ignore"):
         strengths = importance**power
     if not (1 / MOST < strengths.min() and strengths.max() < MOST):
-        raise InputError(f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, got {importance}")
+        raise InputError(
+            f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, got {importance}"
+        )
     A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab)
     A = A * strengths[:, None, None]
     return MarkovChain(A, lags, _weights("lag_weights", lag_weights, lags), temperature)
@@ -246,7 +273,9 @@ def _weights(name, given, blocks):
         weights = (weights,) * len(blocks)
     sizes = [len(block) for block in blocks]
     if not all(isinstance(c, (tuple, list)) for c in weights) or [len(c) for c in weights] != sizes:
-        raise InputError(f"{name}: expected one number for each lag of blocks of {sizes}, got {shown(given)}")
+        raise InputError(
+            f"{name}: expected one number for each lag of blocks of {sizes}, got {shown(given)}"
+        )
     return tuple(tuple(check_number(name, c) for c in block) for block in weights)
 
 
@@ -259,6 +288,8 @@ def orthogonal(rng: np.random.Generator, h: int, V: int) -> np.ndarray:
 
 def _frobenius(rng, h, V):
     if h > V * V:
-        raise InputError(f"blocks: expected at most vocab^2 = {V * V} Frobenius-orthogonal matrices, got {h}")
+        raise InputError(
+            f"blocks: expected at most vocab^2 = {V * V} Frobenius-orthogonal matrices, got {h}"
+        )
     Q, R = np.linalg.qr(rng.normal(size=(V * V, h)))
     return math.sqrt(V) * (Q * np.sign(np.diag(R))).T.reshape(h, V, V)

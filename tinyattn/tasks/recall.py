@@ -59,12 +59,18 @@ class AssociativeRecall(Task):
         row = np.arange(n)[:, None]
         query = rng.integers(V, size=(n, 1))
         if self.p:
-            query = np.where(rng.random((n, 1)) < self.p, rng.integers(FAVOURED, size=(n, 1)), query)
+            query = np.where(
+                rng.random((n, 1)) < self.p, rng.integers(FAVOURED, size=(n, 1)), query
+            )
         order = rng.random((n, V))
-        order[row, query] = 2.0  # the query comes last, so the first V-1 are the other tokens in random order
+        order[row, query] = (
+            2.0  # the query comes last, so the first V-1 are the other tokens in random order
+        )
         others = order.argsort(axis=1)[:, :N]
         places = self._places(rng, n)
-        if N == V:  # then the last of the others is the query, and the one that its first place leaves unused stands in for it
+        if (
+            N == V
+        ):  # then the last of the others is the query, and the one that its first place leaves unused stands in for it
             others[:, -1] = others[row[:, 0], places.argmax(axis=1)]
         keys = np.where(places, query, others)
         values = rng.random((n, V)).argsort(axis=1)  # row i: a random permutation
@@ -82,7 +88,9 @@ class AssociativeRecall(Task):
         Raises InputError for rows of another length or without the query among the keys.
         """
         if x.shape[1] < self.length:
-            raise InputError(f"x: expected shape (n, {self.length}) or longer, got {tuple(x.shape)}")
+            raise InputError(
+                f"x: expected shape (n, {self.length}) or longer, got {tuple(x.shape)}"
+            )
         N = self.pairs
         at = x[:, 0 : 2 * N : 2] == x[:, 2 * N, None]
         if not at.any(axis=1).all():

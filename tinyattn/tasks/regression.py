@@ -32,7 +32,9 @@ class SingleLocation(Task):
     def __post_init__(self):
         W = host_floats("W_star", self.W_star, (None, None), finite=True)
         if W.shape[0] != W.shape[1] or not len(W) or np.abs(W).max() > 1e100:
-            raise InputError(f"W_star: expected a square matrix of sizes up to 1e+100, got {shown(W)}")
+            raise InputError(
+                f"W_star: expected a square matrix of sizes up to 1e+100, got {shown(W)}"
+            )
         object.__setattr__(self, "W_star", W)
 
     @property
@@ -48,7 +50,9 @@ class SingleLocation(Task):
         return S
 
     @door("rng Generator, shape tuple -> (*shape, d)")
-    def relevant(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any = "float64") -> np.ndarray:
+    def relevant(
+        self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any = "float64"
+    ) -> np.ndarray:
         """Relevant tokens (*shape, d)."""
         for size in shape:
             check_count("shape", size, 0)
@@ -67,7 +71,9 @@ class SingleLocation(Task):
         return x, x_r @ self.W_star
 
     @door("rng Generator, n count, anywhere bool -> x (n, T, d+1), targets (n, d)")
-    def sample_marked(self, rng: np.random.Generator, n: int, anywhere: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    def sample_marked(
+        self, rng: np.random.Generator, n: int, anywhere: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """n samples for a network that has to find the relevant token.
 
         One more feature is 1 at the relevant token and 0 elsewhere. With `anywhere` the token's
@@ -85,7 +91,12 @@ class SingleLocation(Task):
 
 @door("rng Generator, width count, matrix in MATRICES", hands_on=True)
 def draw_task(
-    rng: np.random.Generator, length: int, width: int, places: int = 1, p: float = 0.0, matrix: str = "orthogonal"
+    rng: np.random.Generator,
+    length: int,
+    width: int,
+    places: int = 1,
+    p: float = 0.0,
+    matrix: str = "orthogonal",
 ) -> SingleLocation:
     """Draw W* (width, width): a SingleLocation.
 

@@ -9,7 +9,9 @@ import numpy as np
 from ..errors import check_function
 
 
-def endless(sample: Callable[..., Any], rng: np.random.Generator, n: int, *how: Any) -> Iterator[Any]:
+def endless(
+    sample: Callable[..., Any], rng: np.random.Generator, n: int, *how: Any
+) -> Iterator[Any]:
     """Batches sample(rng, n, *how), one after the other without end. The first is drawn at once."""
     first = check_function("sample", sample, "a function sample(rng, n, ...)")(rng, n, *how)
     return itertools.chain([first], (sample(rng, n, *how) for _ in itertools.count()))

@@ -36,7 +36,11 @@ class Corpus(Task):
 
     def __post_init__(self):
         words = self.words
-        if not isinstance(words, (tuple, list)) or not words or not all(isinstance(word, str) for word in words):
+        if (
+            not isinstance(words, (tuple, list))
+            or not words
+            or not all(isinstance(word, str) for word in words)
+        ):
             raise InputError(f"words: expected a tuple of words, got {shown(words)}")
         object.__setattr__(self, "words", tuple(words))
         object.__setattr__(self, "ids", check_ids("ids", self.ids, len(words)).copy())
@@ -62,7 +66,9 @@ class Corpus(Task):
         Raises InputError for a word that is not kept.
         """
         if not isinstance(word, str) or word not in self._number:
-            raise InputError(f"word: expected one of the {self.vocab} in the vocabulary, got {word!r}")
+            raise InputError(
+                f"word: expected one of the {self.vocab} in the vocabulary, got {word!r}"
+            )
         return self._number[word]
 
     @door("rng Generator, n count, length count -> ids (n, length)")
@@ -72,7 +78,9 @@ class Corpus(Task):
         Raises InputError for a length beyond the text.
         """
         if length > len(self.ids):
-            raise InputError(f"length: expected at most the {len(self.ids)} words of the text, got {length}")
+            raise InputError(
+                f"length: expected at most the {len(self.ids)} words of the text, got {length}"
+            )
         starts = rng.integers(len(self.ids) - length + 1, size=n)
         return self.ids[starts[:, None] + np.arange(length)]
 
@@ -84,7 +92,9 @@ class Corpus(Task):
         """
         at = round(len(self.ids) * (1 - share))
         if not 0 < at < len(self.ids):
-            raise InputError(f"share: expected one that leaves words on both sides of {len(self.ids)}, got {share}")
+            raise InputError(
+                f"share: expected one that leaves words on both sides of {len(self.ids)}, got {share}"
+            )
         return Corpus(self.ids[:at], self.words), Corpus(self.ids[at:], self.words)
 
     @door("rng Generator -> Corpus")
@@ -111,11 +121,15 @@ def words(path: str | Path, form: str = "auto") -> list[str]:
     try:
         raw = Path(path).read_bytes()
     except (OSError, TypeError, ValueError) as error:
-        raise InputError(f"path: expected a text file, got {shown(path)} ({getattr(error, 'strerror', error)})") from None
+        raise InputError(
+            f"path: expected a text file, got {shown(path)} ({getattr(error, 'strerror', error)})"
+        ) from None
     try:
         return split(raw.decode("utf-8-sig"), form)
     except UnicodeDecodeError as error:
-        raise InputError(f"path: expected text in UTF-8, got {path} with byte {error.start} undecodable") from None
+        raise InputError(
+            f"path: expected text in UTF-8, got {path} with byte {error.start} undecodable"
+        ) from None
 
 
 @door("content str, form in FORMATS -> list")
@@ -133,14 +147,21 @@ def split(content: str, form: str = "auto") -> list[str]:
     if form == "wikitext":
         lines = (line.split() for line in content.split("\n"))
         return [word for line in lines if line for word in (*line, END)]
-    content = re.sub("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", content).replace("\u200b", " ")
+    content = re.sub(
+        "[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", content
+    ).replace("\u200b", " ")
     # What follows a character and belongs to it, which Python's \w and \W do not know: marks, and three joiners.
     belongs = lambda c: unicodedata.category(c) in ("Mn", "Mc", "Me") or c in "\u200c\u200d\u2060"
     extend = "".join(re.escape(c) for c in sorted(set(content)) if belongs(c))
     word = rf"\w[\w{extend}]*"
-    pattern = rf"<\|endoftext\|>|<unk>|{word}(?:['’]{word})*|[^\w\s]{f'[{extend}]*' if extend else ''}"
+    pattern = (
+        rf"<\|endoftext\|>|<unk>|{word}(?:['’]{word})*|[^\w\s]{f'[{extend}]*' if extend else ''}"
+    )
     found = re.findall(pattern, content)
-    return [END if word == "<|endoftext|>" else unicodedata.normalize("NFC", word.lower()) for word in found]
+    return [
+        END if word == "<|endoftext|>" else unicodedata.normalize("NFC", word.lower())
+        for word in found
+    ]
 
 
 def from_words(words: Sequence[str], vocab: int) -> Corpus:
@@ -148,14 +169,20 @@ def from_words(words: Sequence[str], vocab: int) -> Corpus:
 
     Raises InputError for an empty list.
     """
-    if isinstance(words, str) or not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
+    if (
+        isinstance(words, str)
+        or not isinstance(words, Sequence)
+        or not all(isinstance(word, str) for word in words)
+    ):
         raise InputError(f"words: expected a list of words, got {shown(words)}")
     counts = collections.Counter(words)
     counts.pop(UNKNOWN, None)
     if not counts:
         raise InputError("words: expected at least one word, got none")
     if check_count("vocab", vocab, 2) > len(counts) + 1:
-        raise InputError(f"vocab: expected at most {len(counts) + 1}, the text's own words and {UNKNOWN}, got {vocab}")
+        raise InputError(
+            f"vocab: expected at most {len(counts) + 1}, the text's own words and {UNKNOWN}, got {vocab}"
+        )
     kept = (UNKNOWN, *(word for word, _ in counts.most_common(vocab - 1)))
     number = {word: i for i, word in enumerate(kept)}
     return Corpus(np.array([number.get(word, 0) for word in words]), kept)
