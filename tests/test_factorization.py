@@ -337,7 +337,10 @@ def test_blocks_and_noise(rng):
             lambda: target(M, 9).jacobian(np.zeros((1, 2, 12))),
             r"y: expected shape \(H, 12\), got \(1, 2, 12\)",
         ),
-        (lambda: target(M, 9).loss(np.zeros((2, 5))), r"y: expected shape \(..., H, 12\), got \(2, 5\)"),
+        (
+            lambda: target(M, 9).loss(np.zeros((2, 5))),
+            r"y: expected shape \(..., H, 12\), got \(2, 5\)",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
