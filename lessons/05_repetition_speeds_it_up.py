@@ -24,7 +24,7 @@ RTOL = 1e-5 if run.quick else 1e-8
 # ## 1. From a rate to a law
 #
 # Lesson 04: the plateau lasts 1.2533/λ, and λ = 1/(√d T) is what w hears of the right
-# token at the start. With T = 4096 and d = 64 that is 1.2533 · 8 · 4096 = 41,069. Twice
+# token at the start. With T = 4096 and d = 64 that is 1.25331 · 8 · 4096 = 41,068. Twice
 # the tokens, twice the wait; four times the size, twice the wait. A **power law** is
 # what this is called: on two logarithmic axes it is a straight line, and its slope is
 # the exponent. **Predict** both slopes, and where they will be a little off.
@@ -86,8 +86,8 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 #
 #     λ₁ = (p + (1 − p)/d) / T
 #
-# Along each of the d − 1 directions across u it is (1 − p)/(d T). They are learnt alike,
-# and d − 1 equal speeds at right angles add up as in Pythagoras: w₂, all of them, has
+# Along each of the d − 1 directions across u it is (1 − p)/(d T). All are learnt
+# alike. And d − 1 equal speeds at right angles add up as in Pythagoras: w₂, all of them, has
 #
 #     λ₂ = √(d − 1) (1 − p) / (d T)
 #
