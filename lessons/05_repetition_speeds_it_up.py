@@ -86,8 +86,9 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 #
 #     λ₁ = (p + (1 − p)/d) / T
 #
-# Along each of the d − 1 directions across u it is (1 − p)/(d T). All are learnt
-# alike. And d − 1 equal speeds at right angles add up as in Pythagoras: w₂, all of them, has
+# Along each of the d − 1 directions across u it is (1 − p)/(d T). All are learnt alike,
+# and d − 1 equal speeds at right angles add up as in Pythagoras. So w₂, what W has
+# learnt in all of them together, starts with
 #
 #     λ₂ = √(d − 1) (1 − p) / (d T)
 #
