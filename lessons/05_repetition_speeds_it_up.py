@@ -24,7 +24,7 @@ RTOL = 1e-5 if run.quick else 1e-8
 # ## 1. From a rate to a law
 #
 # Lesson 04: the plateau lasts 1.2533/λ, and λ = 1/(√d T) is what w hears of the right
-# token at the start. With T = 4096 and d = 64 that is 1.25331 · 8 · 4096 = 41,068. Twice
+# token at the start. With T = 4096 and d = 64 that is 1.2533 · 8 · 4096 = 41,068. Twice
 # the tokens, twice the wait; four times the size, twice the wait. A **power law** is
 # what this is called: on two logarithmic axes it is a straight line, and its slope is
 # the exponent. **Predict** both slopes, and where they will be a little off.
