@@ -154,10 +154,13 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
     n = os.cpu_count() or 1 if n is None else check_count("n", n)
     others = set(multiprocessing.active_children())
     threads, own = ThreadPoolExecutor(n), threading.local()  # each thread has a pool of one process
+    pools: list[ProcessPoolExecutor] = []
+    ended_well = False
 
     def send(function, item):
         if not hasattr(own, "pool"):
             own.pool = _pool_of_one()
+            pools.append(own.pool)
         try:
             return own.pool.submit(function, item).result()
         except BrokenExecutor as error:
@@ -172,10 +175,13 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
 
     try:
         yield map_in_processes
+        ended_well = True
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
+        for child in set() if ended_well else set(multiprocessing.active_children()) - others:
             child.kill()
+        for pool in pools:
+            pool.shutdown()
 
 
 _STARTING = threading.Lock()  # what a new process reads of this one is changed for a moment
