@@ -125,7 +125,7 @@ class Checkpoint:
 class Keeper:
     """The keeping of one training run, for `train.train`.
 
-    It reads what there is at the start, and writes on the way; without a checkpoint it does neither.
+    It reads what there is at the start, and writes on the way; without a checkpoint, neither.
 
     made: what the run depends on besides the checkpoint's settings, as JSON holds it; compared when
           it goes on. steps: its last step.

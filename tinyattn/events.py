@@ -126,7 +126,7 @@ class Watch:
         return value.copy()
 
     def _locate(self, t, h, inside, before, hit):
-        """The share of the step after which the value has another sign, of each run, by bisection."""
+        """The share of the step after which the value has another sign, by bisection, per run."""
         xp = self.xp
         low, high = xp.zeros(before.shape), xp.ones(before.shape)
         lost = ~xp.isfinite(self.value)
