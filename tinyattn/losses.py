@@ -208,12 +208,12 @@ def _times(loss):
 
 def checked(returned: Any) -> tuple[Any, Params]:
     """What a loss returned, or an InputError unless it is one number and gradients."""
-    pair = isinstance(returned, (tuple, list)) and len(returned) == 2
-    value, grads = returned if pair else (None, None)
-    if not isinstance(value, numbers.Real) and getattr(value, "shape", None) != ():
-        wanted = "a return of one number and the gradients"
-        raise InputError(f"loss: expected {wanted}, got {shown(returned)}")
-    return value, grads
+    if isinstance(returned, (tuple, list)) and len(returned) == 2:
+        value, grads = returned
+        if isinstance(value, numbers.Real) or getattr(value, "shape", None) == ():
+            return value, grads
+    wanted = "a return of one number and the gradients"
+    raise InputError(f"loss: expected {wanted}, got {shown(returned)}")
 
 
 def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any], Any]:

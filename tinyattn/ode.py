@@ -181,7 +181,8 @@ def integrate(
         [watch.y_events for watch in watches],
         [watch.first_time for watch in watches],
     )
-    return Solution(*path.arrays(), slope.calls, taken, status, message, *happened)
+    times, states = path.arrays()
+    return Solution(times, states, slope.calls, taken, status, message, *happened)
 
 
 class _Path:

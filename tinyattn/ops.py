@@ -17,7 +17,7 @@ from .errors import InputError, shown
 
 @door("dx, shape tuple, shape = _copied_from(shape, dx) -> an array of this shape")
 def sum_to(dx, shape):
-    """The backward of broadcasting: sum dx over the axes along which an array of `shape` was copied.
+    """The backward of broadcasting: sum dx over the axes along which `shape` was copied.
 
     One number that is used many times moves the loss through each use, and the parts add up.
 
@@ -263,7 +263,8 @@ def silu_backward(dy, cache):
 #   From (2), δr = -r^3 mean(c δc), so (3) gives δn = r (δc - n mean(n δc)), where δc = δx -
 #   mean(δx). Then
 #          sum dn δn = r sum (dn - n mean(n dn)) δc
-#   for sum(dn n) mean(n δc) = mean(n dn) sum(n δc), and taking the mean off δx takes it off the bracket; mean(n) = 0, so
+#   for sum(dn n) mean(n δc) = mean(n dn) sum(n δc). Taking the mean off δx takes it off the
+#   bracket, and mean(n) = 0, so
 #     (6)  dx = r (dn - mean(dn) - n mean(n dn))
 #
 #   The cache keeps n, as many numbers as x, and r, one a row; c and y follow from them and are

@@ -106,7 +106,10 @@ def checked(f, t, y, h):
 
 
 def check_field(f: Any) -> Field:
-    """Return f, or raise InputError if its signature is that of f(y), f(y, t) or of three names."""
+    """Return f, or raise InputError unless its signature is that of a function f(t, y).
+
+    Names tell f(y, t): a first argument y, or a second one t.
+    """
     check_function("f", f, "a function f(t, y)")
     try:
         signature = inspect.signature(f)
@@ -182,7 +185,10 @@ def error_scale(y, rtol, atol):
 
 
 def next_time(t, t1, h, longest, taken):
-    """t a step h > 0 nearer to t1, or t1 if that is no farther; Failed if t cannot tell the step."""
+    """t a step h > 0 nearer to t1, or t1 if that is no farther.
+
+    Raises Failed where t cannot tell the step.
+    """
     h = min(max(h, 10 * math.ulp(t)), longest)
     t_new = t1 if h >= abs(t1 - t) else t + math.copysign(h, t1 - t)
     if t_new == t:

@@ -106,8 +106,7 @@ def _ask(attempt, asked, map):
         answers = map(attempt, asked)
     except BrokenExecutor as error:
         return itertools.repeat(error)
-    if not isinstance(answers, Iterable):
-        raise InputError(f"map: its return: expected Iterable, got {shown(answers)}")
+    check_instance("map: its return", answers, Iterable)  # type: ignore[type-abstract]
     return _until_it_breaks(iter(answers))
 
 
@@ -243,7 +242,7 @@ def _check_sendable(function):
 
 
 def _attempt(trial, point):
-    """Run one point, its settings and where it is kept, in any process; keep its Outcome at once."""
+    """Run one point, its settings and where it is kept, in any process; keep it at once."""
     settings, path = point
     try:
         result = plain("result", trial(copy.deepcopy(settings)))
