@@ -34,7 +34,7 @@ _ORDER = """
     ops attention few_queries models
     cases gradcheck mutants
     steps pairs bdf events ode
-    losses optim kept checkpoint train
+    losses optim kept checkpoint train hold
     tasks flows measure
     sweep plot player
 """

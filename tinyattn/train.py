@@ -21,7 +21,7 @@ _NO_MORE = object()
 
 
 class Diverged(Failure):
-    """A number was NaN or infinite at `step`; `history` and `params` hold what there was by then."""
+    """A number was NaN or infinite at `step`; `history` and `params` hold all until then."""
 
     def __init__(self, name, step, value, history, params):
         super().__init__(f"{name} at step {step}: expected a finite number, got {value}")
