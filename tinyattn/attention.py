@@ -27,8 +27,9 @@ from .ops import (
 #     (1)  a_tj = -inf where the pair (t, j) is hidden
 #     (2)  s_tj = softmax of row t of a
 #     (3)  y_t  = sum_j s_tj v_j
-#   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j
-#   s_tj δv_j, so
+#   A small change of attention and values changes y by
+#          δy_t = sum_j δs_tj v_j + sum_j s_tj δv_j
+#   so
 #     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
 #     (5)  ds_tj = dy_t . v_j                = dy v^T
 #     (6)  da_tj = s_tj (ds_tj - sum_i s_ti ds_ti)                 the backward of softmax
