@@ -103,8 +103,8 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 #
 # At p = 0 that is lesson 04's λ. With p = 0.1 and d = 64 it is 1.28 times as much.
 #
-# The plateau ends when *random* tokens are answered, a little later than λ says: by then
-# w₁ is learnt, and w₂ has to catch up.
+# The plateau ends when *random* tokens are answered, a little later than λ says: w₁ is
+# learnt by then, and w₂ has to catch up.
 
 # %%
 p, d_p = grid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], sizes)
