@@ -134,7 +134,8 @@ run.finish({"rtol": RTOL}, gain=gain, **{"law": vars(law), "law_p": vars(law_p)}
 # 1. How many times shorter than with p = 0 is the plateau at T = 512, d = 64, p = 0.5?
 # 2. How many places, each with a score, help as much as a sequence a third as long?
 # 3. The paper, *The Emergence of Sparse Attention*, has C = 2.15 across samples, we
-#    have 1.53. What do both laws, and the table's first row, say at T = 4096, d = 64, p = 0?
+#    have 1.53. What do both laws, and the table's first row, say at T = 4096, d = 64
+#    and p = 0?
 
 # %% [markdown]
 # ## Answers
