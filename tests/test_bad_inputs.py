@@ -1,6 +1,6 @@
 """A table of bad inputs, made for every public function: each is refused by name, or gives a right result.
 
-`python tests/test_bad_inputs.py` prints the table. A call that is valid is changed in one argument at a time: another type,
+`PYTHONPATH=lessons python tests/test_bad_inputs.py` prints the table. A call that is valid is changed in one argument at a time: another type,
 shape or dtype, NaN, infinity, nothing, one. What comes of it is wrong if it is any error but an InputError or TypeError
 that names the argument, a hang, a NaN nobody is told of, or a number other than the plain float64 input would give.
 """
@@ -158,6 +158,7 @@ def add_ops():
     pair(ops.squared_error_forward, ops.squared_error_backward, "dL", y=x, target=array(2, 3, seed=1))
     add(ops.log_softmax, z=x)
     add(ops.sum_to, dx=x, shape=(1, 3))
+    add(ops.sum_rows, x=x)
     visible = attention.causal(2, 3)
     pair(attention.attend_forward, attention.attend_backward, a=x, v=array(3, 2), visible=visible)
     q, k, v = array(2, 2, 2), array(2, 3, 2, seed=1), array(2, 3, 3, seed=2)

@@ -271,9 +271,11 @@ def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
 
 def _tolerance(name, value, default, y0):
     """A number, or an array shaped like y0, in its precision and place."""
-    if value is None or _is_infinite(value):
+    if value is None:
         return default
-    if not isinstance(value, (list, tuple)) and not (is_array(value) and value.ndim):
+    if is_array(value) and value.ndim == 0:
+        value = to_numpy(value).item()
+    if not is_array(value) and not isinstance(value, (list, tuple)):
         return check_number(name, value, above=0)
     entries = host_floats(name, to_numpy(value) if is_array(value) else value)
     if entries.shape != y0.shape or not (np.isfinite(entries) & (entries > 0)).all():

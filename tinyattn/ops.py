@@ -44,8 +44,9 @@ def _copied_from(shape, dx):
     return shape
 
 
+@door("x (N, *O) -> y (*O)")
 def sum_rows(x):
-    """x (N, ...) -> the sum of its rows (...), in pairs where they are many.
+    """The sum of the rows of x, in pairs where they are many.
 
     NumPy adds rows one after the other, so that in float32 a million equal ones lose 1% to rounding.
     Halves are added to each other instead until 128 rows are left: N additions as well.
