@@ -79,7 +79,7 @@ def _words(point):
 
 
 def ladder(trial: LadderTrial, results: dict[int, dict[str, Any]]) -> Any:
-    """Distances to all teachers, maps if results hold them, attention on blocks, what heads write."""
+    """Distances to teachers, maps if results hold them, attention on blocks, what heads write."""
     mine = results[trial.seed]
     step, mass = np.array(mine["step"]), np.array(mine["span_mass"])
     alignment = np.array(mine["alignment"])

@@ -107,9 +107,9 @@ def made_alike(flow: FocusDilution, y: np.ndarray) -> np.ndarray:
 
 
 def transition_from(weights: Any, pi: Any) -> np.ndarray:
-    """The transition matrix Q (d, d) that keeps pi (d,) and has pairs pi_i Q_ij = x_i weights_ij z_j.
+    """The transition matrix Q (d, d), NumPy, that keeps pi (d,): pi_i Q_ij = x_i weights_ij z_j.
 
-    NumPy. Rows and columns are scaled in turn until both have the sums pi (Sinkhorn, 1964).
+    Rows and columns are scaled in turn until both have the sums pi (Sinkhorn, 1964).
 
     Raises InputError for weights that are not positive, or pi that are no probabilities.
     """
@@ -145,7 +145,12 @@ def transition_from(weights: Any, pi: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Redistribution(Experiment):
-    """One frequent token and three rare ones, rho, D numbers in an embedding, a start of size eps."""
+    """One frequent token and three rare ones, persistence rho.
+
+    frequent: frequency of token 0.
+    width:    numbers in an embedding, D.
+    eps:      size of the start.
+    """
 
     frequent: float = 0.75
     rho: float = 0.5
