@@ -152,13 +152,13 @@ def _repeated(ax, piece, repeated, numbers):
     for name, colour in (("v_half_t", plot.GREEN), ("w_half_t", plot.ORANGE)):
         ax.plot(numbers[name], 0.5, "o", color=colour, ms=6)
         _label(ax, f"{numbers[name]:.0f}", (numbers[name], 0.5), (-7, 4), ha="right")
-    share = f"{piece.p:.0%}"
+    what = f"A token that is relevant in {piece.p:.0%} of all samples"
     ax.set(
         xlim=(0, time[-1]),
         ylim=(0, None),
         xlabel="time",
         ylabel="share of what is needed; loss",
-        title=f"A token that is relevant in {share} of all samples: its direction v is learnt first,\n"
+        title=f"{what}: its direction v is learnt first,\n"
         "and overshoots until attention comes (dots: half of what is needed)",
     )
 
