@@ -25,11 +25,8 @@ def read_lesson(text):
     import jupytext
 
     notebook = jupytext.reads(text, fmt="py:percent")
-    notebook.metadata["kernelspec"] = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
+    python = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = python
     number = re.search(r'lesson\.start\("(\d\d)_', text)
     terms = [term for term, lesson, _ in words() if number and lesson == number[1]]
     for cell in notebook.cells:
@@ -72,16 +69,12 @@ def run_side_by_side(app, env, docnames):
     logging.getLogger("traitlets").setLevel(logging.WARNING)  # else a line for each lesson
 
     here, longest = Path.cwd(), app.config.nb_execution_timeout
+    execute = lambda notebook: single_nb_execution(notebook, here, longest, False)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = [
-            pool.submit(single_nb_execution, one, here, longest, False) for one in missing.values()
-        ]
-        for path, done in zip(missing, runs):
-            result = done.result()
+        for path, result in zip(missing, pool.map(execute, missing.values())):
             if result.err is None:
-                bundle = CacheBundleIn(
-                    result.nb, str(path), data={"execution_seconds": result.time}
-                )
+                seconds = {"execution_seconds": result.time}
+                bundle = CacheBundleIn(result.nb, str(path), data=seconds)
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
@@ -92,20 +85,16 @@ def run_side_by_side(app, env, docnames):
 def words():
     """(term, lesson, in short) of README.md's table of words, without what is in brackets."""
     table = README.read_text(encoding="utf-8").split("## Words\n")[1].split("\n## ")[0]
-    rows = [
-        [part.strip() for part in line.split("|")[1:4]]
-        for line in table.splitlines()
-        if line.startswith("| ")
-    ]
-    return [
-        (term.split(" (")[0], lesson, short)
-        for terms, lesson, short in rows[1:]
-        for term in terms.split(", ")
-    ]
+    _, *rows = [line for line in table.splitlines() if line.startswith("| ")]
+    found = []
+    for row in rows:
+        terms, lesson, short = (part.strip() for part in row.split("|")[1:4])
+        found += [(term.split(" (")[0], lesson, short) for term in terms.split(", ")]
+    return found
 
 
 def glossary():
-    """The table of words as Sphinx's glossary: terms explained together stand together."""
+    """The table of words as Sphinx's glossary: terms explained together are one entry."""
     pages = {path.stem[:2]: path.stem for path in HERE.glob("[0-9][0-9]_*.py")}
     entries: dict[tuple[str, str], list[str]] = {}
     for term, lesson, short in words():
@@ -127,12 +116,11 @@ def reference():
     names.remove("tinyattn")
     order = {f"tinyattn.{name}": i for i, name in enumerate(tinyattn.__all__)}
     first = lambda name: (order.get(".".join(name.split(".")[:2]), len(order)), name)
-    page = ["## {short}", "", "```{{eval-rst}}", ".. automodule:: {name}", "```", ""]
-    return "\n".join(
-        line.format(name=name, short=name.removeprefix("tinyattn."))
-        for name in sorted(names, key=first)
-        for line in page
-    )
+    lines = []
+    for name in sorted(names, key=first):
+        short = name.removeprefix("tinyattn.")
+        lines += [f"## {short}", "", "```{eval-rst}", f".. automodule:: {name}", "```", ""]
+    return "\n".join(lines)
 
 
 def to_pages(app, docname, source):
@@ -140,10 +128,10 @@ def to_pages(app, docname, source):
     if docname == "library":
         source[0] += "\n" + reference()
     if docname == "index":
-        head, rest = (
-            README.read_text(encoding="utf-8").split("\n", 1)[1].split("\n| term | lesson |")
-        )
-        source[0] += head + "\n" + glossary() + "\n\n## Letters\n" + rest.split("\n## Letters\n")[1]
+        _, text = README.read_text(encoding="utf-8").split("\n", 1)
+        head, rest = text.split("\n| term | lesson |")
+        _, letters = rest.split("\n## Letters\n")
+        source[0] += f"{head}\n{glossary()}\n\n## Letters\n{letters}"
     if docname in ("index", "PAPERS"):
         text = source[0].replace("[template.py](template.py)", "template.py")
         source[0] = re.sub(r"\]\((\d\d_\w+)\.py\)", r"](\1)", text)
@@ -151,9 +139,9 @@ def to_pages(app, docname, source):
 
 # ---- derivations and their equations
 #
-# A number in brackets at the start of a line of comments, or after a wide space, is where an
-# equation stands; any other in a comment cites the last one of that number. Equations are counted
-# in the order of the file, so that the reference and the source give one place the same name.
+# A number in brackets at the start of a line of comments, or after a wide space, defines an
+# equation; any other in a comment cites the last one of that number. Equations are counted in the
+# order of the file, so that the reference and the source give each the same name.
 
 DEFINED = re.compile(r"(?:(?<=#)|(?<=   ))( *)\((\d+)\)(?=  )")
 CITED = re.compile(r"\((\d+)\)")
@@ -161,7 +149,7 @@ CITED = re.compile(r"\((\d+)\)")
 
 @functools.cache
 def derivations(module):
-    """{name of what stands below: (the derivation, how many equations stand above it)}."""
+    """{name of what is below it: (the derivation, how many equations there are above it)}."""
     source = inspect.getsource(sys.modules[module])
     lines, found, equations, i = source.splitlines(), {}, 0, 0
     below = sorted(_named(ast.parse(source), module))
@@ -170,17 +158,13 @@ def derivations(module):
         while end < len(lines) and lines[end].lstrip().startswith("#"):
             end += 1
         here = sum(len(DEFINED.findall(line)) for line in lines[i:end])
-        name = next(
-            (name for start, name in below if start > end and not name.endswith("Cache")), None
-        )
+        after = (name for start, name in below if start > end and not name.endswith("Cache"))
+        name = next(after, None)
         if here and name:
-            found[name] = (
-                "\n".join(
-                    line.strip().removeprefix("#").removeprefix(" ") for line in lines[i:end]
-                ),
-                equations,
-            )
-        equations, i = equations + here, max(end, i + 1)
+            block = [line.strip().removeprefix("#").removeprefix(" ") for line in lines[i:end]]
+            found[name] = "\n".join(block), equations
+        equations += here
+        i = max(end, i + 1)
     return found
 
 
@@ -191,7 +175,7 @@ def _named(tree, path):
             yield from _named(node, f"{path}.{node.name}")
 
 
-def as_it_stands(app, what, name, thing, options, lines):
+def verbatim(app, what, name, thing, options, lines):
     """A docstring letter by letter, as columns say which lines belong together; a derivation."""
     if any(line.strip() for line in lines):
         lines[:] = [".. code-block:: none", "", *(f"   {line}" for line in lines), ""]
@@ -226,35 +210,34 @@ def link_equations(app, page, template, context, doctree):
             lines = [DEFINED.sub(link, f"# {line}")[2:] for line in match[4].split("\n")]
             return match[3] + "\n".join(lines)
 
-        block = (
-            r'(?<=class="derivation after-)(\d+) ([\w-]+)'
-            r"( [^>]*>.*?<pre><span></span>)(.*?)(?=</pre>)"
-        )
+        start = r'(?<=class="derivation after-)(\d+) ([\w-]+)'
+        block = start + r"( [^>]*>.*?<pre><span></span>)(.*?)(?=</pre>)"
         context["body"] = re.sub(block, linked, body, flags=re.S)
 
 
 def _link_source(body):
     comment = re.compile(r'<span class="c1">(.*?)</span>')
-    spots, place, k = [], {}, 0  # (start, end, its own name, the name it leads to)
+    spots = []  # (start, end, its own name, the name it leads to)
+    last: dict[str, str] = {}  # the name of the last equation of each number
     cited: dict[str, str] = {}
+    k = 0
     for found in comment.finditer(body):
-        whole = not body[body.rfind("\n", 0, found.start()) + 1 : found.start()].strip()
-        defined = (
-            [(match.end() - len(match[2]) - 2, match) for match in DEFINED.finditer(found[1])]
-            if whole
-            else []
-        )
+        line_start = body.rfind("\n", 0, found.start()) + 1
+        whole = not body[line_start : found.start()].strip()
+        defined = set()  # where in the comment equations are defined
+        if whole:
+            defined = {match.end() - len(match[2]) - 2 for match in DEFINED.finditer(found[1])}
         for match in CITED.finditer(found[1]):
             at, number = found.start(1) + match.start(), match[1]
-            if any(start == match.start() for start, _ in defined):
-                place[number] = f"eq-{k}"
-                spots.append((at, at + len(match[0]), place[number], None))
+            if match.start() in defined:
+                last[number] = f"eq-{k}"
+                spots.append((at, at + len(match[0]), last[number], None))
                 k += 1
-            elif number in place:
+            elif number in last:
                 name = None
-                if not whole and place[number] not in cited:
-                    cited[place[number]] = name = f"by-{place[number]}"
-                spots.append((at, at + len(match[0]), name, place[number]))
+                if not whole and last[number] not in cited:
+                    cited[last[number]] = name = f"by-{last[number]}"
+                spots.append((at, at + len(match[0]), name, last[number]))
     for start, end, name, there in reversed(spots):
         there = there or cited.get(name, name)
         mark = f' id="{name}"' if name else ""
@@ -264,7 +247,7 @@ def _link_source(body):
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", as_it_stands)
+    app.connect("autodoc-process-docstring", verbatim)
     app.connect("source-read", to_pages)
     app.connect("env-before-read-docs", run_side_by_side)
     app.connect("autodoc-skip-member", without_fields)

@@ -13,22 +13,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 # Kernels find there what is beside the lessons.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [*sys.path[:2], *filter(None, [os.environ.get("PYTHONPATH")])]
-)
+given = filter(None, [os.environ.get("PYTHONPATH")])
+os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *given])
 
-project, author, copyright = (
-    "tinyattn",
-    "the authors of tinyattn",
-    "the authors of tinyattn, MIT licence",
-)
-extensions = [
-    "myst_nb",
-    "sphinx.ext.autodoc",
-    "sphinx.ext.viewcode",
-    "sphinx_codeautolink",
-    "book",
-]
+project = "tinyattn"
+author = "the authors of tinyattn"
+copyright = "the authors of tinyattn, MIT licence"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_codeautolink", "book"]
 exclude_patterns = [
     "[a-z]*.py",  # what is no lesson
     "drawings",

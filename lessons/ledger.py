@@ -3,7 +3,7 @@
     ledger.py                                    all of them, one after the other: hours
     ledger.py "ladder --batch 3000 --steps 2000" this one
 
-What a command writes stands in out/ledger, in a folder of its own. Sweeps go on where they were
+What a command writes is in out/ledger, in a folder of its own. Sweeps go on where they were
 interrupted; the time kept is then that of the last start. Exit status: 0, or 1 if one failed.
 """
 
@@ -39,7 +39,9 @@ def headline(record):
     for run in record["runs"]:
         point = [f"{name} {run[name]}" for name in record["over"]]
         kept[", ".join([*point, f"seed {run['seed']}"])] = numbers(run["result"])
-    return kept | ({"law": numbers(record["law"])} if record.get("law") else {})
+    if record.get("law"):
+        kept["law"] = numbers(record["law"])
+    return kept
 
 
 def numbers(value):
@@ -51,7 +53,8 @@ def numbers(value):
         if len(value) < SMALL:
             return [numbers(part) for part in value]
         last = value[-1]
-        return numbers(last) if not isinstance(last, list) or len(last) < SMALL else None
+        too_long = isinstance(last, list) and len(last) >= SMALL
+        return None if too_long else numbers(last)
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 

@@ -97,14 +97,11 @@ class Lesson:
         """
         pool: Any = processes()
         if self.device.xp is not np:
-            pool, points = (
-                contextlib.nullcontext(map),
-                [{**point, "device": self.device.name} for point in points],
-            )
+            pool = contextlib.nullcontext(map)
+            points = [{**point, "device": self.device.name} for point in points]
+        folder = self.out / "sweep"
         with pool as side_by_side:
-            outcomes = sweep(
-                trial, points, map=side_by_side, folder=self.out / "sweep", title=title
-            )
+            outcomes = sweep(trial, points, map=side_by_side, folder=folder, title=title)
         failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
         if failed:
             told = f"got {len(failed)} failures: {'; '.join(failed)}"
@@ -116,12 +113,11 @@ class Lesson:
 
         settings: what the result depends on. The lesson's code is added.
         """
+        path = self.out / f"{name}.npz"
         script = source_digest(sys.modules["__main__"])
         if not self.options.resume:
-            set_aside(self.out / f"{name}.npz")
-        return Checkpoint(
-            self.out / f"{name}.npz", 100, self.options.resume, {**settings, "lesson": script}
-        )
+            set_aside(path)
+        return Checkpoint(path, 100, self.options.resume, {**settings, "lesson": script})
 
     def figure(self, figure, name):
         """Write the figure to NAME.png in the output folder; a notebook shows it there and then."""
@@ -185,11 +181,9 @@ class Lesson:
         }
         if self.used != "cpu":
             versions["cupy"] = self.backend.xp.__version__
-        flags = {
-            key: value
-            for key, value in vars(self.options).items()
-            if key not in ("out", "no_show", "device")
-        }
+        flags = dict(vars(self.options))
+        for name in ("out", "no_show", "device"):
+            del flags[name]
         record = {
             **results,
             "claims": self.claims,
@@ -205,7 +199,7 @@ class Lesson:
         for sentence, holds in self.claims.items():
             print(f"{'holds' if holds else 'DOES NOT HOLD'}: {sentence}")
         print(f"results: {self.out / 'results.json'} ({record['seconds']:.1f} s)")
-        print(f"\nExercises and their answers stand at the end of lessons/{self.name}.py")
+        print(f"\nExercises and their answers are at the end of lessons/{self.name}.py")
         if not self.options.no_show and matplotlib.get_backend().lower() != "agg":
             plt.show()
         if broken and in_notebook():
@@ -219,11 +213,7 @@ class ClaimError(AssertionError):
 
 
 def start(
-    name: str,
-    *,
-    quick: bool | None = None,
-    seed: int = 0,
-    resumable: bool = False,
+    name: str, *, quick: bool | None = None, seed: int = 0, resumable: bool = False
 ) -> Lesson:
     """Prepare a run of lesson `name`: of its script by the command line, in a notebook by these.
 
@@ -239,28 +229,7 @@ def start(
     if quick is None:
         quick = os.environ.get("TINYATTN_QUICK", "0") not in ("", "0")
     text = _opening()
-    parser = CommandLine(
-        prog=f"{name}.py", description=text, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--seed",
-        type=whole_number,
-        default=seed,
-        help="whole number >= 0; the same seed gives the same run",
-    )
-    parser.add_argument("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
-    parser.add_argument(
-        "--quick", action="store_true", default=quick, help="a shorter run, with a weaker claim"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("out") / name, help="folder for figures and results.json"
-    )
-    parser.add_argument("--no-show", action="store_true", help="write the figures, open no windows")
-    if resumable:
-        parser.add_argument(
-            "--resume", action="store_true", help="go on from the checkpoint in the output folder"
-        )
-    options = parser.parse_args([] if in_notebook() else None)
+    options = _parser(name, text, quick, seed, resumable).parse_args([] if in_notebook() else None)
     if not in_notebook():
         sys.excepthook = _one_line
     if options.no_show:
@@ -277,6 +246,25 @@ def start(
     return Lesson(name, options, device, np.random.default_rng(options.seed))
 
 
+def _parser(name, text, quick, seed, resumable):
+    """The command line of a lesson, with its opening text as the description."""
+    how = argparse.RawTextHelpFormatter
+    parser = CommandLine(prog=f"{name}.py", description=text, formatter_class=how)
+    add = parser.add_argument
+    same = "whole number >= 0; the same seed gives the same run"
+    add("--seed", type=whole_number, default=seed, help=same)
+    add("--device", help='"auto" (default), "cpu", "gpu" or "gpu:N"')
+    shorter = "a shorter run, with a weaker claim"
+    add("--quick", action="store_true", default=quick, help=shorter)
+    folder = "folder for figures and results.json"
+    add("--out", type=Path, default=Path("out") / name, help=folder)
+    add("--no-show", action="store_true", help="write the figures, open no windows")
+    if resumable:
+        kept = "go on from the checkpoint in the output folder"
+        add("--resume", action="store_true", help=kept)
+    return parser
+
+
 def _opening():
     """The first Markdown cell of the script that runs; "" in a notebook, which shows it itself."""
     lines: list[str] = []
@@ -284,9 +272,8 @@ def _opening():
         lines = Path(str(sys.modules["__main__"].__file__)).read_text(encoding="utf-8").splitlines()
     if not lines or not lines[0].startswith("# %% [markdown]"):
         return ""
-    cell = itertools.takewhile(
-        lambda line: line.startswith("#") and not line.startswith("# %%"), lines[1:]
-    )
+    inside = lambda line: line.startswith("#") and not line.startswith("# %%")
+    cell = itertools.takewhile(inside, lines[1:])
     return "\n".join(line[2:] for line in cell)
 
 
@@ -294,11 +281,15 @@ def derivation(code):
     """The derivation above a function or class: the last block of comments before it."""
     code = inspect.unwrap(code)  # below its decorators
     lines, start = inspect.getsourcelines(code)
-    mark = lines[0][: len(lines[0]) - len(lines[0].lstrip())] + "#"
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    mark = lines[0][:indent] + "#"
     above = inspect.getsource(inspect.getmodule(code)).splitlines()[: start - 1]
-    last = max(i for i, line in enumerate(above) if line.startswith(mark))
-    first = max((i + 1 for i in range(last) if not above[i].startswith(mark)), default=0)
-    return "\n".join(line[len(mark) + 1 :] for line in above[first : last + 1])
+    while not above[-1].startswith(mark):
+        above.pop()
+    block = []
+    while above and above[-1].startswith(mark):
+        block.insert(0, above.pop()[len(mark) + 1 :])
+    return "\n".join(block)
 
 
 def _one_line(kind, error, trace):

@@ -38,7 +38,7 @@ def run(path, quick, out):
     command = [sys.executable, str(path), "--no-show", "--out", str(out / path.stem)]
     command += ["--quick"] if quick else []
     started = time.perf_counter()
-    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # whatever letters the terminal here knows
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # regardless of the terminal here
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=env)
     seconds = time.perf_counter() - started
     (out / "logs").mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,10 @@ def run(path, quick, out):
 
 
 def run_side_by_side(paths, quick, out, jobs):
-    """Run lessons, so many at a time, and tell of each as it ends: {path: (wrong, results, seconds)}."""
+    """Run lessons, so many at a time, and report each as it ends.
+
+    Returns {path: (wrong, results, seconds)}.
+    """
 
     def one(path):
         wrong, record, seconds = run(path, quick, out)
@@ -70,18 +73,20 @@ def headline(record, seconds):
 
 def differences(then, now):
     """Where two headlines differ: a list of sentences."""
-    rows = then["rows"], now["rows"]
-    told = [f"row {name!r} is new or gone" for name in rows[0].keys() ^ rows[1].keys()]
+    old_rows, new_rows = then["rows"], now["rows"]
+    told = [f"row {name!r} is new or gone" for name in old_rows.keys() ^ new_rows.keys()]
     told += [f"claim {claim!r} is new or gone" for claim in {*then["claims"]} ^ {*now["claims"]}]
-    for name in rows[0].keys() & rows[1].keys():
-        before, after = rows[0][name][1], rows[1][name][1]
-        old, new = (
-            [float(x.replace("−", "-")) for x in NUMBER.findall(text)] for text in (before, after)
-        )
+    for name in old_rows.keys() & new_rows.keys():
+        before, after = old_rows[name][1], new_rows[name][1]
+        old, new = numbers(before), numbers(after)
         same_words = NUMBER.sub("", before) == NUMBER.sub("", after)
         if not same_words or len(old) != len(new) or not all(map(close, old, new)):
             told.append(f"{name.strip()}: {before} then, {after} now")
     return told
+
+
+def numbers(text):
+    return [float(x.replace("−", "-")) for x in NUMBER.findall(text)]
 
 
 def close(one, other):
@@ -99,7 +104,8 @@ def opening(path):
 def gallery(kept):
     """Question, pictures and numbers of every lesson, as Markdown."""
     parts = [
-        f"Full runs on {kept['machine']}; `run_all.py` refreshes what stands here (times are those of one run; machines differ by a factor of two).\n"
+        f"Full runs on {kept['machine']}; `run_all.py` refreshes this page (times are those of one "
+        "run; machines differ by a factor of two).\n"
     ]
     for path in LESSONS:
         title, question = opening(path)
@@ -107,11 +113,10 @@ def gallery(kept):
         parts.append(f"## [{stem} {title}]({path.name})\n\n{question}\n")
         if found:
             parts += [f"![{title}: {name}](pictures/{stem}_{name})\n" for name in found["figures"]]
-            rows = [
-                f"| {what.strip()} | {theirs} | {ours} |"
-                for what, (theirs, ours) in found["rows"].items()
-            ]
-            parts.append("\n".join(["| | expected or paper | here |", "|---|---|---|", *rows, ""]))
+            table = ["| | expected or paper | here |", "|---|---|---|"]
+            for what, (theirs, ours) in found["rows"].items():
+                table.append(f"| {what.strip()} | {theirs} | {ours} |")
+            parts.append("\n".join([*table, ""]))
             claims = " ".join(f"{claim[0].upper()}{claim[1:]}." for claim in found["claims"])
             parts.append(f"{claims} ({clock(found['seconds'])})\n")
     return "\n".join(parts)
@@ -122,7 +127,7 @@ def clock(seconds):
 
 
 def between(path, mark, text):
-    """Replace what stands between the lines <!-- mark --> and <!-- end of mark --> of a file."""
+    """Replace what is between the lines <!-- mark --> and <!-- end of mark --> of a file."""
     whole = path.read_text(encoding="utf-8")
     start, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
     head, rest = whole.split(start)
@@ -162,11 +167,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="quick runs")
     parser.add_argument("--check", action="store_true", help="compare with results.json")
     parser.add_argument("--out", type=Path, default=Path("out"), help="where the lessons write")
-    parser.add_argument(
-        "--jobs",
-        type=whole_number,
-        help="lessons at a time; default: one a core if quick, else two cores each",
-    )
+    many = "lessons at a time; default: one a core if quick, else two cores each"
+    parser.add_argument("--jobs", type=whole_number, help=many)
     options = parser.parse_args()
     if options.quick and options.check:
         parser.error("--check: expected full runs, got --quick")

@@ -347,7 +347,7 @@ def test_full_batch_gradient_descent_is_euler_on_the_networks_own_flow_to_the_la
     [
         (lambda rng: TwoNumbers(T=4, d=2, B=4), "T: expected .* above B = 4, .*got 4"),
         (lambda rng: TwoNumbers(T=4, d=0), "d: expected sizes .* got 0"),
-        (lambda rng: TwoNumbers(T=4, d=2, B=0), "B: expected numbers of places .* got 0"),
+        (lambda rng: TwoNumbers(T=4, d=2, B=0), "B: expected numbers of positions .* got 0"),
         (lambda rng: TwoNumbers(T=[64, 128], d=2), r"T: expected a number or an array of them, got \[64, 128\]"),
         (lambda rng: TwoNumbers(T=np.inf, d=2), "T: expected numbers of tokens"),
         (lambda rng: TwoNumbers(T=np.ones(3) * 9, d=np.ones(2) * 2), "T, d, B: expected settings that broadcast"),

@@ -372,7 +372,7 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
         (lambda: FocusDilution([0.5, 0.5], 0.5, 4), "pi: expected an array .* got list"),
         (
             lambda: FocusDilution(np.full(4, 0.25), 0.5, 4).condensed_point(),
-            "pi: expected a law that is not uniform",
+            "pi: expected probabilities that are not uniform",
         ),
         (
             lambda: FocusDilution(PI, 0.5, 4).condensed_point(np.zeros(4)),

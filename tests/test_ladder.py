@@ -52,7 +52,7 @@ def test_the_rungs_are_the_strongest_blocks(device, rng):
     )
     np.testing.assert_allclose(looks.p[2], np.exp(chain.log_probs(x[:, :-1])), rtol=1e-12)
     with pytest.raises(
-        ValueError, match="model: expected its first query at 2 or later, as laws are, got 1"
+        ValueError, match="model: expected its first query at 2 or later, where the chain predicts"
     ):
         LadderProbe(models.MinimalModel(vocab=5, positions=5, first_query=1), chain, x, device)
 

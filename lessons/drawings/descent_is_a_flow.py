@@ -19,16 +19,9 @@ def flow(paths, growth):
     for (name, path), colour in zip(paths.items(), plot.COLOURS):
         plane.plot(*path.T, color=colour, lw=2)
         plane.plot(*path[0], "o", color=colour, ms=6)
-        beside = (-4, 8) if path[0, 1] > 0 else (0, -15)
-        plane.annotate(
-            name,
-            path[0],
-            xytext=beside,
-            textcoords="offset points",
-            ha="right",
-            fontsize=9,
-            color=colour,
-        )
+        shift = (-4, 8) if path[0, 1] > 0 else (0, -15)
+        beside = dict(xytext=shift, textcoords="offset points", ha="right")
+        plane.annotate(name, path[0], fontsize=9, color=colour, **beside)
     plane.plot(0, 0, "X", color="k", ms=10)
     plane.annotate("saddle", (0, 0), xytext=(10, -4), textcoords="offset points")
     plane.set(
@@ -43,14 +36,8 @@ def flow(paths, growth):
         waits.plot(t, x, color=colour, lw=2)
         wait = np.log(1 / start)
         waits.plot([wait, wait], [0, 0.5**0.5], ":", color=colour)
-        waits.annotate(
-            f"start {start:g}",
-            (wait, 0.5**0.5),
-            xytext=(-6, 2),
-            textcoords="offset points",
-            ha="right",
-            color=colour,
-        )
+        beside = dict(xytext=(-6, 2), textcoords="offset points", ha="right")
+        waits.annotate(f"start {start:g}", (wait, 0.5**0.5), color=colour, **beside)
     waits.set(
         xlabel="time",
         ylabel="u = v",

@@ -22,23 +22,14 @@ def stages(pi, times, A, moments, edges, losses, references, norms, spread):
     ]
     axes = top.subplots(1, len(moments))
     for ax, moment, name in zip(axes, moments, names):
-        image = ax.imshow(A[np.abs(times - moment).argmin()], cmap="magma_r", vmin=0, vmax=1)
-        for (i, k), share in np.ndenumerate(A[np.abs(times - moment).argmin()]):
-            ax.text(
-                k,
-                i,
-                f"{share:.2f}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="w" if share > 0.5 else "k",
-            )
-        ax.set(
-            title=f"t = {moment:.0f}, {name}",
-            xticks=range(len(pi)),
-            yticks=range(len(pi)),
-            xlabel="looks at token",
-        )
+        there = A[np.abs(times - moment).argmin()]
+        image = ax.imshow(there, cmap="magma_r", vmin=0, vmax=1)
+        for (i, k), share in np.ndenumerate(there):
+            ink = "w" if share > 0.5 else "k"
+            ax.text(k, i, f"{share:.2f}", ha="center", va="center", fontsize=8, color=ink)
+        tokens = range(len(pi))
+        title = f"t = {moment:.0f}, {name}"
+        ax.set(title=title, xticks=tokens, yticks=tokens, xlabel="looks at token")
         ax.title.set_fontsize(9)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
@@ -56,23 +47,13 @@ def stages(pi, times, A, moments, edges, losses, references, norms, spread):
     loss.set(ylabel="loss, nats", ylim=(0.42, 1.5))
     inks, late = (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION), times[-1]
     for i, colour in enumerate(inks):
-        place = 40 if i < 2 else late
-        plot.named(
-            embedding,
-            times,
-            norms[:, i],
-            f"token {i} ({pi[i]:g})",
-            place,
-            (-4, 5),
-            color=colour,
-            lw=2,
-        )
+        at, name = 40 if i < 2 else late, f"token {i} ({pi[i]:g})"
+        plot.named(embedding, times, norms[:, i], name, at, (-4, 5), color=colour, lw=2)
     embedding.set(ylabel="length of embedding", ylim=(0, 1.15 * norms.max()))
-    for i, place, shift in ((0, 160, (0, 5)), (1, 160, (-4, 6))):
-        plot.named(entropy, times, spread[:, i], f"token {i}", place, shift, color=inks[i], lw=2)
-    entropy.set(
-        ylabel="spread of attention\n(entropy, nats)", xlabel="time (logarithmic)", ylim=(0, 1.3)
-    )
+    for i, shift in ((0, (0, 5)), (1, (-4, 6))):
+        plot.named(entropy, times, spread[:, i], f"token {i}", 160, shift, color=inks[i], lw=2)
+    spread_label = "spread of attention\n(entropy, nats)"
+    entropy.set(ylabel=spread_label, xlabel="time (logarithmic)", ylim=(0, 1.3))
     for moment in moments:
         entropy.plot(moment, 0, "k^", ms=7, clip_on=False)
     return fig
@@ -80,12 +61,8 @@ def stages(pi, times, A, moments, edges, losses, references, norms, spread):
 
 def page(flow, runs):
     """Paths of the flow from starts of size ε, {ε: Stages}, to drag through."""
-    page = player.Page(
-        "Focus and dilution",
-        "Where each of four tokens looks, through condensation, focus, dilution and renewal.",
-        choice="start ε",
-        unit="time",
-    )
+    text = "Where each of four tokens looks, through condensation, focus, dilution and renewal."
+    page = player.Page("Focus and dilution", text, choice="start ε", unit="time")
     names = [f"token {i} ({p:g})" for i, p in enumerate(flow.pi)]
     for eps, stages in runs.items():
         t, y, of = stages.path.t, stages.path.y, f"{eps:g}"

@@ -28,9 +28,8 @@ def stages(t, V, s, losses, half_times, moments):
         for (j, k), value in np.ndenumerate(V[i, :, :3]):
             if abs(value) > 0.05:
                 ink = "w" if s[i, j, k] > 0.5 else "k"
-                ax.text(
-                    k, j, f"writes\n{value:.2f}", ha="center", va="center", color=ink, fontsize=8
-                )
+                told = f"writes\n{value:.2f}"
+                ax.text(k, j, told, ha="center", va="center", color=ink, fontsize=8)
         ax.set_xticks(range(3), ["position 1\nfeature 1", "2", "3"])
         ax.set_yticks(range(3), ["head 1", "2", "3"])
         ax.set_title(f"t = {moment:.3g}: {name}", loc="center")
@@ -39,18 +38,10 @@ def stages(t, V, s, losses, half_times, moments):
     top.colorbar(image, ax=axes, shrink=0.7, label="attention on the position")
     ax = bottom.subplots()
     ax.set(xscale="log", xlim=(0.1, t[-1]), ylim=(0, 1.12 * losses.max()))
-    for k, colour in enumerate(FEATURES):
-        plot.named(
-            ax,
-            t[1:],
-            losses[1:, k],
-            f"feature {k + 1}: t = {half_times[k]:.4g}",
-            half_times[k],
-            (7, 3),
-            color=colour,
-            lw=2,
-        )
-        ax.plot(half_times[k], losses[0, k] / 2, "o", color=colour)
+    for k, (colour, half) in enumerate(zip(FEATURES, half_times)):
+        name = f"feature {k + 1}: t = {half:.4g}"
+        plot.named(ax, t[1:], losses[1:, k], name, half, (7, 3), color=colour, lw=2)
+        ax.plot(half, losses[0, k] / 2, "o", color=colour)
     edges = [0.1, *half_times, t[-1]]
     plot.stages(ax, edges, ["looking around", "all heads together", "two and one", "one each"])
     for moment in moments[1:]:
@@ -67,23 +58,17 @@ def variants(runs, network):
     fig, axes = plt.subplots(1, len(runs) + 1, figsize=(14.5, 4), sharey=True)
     for ax, (name, (t, shares)) in zip(axes, runs.items()):
         for k, colour in enumerate(FEATURES):
-            at = t[np.argmax(shares[:, k] < 0.5)] if (shares[:, k] < 0.5).any() else t[-1] / 30
+            learnt = shares[:, k] < 0.5
+            at = t[np.argmax(learnt)] if learnt.any() else t[-1] / 30
             plot.named(ax, t[1:], shares[1:, k], str(k + 1), at, (5, 2), color=colour, lw=2)
         ax.set(xscale="log", xlim=(0.3, t[-1]), xlabel="time (logarithmic)", title=name)
     t, ax = np.array(network["time"]), axes[-1]
     for k, colour in enumerate(FEATURES):
         flow, trained = np.array(network["flow_loss"])[:, k], np.array(network["loss"])[:, k]
         some = np.unique(np.geomspace(3, len(t) - 1, 22).astype(int))
-        ax.plot(t[1:], flow[1:], color=colour, lw=2, label="the flow" if k == 0 else None)
-        ax.plot(
-            t[some],
-            trained[some],
-            "o",
-            color=colour,
-            mfc="none",
-            ms=4,
-            label="the network" if k == 0 else None,
-        )
+        line, dots = ("the flow", "the network") if k == 0 else (None, None)
+        ax.plot(t[1:], flow[1:], color=colour, lw=2, label=line)
+        ax.plot(t[some], trained[some], "o", color=colour, mfc="none", ms=4, label=dots)
     ax.set(
         xscale="log",
         xlim=(1, t[-1]),

@@ -30,17 +30,11 @@ def _lines(ax, x, group, steps, law, label, name, title):
         rows = group == size
         ax.loglog(x[rows], steps[rows], "o", color=colour, ms=5)
         at = np.unique(x[rows])
-        of_size = steps[rows & (x == at[-1])]
-        y = np.nanmedian(of_size) if np.isfinite(of_size).any() else np.nan
-        if np.isfinite(y):
-            ax.annotate(
-                f"{name} = {size:g}",
-                (at[-1], y),
-                xytext=(8, -3),
-                textcoords="offset points",
-                color=colour,
-                fontsize=9,
-            )
+        last = steps[rows & (x == at[-1])]
+        if np.isfinite(last).any():
+            y = np.nanmedian(last)
+            beside = dict(xytext=(8, -3), textcoords="offset points", fontsize=9)
+            ax.annotate(f"{name} = {size:g}", (at[-1], y), color=colour, **beside)
         if law is not None:
             first, second = law.exponents.values()
             ax.plot(at, law.C * at**first * size**second, ":", color=colour)

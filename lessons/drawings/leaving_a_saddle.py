@@ -9,7 +9,7 @@ from tinyattn import plot
 def leaving(saddles, waits, stiff, limits, drifts):
     """What lesson 12 collects about each saddle; fastest decay over time; drift of walks over time.
 
-    saddles: dicts of t, rate, shares, moved (times, distances) and foretold (distances at `waits`).
+    saddles: dicts of t, rate, shares, moved (times, distances), predicted (distances at `waits`).
     stiff: (times, rates). limits: {text: rate}. drifts: {name: (times, drift)}.
     """
     fig, axes = plt.subplots(2, 2, figsize=(12.5, 8.6))
@@ -23,13 +23,12 @@ def leaving(saddles, waits, stiff, limits, drifts):
         ylim=(1e-3, 3),
         xlabel="time since the slowest point",
         ylabel="distance from it",
-        title="Leaving each slow point (dashed: foretold by the linear flow)",
+        title="Leaving each slow point (dashed: predicted by the linear flow)",
     )
     away.legend(fontsize=8, loc="lower right")
     left = np.zeros(len(saddles))
-    for key, colour in zip(
-        ("W0", "W1", "W_Q", "W_K"), (plot.BLUE, plot.SKY, plot.VERMILION, plot.ORANGE)
-    ):
+    inks = {"W0": plot.BLUE, "W1": plot.SKY, "W_Q": plot.VERMILION, "W_K": plot.ORANGE}
+    for key, colour in inks.items():
         share = np.array([saddle["shares"][key] for saddle in saddles])
         matrices.barh(range(len(saddles)), share, left=left, color=colour, label=key)
         left += share
@@ -51,8 +50,8 @@ def leaving(saddles, waits, stiff, limits, drifts):
         title="The flow turns stiff (dashed: where a walk breaks)",
     )
     for (name, (t, moved)), colour in zip(drifts.items(), (plot.VERMILION, plot.ORANGE, plot.BLUE)):
-        place = t[-1] if moved[-1] < 1e-6 else t[len(t) // 3]
-        plot.named(drift, t, np.maximum(moved, 1e-17), name, place, (-6, 6), color=colour, lw=2)
+        at = t[-1] if moved[-1] < 1e-6 else t[len(t) // 3]
+        plot.named(drift, t, np.maximum(moved, 1e-17), name, at, (-6, 6), color=colour, lw=2)
     drift.set(
         yscale="log",
         xlabel="time",

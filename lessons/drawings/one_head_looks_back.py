@@ -7,24 +7,20 @@ from tinyattn import attention, player, plot
 
 
 def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vocab, lag):
-    """The first push (T, S), maps {step: (T, S)}, attention by lag (looks, S), losses, and W_Q.
+    """The first push (T, S), maps {step: (T, S)}, attention by lag (n, S), losses, and W_Q.
 
-    batches: steps and losses of each batch. losses: on held-out sequences, at `steps`.
+    steps: of the n evaluations. batches: steps and losses of each batch. losses: on held-out
+    sequences, at `steps`.
     """
     fig = plt.figure(figsize=(12, 6.6))
     top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.25))
     axes = top.subplots(1, len(maps) + 1)
     T, S = push.shape
     visible = attention.causal(T, S)
-    image = plot.attention_map(
-        axes[0],
-        push / np.abs(push).max(),
-        "first push, −da\n(W_Q held at 0)",
-        S - T,
-        visible,
-        cmap="PuOr_r",
-        limits=(-1, 1),
-    )
+    push = push / np.abs(push).max()
+    title = "first push, −da\n(W_Q held at 0)"
+    both_signs = dict(cmap="PuOr_r", limits=(-1, 1))
+    image = plot.attention_map(axes[0], push, title, S - T, visible, **both_signs)
     bar = top.colorbar(image, ax=axes[0], shrink=0.7, ticks=[-1, 0, 1], location="left")
     bar.ax.set_yticklabels(["score\nfalls", "stays", "score\nrises"])
     titles = [f"mean attention\nat step {step}" for step in maps]
@@ -32,16 +28,10 @@ def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vo
     top.colorbar(image, ax=axes[1:], shrink=0.7, label="attention")
 
     left, middle, right = bottom.subplots(1, 3)
-    for one, colour in zip(
-        range(1, 7), (plot.SKY, plot.ORANGE, plot.VERMILION, plot.GREEN, plot.PURPLE, plot.BLACK)
-    ):
-        left.plot(
-            steps,
-            by_lag[:, one - 1],
-            color=colour,
-            lw=2.5 if one == lag else 1.2,
-            label=f"lag {one}",
-        )
+    inks = plot.SKY, plot.ORANGE, plot.VERMILION, plot.GREEN, plot.PURPLE, plot.BLACK
+    for one, colour in enumerate(inks, 1):
+        width = 2.5 if one == lag else 1.2
+        left.plot(steps, by_lag[:, one - 1], color=colour, lw=width, label=f"lag {one}")
     left.set(ylabel="mean attention", ylim=(0, 1), title="One lag takes nearly all the attention")
     left.legend(loc="upper left")
     middle.plot(*batches, color=plot.SKY, lw=0.8, label="each batch")
@@ -70,7 +60,7 @@ def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vo
 
 
 def page(steps, maps, by_lag, excess, entropy_rate):
-    """Maps (looks, T, S), attention by lag (looks, S) and the excess loss, over steps."""
+    """Maps (n, T, S), attention by lag (n, S) and the excess loss (n,), over steps (n,)."""
     page = player.Page("One head looks back", "The token at lag 3 decides; the head finds it.")
     T, S = maps.shape[1:]
     page.maps(steps, maps[:, None], first_query=S - T)

@@ -9,24 +9,26 @@ from tinyattn import player, plot
 def circuit():
     """The two layers over k₁ v₁ k₂ v₂ q, here with q = k₂."""
     fig, ax = plt.subplots(figsize=(9, 4.6))
-    places = dict(zip(("k₁", "v₁", "k₂", "v₂", "q = k₂"), (0.1, 0.3, 0.5, 0.7, 0.9)))
-    middle = {"v₁,\nafter k₁": (0.3, 0.47, plot.ORANGE), "v₂,\nafter k₂": (0.7, 0.47, plot.ORANGE)}
-    boxes = {name: (x, 0.1) for name, x in places.items()}
-    boxes |= middle | {"says v₂": (0.9, 0.88, plot.PURPLE)}
-    first, second = middle
-    plot.schematic(
-        ax,
-        boxes,
-        [
-            ("v₁", first, ""),
-            ("v₂", second, ""),
-            ("q = k₂", "says v₂", "query: k₂", 0.0),
-            ("k₁", first, "layer 1 copies\nthe token before", -0.1),
-            ("k₂", second, "layer 1", -0.1),
-            (second, "says v₂", "layer 2 finds “after k₂”\nand reads the value", -0.15),
-        ],
-        size=11,
-    )
+    first, second, last = "v₁,\nafter k₁", "v₂,\nafter k₂", "says v₂"
+    boxes = {
+        "k₁": (0.1, 0.1),
+        "v₁": (0.3, 0.1),
+        "k₂": (0.5, 0.1),
+        "v₂": (0.7, 0.1),
+        "q = k₂": (0.9, 0.1),
+        first: (0.3, 0.47, plot.ORANGE),
+        second: (0.7, 0.47, plot.ORANGE),
+        last: (0.9, 0.88, plot.PURPLE),
+    }
+    arrows = [
+        ("v₁", first, ""),
+        ("v₂", second, ""),
+        ("q = k₂", last, "query: k₂", 0.0),
+        ("k₁", first, "layer 1 copies\nthe token before", -0.1),
+        ("k₂", second, "layer 1", -0.1),
+        (second, last, "layer 2 finds “after k₂”\nand reads the value", -0.15),
+    ]
+    plot.schematic(ax, boxes, arrows, size=11)
     return fig
 
 
@@ -38,16 +40,11 @@ def recall(runs, patterns, guess, steps):
         for result in results:
             skill.plot(result["step"], result["clean_accuracy"], color=colour, lw=1.2)
         step, accuracy = np.array(results[0]["step"]), np.array(results[0]["clean_accuracy"])
-        passed = (
-            step[np.argmax(accuracy > height)] if accuracy.max() > height else 1.5 * guess * steps
-        )
-        skill.annotate(
-            name.replace(" that", "\nthat"),
-            (passed, height),
-            xytext=(10, 0),
-            textcoords="offset points",
-            color=colour,
-        )
+        above = accuracy > height
+        at = step[np.argmax(above)] if above.any() else 1.5 * guess * steps
+        told = name.replace(" that", "\nthat")
+        beside = dict(xytext=(10, 0), textcoords="offset points")
+        skill.annotate(told, (at, height), color=colour, **beside)
     skill.axhline(guess, color="0.35", ls="--", lw=1)
     skill.set(
         xscale="symlog",
@@ -77,25 +74,14 @@ def recall(runs, patterns, guess, steps):
 
 def page(runs):
     """Accuracy and the patterns behind it, of the first run of each network {name: results}."""
-    page = player.Page(
-        "Recall takes two layers",
-        "Accuracy on new sequences, and the two patterns that it takes.",
-        choice="network",
-    )
+    text = "Accuracy on new sequences, and the two patterns that it takes."
+    page = player.Page("Recall takes two layers", text, choice="network")
     for name, (first, *_) in runs.items():
-        behind = {
-            "layer 1: value to key before it": ("previous_token", 0),
-            "last layer: query to value": ("matching", -1),
-        }
-        curves = {
-            what: np.array(first[key])[:, layer]
-            for what, (key, layer) in behind.items()
-            if key in first
-        }
-        page.curves(
-            first["step"],
-            {"accuracy": first["clean_accuracy"]} | curves,
-            label="accuracy, attention",
-            of=name,
-        )
+        curves = {"accuracy": first["clean_accuracy"]}
+        if "previous_token" in first:
+            copies = np.array(first["previous_token"])
+            curves["layer 1: value to key before it"] = copies[:, 0]
+        if "matching" in first:
+            curves["last layer: query to value"] = np.array(first["matching"])[:, -1]
+        page.curves(first["step"], curves, label="accuracy, attention", of=name)
     return page

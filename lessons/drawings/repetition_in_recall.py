@@ -15,14 +15,9 @@ def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
         came = steps[np.isfinite(steps)]
         across.plot([p] * len(came), came, "o", color=plot.BLUE, ms=5)
     across.plot([best_p + 0.02] * len(adapted), adapted, "D", color=plot.VERMILION, ms=6)
-    across.annotate(
-        "p that adapts",
-        (best_p + 0.02, np.nanmin(adapted)),
-        xytext=(-4, -16),
-        ha="right",
-        textcoords="offset points",
-        color=plot.VERMILION,
-    )
+    below = dict(xytext=(-4, -16), textcoords="offset points", ha="right")
+    point = best_p + 0.02, np.nanmin(adapted)
+    across.annotate("p that adapts", point, color=plot.VERMILION, **below)
     across.set(
         xlabel="p, share of favoured queries",
         ylabel="step of 95% accuracy",
@@ -35,9 +30,8 @@ def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
         step, accuracy = np.array(run["step"]), np.array(run["clean_accuracy"])
         within.plot(step, run["own_accuracy"], "--", color=colour, lw=1.4)
         came = accuracy > height
-        place = step[np.argmax(came)] if came.any() else step[-1]
-        side = (6, -4) if came.any() else (-6, 8)
-        plot.named(within, step, accuracy, f"B = {B:g}", place, side, color=colour, lw=2)
+        at, shift = (step[np.argmax(came)], (6, -4)) if came.any() else (step[-1], (-6, 8))
+        plot.named(within, step, accuracy, f"B = {B:g}", at, shift, color=colour, lw=2)
     within.set(
         ylim=(0, 1.05),
         xlabel="training step",
@@ -45,19 +39,9 @@ def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
         title="In context: it delays the skill (dashed: own task)",
     )
     step, loss = np.array(adaptive["step"]), np.array(adaptive["clean_loss"]) / np.log(tokens)
-    plot.named(
-        adapts, step, loss, "loss / ln(tokens)", step[len(step) // 2], (6, 6), color="k", lw=2
-    )
-    plot.named(
-        adapts,
-        step,
-        adaptive["p"],
-        "p",
-        step[int(np.argmax(adaptive["p"]))],
-        (4, 6),
-        color=plot.VERMILION,
-        lw=2,
-    )
+    middle, top = step[len(step) // 2], step[np.argmax(adaptive["p"])]
+    plot.named(adapts, step, loss, "loss / ln(tokens)", middle, (6, 6), color="k", lw=2)
+    plot.named(adapts, step, adaptive["p"], "p", top, (4, 6), color=plot.VERMILION, lw=2)
     adapts.set(
         xlabel="training step",
         ylim=(0, 1.15),

@@ -12,9 +12,8 @@ def laws(T, d, lengths, B, gains, x, lengths_p):
     fig, (by_T, by_B, by_p) = plt.subplots(1, 3, figsize=(14.5, 4.8))
     for size, colour in zip(np.unique(d), plot.COLOURS):
         rows = d == size
-        plot.named(
-            by_T, T[rows], lengths[rows], f"d = {size:.0f}", color=colour, marker="o", ms=4, lw=1
-        )
+        dots = dict(color=colour, marker="o", ms=4, lw=1)
+        plot.named(by_T, T[rows], lengths[rows], f"d = {size:.0f}", **dots)
         by_T.plot(T[rows], TwoNumbers(T[rows], size).snap_time, ":", color="0.2", lw=1)
     by_T.set(
         xscale="log",
@@ -24,9 +23,8 @@ def laws(T, d, lengths, B, gains, x, lengths_p):
         xlim=(None, 2.4 * T.max()),
         title=r"It grows like $T$ and $\sqrt{d}$ (dotted: $1.2533\,\sqrt{d}\,T$)",
     )
-    for (name, gain), colour, shift in zip(
-        gains.items(), (plot.BLUE, plot.VERMILION), ((-10, 6), (10, -14))
-    ):
+    styles = (plot.BLUE, (-10, 6)), (plot.VERMILION, (10, -14))
+    for (name, gain), (colour, shift) in zip(gains.items(), styles):
         plot.named(by_B, B, gain, name, B[-3], shift, color=colour, marker="o", ms=5)
     plot.slope(by_B, B, 1.0, 1, "B")
     plot.slope(by_B, B, 1.0, 0.5, r"$\sqrt{B}$")

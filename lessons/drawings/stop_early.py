@@ -13,33 +13,22 @@ def stop_early(found, paper):
     grid = fig.add_gridspec(2, len(finite), height_ratios=(1.3, 1))
     ax = fig.add_subplot(grid[0, :])
     last = max(one["step"][-1] for one in found.values())
-    for (n, one), colour in zip(
-        found.items(), (plot.VERMILION, plot.ORANGE, plot.BLUE, plot.BLACK)
-    ):
-        step, excess, best = np.array(one["step"]), np.array(one["excess"]), one["best_step"]
-        shown = excess < 3.9
-        plot.named(
-            ax,
-            step[shown],
-            excess[shown],
-            f"{n} sequences" if n else "a stream",
-            step[shown][-1 if n else len(step[shown]) // 4],
-            (5, -3) if n else (-4, -16),
-            color=colour,
-            lw=2,
-        )
+    inks = plot.VERMILION, plot.ORANGE, plot.BLUE, plot.BLACK
+    for (n, one), colour in zip(found.items(), inks):
+        step, excess = np.array(one["step"]), np.array(one["excess"])
+        step, excess = step[excess < 3.9], excess[excess < 3.9]
+        name, at, shift = "a stream", step[len(step) // 4], (-4, -16)
         if n:
-            ax.plot(best, one["best_excess"], "o", color=colour, ms=9)
-            verb = "stop" if best < step[-1] else "still falling"
-            below = (8, -14) if one["best_excess"] > 0.4 else (-10, 12)
-            ax.annotate(
-                f"{verb} at {best}: rung {one['best_rung']}",
-                (best, one["best_excess"]),
-                xytext=below,
-                textcoords="offset points",
-                color=colour,
-                fontsize=9,
-            )
+            name, at, shift = f"{n} sequences", step[-1], (5, -3)
+        plot.named(ax, step, excess, name, at, shift, color=colour, lw=2)
+        if n:
+            best = one["best_step"], one["best_excess"]
+            ax.plot(*best, "o", color=colour, ms=9)
+            verb = "stop" if best[0] < one["step"][-1] else "still falling"
+            told = f"{verb} at {best[0]}: rung {one['best_rung']}"
+            shift = (8, -14) if best[1] > 0.4 else (-10, 12)
+            beside = dict(xytext=shift, textcoords="offset points", fontsize=9)
+            ax.annotate(told, best, color=colour, **beside)
         if n in paper:
             ax.plot(*paper[n], "D", color=colour, mfc="none", ms=8)
     if paper:
@@ -53,7 +42,8 @@ def stop_early(found, paper):
         title="Less data: an earlier stop, a higher loss, and more harm in going on",
     )
     for i, n in enumerate(finite):
-        ax, kl, step = fig.add_subplot(grid[1, i]), np.array(found[n]["kl"]), found[n]["step"]
+        ax = fig.add_subplot(grid[1, i])
+        kl, step = np.array(found[n]["kl"]), found[n]["step"]
         for k, colour in enumerate((plot.VERMILION, plot.PURPLE, plot.SKY)):
             name = f"teacher of block{'s 1 to' if k else ''} {k + 1}"
             ax.plot(step, kl[:, k], color=colour, lw=2, label=name)

@@ -33,20 +33,10 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         ylabel="time at which one leaves",
         title="The wait grows with the square of ln(1/ε)",
     )
-    plot.named(
-        falling,
-        rate_times,
-        rates,
-        "measured",
-        rate_times[4],
-        (8, 10),
-        color=plot.BLUE,
-        lw=4,
-        alpha=0.5,
-    )
-    plot.named(
-        falling, rate_times, foreseen, "√2 δ", rate_times[-8], (-6, -14), color="k", lw=1.2, ls="--"
-    )
+    pale = dict(color=plot.BLUE, lw=4, alpha=0.5)
+    plot.named(falling, rate_times, rates, "measured", rate_times[4], (8, 10), **pale)
+    dashed = dict(color="k", lw=1.2, ls="--")
+    plot.named(falling, rate_times, foreseen, "√2 δ", rate_times[-8], (-6, -14), **dashed)
     plot.slope(falling, rate_times[[0, -1]], 0.7 * rates[0], -0.5, r"$1/\sqrt{t}$")
     falling.set(
         xscale="log",
@@ -60,12 +50,8 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
 
 def page(times, paths):
     """Attention of two heads {ε: (n, 2)} on position 1."""
-    page = player.Page(
-        "Who leaves, and when",
-        "Two heads sit on feature 1 until their first difference has grown.",
-        choice="first difference",
-        unit="time",
-    )
+    text = "Two heads sit on feature 1 until their first difference has grown."
+    page = player.Page("Who leaves, and when", text, choice="first difference", unit="time")
     for name, s in paths.items():
         heads = {f"head {j + 1}": s[:, j] for j in range(2)}
         page.curves(times, heads, label="attention on position 1", of=name)

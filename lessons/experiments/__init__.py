@@ -1,11 +1,12 @@
-"""What reproduces the papers: one training run from settings to results, or one flow and what is measured of it.
+"""What reproduces the papers: training runs, and flows with what is measured of them.
 
 An experiment is a frozen dataclass of settings with their checks; every variant is a setting.
 `run()` returns what it found, `figure(found)` draws it. The same by a dict of settings, for
 `sweep.sweep`, in whatever process:
 
     found = experiments.LadderTrial(heads=4, spans=(4, 4, 4)).run()
-    outcomes = sweep.sweep(experiments.RecallTrial.results, [{"pairs": 8, "seed": seed} for seed in range(5)])
+    points = [{"pairs": 8, "seed": seed} for seed in range(5)]
+    outcomes = sweep.sweep(experiments.RecallTrial.results, points)
 
 From a shell, with a picture: python lessons/experiments ladder --heads 4 --spans 4,4,4
 """

@@ -4,14 +4,12 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault(
-    "OPENBLAS_NUM_THREADS", "1"
-)  # read when NumPy is loaded: passes run side by side instead
+# Read when NumPy is loaded: passes run side by side instead.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if __name__ == "__main__":
-    sys.path[0] = str(
-        Path(__file__).resolve().parent.parent
-    )  # so that modules have the names that a lesson gives them
+    # So that modules have the names that a lesson gives them.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
     from experiments.command import main
     from tinyattn.terminal import open_output
 

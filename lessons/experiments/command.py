@@ -1,14 +1,17 @@
 """Run an experiment from the shell: python lessons/experiments ladder --reverse --heads 4 --seeds 5
 
-Every setting of the experiment is a flag. Writes results.json and a picture into --out. Of those that
-train, Ctrl-C finishes the step and keeps the run; the same command with --resume goes on.
+Every setting of the experiment is a flag. Writes results.json and a picture into --out. Of those
+that train, Ctrl-C finishes the step and keeps the run; the same command with --resume goes on.
 
-    ladder --over query_scale=xavier,1e-3,1e-9     a run for each value, in one picture
-    location --over length=16,32 --over width=8,16 --seeds 3     all combinations, and their power law
-    location --law                                 those of the paper's law, at its own architecture
+    ladder --over query_scale=xavier,1e-3,1e-9
+        a run for each value, in one picture
+    location --over length=16,32 --over width=8,16 --seeds 3
+        all combinations, and their power law
+    location --law
+        those of the paper's law, at its own architecture
 
-Runs of --over stand side by side, one on each core, and are kept as they finish: the same command
-goes on. With --scheduler ADDRESS runs go to a cluster of dask's that runs already.
+Runs of --over go side by side, one on each core, and are kept as they finish: the same command goes
+on. With --scheduler ADDRESS runs go to a cluster of dask's that runs already.
 """
 
 import argparse
@@ -42,14 +45,16 @@ CURVE = 9  # a list this long is not printed
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 1 for a run that diverged or failed, 2 for bad input, 130 after Ctrl-C."""
+    """Run the command line: its exit status.
+
+    0, or 1 for a run that diverged or failed, 2 for bad input, 130 after Ctrl-C.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = vars(_parser().parse_args(arguments))
     name = options.pop("experiment")
     run = _run_trials if issubclass(EXPERIMENTS[name], Trial) else _run_once
-    return run_command(
-        lambda: run(name, options), shlex.join(["python", "lessons/experiments", *arguments])
-    )
+    command = shlex.join(["python", "lessons/experiments", *arguments])
+    return run_command(lambda: run(name, options), command)
 
 
 def _run_once(name, options):
@@ -60,33 +65,25 @@ def _run_once(name, options):
     found = experiment.run()
     numbers = plain("results", found["numbers"], gaps=True)
     lines = [f"{key} = {short(value, 'never')}" for key, value in numbers.items()]
-    _finish(
-        out,
-        name,
-        experiment.settings,
-        {"numbers": numbers},
-        lines,
-        lambda: experiment.figure(found),
-    )
+    figure = lambda: experiment.figure(found)
+    _finish(out, name, experiment.settings, {"numbers": numbers}, lines, figure)
 
 
 def _run_trials(name, options):
     """Run a trial with each seed, or each value of the settings that are varied and each seed."""
     kind = EXPERIMENTS[name]
-    seeds, out, resume, scheduler, over = (
-        options.pop(key) for key in ("seeds", "out", "resume", "scheduler", "over")
-    )
+    own = ("seeds", "out", "resume", "scheduler", "over")
+    seeds, out, resume, scheduler, over = (options.pop(key) for key in own)
     fixed, varied = kind.law if options.pop("law", False) else ({}, {})
     settings = {**fixed, **_given(options)}
     varied = {**varied, **_values(kind, over or [])}
     trial = kind(**settings)
     check_count("--seeds", seeds)
-    points = [dict(zip(varied, values)) for values in itertools.product(*varied.values())]
-    runs = [
-        (point, dataclasses.replace(trial, **point, seed=trial.seed + i))
-        for point in points
-        for i in range(seeds)
-    ]
+    runs = []
+    for values in itertools.product(*varied.values()):
+        point = dict(zip(varied, values))
+        for seed in range(trial.seed, trial.seed + seeds):
+            runs.append((point, dataclasses.replace(trial, **point, seed=seed)))
     _begin(out, *([] if resume else out.glob("seed_*.npz")))
     if scheduler is None and not varied:
         results = _here([one for _, one in runs], out, resume)
@@ -95,10 +92,9 @@ def _run_trials(name, options):
     lines = [_line(point, one, found) for (point, one), found in zip(runs, results)]
     if varied:
         law = _law(varied, runs, results)
-        found = [
-            {**point, "seed": one.seed, "result": result}
-            for (point, one), result in zip(runs, results)
-        ]
+        found = []
+        for (point, one), result in zip(runs, results):
+            found.append({**point, "seed": one.seed, "result": result})
         record = {"over": varied, "runs": found, "law": law and dataclasses.asdict(law)}
         lines.append(f"law: {law or 'none'}")
         figure = lambda: _figures().over(trial, law, runs, results)
@@ -110,7 +106,7 @@ def _run_trials(name, options):
 
 
 def _begin(out, *old):
-    """Before anything is computed: --out can be written, and what an earlier run left there is out of the way."""
+    """Before anything is computed: check that --out can be written, and set earlier files aside."""
     check_writable("--out", out)
     set_aside(out / "results.json", out / "figure.png", *old)
 
@@ -138,13 +134,12 @@ def _figures():
 
 def _line(point, trial, found):
     """What is printed of a run: its settings, and of its results all but curves."""
-    name = [*(f"{key} = {short(value)}" for key, value in point.items()), f"seed {trial.seed}"]
-    numbers = {
-        key: value
-        for key, value in found.items()
-        if not isinstance(value, list) or len(value) < CURVE
-    }
-    told = [f"{key} = {short(value, 'never')}" for key, value in numbers.items()]
+    name = [f"{key} = {short(value)}" for key, value in point.items()]
+    name.append(f"seed {trial.seed}")
+    told = []
+    for key, value in found.items():
+        if not isinstance(value, list) or len(value) < CURVE:
+            told.append(f"{key} = {short(value, 'never')}")
     return f"{', '.join(name)}: {', '.join(told)}"
 
 
@@ -153,14 +148,19 @@ def _given(options):
 
 
 def _values(kind, over):
-    """{setting: the values to run} of words NAME=VALUE,VALUE (of a setting that is a list: VALUE/VALUE)."""
-    hints, found = typing.get_type_hints(kind), {}
+    """{setting: the values to run} of words NAME=VALUE,VALUE.
+
+    Values of a setting that is a list are VALUE/VALUE.
+    """
+    hints = typing.get_type_hints(kind)
+    found = {}
     for word in over:
         name, equals, values = word.partition("=")
         name = name.replace("-", "_")
         if not equals or name not in hints or name in ("seed", "device") or name in found:
             raise InputError(
-                f"--over: expected NAME=VALUE,VALUE with another setting of the trial each time, got {word!r}"
+                "--over: expected NAME=VALUE,VALUE with another setting of the trial each time, "
+                f"got {word!r}"
             )
         separator, read = _reader(hints[name])
         try:
@@ -171,17 +171,13 @@ def _values(kind, over):
 
 
 def _law(over, runs, results):
-    """The measure.PowerLaw of the step at which each run's skill came, over the settings varied, or None if there is none.
+    """The measure.PowerLaw of the step at which each run's skill came, over the settings varied.
 
     over: {setting: values}; runs: pairs (point, trial), results: theirs. Runs that did not come to
-    an end are left out.
+    an end are left out. None if there is no such law.
     """
-    numeric = all(
-        isinstance(value, (int, float)) and value > 0
-        for values in over.values()
-        for value in values
-    )
-    if not numeric:
+    values = list(itertools.chain.from_iterable(over.values()))
+    if not all(isinstance(value, (int, float)) and value > 0 for value in values):
         return None
     steps = np.array([result.get("emerged") or np.nan for result in results], dtype=float)
     came = np.isfinite(steps)
@@ -194,7 +190,8 @@ def _here(trials, out, resume):
     """Results of one trial after the other, with a checkpoint for each; none of them NaN."""
     results = []
     cpu = trials[0].backend().name == "cpu"
-    with ThreadPoolExecutor(os.cpu_count()) if cpu else contextlib.nullcontext() as threads:
+    pool = ThreadPoolExecutor(os.cpu_count()) if cpu else contextlib.nullcontext()
+    with pool as threads:
         for trial in trials:
             kept = Checkpoint(out / f"seed_{trial.seed}.npz", resume=resume)
             side_by_side = threads.map if threads else map
@@ -204,7 +201,10 @@ def _here(trials, out, resume):
 
 
 def _side_by_side(runs, settings, out, resume, scheduler):
-    """Results of all runs, kept in out/sweep as they finish: on the cores here, or from the workers of a running cluster."""
+    """Results of all runs, kept in out/sweep as they finish.
+
+    They come from the cores here, or from the workers of a running cluster.
+    """
     if resume:
         raise InputError(
             "--resume: expected none with --scheduler or --over, which go on by themselves, got one"
@@ -218,9 +218,8 @@ def _side_by_side(runs, settings, out, resume, scheduler):
             side_by_side = stack.enter_context(processes())
         else:
             side_by_side = map
-        outcomes = sweep(
-            trial.results, points, map=side_by_side, folder=out / "sweep", title="runs"
-        )
+        how = {"map": side_by_side, "folder": out / "sweep", "title": "runs"}
+        outcomes = sweep(trial.results, points, **how)
     failed = [f"{outcome.settings}: {outcome.error}" for outcome in outcomes if outcome.error]
     if failed:
         raise Failure("; ".join(failed))
@@ -243,27 +242,16 @@ def _client(scheduler):
 
 
 def _parser():
-    as_it_stands = argparse.RawDescriptionHelpFormatter
-    parser = CommandLine(
-        prog="python lessons/experiments", description=__doc__, formatter_class=as_it_stands
-    )
-    commands = parser.add_subparsers(
-        dest="experiment", required=True, metavar="|".join(EXPERIMENTS)
-    )
+    how = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = CommandLine(prog="python lessons/experiments", description=__doc__, **how)
+    names = "|".join(EXPERIMENTS)
+    commands = parser.add_subparsers(dest="experiment", required=True, metavar=names)
     for name, kind in EXPERIMENTS.items():
-        about = [
-            inspect.getdoc(kind),
-            inspect.getdoc(kind.__base__ if issubclass(kind, Trial) else inspect.getmodule(kind)),
-        ]
-        command = commands.add_parser(
-            name, description="\n\n".join(about), formatter_class=as_it_stands
-        )
-        command.add_argument(
-            "--out",
-            type=Path,
-            default=Path("out") / name,
-            help="folder for results.json and the picture",
-        )
+        more = kind.__base__ if issubclass(kind, Trial) else inspect.getmodule(kind)
+        about = f"{inspect.getdoc(kind)}\n\n{inspect.getdoc(more)}"
+        command = commands.add_parser(name, description=about, **how)
+        folder = "folder for results.json and the picture"
+        command.add_argument("--out", type=Path, default=Path("out") / name, help=folder)
         if issubclass(kind, Trial):
             _add_runs(command, kind)
         _add_settings(command, kind)
@@ -273,49 +261,36 @@ def _parser():
 def _add_runs(command, kind):
     """The flags that say which runs of a trial there are."""
     add = command.add_argument
-    add(
-        "--seeds",
-        type=whole_number,
-        default=1,
-        help="so many runs, with seeds --seed, --seed + 1, ...",
-    )
+    many = "so many runs, with seeds --seed, --seed + 1, ..."
+    add("--seeds", type=whole_number, default=1, help=many)
     add("--resume", action="store_true", help="go on from the checkpoints in that folder")
-    add(
-        "--over",
-        action="append",
-        metavar="NAME=VALUES",
-        help="a run for each of these values of a setting",
-    )
+    each = "a run for each of these values of a setting"
+    add("--over", action="append", metavar="NAME=VALUES", help=each)
     if kind.law[1]:
         add("--law", action="store_true", help="the paper's law: its settings, over what it varies")
-    add(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="run on the workers of a dask cluster, tcp://HOST:PORT",
-    )
+    workers = "run on the workers of a dask cluster, tcp://HOST:PORT"
+    add("--scheduler", metavar="ADDRESS", help=workers)
 
 
 def _add_settings(command, kind):
     """A flag for each setting, None where it is not given."""
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
-        flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
+        flag = f"--{field.name.replace('_', '-')}"
+        hint = hints[field.name]
         if bool in (hint, *typing.get_args(hint)):
-            command.add_argument(
-                flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None
-            )
+            how = {"action": argparse.BooleanOptionalAction, "default": None}
         else:
             default = "chosen by the others" if field.default is None else field.default
-            command.add_argument(
-                flag, dest=field.name, type=_reader(hint)[1], help=f"default: {default}"
-            )
+            how = {"type": _reader(hint)[1], "help": f"default: {default}"}
+        command.add_argument(flag, dest=field.name, **how)
 
 
 WORDS = {int: "a whole number", float: "a number", str: "a text"}
 
 
 def _reader(hint):
-    """From the type of a setting: what stands between several values of it, and a function that reads one from a word."""
+    """From the type of a setting: the separator of several values, and a reader of one."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     nested = [kind for kind in kinds if typing.get_origin(kind) is not None]
     if not nested:

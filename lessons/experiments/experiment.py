@@ -29,12 +29,12 @@ class Experiment:
 
     @classmethod
     def results(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """The results of the experiment with these settings: what `sweep.sweep` calls, in whatever process."""
+        """The results of the experiment with these settings: what `sweep.sweep` calls."""
         return cls.of(settings).run()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings, as they are used, as JSON holds them; `of` makes the same experiment of them."""
+        """All settings, as they are used, as JSON holds them: `of` makes the same experiment."""
         return plain("settings", dataclasses.asdict(self))
 
     def run(self) -> dict[str, Any]:
@@ -42,5 +42,5 @@ class Experiment:
         raise NotImplementedError
 
     def figure(self, found: Any) -> Any:
-        """The picture of what `run` found: a figure of matplotlib, which is loaded here and not before."""
+        """The picture of what `run` found: a figure of matplotlib, which is first loaded here."""
         raise NotImplementedError

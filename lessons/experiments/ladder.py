@@ -1,4 +1,7 @@
-"""The complexity ladder (arXiv 2602.19143): how near a network is to teachers that see only the strongest k blocks."""
+"""The complexity ladder (arXiv 2602.19143).
+
+How near is a network to teachers that see only the strongest k blocks?
+"""
 
 import functools
 from collections.abc import Sequence
@@ -29,48 +32,46 @@ from .stack import MinimalStack
 from .trial import SIZES, Trial
 
 XAVIER = "xavier"
-ADAPTIVE = AdaptiveRepetition(
-    emerged=0.3
-)  # between the shares of the excess loss that are left on rungs 1 and 2
+# 0.3 is between the shares of the excess loss that are left on rungs 1 and 2.
+ADAPTIVE = AdaptiveRepetition(emerged=0.3)
 LEARNING_RATES = {  # by model and optimizer
     ("minimal", "adamw"): 0.08,
     ("minimal", "sgd"): 20.0,
     ("full", "adamw"): 0.003,
     ("full", "sgd"): 0.2,
 }
-OF_FULL = (
-    "dropped",
-    "scale",
-    "position_size",
-    "bias",
-)  # settings of the full model that are those of Transformer
+# Settings of the full model that are those of Transformer.
+OF_FULL = ("dropped", "scale", "position_size", "bias")
 
 
 @dataclass(frozen=True)
 class LadderTrial(Trial):
-    """Train the minimal model or the full transformer on the chain; look at its distance to every rung.
+    """Train the minimal model or the full transformer on the chain; measure its distance to rungs.
 
-    model:     "minimal", or "full": a transformer of width 255 with dropout.
-    heads:     of its attention. depth: layers.
+    model:      "minimal", or "full": a transformer of width 255 with dropout.
+    heads:      of its attention.
+    depth:      layers.
     query_scale, value_scale: weights of the minimal model start uniform in +- this, "xavier" for
-               Xavier's bound; by default 1e-9 and 0, with several layers "xavier" both.
-    dropout:   of the full model; by default 0.1. dropped, scale, position_size, bias: of the full
-               model, see `Transformer`.
+                Xavier's bound; by default 1e-9 and 0, with several layers "xavier" both.
+    dropout:    of the full model; by default 0.1.
+    dropped, scale, position_size, bias: of the full model, see `Transformer`.
     vocab, spans, stride, lag_weights, importance, reverse: of the chain, see `draw_chain`; spans
-               are (2, 2, 2) by default, (4, 4, 4) for the full model; importance 1.7, 2 for SGD.
-    generated: tokens of a sequence that follow its first context. sequences: train on a set of so
-    many; 0: on an endless stream; by default 0, 9000 for the full model.
-    p:         cross-sample repetition in training, see `MarkovChain.sample`; "adaptive": ADAPTIVE
-               chooses it from the excess loss.
-    draw:      which of the seed's draws of sequences; the chain and the start stay the same.
-    optimizer: "adamw", or "sgd" with momentum 0.9. Its lr is 0.08, 0.003 for the full model, by
-               default; of SGD 20 and 0.2. Gradients are means over positions, clipped to norm 1.
-    steps:     by default 1200, of SGD 6000.
-    chunk:     sequences in one pass of a step, see `losses.chunked`.
-    held_out:  sequences at which each look looks. maps: results hold the mean attention maps.
-    learned:   compare with learned rungs too: the same network on windows of the last k blocks, for
-               all k but the last, see `rungs`. rung_steps: how long each of them trains, by default
-               half of `steps`.
+                are (2, 2, 2) by default, (4, 4, 4) for the full model; importance 1.7, 2 for SGD.
+    generated:  tokens of a sequence that follow its first context.
+    sequences:  train on a set of so many; 0: on an endless stream; by default 0, 9000 for the full
+                model.
+    p:          cross-sample repetition in training, see `MarkovChain.sample`; "adaptive": ADAPTIVE
+                chooses it from the excess loss.
+    draw:       which of the seed's draws of sequences; the chain and the start stay the same.
+    optimizer:  "adamw", or "sgd" with momentum 0.9. Its lr is 0.08, 0.003 for the full model, by
+                default; of SGD 20 and 0.2. Gradients are means over positions, clipped to norm 1.
+    steps:      by default 1200, of SGD 6000.
+    chunk:      sequences in one pass of a step, see `losses.chunked`.
+    held_out:   sequences of an evaluation.
+    maps:       results hold the mean attention maps.
+    learned:    compare with learned rungs too: the same network on windows of the last k blocks,
+                for all k but the last, see `rungs`.
+    rung_steps: how long each of them trains, by default half of `steps`.
     """
 
     every: int = 20
@@ -120,18 +121,24 @@ class LadderTrial(Trial):
         full = check_choice("model", self.model, ("minimal", "full")) == "full"
         sgd = check_choice("optimizer", self.optimizer, ("adamw", "sgd")) == "sgd"
         for name in ("query_scale", "value_scale") if full else ("dropout", *OF_FULL):
-            if getattr(self, name) is not None:
+            value = getattr(self, name)
+            if value is not None:
                 raise InputError(
-                    f"{name}: expected none with the {self.model} model, got {shown(getattr(self, name))}"
+                    f"{name}: expected none with the {self.model} model, got {shown(value)}"
                 )
-        self.choose(steps=6000 if sgd else 1200, spans=(4, 4, 4) if full else (2, 2, 2), importance=2.0 if sgd else 1.7,
-                    sequences=9000 if full else 0, lr=LEARNING_RATES[self.model, self.optimizer])  # fmt: skip
-        small = (
-            {"query_scale": 1e-9, "value_scale": 0.0}
-            if self.depth == 1
-            else {"query_scale": XAVIER, "value_scale": XAVIER}
+        self.choose(
+            steps=6000 if sgd else 1200,
+            spans=(4, 4, 4) if full else (2, 2, 2),
+            importance=2.0 if sgd else 1.7,
+            sequences=9000 if full else 0,
+            lr=LEARNING_RATES[self.model, self.optimizer],
         )
-        self.choose(**({"dropout": 0.1} if full else small))
+        if full:
+            self.choose(dropout=0.1)
+        elif self.depth == 1:
+            self.choose(query_scale=1e-9, value_scale=0.0)
+        else:
+            self.choose(query_scale=XAVIER, value_scale=XAVIER)
         super().__post_init__()
         keep_counts(self, "sequences", "draw", minimum=0)
         if self.p != "adaptive":
@@ -158,18 +165,25 @@ class LadderTrial(Trial):
         _ = self.network, self.make_optimizer()  # which check their own settings
 
     def generators(self):
-        """Fresh generators for the chain, the start, what is looked at, the training data, and dropout."""
+        """Fresh generators for the chain, the start, evaluation, the training data, and dropout."""
         children = np.random.default_rng(self.seed).spawn(5 + self.draw)
         return [*children[:3], *children[3 + self.draw :]]
 
     @functools.cached_property
     def chain(self):
         """The chain, drawn by the seed."""
-        weights = (
-            tuple(self.lag_weights) if isinstance(self.lag_weights, list) else self.lag_weights
+        weights = self.lag_weights
+        if isinstance(weights, list):
+            weights = tuple(weights)
+        return markov.draw_chain(
+            self.generators()[0],
+            self.vocab,
+            self.spans,
+            stride=self.stride,
+            importance=self.importance,
+            reverse=self.reverse,
+            lag_weights=weights,
         )
-        return markov.draw_chain(self.generators()[0], self.vocab, self.spans, stride=self.stride, importance=self.importance,
-                                 reverse=self.reverse, lag_weights=weights)  # fmt: skip
 
     @property
     def length(self) -> int:
@@ -184,20 +198,23 @@ class LadderTrial(Trial):
         )
 
     def window_network(self, reach: int) -> Any:
-        """The same model for windows of so many tokens, whose last one is the only query, from Xavier's start."""
+        """The same model for windows of so many tokens, from Xavier's start.
+
+        The last token is the only query.
+        """
         return self._network(reach, reach - 1, XAVIER, XAVIER, few_queries=True)
 
     def _network(self, positions, first, *scales, few_queries=False):
         if self.model == "full":
-            given = {"few_queries": few_queries} | {
-                name: getattr(self, name) for name in OF_FULL if getattr(self, name) is not None
-            }
+            every = {name: getattr(self, name) for name in OF_FULL}
+            given = {name: value for name, value in every.items() if value is not None}
             return Transformer(
                 self.vocab,
                 positions,
                 heads=self.heads,
                 first_query=first,
                 depth=self.depth,
+                few_queries=few_queries,
                 **given,
             )
         scales = [None if scale == XAVIER else scale for scale in scales]
@@ -210,7 +227,10 @@ class LadderTrial(Trial):
         return SGD(self.lr, momentum=0.9) if self.optimizer == "sgd" else AdamW(self.lr)
 
     def batches(self, device, for_data, for_drops):
-        """A function (step, history) -> the next batch (batch, length), with dropout masks for the full model."""
+        """A function (step, history) -> the next batch (batch, length), on the device.
+
+        The full model's comes with dropout masks.
+        """
         chain, length = self.chain, self.length
         if self.sequences:
             kept = chain.sample(for_data, self.sequences, length, self.p)
@@ -222,41 +242,44 @@ class LadderTrial(Trial):
 
         def batch(step, history):
             x = draw(history)
-            drops = (
-                ()
-                if self.dropout is None
-                else self.network.draw_drops(for_drops, len(x), length - 1, self.dropout)
-            )
+            drops = ()
+            if self.dropout is not None:
+                drops = self.network.draw_drops(for_drops, len(x), length - 1, self.dropout)
             return device.put((x, *drops), "float32")
 
         return batch
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
-        """Lists over the looks:
+        """Lists over the evaluations:
 
         step
         kl, excess, span_mass, alignment, maps   see `LadderProbe`
 
         and numbers, of h blocks and H heads:
 
-        order (h,)                      the blocks from 0, the strongest first: rung k knows k of them
+        order (h,)                      the blocks from 0, the strongest first; rung k knows k
         kl_argmin_steps (h,)            where the network is nearest to each rung
         kl_there (h, h)                 its distances to all rungs there
         rungs_in_order                  whether it is nearest to later rungs later
         stage_steps (h-1,)              when each rung but the last is left, None if never
-        best_step, best_excess, best_rung  where the excess loss is least, and the rung nearest
-        there
-        learned_kl_argmin_steps, learned_kl_there, learned_stage_steps   as above, of the learned
-        rungs (h-1,) and the exact last one; learned_best_kl (h,): the distances to them at
-        best_step; learned_loss (h-1,): their loss on the sequences looked at; learned_gap (h-1,):
-        KL(law given the window || rung) at the first token, where what stood before is uniform; all
-        in nats
-        first_block, own_block (H,)     the block from 1 that a head looks at most when the network is
-                                        nearest to rung 1, and at the end; own_block_mass: its share
+        best_step, best_excess          where the excess loss is smallest, and that loss
+        best_rung                       the rung nearest there
+        first_block, own_block (H,)     the block from 1 that has most of a head's attention when
+                                        the network is nearest to rung 1, and at the end
+        own_block_mass (H,)             its share
+
+        With learned rungs also, in nats:
+
+        learned_kl_argmin_steps, learned_kl_there, learned_stage_steps
+                                        as above, of the learned rungs (h-1,) and the exact last one
+        learned_best_kl (h,)            the distances to them at best_step
+        learned_loss (h-1,)             the loss of the learned rungs on the sequences of evaluation
+        learned_gap (h-1,)              KL(chain given the window || rung) at the first token, where
+                                        the tokens before the window are uniform
         """
         device = self.backend()
-        _, for_start, for_looks, for_data, for_drops = self.generators()
-        evaluated_on = self.chain.sample(for_looks, self.held_out, self.length)
+        _, for_start, for_evaluation, for_data, for_drops = self.generators()
+        evaluated_on = self.chain.sample(for_evaluation, self.held_out, self.length)
         of_rungs, laws = self._rungs(evaluated_on, device, map, title) if self.learned else ({}, ())
         probe = LadderProbe(self.network, self.chain, evaluated_on, device, self.maps, laws)
         params = device.put(self.network.init(for_start), "float32")
@@ -272,13 +295,10 @@ class LadderTrial(Trial):
             checkpoint=checkpoint,
             title=title,
         )
-        steps, kl, mass, excess = (
-            history.steps("kl"),
-            history["kl"],
-            history["span_mass"],
-            history["excess"],
-        )
-        nearest, best = kl.argmin(axis=0), int(excess.argmin())
+        steps, kl = history.steps("kl"), history["kl"]
+        mass, excess = history["span_mass"], history["excess"]
+        nearest = kl.argmin(axis=0)
+        best = int(excess.argmin())
         if self.learned:
             ladder = np.concatenate([history["learned_kl"], kl[:, -1:]], axis=1)
             of_rungs |= {f"learned_{name}": value for name, value in passed(steps, ladder).items()}
@@ -299,26 +319,21 @@ class LadderTrial(Trial):
         }
 
     def figure(self, found: dict[int, dict[str, Any]]) -> Any:
-        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        """The standard picture of runs, {seed: results}, the trial's own seed in bold."""
         from . import figures
 
         return figures.ladder(self, found)
 
     def _rungs(self, evaluated_on, device, map, title):
-        """What is known of the learned rungs, and their log-laws (h-1, n, T, V) on the sequences looked at."""
-        children = (
-            np.random.default_rng(self.seed).spawn(5 + self.draw)[0].spawn(len(self.chain.blocks))
-        )
-        laws, found, true = (
-            [],
-            {"learned_loss": [], "learned_gap": []},
-            evaluated_on[:, self.chain.order :, None],
-        )
+        """What is known of the learned rungs, and their log-probabilities (h-1, n, T, V)."""
+        of_chain = np.random.default_rng(self.seed).spawn(5 + self.draw)[0]
+        children = of_chain.spawn(len(self.chain.blocks))
+        laws, found = [], {"learned_loss": [], "learned_gap": []}
+        true = evaluated_on[:, self.chain.order :, None]
         for k, rng in enumerate(children[1:], 1):
             reach = max(max(block) for block in self.chain.blocks[:k])
-            learned = learn(self, reach, rng, device, map, title and f"{title}, rung {k}")(
-                evaluated_on
-            )
+            learnt = learn(self, reach, rng, device, map, title and f"{title}, rung {k}")
+            learned = learnt(evaluated_on)
             given = law_of_window(self.chain, evaluated_on, reach, rng)
             found["learned_loss"].append(-float(np.take_along_axis(learned, true, axis=-1).mean()))
             found["learned_gap"].append(float(measure.kl(np.log(given), learned[:, 0]).mean()))

@@ -1,4 +1,7 @@
-"""Single-location regression (arXiv 2505.17863) by a transformer with sinusoidal positions: when attention finds the place."""
+"""Single-location regression (arXiv 2505.17863) by a transformer with sinusoidal positions.
+
+When does attention find the relevant token?
+"""
 
 import functools
 import math
@@ -26,14 +29,14 @@ class LocationTrial(Trial):
     """Train a transformer, by default one layer with one head, on single-location regression.
 
     length, width, places, p: of the task, see `SingleLocation`.
-    anywhere: the relevant token stands at a random place, else at the first.
-    marker:   one more input feature is 1 at the relevant token.
+    anywhere:  the relevant token sits at a random position, else at the first.
+    marker:    one more input feature is 1 at the relevant token.
     depth, heads, model_width, hidden, position_size: of the network, see `Transformer`.
     scale:     standard deviation of the embedding at the start, 1/sqrt(model_width) by default,
                "lecun": 1/sqrt(width + 1), LeCun's for its inputs (1998), or "fan_in", see
                `Transformer`.
     optimizer, lr: "adamw" or "sgd", and its learning rate.
-    judged:    samples at which each look looks.
+    judged:    samples of an evaluation.
     threshold: the run ends when the test loss is below this share of what an output of zeros loses.
     """
 
@@ -73,8 +76,15 @@ class LocationTrial(Trial):
 
     curve: ClassVar[tuple[str, str, str]] = ("test_loss", "test loss", "When the place is found")
     counts: ClassVar[tuple[str, ...]] = (
-        *Trial.counts, "length", "width", "places", "depth", "heads", "model_width", "judged"
-    )  # fmt: skip
+        *Trial.counts,
+        "length",
+        "width",
+        "places",
+        "depth",
+        "heads",
+        "model_width",
+        "judged",
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -87,7 +97,8 @@ class LocationTrial(Trial):
         check_number("threshold", self.threshold, minimum=0)
         if self.anywhere and not self.marker:
             raise InputError(
-                "marker: expected True where the relevant token stands anywhere, or nothing tells which it is"
+                "marker: expected True where the relevant token may be anywhere, or nothing tells "
+                "which it is"
             )
         _ = self.network, self.make_optimizer()  # which check their own settings
         self.draw_task(np.random.default_rng(0))
@@ -96,9 +107,21 @@ class LocationTrial(Trial):
     def network(self) -> Transformer:
         """The model that is trained."""
         scale: Any = 1 / math.sqrt(self.width + 1) if self.scale == LECUN else self.scale
-        return Transformer(self.width + 1, self.length, self.model_width, self.heads, self.hidden, first_query=self.length - 1,
-                           depth=self.depth, norm=False, position_kind="sinusoidal", outputs=self.width,
-                           scale=scale, position_size=self.position_size, few_queries=True)  # fmt: skip
+        return Transformer(
+            vocab=self.width + 1,
+            positions=self.length,
+            width=self.model_width,
+            heads=self.heads,
+            hidden=self.hidden,
+            first_query=self.length - 1,
+            depth=self.depth,
+            norm=False,
+            position_kind="sinusoidal",
+            outputs=self.width,
+            scale=scale,
+            position_size=self.position_size,
+            few_queries=True,
+        )
 
     def make_optimizer(self):
         """The optimizer of these settings."""
@@ -109,16 +132,20 @@ class LocationTrial(Trial):
         return regression.draw_task(rng, self.length, self.width, self.places, self.p)
 
     def read(self, x: np.ndarray, target: np.ndarray, device: Backend) -> tuple[Any, Any]:
-        """What the network reads of marked samples x (n, T, d + 1), and its target (n, d), on the device."""
-        x = x if self.marker else x * (np.arange(self.width + 1) < self.width)
+        """What the network reads of marked samples x (n, T, d + 1), and its target, on the device.
+
+        target: (n, d).
+        """
+        if not self.marker:
+            x = x * (np.arange(self.width + 1) < self.width)
         return device.put(x, "float32"), device.put(target[:, None], "float32")
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
-        """Lists over the looks:
+        """Lists over the evaluations:
 
         step
         test_loss    without cross-sample repetition
-        attention    of the last position on the relevant places, mean over heads, in the first layer
+        attention    of the last position on the relevant ones, mean over heads, in the first layer
 
         and emerged: when the test loss first fell below the threshold, None if never.
         """
@@ -131,9 +158,15 @@ class LocationTrial(Trial):
         batches = (self.read(x, target, device) for x, target in stream)
         emerged = self.threshold * probe.silent
         history = self.trained(
-            pair_loss(self.network, SQUARED_ERROR), params, batches, self.make_optimizer(), probe, checkpoint=checkpoint, title=title,
+            pair_loss(self.network, SQUARED_ERROR),
+            params,
+            batches,
+            self.make_optimizer(),
+            probe,
+            checkpoint=checkpoint,
+            title=title,
             until=lambda history: history.last("test_loss") < emerged,
-        )  # fmt: skip
+        )
         steps = history.steps("test_loss")
         return {
             "step": steps.tolist(),
@@ -143,14 +176,17 @@ class LocationTrial(Trial):
         }
 
     def figure(self, found: dict[int, dict[str, Any]]) -> Any:
-        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        """The standard picture of runs, {seed: results}, the trial's own seed in bold."""
         from . import figures
 
         return figures.location(self, found)
 
 
 class LocationProbe:
-    """A callback for `train`: measures of a LocationTrial's network. silent: the loss of an output of zeros."""
+    """A callback for `train`: measures of a LocationTrial's network.
+
+    silent: the loss of an output of zeros.
+    """
 
     def __init__(
         self,
@@ -165,9 +201,8 @@ class LocationProbe:
         self.silent = squared_error_forward(np.zeros_like(self.target), self.target)[0]
 
     def __call__(self, step: int, params: Params) -> dict[str, Any]:
-        y, cache = self.trial.network.forward(
-            params, self.trial.read(self.x, self.target, self.device)[0]
-        )
+        x, _ = self.trial.read(self.x, self.target, self.device)
+        y, cache = self.trial.network.forward(params, x)
         loss, _ = squared_error_forward(to_numpy(y)[:, 0].astype(float), self.target)
         of_last = to_numpy(cache.attentions[0])[:, :, -1].mean(axis=1)
         return {

@@ -1,4 +1,7 @@
-"""Associative recall (arXiv 2505.17863) by a transformer without norms: whether and when the skill comes."""
+"""Associative recall (arXiv 2505.17863) by a transformer without norms.
+
+Does the skill come, and when?
+"""
 
 import functools
 from dataclasses import dataclass, fields, replace
@@ -20,14 +23,15 @@ from .trial import Trial, first_step
 
 @dataclass(frozen=True)
 class RecallTrial(Trial):
-    """Train a transformer on associative recall; look at it on clean data, without repetition.
+    """Train a transformer on associative recall; evaluate it on clean data, without repetition.
 
     pairs, vocab, repeats, p: of the task, see `AssociativeRecall`.
     adaptive: an AdaptiveRepetition, or a dict of its settings, which then chooses p.
     previous: the input carries the token before each one as well.
-    depth, heads, width, hidden, scale: of the network, see `Transformer`; no MLP by default. lr: of
-              Adam.
-    judged:   sequences at which each look looks. stop: the clean accuracy at which the run ends.
+    depth, heads, width, hidden, scale: of the network, see `Transformer`; no MLP by default.
+    lr:       of AdamW without decay.
+    judged:   sequences of an evaluation.
+    stop:     the clean accuracy at which the run ends.
     """
 
     steps: int | None = 4000
@@ -61,13 +65,15 @@ class RecallTrial(Trial):
         if isinstance(self.adaptive, dict):
             known = [field.name for field in fields(AdaptiveRepetition)]
             if not self.adaptive.keys() <= set(known):
+                names = ", ".join(known)
                 raise InputError(
-                    f"adaptive: expected only names among {', '.join(known)}, got {shown(self.adaptive)}"
+                    f"adaptive: expected only names among {names}, got {shown(self.adaptive)}"
                 )
             object.__setattr__(self, "adaptive", AdaptiveRepetition(**self.adaptive))
         elif self.adaptive is not None and not isinstance(self.adaptive, AdaptiveRepetition):
             raise InputError(
-                f"adaptive: expected None or a dict of AdaptiveRepetition's settings, got {shown(self.adaptive)}"
+                "adaptive: expected None or a dict of AdaptiveRepetition's settings, "
+                f"got {shown(self.adaptive)}"
             )
         _ = self.task, self.network, self.make_optimizer()  # which check their own settings
 
@@ -79,37 +85,48 @@ class RecallTrial(Trial):
     @functools.cached_property
     def network(self) -> Transformer:
         """The model that is trained."""
-        T, read = self.task.length, 2 * self.vocab if self.previous else self.vocab
-        return Transformer(read, T, self.width, self.heads, self.hidden, first_query=T - 1, depth=self.depth, norm=False,
-                           outputs=self.vocab, scale=self.scale, few_queries=True)  # fmt: skip
+        T = self.task.length
+        return Transformer(
+            vocab=2 * self.vocab if self.previous else self.vocab,
+            positions=T,
+            width=self.width,
+            heads=self.heads,
+            hidden=self.hidden,
+            first_query=T - 1,
+            depth=self.depth,
+            norm=False,
+            outputs=self.vocab,
+            scale=self.scale,
+            few_queries=True,
+        )
 
     def make_optimizer(self):
         """The optimizer of these settings."""
         return AdamW(self.lr, decay=0.0)
 
     def repetition(self, losses: Any) -> float:
-        """p of the batches after looks at these clean losses."""
+        """p of the batches after evaluations with these clean losses."""
         return self.adaptive.p(losses) if isinstance(self.adaptive, AdaptiveRepetition) else self.p
 
     def read(self, sequences: np.ndarray, device: Backend) -> tuple[Any, Any]:
         """What the network reads of sequences (n, T+1), and the answers (n, 1), on the device."""
-        x, V = sequences[:, :-1], self.vocab
+        x, answers = sequences[:, :-1], device.put(sequences[:, -1:])
         if not self.previous:
-            return device.put(x), device.put(sequences[:, -1:])
-        before = np.concatenate([np.zeros((len(x), 1, V)), np.eye(V)[x[:, :-1]]], axis=1)
-        return device.put(np.concatenate([np.eye(V)[x], before], axis=-1), "float32"), device.put(
-            sequences[:, -1:]
-        )
+            return device.put(x), answers
+        tokens = np.eye(self.vocab)[x]
+        before = np.concatenate([np.zeros_like(tokens[:, :1]), tokens[:, :-1]], axis=1)
+        return device.put(np.concatenate([tokens, before], axis=-1), "float32"), answers
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
-        """Lists over the looks:
+        """Lists over the evaluations:
 
         step, clean_accuracy, clean_loss
         own_accuracy, own_loss    on the task trained on, where that is not the clean one
-        p                         of the batches before the look
-        previous_token            attention of values on the key before them, in each layer but the last
-        matching, matching_key    of the query on the value behind its key in each layer, and on that
-                                  key; mean over heads
+        p                         of the batches before the evaluation
+        previous_token            attention of values on the key before them, in each layer but the
+                                  last
+        matching, matching_key    of the query on the value behind its key in each layer, and on
+                                  that key; mean over heads
 
         and weak, emerged, solved: the step at which clean accuracy first exceeded 5, 50 and 95%,
         None if never; own_weak, own_emerged and own_solved on the task trained on.
@@ -120,36 +137,34 @@ class RecallTrial(Trial):
         params = device.put(self.network.init(for_init), "float32")
 
         def batches(step, history):
-            task = (
-                replace(self.task, p=self.repetition(history["clean_loss"]))
-                if self.adaptive
-                else self.task
-            )
+            task = self.task
+            if self.adaptive:
+                task = replace(task, p=self.repetition(history["clean_loss"]))
             return self.read(task.sample(for_batches, self.batch), device)
 
         history = self.trained(
-            pair_loss(self.network, CROSS_ENTROPY), params, batches, self.make_optimizer(), probe, checkpoint=checkpoint, title=title,
+            pair_loss(self.network, CROSS_ENTROPY),
+            params,
+            batches,
+            self.make_optimizer(),
+            probe,
+            checkpoint=checkpoint,
+            title=title,
             until=lambda history: history.last("clean_accuracy") >= self.stop,
-        )  # fmt: skip
-        steps, accuracy, losses = (
-            history.steps("clean_accuracy"),
-            history["clean_accuracy"],
-            history["clean_loss"],
         )
+        steps, losses = history.steps("clean_accuracy"), history["clean_loss"]
         found = {
             "step": steps.tolist(),
             "p": [self.repetition(losses[:i]) for i in range(len(losses))],
             **{name: history[name].tolist() for name in history.names if name != "loss"},
-            **thresholds("", steps, accuracy),
+            **thresholds("", steps, history["clean_accuracy"]),
         }
-        return (
-            found | thresholds("own_", steps, history["own_accuracy"])
-            if "own_accuracy" in found
-            else found
-        )
+        if "own_accuracy" in found:
+            found |= thresholds("own_", steps, history["own_accuracy"])
+        return found
 
     def figure(self, found: dict[int, dict[str, Any]]) -> Any:
-        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        """The standard picture of runs, {seed: results}, the trial's own seed in bold."""
         from . import figures
 
         return figures.recall(self, found)
@@ -166,22 +181,21 @@ class RecallProbe:
 
     def __init__(self, trial: RecallTrial, device: Backend, rng: np.random.Generator):
         self.trial, self.device = trial, device
-        self.own, self.clean = (
-            task.sample(rng, trial.judged) for task in (trial.task, trial.task.clean)
-        )
+        self.own = trial.task.sample(rng, trial.judged)
+        self.clean = trial.task.clean.sample(rng, trial.judged)
 
     def __call__(self, step: int, params: Params) -> dict[str, Any]:
         trial, T, sequences = self.trial, self.trial.task.length, self.clean
         accuracy, loss, cache = self.judge(params, sequences)
         maps = to_numpy(tuple(cache.attentions))
-        places = np.arange(len(sequences))
+        rows = np.arange(len(sequences))
         at = (sequences[:, 0 : T - 1 : 2] == sequences[:, T - 1 : T]).argmax(axis=1)
         of_query = np.stack([s[:, :, -1].mean(axis=1) for s in maps])  # (layers, sequences, keys)
         found = {
             "clean_accuracy": accuracy,
             "clean_loss": loss,
-            "matching": of_query[:, places, 2 * at + 1].mean(axis=1),
-            "matching_key": of_query[:, places, 2 * at].mean(axis=1),
+            "matching": of_query[:, rows, 2 * at + 1].mean(axis=1),
+            "matching_key": of_query[:, rows, 2 * at].mean(axis=1),
         }
         if trial.depth > 1:
             pairs = [s[:, :, 1:T:2, 0 : T - 1 : 2].diagonal(axis1=2, axis2=3) for s in maps[:-1]]

@@ -1,8 +1,9 @@
-"""What surrounds the dilution of "Focus and Dilution" (arXiv 2605.01199): its P3.6 to 3.8 and T3.9, and other chains.
+"""What surrounds the dilution of arXiv 2605.01199: its P3.6 to 3.8 and T3.9, and other chains.
 
 How attention, as it turns to the frequent token, moves the embeddings apart, and how fast; the
 modes that an asymmetry among rare tokens opens, and those among which they stay alike; the same
-stages with other transition matrices of the same law. The flow stands in `flows.focus_dilution`.
+stages with other transition matrices of the same frequencies. The flow is in
+`flows.focus_dilution`.
 """
 
 import math
@@ -30,45 +31,44 @@ from .experiment import Experiment
 
 TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-8, atol=1e-12)
 PI = (0.75, 0.19, 0.05, 0.01)  # of the paper's main run
-STRETCH = (
-    1 / 1000,
-    1 / 100,
-)  # of its end, where the contrast's rate is measured: before the embeddings themselves have moved
+# Shares of its end between which the contrast's rate is measured: the embeddings themselves have
+# not moved yet.
+STRETCH = (1 / 1000, 1 / 100)
 
 # How the embeddings are moved apart
 #
-#   Near the condensed point, (12) of `flows.focus_dilution`, W0 = g u^T with g = n pi and W1 = u
-#   c^T / (n |pi|^2), and W_Q W_K^T = f u u^T: f is of second order and grows like exp(2 r t).
+#   Near the condensed point, (12) of `flows.focus_dilution`, W0 = g u^T with g = n pi,
+#   W1 = u c^T / (n |pi|^2) and W_Q W_K^T = f u u^T: f is of second order and grows like
+#   exp(2 r t).
 #   The contrast of token 0 with the others,
 #     (1)  C = w.g,   w = (1 - pi_0, -pi_0, ..., -pi_0),
 #   which for equal rare tokens is (1 - pi_0) g_0 - (d-1) pi_0 g_low, is 0 there, as w.pi = 0,
 #   and has rate 0: while attention is pi, F sees g through pi.g alone. What moves it is f, in
 #   two ways. With the vectors
 #     (2)  a_i = pi_i ((P c)_i - E c),   b_k = pi_k (pi_k - E pi),   a.pi = Cov,   b.pi = Var
-#   of (13) there, dPhi = - a b^T / |pi|^2, and the two terms of dW0 in which W_Q W_K^T
-#   stands give
+#   of (13) there, dPhi = - a b^T / |pi|^2, and the two terms of dW0 with W_Q W_K^T give
 #     (3)  -f (dPhi + dPhi^T) g = f n / |pi|^2 (a Var + b Cov)
-#   Attention itself changes by dA_ik = f n^2 pi_i b_k, so that dM = A^T dF gains b f n^2 (pi^T
-#   dF), and with pi^T dF c = -Cov the readout's term gives
+#   Attention itself changes by dA_ik = f n^2 pi_i b_k, so that dM = A^T dF gains
+#   b f n^2 (pi^T dF), and with pi^T dF c = -Cov the readout's term gives
 #     (4)  -dM c / (n |pi|^2) = f n / |pi|^2 b Cov + (a multiple of pi, which w does not see)
 #   Together
 #     (5)  dC/dt = k f,   k = n / |pi|^2 w.(a Var + 2 b Cov),     hence   C = C_0 + k f / 2r,
 #   which grows like exp(2 r t): a straight line of its logarithm, with twice the slope of the
-#   attention weights'. C_0, of order eps, is what the start has left; with rate 0 it stays. For
-#   a law with one frequent token w.a and w.b are positive: g_0 rises and the others fall, in
-#   opposite directions. Once g_low has fallen below 0, what grows with f turns the rare tokens
+#   attention weights'. C_0, of order eps, is what the start has left; with rate 0 it stays. With
+#   one frequent token w.a and w.b are positive: g_0 rises and the others fall, in opposite
+#   directions. Once g_low has fallen below 0, what grows with f turns the rare tokens
 #   away from the frequent one, and attention is diluted.
 
 
 def contrast(flow: FocusDilution, y: Any) -> np.ndarray:
-    """C of (1) at states y (..., n), seen along W0's first direction, token 0 on its positive side: NumPy (...)."""
+    """C of (1) at states y (..., n), along W0's first direction, g_0 > 0: NumPy (...)."""
     g = token_weights(flow, y)
     pi_0 = to_numpy(check_instance("flow", flow, FocusDilution).pi)[0]
     return g[..., 0] - pi_0 * g.sum(axis=-1)  # (1)
 
 
 def token_weights(flow: FocusDilution, y: Any) -> np.ndarray:
-    """g, each token's embedding along W0's first direction, on which token 0 is positive: y (..., n) -> NumPy (..., d).
+    """g, each token's embedding along W0's first direction, g_0 > 0: y (..., n) -> NumPy (..., d).
 
     Raises InputError for a state that is not finite.
     """
@@ -82,16 +82,19 @@ def token_weights(flow: FocusDilution, y: Any) -> np.ndarray:
 
 def contrast_push(flow: FocusDilution) -> float:
     """k of (5): how fast the contrast moves, in units of u^T W_Q W_K^T u."""
-    pi, P = to_numpy(check_instance("flow", flow, FocusDilution).pi), to_numpy(flow.P)
-    c, size = np.log(pi) - np.log(pi).mean(), np.linalg.norm(pi)
-    a, b = pi * (P @ c - pi @ c), pi * (pi - pi @ pi)  # (2)
+    pi = to_numpy(check_instance("flow", flow, FocusDilution).pi)
+    P = to_numpy(flow.P)
+    c = np.log(pi) - np.log(pi).mean()
+    size = np.linalg.norm(pi)
+    a = pi * (P @ c - pi @ c)  # (2)
+    b = pi * (pi - pi @ pi)  # (2)
     w = np.where(np.arange(len(pi)) == 0, 1 - pi[0], -pi[0])
     n = math.sqrt(np.linalg.norm(c) / size**3)
     return float(n / size**2 * w @ (a * (b @ pi) + 2 * b * (a @ pi)))  # (5)
 
 
 def made_alike(flow: FocusDilution, y: np.ndarray) -> np.ndarray:
-    """States y (..., n) with the mean of the rare tokens' embeddings, and of their readouts, in the place of each.
+    """States y (..., n) in which each rare token has the mean of their embeddings and readouts.
 
     It is the projection onto the states in which all tokens but the first are alike.
     """
@@ -104,11 +107,11 @@ def made_alike(flow: FocusDilution, y: np.ndarray) -> np.ndarray:
 
 
 def transition_from(weights: Any, pi: Any) -> np.ndarray:
-    """The transition matrix Q (d, d) with law pi (d,) whose pairs pi_i Q_ij are x_i weights_ij z_j, as NumPy.
+    """The transition matrix Q (d, d), NumPy, that keeps pi (d,): pi_i Q_ij = x_i weights_ij z_j.
 
     Rows and columns are scaled in turn until both have the sums pi (Sinkhorn, 1964).
 
-    Raises InputError for weights that are not positive, or pi that is no law.
+    Raises InputError for weights that are not positive, or pi that are no probabilities.
     """
     pi = host_floats("pi", pi, (None,), finite=True)
     if len(pi) < 2 or (pi <= 0).any() or abs(pi.sum() - 1) > 1e-6:
@@ -142,7 +145,12 @@ def transition_from(weights: Any, pi: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Redistribution(Experiment):
-    """One frequent token and three rare ones, rho, D numbers in an embedding, a start of size eps."""
+    """One frequent token and three rare ones, persistence rho.
+
+    frequent: frequency of token 0.
+    width:    numbers in an embedding, D.
+    eps:      size of the start.
+    """
 
     frequent: float = 0.75
     rho: float = 0.5
@@ -164,9 +172,9 @@ class Redistribution(Experiment):
             "renewal": self.renewal(),
             "chains": self.chains(),
         }
-        numbers = {
-            key: value for part in found.values() for key, value in part.pop("numbers").items()
-        }
+        numbers: dict[str, Any] = {}
+        for part in found.values():
+            numbers |= part.pop("numbers")
         return {"numbers": numbers, **found}
 
     def figure(self, found: dict[str, Any]) -> Any:
@@ -181,22 +189,24 @@ class Redistribution(Experiment):
 
     def flow(self, delta: float = 0.0) -> FocusDilution:
         """The flow for rare tokens of frequency q (1 + delta), q and q (1 - delta)."""
+        check_number("delta", delta, above=-1, below=1)
         q = (1 - self.frequent) / 3
-        law = (
-            self.frequent,
-            q * (1 + check_number("delta", delta, above=-1, below=1)),
-            q,
-            q * (1 - delta),
-        )
-        return FocusDilution(np.array(law), self.rho, self.width)
+        pi = np.array([self.frequent, q * (1 + delta), q, q * (1 - delta)])
+        return FocusDilution(pi, self.rho, self.width)
 
     def redistribution(self) -> dict[str, Any]:
-        """P3.6 to 3.8: the contrast from two starts, eps and eps/10, and its rate predicted at the slow point.
+        """P3.6 to 3.8: the contrast from two starts, and its rate predicted at the slow point.
 
-        For each start, by "eps" and "eps/10": time (looks,), weights (looks, d), contrast, C, grown, C less
-        C_0 as it is at the slow point, by_attention, k f/2r, frequent, low, attention of the frequent and
-        of a rare token to the frequent one (looks,), stretch, first and last look of the straight
-        stretch; numbers: the slope of log(grown) and its R2 there, predicted, and that of log(contrast).
+        For each start, by "eps" and "eps/10", at n times:
+
+        time (n,), weights (n, d)
+        contrast (n,)        C
+        grown (n,)           C less C_0 as it is at the slow point
+        by_attention (n,)    k f/2r
+        frequent, low (n,)   attention of the frequent and of a rare token to the frequent one
+        stretch              first and last index of the straight stretch
+
+        numbers: the slope of log(grown) and its R2 there, predicted, and that of log(contrast).
         """
         flow = self.flow()
         k, r = contrast_push(flow), flow.focus_rate
@@ -205,7 +215,8 @@ class Redistribution(Experiment):
         for name, eps in (("eps", self.eps), ("eps/10", self.eps / 10)):
             condensed = math.log(1 / eps) / flow.origin_rate
             times = np.arange(0, condensed + (math.log(1 / eps) + 6) / r, 0.25)
-            y = ode.integrate(flow, (0, times[-1]), self.start(flow, eps), t_eval=times, **TIGHT).y
+            start = self.start(flow, eps)
+            y = ode.integrate(flow, (0, times[-1]), start, t_eval=times, **TIGHT).y
             slow = next(i for i in flow.slow_points(times, y) if times[i] > condensed)
             weights, C = token_weights(flow, y), contrast(flow, y)
             W0, _, W_Q, W_K = flow.split(y)
@@ -214,8 +225,10 @@ class Redistribution(Experiment):
             left = C[slow] - k * f[slow] / (2 * r)  # (5)
             grown, by_attention = C - left, k * f / (2 * r)
             first, last = (slow + int(np.argmax(grown[slow:] > share * C[-1])) for share in STRETCH)
+            middle = (first + last) // 2
             t, log = times[first:last], np.log(grown[first:last])
             slope, height = np.polyfit(t, log, 1)
+            slope_of_C, _ = np.polyfit(t, np.log(C[first:last].clip(1e-300)), 1)
             rate = 2 * flow.linearise(y[slow]).rate
             numbers[f"contrast_{name}"] = {
                 "stretch_t": [t[0], t[-1]],
@@ -225,65 +238,73 @@ class Redistribution(Experiment):
                 "predicted": rate,
                 "rate_over_predicted": slope / rate,
                 "left_by_the_start": left,
-                "rate_with_what_the_start_left": np.polyfit(
-                    t, np.log(C[first:last].clip(1e-300)), 1
-                )[0],
-                "grown_over_by_attention_amid": grown[(first + last) // 2]
-                / by_attention[(first + last) // 2],
+                "rate_with_what_the_start_left": slope_of_C,
+                "grown_over_by_attention_amid": grown[middle] / by_attention[middle],
             }
             A = flow.attention(y)
-            found[name] = {"time": times, "weights": weights, "contrast": C, "grown": grown, "by_attention": by_attention,
-                           "frequent": A[:, 0, 0], "low": A[:, 1, 0], "stretch": [first, last]}  # fmt: skip
+            found[name] = {
+                "time": times,
+                "weights": weights,
+                "contrast": C,
+                "grown": grown,
+                "by_attention": by_attention,
+                "frequent": A[:, 0, 0],
+                "low": A[:, 1, 0],
+                "stretch": [first, last],
+            }
         return found
 
     def renewal(self, deltas: Any = (0.1, 0.05, 0.025, 0.0125)) -> dict[str, Any]:
-        """T3.9: where the flow rests (t = 200 or later), rates of the Jacobian against the asymmetry.
+        """T3.9: where the flow rests, t = 200 or later, rates of the Jacobian by the asymmetry.
 
-        delta, leading, alike, predicted (runs,): of the leading mode, of the leading one among states
-        with rare tokens alike, and the largest singular value of dM, (6); numbers: slopes on logarithms.
+        delta, leading, alike, predicted (runs,): of the leading mode, of the leading one among
+        states with rare tokens alike, and the largest singular value of dM, (6); numbers: slopes on
+        logarithms.
 
         Raises InputError for fewer than three asymmetries, equal ones, or ones outside [1e-3, 0.5].
         """
         deltas = host_floats("deltas", deltas, (None,), finite=True)
-        if (
-            len(deltas) < 3
-            or (deltas < 1e-3).any()
-            or (deltas > 0.5).any()
-            or len(set(deltas)) < len(deltas)
-        ):
+        inside = ((deltas >= 1e-3) & (deltas <= 0.5)).all()
+        different = len(set(deltas)) == len(deltas)
+        if len(deltas) < 3 or not inside or not different:
             raise InputError(
-                f"deltas: expected three or more different numbers from 1e-3 to 0.5, got {shown(deltas)}"
+                "deltas: expected three or more different numbers from 1e-3 to 0.5, "
+                f"got {shown(deltas)}"
             )
-        found: dict[str, Any] = {
-            "delta": deltas.tolist(),
-            "leading": [],
-            "alike": [],
-            "predicted": [],
-        }
+        leading, alike, predicted = [], [], []
         for delta in deltas:
             flow = self.flow(delta)
-            rest = max(
-                200.0, 2 * math.log(1 / self.eps) * (1 / flow.origin_rate + 1 / flow.focus_rate)
-            )
-            y = ode.integrate(
-                flow, (0, rest), self.start(flow, self.eps), t_eval=[rest], **TIGHT
-            ).y[-1]
+            slow = 1 / flow.origin_rate + 1 / flow.focus_rate
+            rest = max(200.0, 2 * math.log(1 / self.eps) * slow)
+            start = self.start(flow, self.eps)
+            y = ode.integrate(flow, (0, rest), start, t_eval=[rest], **TIGHT).y[-1]
             J = flow.jacobian(y)
-            found["leading"].append(np.linalg.eigvalsh(J)[-1])
-            found["alike"].append(np.linalg.eigvalsh(made_alike(flow, made_alike(flow, J).T))[-1])
-            found["predicted"].append(np.linalg.norm(readout_gradient(flow, y), 2))
-        slopes = {
-            f"{name}_slope": fit_power_law(found[name], delta=deltas).exponents["delta"]
-            for name in ("leading", "alike")
+            J_alike = made_alike(flow, made_alike(flow, J).T)
+            leading.append(np.linalg.eigvalsh(J)[-1])
+            alike.append(np.linalg.eigvalsh(J_alike)[-1])
+            predicted.append(np.linalg.norm(readout_gradient(flow, y), 2))
+        slope = lambda rates: fit_power_law(rates, delta=deltas).exponents["delta"]
+        numbers = {
+            "leading_slope": slope(leading),
+            "alike_slope": slope(alike),
+            "leading_rates": leading,
+            "alike_rates": alike,
+            "predicted_rates": predicted,
         }
-        rates = {f"{name}_rates": found[name] for name in ("leading", "alike", "predicted")}
-        return {"numbers": {**slopes, **rates}, **found}
+        return {
+            "numbers": numbers,
+            "delta": deltas.tolist(),
+            "leading": leading,
+            "alike": alike,
+            "predicted": predicted,
+        }
 
     def chains(self) -> dict[str, Any]:
-        """The paper's law with three transition matrices: fresh tokens, others by chance, and one that avoids repeats.
+        """The paper's frequencies with three transition matrices.
 
-        By name: time, attention of token 0 to itself (looks,), P (d, d); numbers: r, and when W0 has
-        grown and attention has come to 0.9, NaN if never, and where it is at the end.
+        Fresh tokens, others by chance, and one that avoids repeats. By name: time, attention of
+        token 0 to itself (n,), P (d, d); numbers: r, and when W0 has grown and attention has come
+        to 0.9, NaN if never, and its minimum and maximum.
         """
         pi = np.array(PI)
         chance = np.exp(np.random.default_rng(self.seed).normal(size=(4, 4)))
@@ -313,9 +334,9 @@ class Redistribution(Experiment):
 
 
 def readout_gradient(flow: FocusDilution, y: np.ndarray) -> np.ndarray:
-    """dM = A^T dF at one state y (n,): NumPy (d, d), through which alone new directions grow, (6)."""
+    """dM = A^T dF at one state y (n,), NumPy (d, d): new directions grow by it alone, (6)."""
     W0, W1, *_ = map(to_numpy, check_instance("flow", flow, FocusDilution).split(y))
     A = to_numpy(flow.attention(y))
-    return A.swapaxes(-1, -2) @ (
-        to_numpy(flow.pi)[:, None] * (np.exp(log_softmax(A @ W0 @ W1)) - to_numpy(flow.P))
-    )
+    q = np.exp(log_softmax(A @ W0 @ W1))
+    dF = to_numpy(flow.pi)[:, None] * (q - to_numpy(flow.P))
+    return A.swapaxes(-1, -2) @ dF

@@ -1,4 +1,7 @@
-"""The regression variant of the chain (arXiv 2602.19143): does a network follow the flow in which heads share out features?"""
+"""The regression variant of the chain (arXiv 2602.19143).
+
+Does a network follow the flow in which heads share out features?
+"""
 
 import functools
 import itertools
@@ -25,19 +28,22 @@ from .trial import Trial
 #   Tokens are Gaussian vectors and the target is sum_k A_k x_(t - lag k). If attention depends on
 #   positions alone, the output is linear in x, and as x x^T averages to the identity the mean loss
 #   is 1/2 |G - Y|^2 with e_k = A_k / |A_k|: the flow of flows/factorization.py. Two things keep one
-#   clock: scores are divided by sqrt(D), so the gradient of W_Q is multiplied by D; and the sample's
-#   moments are made exact, as those of 1200 ordinary draws would be off by 1/sqrt(1200), 3%, and the
-#   target with them. The part of W_Q that scores tokens is what the flow knows nothing of.
+#   clock. Scores are divided by sqrt(D), so the gradient of W_Q is multiplied by D. And the
+#   sample's moments are made exact: those of 1200 ordinary draws would be off by 1/sqrt(1200), 3%,
+#   and the target with them. The part of W_Q that scores tokens is not in the flow.
 
 
 @dataclass(frozen=True)
 class RegressionTrial(Trial):
-    """Full-batch gradient descent of the minimal model from a small tilt, and the flow from the same tilt.
+    """Full-batch descent of the minimal model from a small tilt, and the flow from the same tilt.
 
     batch:      sequences, all of them in every step.
-    lags:       where the features stand, the most important first. importance: ratio of neighbours.
-    length, vocab: tokens of a sequence and numbers in a token.
-    heads, tilt: of the network; head j starts with its score of feature j's place raised by `tilt`.
+    lags:       where the features are, the most important first.
+    importance: ratio of neighbours.
+    length:     tokens of a sequence.
+    vocab:      numbers in a token.
+    heads:      of the network.
+    tilt:       by so much head j starts with its score of feature j's position raised.
     whole:      train all of W_Q, or its block of positions alone.
     """
 
@@ -78,7 +84,8 @@ class RegressionTrial(Trial):
         if self.batch % 2 or self.batch < 2 * self.length * self.vocab:
             minimum = 2 * self.length * self.vocab
             raise InputError(
-                f"batch: expected an even number of at least 2 length vocab = {minimum}, got {self.batch}"
+                f"batch: expected an even number of at least 2 length vocab = {minimum}, "
+                f"got {self.batch}"
             )
         _ = self.chain, self.make_optimizer()  # which check their own settings
 
@@ -104,7 +111,7 @@ class RegressionTrial(Trial):
 
     @functools.cached_property
     def flow(self) -> Factorization:
-        """The flow: features of length 1, one place each, importances |A_k| / sqrt(vocab)."""
+        """The flow: features of length 1, one position each, importances |A_k| / sqrt(vocab)."""
         m = np.linalg.norm(self.chain.matrices, axis=(1, 2)) / math.sqrt(self.vocab)
         places = np.eye(self.length)[[self.length - lag for lag in self.lags]]
         return Factorization(m, np.eye(len(m)), places, "logits")
@@ -112,18 +119,19 @@ class RegressionTrial(Trial):
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
         """Of the network and of the flow, by feature, as a share of its start:
 
-        time, loss            lists over the looks, (looks,) and (looks, features)
+        time, loss            lists over the evaluations: (n,) and (n, features)
         half_times            when each feature is half learnt, None if never
         flow_loss, flow_half_times   the same of the flow, at the same times
         """
         device = self.backend()
         model, flow, D = self.network, self.flow, self.network.width
-        x, y = self.chain.sample_regression(
-            np.random.default_rng([self.seed, 1]), self.batch, self.length, exact=True
-        )
+        rng = np.random.default_rng([self.seed, 1])
+        x, y = self.chain.sample_regression(rng, self.batch, self.length, exact=True)
         data = device.put((x, y[:, -1:] / math.sqrt(self.vocab)), "float32")
-        position = np.arange(D) >= self.vocab
-        keep = np.ones((D, 1, D)) if self.whole else 1.0 * (position[:, None, None] & position)
+        keep = np.ones((D, 1, D))
+        if not self.whole:
+            keep[: self.vocab] = 0
+            keep[:, :, : self.vocab] = 0
         keep = device.put(D * keep, "float32")
         mean_loss = pair_loss(model, SQUARED_ERROR)
 
@@ -131,9 +139,8 @@ class RegressionTrial(Trial):
             value, grads = mean_loss(params, batch)
             return value, {"W_Q": keep * grads["W_Q"], "W_V": grads["W_V"]}
 
-        A = self.chain.matrices.swapaxes(1, 2) / np.linalg.norm(
-            self.chain.matrices, axis=(1, 2), keepdims=True
-        )
+        matrices = self.chain.matrices
+        A = matrices.swapaxes(1, 2) / np.linalg.norm(matrices, axis=(1, 2), keepdims=True)
         features = device.put(A.reshape(len(A), -1).T, "float32")
 
         def state(step, params):
@@ -143,12 +150,18 @@ class RegressionTrial(Trial):
             return {"state": device.xp.concatenate([V, s], axis=-1)}
 
         params = model.init(np.random.default_rng(0))
-        tilted = [
-            D - lag for lag in self.lags[: self.heads]
-        ]  # D is also one past the last position's row
+        # D is also one past the last position's row.
+        tilted = [D - lag for lag in self.lags[: self.heads]]
         params["W_Q"][D - 1, range(self.heads), tilted] = self.tilt * math.sqrt(D)
-        history = self.trained(loss, device.put(params, "float32"), itertools.repeat(data), self.make_optimizer(), state,
-                               checkpoint=checkpoint, title=title)  # fmt: skip
+        history = self.trained(
+            loss,
+            device.put(params, "float32"),
+            itertools.repeat(data),
+            self.make_optimizer(),
+            state,
+            checkpoint=checkpoint,
+            title=title,
+        )
         times = history.steps("state") * self.lr
         start = flow.state(np.zeros((self.heads, len(A))), self.tilt * flow.places[: self.heads])
         path = ode.integrate(flow, (0, times[-1]), start, t_eval=times, rtol=1e-8, atol=1e-12)
@@ -156,14 +169,12 @@ class RegressionTrial(Trial):
         for name, states in (("", history["state"].astype(float)), ("flow_", path.y)):
             share = flow.feature_loss(states) / flow.feature_loss(start)
             found[f"{name}loss"] = share.tolist()
-            halves = plateau_length(times, share, 0.5)
-            found[f"{name}half_times"] = [
-                None if math.isnan(half) else float(half) for half in halves
-            ]
+            halves = [float(half) for half in plateau_length(times, share, 0.5)]
+            found[f"{name}half_times"] = [None if math.isnan(half) else half for half in halves]
         return found
 
     def figure(self, found: dict[int, dict[str, Any]]) -> Any:
-        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        """The standard picture of runs, {seed: results}, the trial's own seed in bold."""
         from . import figures
 
         return figures.regression(self, found)

@@ -8,11 +8,12 @@ from tinyattn.errors import InputError, check_number, host_floats
 
 @dataclass(frozen=True)
 class AdaptiveRepetition:
-    """Repetition that adapts: the probability p of a favoured query rises while the clean loss stands still, then falls.
+    """Repetition that adapts: p, the probability of a favoured query, rises and then falls.
 
-    A look at the clean loss that has not fallen by a share `still` since the look before raises p
-    by `up`, to `most` at most. Once it is below a share `emerged` of the loss at the first look,
-    the skill is coming, and each look halves p. The first p is `start`.
+    It starts at `start`. At an evaluation where the clean loss has not fallen by a share `still`
+    since the one before, p rises by `up`, to `maximum` at most. Once the loss is below a share
+    `emerged` of what it was at the first evaluation, the skill is coming, and each evaluation
+    halves p.
     """
 
     start: float = 0.0
@@ -28,8 +29,9 @@ class AdaptiveRepetition:
             raise InputError(f"start: expected at most maximum = {self.maximum}, got {self.start}")
 
     def p(self, losses: Any) -> float:
-        """The probability for the next steps, after looks at these clean losses (n,)."""
-        losses, p = host_floats("losses", losses, (None,), finite=True).tolist(), float(self.start)
+        """The probability for the next steps, after evaluations with these clean losses (n,)."""
+        losses = host_floats("losses", losses, (None,), finite=True).tolist()
+        p = float(self.start)
         for before, loss in zip(losses, losses[1:]):
             if loss < self.emerged * losses[0]:
                 p = p / 2 if p > 0.02 else 0.0

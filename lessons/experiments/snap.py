@@ -1,8 +1,8 @@
-"""What surrounds the snap of "The Emergence of Sparse Attention" (arXiv 2505.17863): its Figs. 6, 8, 9 and 10 in one run.
+"""What surrounds the snap of arXiv 2505.17863: its Figs. 6, 8, 9 and 10 in one run.
 
 The landscape of the loss with the path on it; the weight against its equilibrium; the extreme
 eigenvalues of the Hessian; the toy layer from drawn weights; which direction is learnt first when
-one is repeated across samples. The flows and the Hessian stand in `flows.emergence`.
+one is repeated across samples. The flows and the Hessian are in `flows.emergence`.
 """
 
 import functools
@@ -26,11 +26,11 @@ TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
 
 # A start that is drawn
 #
-#   With one relevant place and no repetition the loss of the toy layer depends on W through
-#     (1)  w = <W*, W> / N,  N = |W*|,    and    z, the size of what of W stands across W*
+#   With one relevant position and no repetition the loss of the toy layer depends on W through
+#     (1)  w = <W*, W> / N,  N = |W*|,    and    z, the size of W's part orthogonal to W*
 #          L = [ (A w - N)^2 + A^2 z^2 + (1-A)^2 (w^2 + z^2) / (T-1) ] / 2d
-#   alone. The gradient of W is a number times W less a number times W*, so what stands across
-#   keeps its direction, and three numbers are exact, each place with a logit of its own:
+#   alone. The gradient of W is a number times W less a number times W*, so the orthogonal part
+#   keeps its direction, and three numbers are exact, each position with a logit of its own:
 #     (2)  dw/dt = -[ A (A w - N) + (1-A)^2 w / (T-1) ] / d
 #     (3)  dz/dt = -[ A^2 + (1-A)^2 / (T-1) ] z / d
 #     (4)  dDelta/dt = T/(T-1) A (1-A) [ w (N - A w) - A z^2 + (1-A) (w^2 + z^2) / (T-1) ] / d
@@ -61,9 +61,8 @@ def _numbers_of_a_drawn_start(T, d, N):
 
     def loss(y):
         w, z, A = float(y[0]), float(y[1]), attention(y)
-        return ((A * w - N) ** 2 + A * A * z * z + (1 - A) ** 2 * (w * w + z * z) / (T - 1)) / (
-            2 * d
-        )  # (1)
+        noise = (1 - A) ** 2 * (w * w + z * z) / (T - 1)
+        return ((A * w - N) ** 2 + A * A * z * z + noise) / (2 * d)  # (1)
 
     return field, loss
 
@@ -74,11 +73,11 @@ def _above(loss, level, t, y):
 
 @dataclass(frozen=True)
 class Snap(Experiment):
-    """One relevant place among T tokens of size d, and what is measured around its snap.
+    """One relevant position among T tokens of size d, and what is measured around its snap.
 
-    p:           share of samples whose relevant token is one fixed vector, for the last part.
-    seeds:       drawn starts, from `seed` on.
-    lr, batch:   of gradient descent on the population and of SGD, from each of them.
+    p:         share of samples whose relevant token is one fixed vector, for the last part.
+    seeds:     drawn starts, from `seed` on.
+    lr, batch: of gradient descent on the population and of SGD, from each of them.
     """
 
     T: int = 512
@@ -95,16 +94,18 @@ class Snap(Experiment):
         check_count("d", self.d, 8, min(self.T, 512))
         check_count("seed", self.seed, 0)
         check_number("p", self.p, above=0, below=1)
-        check_number(
-            "lr", self.lr, minimum=0.1, maximum=self.d
-        )  # the sharpest curvature is about 2.7/d
+        # The sharpest curvature is about 2.7/d.
+        check_number("lr", self.lr, minimum=0.1, maximum=self.d)
 
     def run(self) -> dict[str, Any]:
-        """Everything: {"numbers": headline figures, and a dict of curves by part}. Times are learning rate times steps."""
+        """Everything: {"numbers": headline figures, and a dict of curves by part}.
+
+        Times are learning rate times steps.
+        """
         found = {"path": self.path(), "drawn": self.drawn(), "repeated": self.repeated()}
-        numbers = {
-            key: value for part in found.values() for key, value in part.pop("numbers").items()
-        }
+        numbers: dict[str, Any] = {}
+        for part in found.values():
+            numbers |= part.pop("numbers")
         return {"numbers": numbers, **found}
 
     def figure(self, found: dict[str, Any]) -> Any:
@@ -116,28 +117,25 @@ class Snap(Experiment):
     def path(self) -> dict[str, Any]:
         """Figs. 6 and 8: the path of two numbers from 0, its equilibrium and its Hessian.
 
-        time, w, delta, loss, equilibrium (looks,); eigenvalues (looks, 2), least first; numbers: when
-        the loss is half of its start, when the largest eigenvalue peaks, and how high, when the least
-        is lowest, how near w is to its equilibrium then and later.
+        time, w, delta, loss, equilibrium (n,); eigenvalues (n, 2), the smaller first; numbers: when
+        the loss is half of its start, when the larger eigenvalue peaks, and how high, when the
+        smaller is lowest, how near w is to its equilibrium then and later.
         """
         flow = TwoNumbers(self.T, self.d)
         half = ode.event(lambda t, y: flow.loss(y) - 0.25)
-        end = (
-            2.5 * flow.snap_time + 20 * self.d
-        )  # small tokens snap late in units of the closed form
-        snap = ode.integrate(
-            flow, (0, end), flow.start(), t_eval=[], events=half, **TIGHT
-        ).first_times[0]
-        near = snap + np.linspace(-1, 1, 4001) * min(
-            10 * self.d, snap / 2
-        )  # the snap takes a few times d
+        # Small tokens snap late in units of the closed form.
+        end = 2.5 * flow.snap_time + 20 * self.d
+        walk = ode.integrate(flow, (0, end), flow.start(), t_eval=[], events=half, **TIGHT)
+        snap = walk.first_times[0]
+        # The snap takes a few times d.
+        near = snap + np.linspace(-1, 1, 4001) * min(10 * self.d, snap / 2)
         times = np.unique(np.concatenate([np.linspace(0, 2 * snap, 1001), near]))
         y = ode.integrate(flow, (0, times[-1]), flow.start(), t_eval=times, **TIGHT).y
         eigenvalues = np.linalg.eigvalsh(flow.hessian(y))
         top, bottom = eigenvalues[:, 1].argmax(), eigenvalues[:, 0].argmin()
         equilibrium = flow.equilibrium(flow.attention(y))
-        gap = np.abs(y[:, 0] / equilibrium - 1)
-        settled = times[np.flatnonzero(gap > 0.01)[-1]]
+        reached = y[:, 0] / equilibrium
+        settled = times[np.flatnonzero(np.abs(reached - 1) > 0.01)[-1]]
         numbers = {
             "half_loss_t": snap,
             "sharpest_t": times[top],
@@ -148,64 +146,61 @@ class Snap(Experiment):
             "lowest_t": times[bottom],
             "least_eigenvalue": eigenvalues[bottom, 0],
             "least_eigenvalue_at_start": eigenvalues[0, 0],
-            "w_over_equilibrium_at_half_loss": (y[:, 0] / equilibrium)[
-                np.searchsorted(times, snap)
-            ],
+            "w_over_equilibrium_at_half_loss": reached[np.searchsorted(times, snap)],
             "equilibrium_within_1_percent_t": settled,
         }
-        return {"numbers": numbers, "time": times, "w": y[:, 0], "delta": y[:, 1], "loss": flow.loss(y),
-                "equilibrium": equilibrium, "eigenvalues": eigenvalues}  # fmt: skip
+        return {
+            "numbers": numbers,
+            "time": times,
+            "w": y[:, 0],
+            "delta": y[:, 1],
+            "loss": flow.loss(y),
+            "equilibrium": equilibrium,
+            "eigenvalues": eigenvalues,
+        }
 
     def drawn(self) -> dict[str, Any]:
-        """Fig. 9: the toy layer, W and W* with entries N(0, 1/d), by descent on the population, by SGD, and predicted.
+        """Fig. 9: the toy layer, W and W* with entries N(0, 1/d).
 
-        Lists over the seeds: lean, w0; descent and sgd, the population loss, every 8 steps; snap_t,
-        sgd_snap_t, when it is half of its start, NaN if not by the end; predicted_t, by the flow of three
-        numbers (2) to (4), and closed_t, by (6).
+        Lists over the seeds: lean, w0; descent and sgd, the population loss, every 8 steps of
+        descent on the population and of SGD; snap_t, sgd_snap_t, when it is half of its start, NaN
+        if not by the end; predicted_t, by the flow of three numbers (2) to (4), and closed_t, by
+        (6).
         """
         flow = TwoNumbers(self.T, self.d)
-        found: dict[str, Any] = {
-            key: []
-            for key in ("lean", "descent", "sgd", "snap_t", "sgd_snap_t", "predicted_t", "closed_t")
-        }
+        names = ("lean", "snap_t", "sgd_snap_t", "predicted_t", "closed_t")
+        found: dict[str, Any] = {name: [] for name in ("descent", "sgd", *names)}
         draws = []
         for seed in range(self.seed, self.seed + self.seeds):
             rng = np.random.default_rng(seed)
             task = draw_task(rng, self.T, self.d, matrix="gaussian")
-            W, size = (
-                rng.normal(size=(self.d, self.d)) / math.sqrt(self.d),
-                np.linalg.norm(task.W_star),
-            )
+            W = rng.normal(size=(self.d, self.d)) / math.sqrt(self.d)
             draws.append((task, W, rng))
+            size = np.linalg.norm(task.W_star)
             lean = float((W * task.W_star).sum() / size)
             across = math.sqrt((W * W).sum() - lean**2)
             field, loss = _numbers_of_a_drawn_start(self.T, self.d, size)
             start = np.array([lean, across, 0.0])
             half = ode.event(functools.partial(_above, loss, loss(start) / 2), terminal=True)
-            late = ode.integrate(
-                field, (0, 1e3 * flow.snap_time), start, t_eval=[], events=half, **TIGHT
-            )
+            end = 1e3 * flow.snap_time
+            walk = ode.integrate(field, (0, end), start, t_eval=[], events=half, **TIGHT)
             mills = math.exp(lean**2 / 2) * math.erfc(lean / math.sqrt(2))
             found["lean"].append(lean)
-            found["predicted_t"].append(float(late.first_times[0]))
+            found["predicted_t"].append(float(walk.first_times[0]))
             found["closed_t"].append(flow.snap_time * mills * math.sqrt(self.d) / size)  # (6)
         steps = math.ceil((1.2 * max(found["predicted_t"]) + 10 * self.d) / self.lr)
         for task, W, rng in draws:
-            for name, source in (("descent", None), ("sgd", rng)):
+            for name, snap, source in (("descent", "snap_t", None), ("sgd", "sgd_snap_t", rng)):
                 curve = self._descend(task, W, steps, source)
-                found[name].append(curve)
                 times = 8.0 * self.lr * np.arange(len(curve))
-                found[f"{'sgd_' if source else ''}snap_t"].append(
-                    float(plateau_length(times, curve, curve[0] / 2))
-                )
+                found[name].append(curve)
+                found[snap].append(float(plateau_length(times, curve, curve[0] / 2)))
         found["time"] = 8.0 * self.lr * np.arange(len(found["descent"][0]))
-        off = [
-            abs(found[name][i] / found["predicted_t"][i] - 1)
-            for name in ("snap_t", "sgd_snap_t")
-            for i in range(self.seeds)
-        ]
-        names = ("lean", "snap_t", "sgd_snap_t", "predicted_t", "closed_t")
-        numbers = {f"drawn_{name}": found[name] for name in names} | {"drawn_worst_miss": max(off)}
+        off = []
+        for name in ("snap_t", "sgd_snap_t"):
+            off += [abs(t / ours - 1) for t, ours in zip(found[name], found["predicted_t"])]
+        numbers = {f"drawn_{name}": found[name] for name in names}
+        numbers["drawn_worst_miss"] = max(off)
         return {"numbers": numbers, **found}
 
     def _descend(self, task, W, steps, rng):
@@ -215,45 +210,43 @@ class Snap(Experiment):
         for step in range(steps):
             if rng is None or step % 8 == 0:
                 loss, grads = population(task, layer, {"a": a, "W": W})
-                losses += [loss] if step % 8 == 0 else []
-            da, dW = (grads["a"], grads["W"]) if rng is None else (
-                part[0] for part in stochastic(task, rng, a[None], W[None], self.batch))  # fmt: skip
+                da, dW = grads["a"], grads["W"]
+            if step % 8 == 0:
+                losses.append(loss)
+            if rng is not None:
+                da, dW = (part[0] for part in stochastic(task, rng, a[None], W[None], self.batch))
             a, W = a - self.lr * da, W - self.lr * dW
         return np.array(losses, float)
 
     def repeated(self) -> dict[str, Any]:
-        """Fig. 10: three numbers with repetition p: the repeated direction v, the rest w, each over its end.
+        """Fig. 10: three numbers with repetition p, the repeated direction v and the rest w.
 
-        time, w, v, attention, loss, test_loss (looks,); numbers: when w, v, the training loss, and what
-        the layer writes, attention times w or v, are first half way. The ends are those of full
-        attention, v = 1 and w = sqrt(d-1); v passes its own, as attention is still low.
+        time, w and v, each over its end, attention, loss, test_loss (n,); numbers: when w, v, the
+        training loss, and what the layer writes, attention times w or v, are first half way. The
+        ends are those of full attention, v = 1 and w = sqrt(d-1); v passes its own, as attention is
+        still low.
         """
         flow = ThreeNumbers(self.T, self.d, self.p)
-        ends = math.sqrt(self.d - 1), 1.0
+        w_end, v_end = math.sqrt(self.d - 1), 1.0
         start = float(flow.loss(flow.start()))
-        halves = [
-            ode.event(lambda t, y: y[0] - ends[0] / 2),
-            ode.event(lambda t, y: y[1] - ends[1] / 2),
-            ode.event(lambda t, y: flow.loss(y) - start / 2),
-            ode.event(lambda t, y: flow.attention(y) * y[0] - ends[0] / 2),
-            ode.event(lambda t, y: flow.attention(y) * y[1] - ends[1] / 2),
-        ]
+        halves = {
+            "w_half_t": lambda t, y: y[0] - w_end / 2,
+            "v_half_t": lambda t, y: y[1] - v_end / 2,
+            "repeated_half_loss_t": lambda t, y: flow.loss(y) - start / 2,
+            "w_written_half_t": lambda t, y: flow.attention(y) * y[0] - w_end / 2,
+            "v_written_half_t": lambda t, y: flow.attention(y) * y[1] - v_end / 2,
+        }
+        events = [ode.event(half) for half in halves.values()]
         times = np.linspace(0, 3 * flow.snap_time + 20 * self.d / (1 - self.p), 2001)
-        path = ode.integrate(
-            flow, (0, times[-1]), flow.start(), t_eval=times, events=halves, **TIGHT
-        )
+        span = (0, times[-1])
+        path = ode.integrate(flow, span, flow.start(), t_eval=times, events=events, **TIGHT)
         w, v, _ = flow.split(path.y)
-        numbers = dict(
-            zip(
-                (
-                    "w_half_t",
-                    "v_half_t",
-                    "repeated_half_loss_t",
-                    "w_written_half_t",
-                    "v_written_half_t",
-                ),
-                map(float, path.first_times),
-            )
-        )
-        return {"numbers": numbers, "time": times, "w": w / ends[0], "v": v, "attention": flow.attention(path.y),
-                "loss": flow.loss(path.y), "test_loss": flow.test_loss(path.y)}  # fmt: skip
+        return {
+            "numbers": dict(zip(halves, map(float, path.first_times))),
+            "time": times,
+            "w": w / w_end,
+            "v": v,
+            "attention": flow.attention(path.y),
+            "loss": flow.loss(path.y),
+            "test_loss": flow.test_loss(path.y),
+        }

@@ -62,24 +62,28 @@ class MinimalStack:
 
     def __post_init__(self):
         keep_counts(self, "depth")
-        self.single  # noqa: B018  its own checks
+        _ = self.single  # which checks its own settings
 
     @functools.cached_property
     def single(self) -> MinimalModel:
         """The model of one such layer."""
         return MinimalModel(
-            self.vocab,
-            self.positions,
-            self.heads,
-            self.first_query,
-            self.query_scale,
-            self.value_scale,
+            vocab=self.vocab,
+            positions=self.positions,
+            heads=self.heads,
+            first_query=self.first_query,
+            query_scale=self.query_scale,
+            value_scale=self.value_scale,
         )
 
     def init(self, rng: np.random.Generator) -> Params:
-        """W_Q (D, H, D) and W_V (D, H, D) of each layer, W_Q.i and W_V.i; W_V (D, H, V) of the last."""
+        """W_Q (D, H, D) and W_V (D, H, D) of each layer, W_Q.i and W_V.i.
+
+        W_V of the last is (D, H, V).
+        """
         check_generator("rng", rng)
-        bound, params = xavier_bound(self.single.width, self.single.width), {}
+        bound = xavier_bound(self.single.width, self.single.width)
+        params = {}
         for key, shape in self.shapes.items():
             scale = self.query_scale if key.startswith("W_Q") else self.value_scale
             scale = bound if scale is None else scale
@@ -87,7 +91,7 @@ class MinimalStack:
         return params
 
     def check(self, x: Any) -> Any:
-        """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
+        """Return the tokens x, or raise InputError. Call it before ids go to a GPU."""
         return self.single.check(x)
 
     def forward(self, params: Params, x: Any) -> tuple[Any, StackCache]:
@@ -99,13 +103,13 @@ class MinimalStack:
         check_params("params", params, self.shapes)
         x, layers = self.single._inputs(x, params["W_Q.1"].dtype), []
         for i in range(1, self.depth + 1):
-            first, S = self.first_query if i == self.depth else 0, x.shape[1]
+            first = self.first_query if i == self.depth else 0
+            S = x.shape[1]
             q, of_q = linear_forward(x[:, first:], params[f"W_Q.{i}"])  # (1)
             v, of_v = linear_forward(x, params[f"W_V.{i}"])  # (1)
             visible = causal(S - first, S, namespace(x))
-            y, multihead = multihead_forward(
-                heads_first(q), x[:, None], heads_first(v), visible
-            )  # (2)
+            q, v = heads_first(q), heads_first(v)
+            y, multihead = multihead_forward(q, x[:, None], v, visible)  # (2)
             layers.append((of_q, of_v, multihead))
             x = y.sum(axis=1)  # (3)
         return x, StackCache(tuple(layers))
@@ -127,7 +131,10 @@ class MinimalStack:
         return g
 
     def token_maps(self, params: Params) -> Any:
-        """What each head of the last layer adds to the logits for a token it looks at: (H, V, V), a row for each token."""
+        """What each head of the last layer adds to the logits for a token it attends to.
+
+        (H, V, V), a row for each token.
+        """
         check_params("params", params, self.shapes)
         return params[f"W_V.{self.depth}"][: self.vocab].swapaxes(0, 1)
 
@@ -137,7 +144,6 @@ class MinimalStack:
         D, H = self.single.width, self.heads
         shapes: dict[str, tuple] = {}
         for i in range(1, self.depth + 1):
-            shapes |= numbered(
-                {"W_Q": (D, H, D), "W_V": (D, H, self.vocab if i == self.depth else D)}, i
-            )
+            written = self.vocab if i == self.depth else D
+            shapes |= numbered({"W_Q": (D, H, D), "W_V": (D, H, written)}, i)
         return shapes

@@ -1,4 +1,7 @@
-"""Focus and dilution on words (arXiv 2605.01199): attention's turns in a text and in the same words shuffled."""
+"""Focus and dilution on words (arXiv 2605.01199).
+
+Attention's turns in a text, and in the same words shuffled.
+"""
 
 import dataclasses
 import functools
@@ -21,37 +24,36 @@ from tinyattn.tasks import text as words
 from .trial import Trial
 
 RANKS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 150, 200, 300)  # words followed, by frequency
-PAPERS = (
-    "continue",
-    "continued",
-)  # the paper's word, and one of its family that is frequent enough in a small text
-LEAST = 40  # occurrences: single batches throw the attention of rarer words about, in shuffled text as well
+# The paper's word, and one of its family that is frequent enough in a small text.
+PAPERS = ("continue", "continued")
+# Occurrences: single batches throw the attention of rarer words about, in shuffled text as well.
+LEAST = 40
 HELD_OUT = 0.1  # the last share of the text, kept out of training
-SHARE, NOISE, NATS = (
-    0.2,
-    5,
-    0.1,
-)  # a turn's falls and rise: least share of the range, times the noise, nats
-CONDENSED = (
-    0.05  # nats by which the loss in shuffled text may exceed its end once frequencies are learnt
-)
+# The minimum of a turn's falls and rise: share of the range, times the noise, nats.
+SHARE, NOISE, NATS = 0.2, 5, 0.1
+# Nats by which the loss in shuffled text may exceed its end once frequencies are learnt.
+CONDENSED = 0.05
 
 
 @dataclass(frozen=True)
 class TextTrial(Trial):
-    """Train one head on a text and on the same words in random order; follow the attention of some words.
+    """Train one head on a text and on the same words in random order; follow some words' attention.
 
     text:     a file, see `tasks.text.words`; None: stories that are made up here.
     vocab:    words kept, the most frequent; by default 500, or all if there are fewer.
     follow:   words to follow beside those chosen by their frequency.
-    width, scale, length: of the model and its start, and words in a training sequence.
-    momentum: of SGD. chunk: sequences in one pass. judged: stretches of held-out text.
+    width:    of the model.
+    scale:    of its start.
+    length:   words in a training sequence.
+    momentum: of SGD.
+    chunk:    sequences in one pass.
+    judged:   stretches of held-out text.
 
     A turn is attention that focuses, dilutes and focuses again: its entropy falls, rises and falls,
-    each time by at least 0.2 of the range of that curve, 5 times its noise and 0.1 nats. What
-    shakes a curve is the choice of batches; its size is taken from the curve, the median change
-    from one look to the next, as of a Gaussian. Turns count once the words' frequencies are learnt:
-    while the network condenses, the most frequent word swings in shuffled text as well.
+    each time by at least 0.2 of the range of that curve, 5 times its noise and 0.1 nats. The noise
+    of a curve comes from the choice of batches; its size is taken from the curve, the median change
+    from one evaluation to the next, as of a Gaussian. Turns count once the words' frequencies are
+    learnt: while the network condenses, the most frequent word swings in shuffled text as well.
     """
 
     steps: int | None = 5000
@@ -78,11 +80,11 @@ class TextTrial(Trial):
     def __post_init__(self):
         super().__post_init__()
         check_number("scale", self.scale, above=0)
-        if not isinstance(self.follow, (tuple, list)) or not all(
-            isinstance(word, str) for word in self.follow
-        ):
+        is_list = isinstance(self.follow, (tuple, list))
+        if not is_list or not all(isinstance(word, str) for word in self.follow):
             raise InputError(f"follow: expected a list of words, got {shown(self.follow)}")
-        check_instance("text", self.text, str) if self.text is not None else None
+        if self.text is not None:
+            check_instance("text", self.text, str)
         if self.steps < 4 * self.every:
             raise InputError(
                 f"steps: expected at least 4 times every = {self.every}, got {self.steps}"
@@ -101,22 +103,21 @@ class TextTrial(Trial):
         if not self.followed:
             maximum = int(self.corpus.hold_out(HELD_OUT)[0].counts.max())
             raise InputError(
-                f"text: expected some word {LEAST} times in the part trained on, got {maximum} times at most"
+                f"text: expected some word {LEAST} times in the part trained on, "
+                f"got {maximum} times at most"
             )
         _ = self.network, self.make_optimizer()  # which check their own settings
 
     def generators(self):
-        """Fresh generators for the stories, what is judged, the batches, the shuffling, and its batches."""
+        """Fresh generators: stories, evaluation, batches, shuffling, batches of shuffled text."""
         return np.random.default_rng(self.seed).spawn(5)
 
     @functools.cached_property
     def content(self) -> list[str]:
         """The text, word by word."""
-        return (
-            words.stories(self.generators()[0], 4000)
-            if self.text is None
-            else words.words(self.text)
-        )
+        if self.text is None:
+            return words.stories(self.generators()[0], 4000)
+        return words.words(self.text)
 
     @functools.cached_property
     def corpus(self) -> words.Corpus:
@@ -130,9 +131,8 @@ class TextTrial(Trial):
         by_count = [int(w) for w in np.argsort(-counts, kind="stable") if counts[w] >= LEAST]
         some = [by_count[rank] for rank in RANKS if rank < len(by_count)]
         papers = [w for w in by_count if self.corpus.words[w] in PAPERS]
-        return list(
-            dict.fromkeys([*some, *papers, *(self.corpus.id(word) for word in self.follow)])
-        )
+        asked_for = [self.corpus.id(word) for word in self.follow]
+        return list(dict.fromkeys([*some, *papers, *asked_for]))
 
     @functools.cached_property
     def network(self) -> EmbeddingModel:
@@ -146,35 +146,36 @@ class TextTrial(Trial):
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
         """word, count: of each word followed. Of the text, and of "shuffled" the same:
 
-        step, entropy, norm   lists over the looks: of each word's attention (nats), of its embedding
+        step, entropy, norm   lists over the evaluations: of each word's attention (nats), of its
+                              embedding
         rank                  effective rank of W0
         loss_step, loss, unseen_step, unseen   in training, and on text kept out of it
-        top                   the word that each looks at most
+        top                   the word that each attends to most
         turns                 of each word: triples of steps, focused, diluted, focused again
 
-        and condensed: the step at which frequencies are learnt; words, tokens: vocabulary and length
-        of the text; word_entropy: of the frequencies, nats; star: the place of the word whose turn
-        stands out most from its noise, corners: the steps of that turn, or None; attended: of that
-        word, {word: attention over the looks}, the six it ever attends most.
+        and
+
+        condensed             the step at which frequencies are learnt
+        words, tokens         vocabulary and length of the text
+        word_entropy          of the frequencies, nats
+        star                  the index of the word whose turn is clearest against its noise
+        corners               the steps of that turn, or None
+        attended              of that word, {word: attention over the evaluations}, the six it ever
+                              attends to most
         """
         _, for_judging, for_batches, for_shuffling, for_shuffled = self.generators()
-        content = hashlib.sha256(
-            "\n".join(self.content).encode("utf-8", "surrogatepass")
-        ).hexdigest()[:16]
-        kept = [None, None]
+        kept = kept_shuffled = None
         if checkpoint is not None:
-            same = {**checkpoint.settings, "content": content}
+            content = "\n".join(self.content).encode("utf-8", "surrogatepass")
+            digest = hashlib.sha256(content).hexdigest()[:16]
+            settings = {**checkpoint.settings, "content": digest}
             other = checkpoint.file.with_name(f"{checkpoint.file.stem}_shuffled.npz")
-            kept = [
-                dataclasses.replace(checkpoint, settings=same),
-                dataclasses.replace(checkpoint, settings=same, path=other),
-            ]
-        name = title or "text"
-        told = (name, f"{name}, shuffled") if title else (None, None)
-        history = self._train(self.corpus, for_batches, for_judging, map, kept[0], told[0])
-        control = self._train(
-            self.corpus.shuffled(for_shuffling), for_shuffled, for_judging, map, kept[1], told[1]
-        )
+            kept = dataclasses.replace(checkpoint, settings=settings)
+            kept_shuffled = dataclasses.replace(kept, path=other)
+        history = self._train(self.corpus, for_batches, for_judging, map, kept, title)
+        shuffled = self.corpus.shuffled(for_shuffling)
+        name = title and f"{title}, shuffled"
+        control = self._train(shuffled, for_shuffled, for_judging, map, kept_shuffled, name)
         learnt = control["unseen"] < control["unseen"][-1] + CONDENSED
         condensed = int(control.steps("unseen")[learnt.argmax()])
         counts = self.corpus.hold_out(HELD_OUT)[0].counts
@@ -192,7 +193,7 @@ class TextTrial(Trial):
         return {**found, **self._clearest(history, found)}
 
     def figure(self, found: dict[int, dict[str, Any]]) -> Any:
-        """The standard picture of runs, {seed: results}; that of the trial's own seed stands out."""
+        """The standard picture of the run with the trial's own seed, of {seed: results}."""
         from . import figures
 
         return figures.text(self, found)
@@ -206,8 +207,10 @@ class TextTrial(Trial):
         batches = (device.put(batch) for batch in seen.batches(rng, self.batch, self.length + 1))
 
         def evaluate(step, params):
-            judge = {"unseen": loss(params, judged)[0]} if step % (2 * self.every) == 0 else {}
-            return {**self.evaluate(seen.counts, params), **judge}
+            found = self.evaluate(seen.counts, params)
+            if step % (2 * self.every) == 0:
+                found["unseen"] = loss(params, judged)[0]
+            return found
 
         return self.trained(
             loss,
@@ -221,25 +224,33 @@ class TextTrial(Trial):
         )
 
     def evaluate(self, counts: np.ndarray, params: Params) -> dict[str, Any]:
-        """In a long text word w looks at k in proportion to count_k exp(Phi_wk): attention (followed, vocab), no sampling."""
+        """Attention of the words followed (followed, vocab), its entropy; their norms; W0's rank.
+
+        In a long text word w attends to k in proportion to count_k exp(Phi_wk), so nothing is
+        sampled.
+        """
         W0, W_Q, W_K = (to_numpy(params[key]).astype(float) for key in ("W0", "W_Q", "W_K"))
         scores = W0[self.followed] @ W_Q @ (W0 @ W_K).T
         with np.errstate(divide="ignore"):
             log_A = log_softmax(np.log(counts) + scores)
-        return {"entropy": measure.entropy(log_A), "attention": np.exp(log_A),
-                "norm": np.linalg.norm(W0[self.followed], axis=1),
-                "rank": float(measure.effective_rank(np.linalg.svd(W0, compute_uv=False)))}  # fmt: skip
+        sizes = np.linalg.svd(W0, compute_uv=False)
+        return {
+            "entropy": measure.entropy(log_A),
+            "attention": np.exp(log_A),
+            "norm": np.linalg.norm(W0[self.followed], axis=1),
+            "rank": float(measure.effective_rank(sizes)),
+        }
 
     def _noise(self, entropy):
         return 1.48 * np.median(np.abs(np.diff(entropy, axis=0)), axis=0)
 
     def _measures(self, history, condensed):
         entropy, steps = history["entropy"], history.steps("entropy")
-        minimum = np.maximum(
-            np.maximum(SHARE * np.ptp(entropy, axis=0), NOISE * self._noise(entropy)), NATS
-        )
-        turns = [[[int(steps[i]) for i in turn] for turn in measure.turns(curve, size) if steps[turn[0]] >= condensed]
-                 for curve, size in zip(entropy.T, minimum)]  # fmt: skip
+        of_curve = np.maximum(SHARE * np.ptp(entropy, axis=0), NOISE * self._noise(entropy))
+        turns = []
+        for curve, minimum in zip(entropy.T, np.maximum(of_curve, NATS)):
+            triples = [steps[list(turn)].tolist() for turn in measure.turns(curve, minimum)]
+            turns.append([triple for triple in triples if triple[0] >= condensed])
         top = history["attention"].argmax(axis=-1)
         return {
             "step": steps.tolist(),
@@ -256,7 +267,8 @@ class TextTrial(Trial):
 
     def _clearest(self, history, found):
         """star, corners and attended, as `run` tells."""
-        entropy, steps, noise = history["entropy"], found["step"], self._noise(history["entropy"])
+        entropy, steps = history["entropy"], found["step"]
+        noise = self._noise(entropy)
 
         def depth(j, turn):
             first, top, last = (entropy[steps.index(step), j] for step in turn)
@@ -269,6 +281,6 @@ class TextTrial(Trial):
                 if clear > best:
                     best, star, corners = clear, j, turn
         attended = history["attention"][:, star]
-        most_attended = np.argsort(-attended.max(axis=0))[:6]
-        return {"star": star, "corners": corners,
-                "attended": {self.corpus.words[k]: attended[:, k].tolist() for k in most_attended}}  # fmt: skip
+        top = np.argsort(-attended.max(axis=0))[:6]
+        curves = {self.corpus.words[k]: attended[:, k].tolist() for k in top}
+        return {"star": star, "corners": corners, "attended": curves}

@@ -20,9 +20,12 @@ SIZES = 10**7  # no size of a trial is larger
 class Trial(Experiment):
     """Settings of one training run. Those that are None get defaults that depend on the others.
 
-    steps, every: training steps, and steps between two looks. batch: sequences in a step.
-    seed:         of everything that is drawn; the same settings give the same results.
-    device:       "cpu", "gpu", "gpu:N" or "auto".
+    steps:  training steps.
+    every:  steps from one evaluation to the next.
+    batch:  sequences in a step.
+    lr:     the learning rate.
+    seed:   of everything that is drawn; the same settings give the same results.
+    device: "cpu", "gpu", "gpu:N" or "auto".
     """
 
     steps: int | None = None
@@ -32,18 +35,12 @@ class Trial(Experiment):
     seed: int = 0
     device: str = "cpu"
 
-    curve: ClassVar[
-        tuple[str, str, str]
-    ]  # of the results, the one drawn where settings are varied: name, label, title
-    counts: ClassVar[tuple[str, ...]] = (
-        "steps",
-        "every",
-        "batch",
-    )  # settings that are whole numbers >= 1
-    law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = (
-        {},
-        {},
-    )  # the paper's law: settings, and what is varied
+    # Of the results, the one drawn where settings are varied: name, label, title.
+    curve: ClassVar[tuple[str, str, str]]
+    # Settings that are whole numbers >= 1.
+    counts: ClassVar[tuple[str, ...]] = ("steps", "every", "batch")
+    # The paper's law: settings, and what is varied.
+    law: ClassVar[tuple[dict[str, Any], dict[str, list]]] = ({}, {})
 
     def __post_init__(self):
         for name in self.counts:
@@ -60,17 +57,25 @@ class Trial(Experiment):
     def trained(
         self, loss, params, batches, optimizer, evaluate, *, checkpoint=None, title=None, **how
     ):
-        """Train by `train.train`, looking at params every so many steps: the History."""
+        """Train by `train.train`, with an evaluation every so many steps: the History."""
         if checkpoint is not None:
-            same = {
-                name: value
-                for name, value in self.settings.items()
-                if name not in ("steps", "device")
-            }
+            same = self.settings
+            for name in ("steps", "device"):
+                del same[name]
             checkpoint = dataclasses.replace(checkpoint, settings={**checkpoint.settings, **same})
-        evaluations = [(self.every, evaluate)]
-        return train(loss, params, batches, optimizer, steps=self.steps, every=self.every, callbacks=evaluations, title=title,
-                     checkpoint=checkpoint, **how)[1]  # fmt: skip
+        _, history = train(
+            loss,
+            params,
+            batches,
+            optimizer,
+            steps=self.steps,
+            every=self.every,
+            callbacks=[(self.every, evaluate)],
+            title=title,
+            checkpoint=checkpoint,
+            **how,
+        )
+        return history
 
     def run(
         self,
@@ -79,9 +84,10 @@ class Trial(Experiment):
         title: str | None = None,
         map: Callable[..., Iterable[Any]] = map,
     ) -> dict[str, Any]:
-        """Train, and return a dict of lists over the looks ("step" says when) and of numbers.
+        """Train, and return a dict of lists over the evaluations ("step" says when) and of numbers.
 
-        checkpoint: where to keep the run on the way, see `train.train`. title: of a progress bar.
+        checkpoint: where to keep the run on the way, see `train.train`.
+        title:      of a progress bar.
         map:        for passes of one step that may run side by side.
         """
         raise NotImplementedError

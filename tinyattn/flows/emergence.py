@@ -1,9 +1,10 @@
-"""Plateau and snap: the toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863) as a flow of few numbers.
+"""Plateau and snap: the toy layer of arXiv 2505.17863 as a flow of few numbers.
 
-The task: T tokens, i.i.d. N(0, I/d); the target is W* x_r, x_r the token that stands at the B
-relevant places. The layer: y = W sum_t s_t x_t with s = softmax(a); the loss L = E|y - W* x_r|^2 /
-2, where |W* e| = 1 for unit vectors e. From its start at 0 the loss rests near 1/2, on a plateau,
-and then falls all at once.
+The paper is "The Emergence of Sparse Attention". Its task: T tokens, i.i.d. N(0, I/d); the target
+is W* x_r, x_r the token at the B relevant positions.
+The layer: y = W sum_t s_t x_t with s = softmax(a).
+The loss: L = E|y - W* x_r|^2 / 2, where |W* e| = 1 for unit vectors e. From its start at 0 the loss
+rests near 1/2, on a plateau, and then falls all at once.
 
 States are arrays (..., 2) or (..., 3). Each setting may be an array over the leading axes, so that
 many runs go through one call; on a GPU such settings must be there too: TwoNumbers(put(T), put(d)).
@@ -24,10 +25,9 @@ MOST = 1e100  # largest size: products of them are still numbers
 # Two numbers are enough
 #
 #   By symmetry W stays on the line of W*, W = w W*/|W*| with |W*| = sqrt(d), and scores
-#   stay equal among the relevant places and among the others; Delta is their difference.
-#   Write A for the attention on all relevant places together; each of the others has
-#   (1-A)/(T-B). The relevant token is missed by A w - sqrt(d); the others add their
-#   noise:
+#   stay equal among the relevant positions and among the others; Delta is their difference.
+#   Write A for the attention on all relevant positions together; each of the others has
+#   (1-A)/(T-B). The relevant token is missed by A w - sqrt(d); the others add their noise:
 #     (1)  A = B / ((T-B) exp(-Delta) + B)
 #     (2)  L = [ miss^2 + (1-A) w noise ] / 2d
 #          with   miss = A w - sqrt(d),   noise = (1-A) w / (T-B)
@@ -35,23 +35,23 @@ MOST = 1e100  # largest size: products of them are still numbers
 #     (4)  -dL/dA = -w [ miss - noise ] / d
 #   How Delta moves depends on what the parameters are: a gradient flow is not the same in
 #   other coordinates.
-#   *Shared*: Delta is itself the parameter, one number that scores every relevant place.
+#   *Shared*: Delta is itself the parameter, one number that scores every relevant position.
 #   Since dA/dDelta = A (1-A),
 #     (5)  dDelta/dt = A (1-A) (-dL/dA)
-#   *Per place*: every place has a logit of its own, as the toy layer has. For one
-#   relevant logit dA/da = (A/B) (1-A), for another dA/da = -A (1-A) / (T-B), and each
-#   moves by that times
-#   (-dL/dA). So their difference moves by
+#   *Per place*: every position has a logit of its own, as in the toy layer. For a relevant
+#   logit dA/da = (A/B) (1-A), for any other dA/da = -A (1-A) / (T-B), and each moves by that
+#   times (-dL/dA). So their difference moves by
 #     (6)  dDelta/dt = [1/B + 1/(T-B)] A (1-A) (-dL/dA)
-#   which is T / (B (T-B)) times (5): for B = 1 and many tokens the same, for B places
+#   which is T / (B (T-B)) times (5): for B = 1 and many tokens the same, for B positions
 #   slower by the factor B.
 
 
 @dataclass(frozen=True, eq=False)
 class TwoNumbers:
-    """The flow of y = (w, Delta), for T tokens of size d with the relevant one at B places.
+    """The flow of y = (w, Delta), for T tokens of size d with the relevant one at B positions.
 
-    per_place: False: one shared score Delta is the parameter. True: every place has its own logit.
+    per_place: False: one shared score Delta is the parameter. True: every position has its own
+               logit.
     """
 
     T: Any
@@ -78,14 +78,14 @@ class TwoNumbers:
         return namespace(y).stack([dw, dDelta], axis=-1)
 
     def loss(self, y: Array) -> Array:
-        """The population loss, half a squared error, (...). It starts at 1/2 whatever the settings."""
+        """The population loss, half a squared error, (...). It starts at 1/2 for all settings."""
         w, A, miss, noise = self._parts(y)
         return (miss * miss + (1 - A) * w * noise) / (2 * self.d)  # (2)
 
     test_loss = loss  # without cross-sample repetition they are the same
 
     def attention(self, y: Array) -> Array:
-        """A, the attention on all relevant places together, (...)."""
+        """A, the attention on all relevant positions together, (...)."""
         return self._attention(self.split(y)[-1])
 
     def _attention(self, Delta):
@@ -93,15 +93,20 @@ class TwoNumbers:
 
     # The Hessian of L in (w, Delta), with L_A = dL/dA = w (miss - noise)/d
     #
-    #     (7)  L_ww = [ A^2 + (1-A)^2/(T-B) ] / d      L_wA = [ miss - noise + w (A - (1-A)/(T-B)) ] / d
+    #     (7)  L_ww = [ A^2 + (1-A)^2/(T-B) ] / d
+    #          L_wA = [ miss - noise + w (A - (1-A)/(T-B)) ] / d
     #          L_AA = w^2 [ 1 + 1/(T-B) ] / d
     #     (8)  dA/dDelta = A' = A (1-A),   d2A/dDelta2 = A' (1-2A)
     #          H_wD = L_wA A',             H_DD = L_AA A'^2 + L_A A' (1-2A)
 
     def hessian(self, y: Array) -> Array:
-        """The Hessian of the loss in (w, Delta), (..., 2, 2); the flow's Jacobian is -diag(1, mobility) times it."""
+        """The Hessian of the loss in (w, Delta), (..., 2, 2).
+
+        The flow's Jacobian is -diag(1, mobility) times it.
+        """
         w, A, miss, noise = self._parts(y)
-        others, slope = self.T - self.B, A * (1 - A)
+        others = self.T - self.B
+        slope = A * (1 - A)
         ww = (A * A + (1 - A) ** 2 / others) / self.d  # (7)
         wA = (miss - noise + w * (A - (1 - A) / others)) / self.d
         AA = w * w * (1 + 1 / others) / self.d
@@ -141,7 +146,10 @@ class TwoNumbers:
         return (math.pi * self._c / 2) ** 0.5 / self.rate  # (10)
 
     def time_at(self, w):
-        """The time at which the plateau's closed form has reached w, on the host; Delta is then w^2 / 2c."""
+        """The time at which the plateau's closed form reaches w, on the host.
+
+        Delta is then w^2 / 2c.
+        """
         erf = np.vectorize(math.erf)(host_floats("w", w) / (2 * self._c) ** 0.5)
         return (math.pi * self._c / 2) ** 0.5 * erf / self.rate  # (10)
 
@@ -151,20 +159,27 @@ class TwoNumbers:
         return np.stack([self._c**0.5 * np.sinh(x), np.cosh(x) - 1], axis=-1)  # (11)
 
     def linearised_loss(self, t):
-        """The loss, half a squared error, by the flow linearised at its start, at times t (n,), on the host."""
+        """The loss by the flow linearised at its start: times t (n,) -> (n,), on the host.
+
+        Half a squared error, as `loss`.
+        """
         x = self.rate * self._c**0.5
         return 0.5 * (1 - x * np.sinh(2 * host_floats("t", t) * self.rate / self._c**0.5))  # (11)
 
     def linearised_time(self, eps):
         """When the linearised flow has lost the share eps of its loss."""
-        x, eps = self.rate * self._c**0.5, host_floats("eps", eps)
+        x = self.rate * self._c**0.5
+        eps = host_floats("eps", eps)
         return np.arcsinh(eps / x) * self._c**0.5 / (2 * self.rate)  # (11)
 
     # Late, w relaxes to the zero of (3) at the present A, at a rate of order 1/d
     #    (12)  w_inf = sqrt(d) A / [ A^2 + (1-A)^2/(T-B) ]
 
     def equilibrium(self, A):
-        """w_inf, to which w relaxes late, at attention A. Raises InputError for A outside (0, 1]."""
+        """w_inf, to which w relaxes late, at attention A.
+
+        Raises InputError for A outside (0, 1].
+        """
         A = host_floats("A", A)
         if not ((A > 0) & (A <= 1)).all():
             raise InputError(f"A: expected attention in (0, 1], got {shown(A)}")
@@ -185,25 +200,29 @@ class TwoNumbers:
 #   With probability p the relevant token is one fixed unit vector u, otherwise N(0, I/d).
 #   Its second moment is then
 #     (1)  S = g (I - u u^T) + h u u^T      with   g = (1-p)/d,   h = p + (1-p)/d
-#   and W = v W* u u^T + w W* (I - u u^T)/sqrt(d-1) stays of this form. As before, A the
-#   attention on the one place,
+#   and W = v W* u u^T + w W* (I - u u^T)/sqrt(d-1) stays of this form. As before, with A the
+#   attention on the one position,
 #     (2)  L = 1/2 [ h (A v - 1)^2 + g (A w - sqrt(d-1))^2
 #                    + (1-A)^2 (w^2 + v^2) / (d (T-1)) ]
 #     (3)  dw/dt = -[ g A (A w - sqrt(d-1)) + (1-A)^2 w / (d (T-1)) ]
 #     (4)  dv/dt = -[ h A (A v - 1) + (1-A)^2 v / (d (T-1)) ]
 #     (5)  -dL/dA = -[ h v (A v - 1) + g w (A w - sqrt(d-1))
 #                      - (1-A) (w^2 + v^2) / (d (T-1)) ]
-#     (6)  dDelta/dt = A (1-A) (-dL/dA)    times T/(T-1) if every place has its own logit
-#   The loss without repetition, which tests what has been learnt for all tokens, has p =
-#   0 in (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10) above
-#   hold for the length of (w, v) with
+#     (6)  dDelta/dt = A (1-A) (-dL/dA)    times T/(T-1) if every position has its own logit
+#   The loss without repetition, which tests what has been learnt for all tokens, has p = 0 in
+#   (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10) above hold
+#   for the length of (w, v) with
 #     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = sqrt(1 + p^2 (d-1)) / (sqrt(d) T)
 #   since d h = 1 + p (d-1) and d g = 1-p: written out, what is linear in p cancels.
 
 
 @dataclass(frozen=True, eq=False)
 class ThreeNumbers:
-    """The flow of y = (w, v, Delta): v for the token that is repeated across samples with probability p, w the rest."""
+    """The flow of y = (w, v, Delta), for T tokens of size d.
+
+    v is what is written for the token that is repeated across samples with probability p; w is what
+    is written for the rest.
+    """
 
     T: Any
     d: Any
@@ -223,13 +242,12 @@ class ThreeNumbers:
 
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 3)."""
-        (w, v, Delta), (g, h) = self.split(y), self._moments(self.p)
+        w, v, Delta = self.split(y)
+        g, h = self._moments(self.p)
         A = self._attention(Delta)
-        miss_w, miss_v, others = (
-            g * (A * w - (self.d - 1) ** 0.5),
-            h * (A * v - 1),
-            self.d * (self.T - 1),
-        )
+        miss_w = g * (A * w - (self.d - 1) ** 0.5)
+        miss_v = h * (A * v - 1)
+        others = self.d * (self.T - 1)
         dw = -(A * miss_w + (1 - A) ** 2 * w / others)  # (3)
         dv = -(A * miss_v + (1 - A) ** 2 * v / others)  # (4)
         dA = -(v * miss_v + w * miss_w - (1 - A) * (w * w + v * v) / others)  # (5)
@@ -251,18 +269,25 @@ class ThreeNumbers:
         return 1 / ((self.T - 1) * namespace(Delta).exp(-Delta) + 1)
 
     def hessian(self, y: Array) -> Array:
-        """The Hessian of the loss in (w, v, Delta), (..., 3, 3): as for two numbers, w and v meeting only in Delta."""
+        """The Hessian of the loss in (w, v, Delta), (..., 3, 3).
+
+        It is that of two numbers, twice; w and v meet only in Delta.
+        """
         w, v, Delta = self.split(y)
-        xp, A = namespace(y), self._attention(Delta)
+        A = self._attention(Delta)
         g, h = self._moments(self.p)
-        n, r, slope = 1 / (self.d * (self.T - 1)), (self.d - 1) ** 0.5, A * (1 - A)
-        ww, vv = g * A * A + (1 - A) ** 2 * n, h * A * A + (1 - A) ** 2 * n
+        n = 1 / (self.d * (self.T - 1))
+        r = (self.d - 1) ** 0.5
+        slope = A * (1 - A)
+        ww = g * A * A + (1 - A) ** 2 * n
+        vv = h * A * A + (1 - A) ** 2 * n
         wD = (g * (2 * A * w - r) - 2 * (1 - A) * w * n) * slope
         vD = (h * (2 * A * v - 1) - 2 * (1 - A) * v * n) * slope
         L_A = h * v * (A * v - 1) + g * w * (A * w - r) - (1 - A) * (w * w + v * v) * n
         L_AA = h * v * v + g * w * w + (w * w + v * v) * n
         DD = L_AA * slope * slope + L_A * slope * (1 - 2 * A)
         rows = [[ww, 0 * ww, wD], [0 * ww, vv, vD], [wD, vD, DD]]
+        xp = namespace(y)
         return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
 
     @property
@@ -284,23 +309,25 @@ class ThreeNumbers:
         return (1 - p) / self.d, p + (1 - p) / self.d  # (1)
 
     def _loss(self, y, p):
-        (w, v, Delta), (g, h) = self.split(y), self._moments(p)
+        w, v, Delta = self.split(y)
+        g, h = self._moments(p)
         A = self._attention(Delta)
         noise = (1 - A) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
         return (h * (A * v - 1) ** 2 + g * (A * w - (self.d - 1) ** 0.5) ** 2 + noise) / 2  # (2)
 
 
 def _settle_sizes(flow, *names):
-    """Check the settings of these names, and keep arrays of whole numbers as floats: narrow ones would overflow."""
+    """Check the settings of these names.
+
+    Arrays of whole numbers are kept as floats: narrow ones would overflow.
+    """
     check_instance("per_place", flow.per_place, bool)
     for name in names:
         value = getattr(flow, name)
-        if is_array(value):
-            value = (
-                value.astype("float64")
-                if value.dtype.kind in "iu"
-                else check_floats(name, value).copy()
-            )
+        if is_array(value) and value.dtype.kind in "iu":
+            value = value.astype("float64")
+        elif is_array(value):
+            value = check_floats(name, value).copy()
         elif isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise InputError(f"{name}: expected a number or an array of them, got {shown(value)}")
         object.__setattr__(flow, name, value)
@@ -309,13 +336,14 @@ def _settle_sizes(flow, *names):
         np.broadcast_shapes(*map(np.shape, settings.values()))
     except ValueError:
         shapes = {name: np.shape(value) for name, value in settings.items()}
+        every = ", ".join(names)
         raise InputError(
-            f"{', '.join(names)}: expected settings that broadcast, got shapes {shapes}"
+            f"{every}: expected settings that broadcast, got shapes {shapes}"
         ) from None
     T, d, B, p = (to_numpy(settings[name]) for name in ("T", "d", "B", "p"))
     for name, value, fits, wanted in (
         ("d", d, (d >= 1) & (d < MOST), f"sizes from 1 to {MOST:g}"),
-        ("B", B, (B >= 1) & (B < MOST), f"numbers of places from 1 to {MOST:g}"),
+        ("B", B, (B >= 1) & (B < MOST), f"numbers of positions from 1 to {MOST:g}"),
         ("T", T, (T > B) & (T < MOST), f"numbers of tokens above B = {B}, up to {MOST:g}"),
         ("p", p, (p >= 0) & (p <= 1), "probabilities in [0, 1]"),
     ):

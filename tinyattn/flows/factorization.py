@@ -1,9 +1,10 @@
-"""Heads compete, then cooperate: the factorisation flow of "Incremental Learning of Sparse Attention Patterns".
+"""Heads compete, then cooperate: the factorisation flow of arXiv 2602.19143.
 
-In the regression variant of the chain, with orthonormal features, what H heads compute is a sum of
-outer products, and training is a factorisation of one matrix (arXiv 2602.19143):
+The paper is "Incremental Learning of Sparse Attention Patterns". In the regression variant of its
+chain, with orthonormal features, what H heads compute is a sum of outer products, and training is a
+factorisation of one matrix:
 
-    target  G = sum_k m_k e_k p_k^T      e_k (d) feature k, p_k (T) where it stands, m_k its importance
+    target  G = sum_k m_k e_k p_k^T      e_k (d) feature k, p_k (T) where it is, m_k its importance
     output  Y = sum_j V_j s_j^T          V_j (d) the value of head j, s_j (T) its attention
 
 States are arrays (..., H, d + T): for each head its value V_j, then its attention s_j or its logits
@@ -31,14 +32,13 @@ from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 #     (2)  dV_j/dt = R s_j,      -dL/ds_j = R^T V_j.
 #   The heads meet in R and nowhere else: each learns what the others together leave over.
 #   Attention has to stay on the simplex. With logits, s_j = softmax(a_j), the softmax
-#   Jacobian J(s) = diag(s)
-#   - s s^T takes the gradient to the logits,
+#   Jacobian J(s) = diag(s) - s s^T takes the gradient to the logits,
 #     (3)  da_j/dt = J(s_j) R^T V_j           (and so ds_j/dt = J(s_j)^2 R^T V_j).
 #   The paper's figure moves the attention itself by the same J, once instead of twice:
 #     (4)  ds_j/dt = J(s_j) R^T V_j,
 #   which is gradient descent on the simplex in the geometry where an entry of s_j is
-#   moved in proportion to itself
-#   (replicator, or Fisher-Rao). Rows of J sum to 0, so the sum of s_j is kept by both.
+#   moved in proportion to itself (replicator, or Fisher-Rao). Rows of J sum to 0, so both
+#   keep the sum of s_j.
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +66,8 @@ class Factorization:
             rows = to_numpy(check_floats(name, getattr(self, name), (len(m), None)))
             if not np.abs(rows @ rows.T - np.eye(len(m))).max() < 1e-6:
                 raise InputError(f"{name}: expected orthonormal rows, got {shown(rows)}")
-        for name in (
-            "importances",
-            "features",
-            "places",
-        ):  # G is made of them once, whatever the caller does to them later
+        # G is made of them once; the caller may change the arrays later.
+        for name in ("importances", "features", "places"):
             object.__setattr__(self, name, getattr(self, name).copy())
         check_choice("geometry", self.geometry, ("logits", "simplex"))
 
@@ -93,7 +90,9 @@ class Factorization:
     def split(self, y):
         """The values and the attention of a state."""
         V, z = y[..., : self.width], y[..., self.width :]
-        return V, softmax_forward(z)[0] if self.geometry == "logits" else z
+        if self.geometry == "logits":
+            return V, softmax_forward(z)[0]
+        return V, z
 
     def residual(self, y):
         """R = G - sum_j V_j s_j^T, (..., d, T)."""
@@ -106,9 +105,8 @@ class Factorization:
         R = self._residual(V, s)[..., None, :, :]
         dV = (R * s[..., None, :]).sum(axis=-1)  # (2)
         pull = (R * V[..., :, None]).sum(axis=-2)  # R^T V_j
-        return namespace(y).concatenate(
-            [dV, softmax_backward(pull, SoftmaxCache(s))], axis=-1
-        )  # (3), (4)
+        dz = softmax_backward(pull, SoftmaxCache(s))  # (3), (4)
+        return namespace(y).concatenate([dV, dz], axis=-1)
 
     def _residual(self, V, s):
         return self.G - (V[..., :, None] * s[..., None, :]).sum(axis=-3)
@@ -119,19 +117,22 @@ class Factorization:
         return (R * R).sum(axis=(-2, -1)) / 2  # (1)
 
     def feature_loss(self, y):
-        """Each feature's half squared error in its own entry of the target, (m_k - e_k^T Y p_k)^2 / 2: (..., h)."""
-        miss = (
-            (self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1)
-            * self.features
-        ).sum(axis=-1)
+        """Each feature's half squared error in its own entry of the target: (..., h).
+
+        That of feature k is (m_k - e_k^T Y p_k)^2 / 2.
+        """
+        along_p = (self.residual(y)[..., None, :, :] * self.places[:, None, :]).sum(axis=-1)
+        miss = (along_p * self.features).sum(axis=-1)
         return miss * miss / 2
 
     @door("""k count >= 0 < len(self.importances), y0 some (..., H, self.width + self.length)
         -> an event""")
     def half_event(self, y0, k, terminal=False):
-        """An event for `ode.integrate`: the loss of feature k (from 0) has fallen to half of what it is at y0."""
-        half = self.feature_loss(y0)[..., k] / 2
+        """An event for `ode.integrate`: the loss of feature k has fallen to half of that at y0.
 
+        k counts from 0.
+        """
+        half = self.feature_loss(y0)[..., k] / 2
         return event(lambda t, y: self.feature_loss(y)[..., k] - half, terminal)
 
     # Its derivative
@@ -140,7 +141,7 @@ class Factorization:
     #     (5)  δR = - sum_j (δV_j s_j^T + V_j δs_j^T),           δs_j = J(s_j) δa_j for logits,
     #   the speed of the values by
     #     (6)  δ(dV_j/dt) = δR s_j + R δs_j,
-    #   the pull g_j = R^T V_j on the attention, and J(s_j) g_j = s_j * g_j - s_j (s_j . g_j),
+    #   and the pull g_j = R^T V_j on the attention, and J(s_j) g_j = s_j * g_j - s_j (s_j . g_j),
     #   by
     #     (7)  δg_j = δR^T V_j + R^T δV_j
     #     (8)  δ(J g_j) = J δg_j + δs_j * (g_j - s_j . g_j) - s_j (δs_j . g_j).
@@ -156,18 +157,16 @@ class Factorization:
         if self.geometry == "logits":
             ds = softmax_backward(ds, SoftmaxCache(s))
         R = self._residual(V, s)[..., None, :, :]
-        dR = -(dV[..., :, None] * s[..., None, :] + V[..., :, None] * ds[..., None, :]).sum(
-            axis=-3, keepdims=True
-        )  # (5)
+        dY = dV[..., :, None] * s[..., None, :] + V[..., :, None] * ds[..., None, :]
+        dR = -dY.sum(axis=-3, keepdims=True)  # (5)
         slope = (dR * s[..., None, :] + R * ds[..., None, :]).sum(axis=-1)  # (6)
         pull = (R * V[..., :, None]).sum(axis=-2)
         dpull = (dR * V[..., :, None] + R * dV[..., :, None]).sum(axis=-2)  # (7)
-        turn = ds * (pull - (s * pull).sum(axis=-1, keepdims=True)) - s * (ds * pull).sum(
-            axis=-1, keepdims=True
-        )
-        return namespace(y).concatenate(
-            [slope, softmax_backward(dpull, SoftmaxCache(s)) + turn], axis=-1
-        )  # (8)
+        mean = (s * pull).sum(axis=-1, keepdims=True)
+        dmean = (ds * pull).sum(axis=-1, keepdims=True)
+        turn = ds * (pull - mean) - s * dmean
+        dz = softmax_backward(dpull, SoftmaxCache(s)) + turn  # (8)
+        return namespace(y).concatenate([slope, dz], axis=-1)
 
     @door("y some (H, self.width + self.length) -> (n, n), n = H (d + T)")
     def jacobian(self, y):
@@ -179,20 +178,19 @@ class Factorization:
         xp = namespace(y)
         along = xp.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         if self.geometry == "simplex":
-            s = along[..., self.width :]
-            along = xp.concatenate(
-                [along[..., : self.width], s - s.mean(axis=-1, keepdims=True)], axis=-1
-            )
+            V, s = along[..., : self.width], along[..., self.width :]
+            along = xp.concatenate([V, s - s.mean(axis=-1, keepdims=True)], axis=-1)
         return self.tangent(y, along).reshape(y.size, y.size).T
 
     def leading_mode(self, y, within=1e-3):
-        """The leading rate of the Jacobian at one state y, and the part of dy/dt in the directions that grow with it.
+        """The leading rate of the Jacobian at one state, and the part of dy/dt that grows with it.
 
-        Returns the rate, in 1/time, and a NumPy array (H, d + T): the direction that will win, its
-        sign and its sizes those of the motion. Eigenvalues within a share `within` of the leading
-        one count as equal: heads that sit together have H - 1 such, and if they are identical the
-        motion has no part in them. Every attention must be positive: at the corners of the simplex
-        the Jacobian has too few eigenvectors.
+        Returns the rate, in 1/time, and a NumPy array (H, d + T), the part of dy/dt in the
+        directions that grow at that rate: the direction that will win, its sign and its sizes those
+        of the motion. Eigenvalues within a share `within` of the leading one count as equal: heads
+        that sit together have H - 1 such, and if they are identical the motion has no part in them.
+        Every attention must be positive: at the corners of the simplex the Jacobian has too few
+        eigenvectors.
 
         Raises InputError for a state at which the flow is not finite.
         """
@@ -202,12 +200,14 @@ class Factorization:
             raise InputError(
                 f"y: expected a state at which the flow is finite, got {shown(to_numpy(y))}"
             )
-        rates, modes = (
-            np.linalg.eigh((J + J.T) / 2) if self.geometry == "logits" else np.linalg.eig(J)
-        )
-        leads = rates.real >= rates.real.max() - within * abs(rates.real.max())
+        if self.geometry == "logits":
+            rates, modes = np.linalg.eigh((J + J.T) / 2)
+        else:
+            rates, modes = np.linalg.eig(J)
+        rate = rates.real.max()
+        leads = rates.real >= rate - within * abs(rate)
         shares = np.linalg.solve(modes, to_numpy(self(0.0, y)).reshape(-1))
-        return float(rates.real.max()), (modes[:, leads] @ shares[leads]).real.reshape(y.shape)
+        return float(rate), (modes[:, leads] @ shares[leads]).real.reshape(y.shape)
 
     @door("V (..., H, self.width), logits (..., H, self.length) -> y (..., H, d + T)")
     def state(self, V, logits):
@@ -216,26 +216,25 @@ class Factorization:
         return namespace(V).concatenate([V, z], axis=-1)
 
     def start(self, heads, eps):
-        """The deterministic start: V = 0 and a_j = eps * (unit vector j), head j tilted towards position j.
+        """The deterministic start: V = 0 and a_j = eps * (unit vector j).
 
-        With eps = 0 the heads are identical.
+        Head j is tilted towards position j; with eps = 0 the heads are identical.
         """
         return self._start(heads, np.ones(self.length), eps)
 
     @door("rng Generator, heads count, noise number >= 0 <= 1e100 -> y (H, d + T)")
     def near_uniform(self, rng, heads, noise=1e-6):
         """V = 0 and logits of independent N(0, noise^2): attention uniform but for that."""
-        return self.state(
-            np.zeros((heads, self.width)), noise * rng.normal(size=(heads, self.length))
-        )
+        logits = noise * rng.normal(size=(heads, self.length))
+        return self.state(np.zeros((heads, self.width)), logits)
 
     def concentrated(self, heads, position, mass=0.99, eps=0.0):
-        """V = 0, `mass` of every head's attention on one position and the rest even; then tilted by eps."""
+        """V = 0, `mass` of every head's attention on one position, the rest even; tilted by eps."""
         check_count("position", position, 0, self.length - 1)
         return self._start(heads, self._step(np.arange(self.length) == position, mass), eps)
 
     def waterfall(self, heads, mass=0.99, eps=0.0):
-        """V = 0, head j with `mass` of its attention even over positions 0..j and the rest even; then tilted by eps.
+        """V = 0, head j with `mass` even over positions 0..j, the rest even; tilted by eps.
 
         Raises InputError for as many heads as positions, or more.
         """
@@ -256,15 +255,16 @@ class Factorization:
             raise InputError(
                 f"heads: expected at most one for each of {self.length} positions, got {heads}"
             )
-        return self.state(
-            np.zeros((heads, self.width)), np.log(attention) + eps * np.eye(heads, self.length)
-        )
+        logits = np.log(attention) + eps * np.eye(heads, self.length)
+        return self.state(np.zeros((heads, self.width)), logits)
 
 
 def target(
     importances: Any, length: int, geometry: str = "logits", blocks: Any = None
 ) -> Factorization:
-    """A flow whose feature k stands at position k, or, with `blocks`, lists of positions, evenly on block k.
+    """A flow whose feature k is at position k.
+
+    blocks: lists of positions; then feature k is spread evenly over those of block k.
 
     Raises InputError for importances or blocks that do not fit.
     """
@@ -283,16 +283,18 @@ def target(
             )
         blocks = [[k] for k in range(len(m))]
     places = np.zeros((len(m), check_count("length", length)))
+    positions = []
     try:
-        positions = [
-            check_count("blocks: position", position, 0) for block in blocks for position in block
-        ]
+        for block in blocks:
+            positions += [check_count("blocks: position", position, 0) for position in block]
     except TypeError:
         raise InputError(f"blocks: expected {len(m)} lists of positions, got {blocks}") from None
-    fits = len(blocks) == len(m) and all(map(len, blocks)) and len(set(positions)) == len(positions)
+    disjoint = len(set(positions)) == len(positions)
+    fits = len(blocks) == len(m) and all(map(len, blocks)) and disjoint
     if not fits or max(positions) >= length:
         raise InputError(
-            f"blocks: expected {len(m)} disjoint lists of positions in 0..{length - 1}, got {blocks}"
+            f"blocks: expected {len(m)} disjoint lists of positions in 0..{length - 1}, "
+            f"got {blocks}"
         )
     for row, block in zip(places, blocks):
         row[list(block)] = len(block) ** -0.5

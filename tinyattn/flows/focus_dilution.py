@@ -1,9 +1,10 @@
-"""One head on a Markov chain of embeddings: the population flow of "Focus and Dilution" (arXiv 2605.01199).
+"""One head on a Markov chain of embeddings: the population flow of arXiv 2605.01199.
 
-The chain has the stationary law pi and the transition matrix P = rho I + (1 - rho) Q: the last
-token comes again with probability rho, else one by Q, a fresh one unless it is given: Q = 1 pi^T.
-One layer, one head, no positions, no value matrix: what the last token i of a long sequence sees is
-every class k as often as it stands there, pi_k, weighted by its score.
+The paper is "Focus and Dilution". Its chain has the stationary distribution pi and the transition
+matrix P = rho I + (1 - rho) Q: the last token comes again with probability rho, else one by Q. By
+default Q = 1 pi^T, a fresh token.
+One layer, one head, no positions, no value matrix: the last token i of a long sequence sees every
+class k as often as it occurs, pi_k, weighted by its score.
 
 States are vectors, `models.pack` of W0 (d, D), W1 (D, d), W_Q and W_K (D, D); leading axes are
 free.
@@ -20,14 +21,7 @@ from .. import ode
 from ..attention import attend_backward, attend_forward
 from ..backend import Array, namespace, to_numpy
 from ..door import door
-from ..errors import (
-    InputError,
-    check_count,
-    check_floats,
-    check_number,
-    host_floats,
-    shown,
-)
+from ..errors import InputError, check_count, check_floats, check_number, host_floats, shown
 from ..models import unpack
 from ..ops import log_softmax
 from .linearization import Linearization
@@ -39,12 +33,12 @@ from .linearization import Linearization
 #     (3)  F = attend(Phi + log pi, M) = A M
 #          A_ik = pi_k exp(Phi_ik) / sum_l pi_l exp(Phi_il)      and F are the logits
 #     (4)  L = - sum_i pi_i sum_j P_ij log softmax(F_i)_j
-#   The prior log pi inside the softmax counts each class as often as it stands in the
+#   The prior log pi inside the softmax counts each class as often as it occurs in the
 #   sequence. Backward,
 #     (5)  dF = diag(pi) (softmax(F) - P)
 #     (6)  dPhi, dM = attend_backward(dF)
 #          dM = A^T dF,   dA = dF M^T,   dPhi = A * (dA - rowsum(A * dA))
-#   W0 stands in (1) once and in (2) twice. With B = W_Q W_K^T and G = W0^T dPhi W0,
+#   W0 occurs in (1) once and in (2) twice. With B = W_Q W_K^T and G = W0^T dPhi W0,
 #     (7)  dW0 = dM W1^T + dPhi W0 B^T + dPhi^T W0 B,      dW1 = W0^T dM
 #     (8)  dW_Q = G W_K,                                   dW_K = G^T W_Q
 #
@@ -55,8 +49,7 @@ from .linearization import Linearization
 #     (9)  W_Q^T W_Q - W_K^T W_K
 #   is constant. In d/dt of W0^T W0 the first term of (7) gives -(W0^T dM) W1^T and its
 #   transpose, which is d/dt of W1 W1^T; the other two give -(G B^T + G^T B) and its
-#   transpose, and G B^T + B G^T is -d/dt of W_Q W_Q^T, G^T B + B^T G that of W_K W_K^T.
-#   So
+#   transpose, and G B^T + B G^T is -d/dt of W_Q W_Q^T, G^T B + B^T G that of W_K W_K^T. So
 #     (10) W0^T W0 - W1 W1^T - W_Q W_Q^T - W_K W_K^T
 #   is constant too. Finite steps keep neither, and their drift tells how far the
 #   integrator has strayed.
@@ -65,8 +58,9 @@ from .linearization import Linearization
 @door("rho number >= 0 < 1, width count")
 @dataclass(frozen=True, eq=False)
 class FocusDilution:
-    """The flow f(t, y) for a law pi (d,), positive with sum 1, persistence rho in [0, 1), width D.
+    """The flow f(t, y) for probabilities pi (d,), persistence rho in [0, 1), width D.
 
+    pi:         positive, with sum 1.
     transition: Q (d, d), whose rows sum to 1 and which keeps pi, pi Q = pi; without it 1 pi^T.
     """
 
@@ -76,32 +70,26 @@ class FocusDilution:
     transition: Any = None
 
     def __post_init__(self):
-        object.__setattr__(
-            self, "pi", check_floats("pi", self.pi, (None,)).copy()
-        )  # P is made of it once
+        # P is made of them once; the caller may change the arrays later.
+        object.__setattr__(self, "pi", check_floats("pi", self.pi, (None,)).copy())
         pi = to_numpy(self.pi)
-        if (
-            not (np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6)
-            or len(pi) < 2
-        ):
+        positive = np.isfinite(pi).all() and (pi > 0).all() and abs(pi.sum() - 1) < 1e-6
+        if not positive or len(pi) < 2:
             raise InputError(
                 f"pi: expected two or more positive probabilities that sum to 1, got {shown(pi)}"
             )
-        if self.transition is not None:
-            object.__setattr__(
-                self,
-                "transition",
-                check_floats("transition", self.transition, (len(pi), len(pi))).copy(),
+        if self.transition is None:
+            return
+        square = check_floats("transition", self.transition, (len(pi), len(pi))).copy()
+        object.__setattr__(self, "transition", square)
+        Q = to_numpy(square)
+        sums = np.abs(Q.sum(axis=1) - 1).max() < 1e-6
+        keeps = np.abs(pi @ Q - pi).max() < 1e-6
+        if not ((Q >= 0).all() and sums and keeps):
+            raise InputError(
+                f"transition: expected rows of probabilities that sum to 1 and keep pi, "
+                f"got {shown(Q)}"
             )
-            Q = to_numpy(self.transition)
-            if not (
-                (Q >= 0).all()
-                and np.abs(Q.sum(axis=1) - 1).max() < 1e-6
-                and np.abs(pi @ Q - pi).max() < 1e-6
-            ):
-                raise InputError(
-                    f"transition: expected rows of probabilities that sum to 1 and keep pi, got {shown(Q)}"
-                )
 
     @property
     def vocab(self):
@@ -140,7 +128,7 @@ class FocusDilution:
         return (W0, W1, W_Q, W_K, B), F, attend
 
     def attention(self, y):
-        """A (..., d, d): row i is where a sequence that ends in token i looks."""
+        """A (..., d, d): row i is the attention of a sequence that ends in token i."""
         return self._forward(y)[2].s
 
     def loss(self, y: Array) -> Array:
@@ -150,7 +138,7 @@ class FocusDilution:
 
     @property
     def entropy_rate(self):
-        """The least loss there is: the entropy of the next token given the last, in nats."""
+        """The minimum of the loss: the entropy of the next token given the last, in nats."""
         pi, P = to_numpy(self.pi), to_numpy(self.P)
         return float(-(pi[:, None] * P * np.log(np.where(P > 0, P, 1))).sum())
 
@@ -190,15 +178,14 @@ class FocusDilution:
     #     (11) mu = |pi| |pi - 1/d|
     #   and W_Q, W_K stay. As long as Phi = 0, dM = pi (q - pi)^T with q = softmax(pi^T M), so
     #   W0 keeps the direction of pi and W1 has rank one, of the same size by (10). They rest
-    #   where the network predicts pi whatever it sees: with c = log pi, less its mean, and a
-    #   unit vector u
-    #   (D),
+    #   where the network predicts pi for every context: with c = log pi, less its mean, and a
+    #   unit vector u (D),
     #     (12) W0 = n pi u^T,  W1 = u c^T / (n |pi|^2),  n^2 = |c| / |pi|^3
-    #   There dF = diag(pi) (1 pi^T - P), hence with M = pi c^T / |pi|^2 and under the law pi,
-    #   where E[pi] = |pi|^2 and E[P c] = E[c],
+    #   There dF = diag(pi) (1 pi^T - P). Hence, with M = pi c^T / |pi|^2 and means over pi, so
+    #   that E[pi] = |pi|^2 and E[P c] = E[c],
     #          -dPhi_ik = 1 / |pi|^2 [pi_i ((P c)_i - E c)] [pi_k (pi_k - E pi)]
-    #   W_Q = W_K = 0 still has no gradient, but G = W0^T dPhi W0 = -r u u^T makes dW_Q/dt = r
-    #   u u^T W_K and the same for W_K:
+    #   W_Q = W_K = 0 still has no gradient, but G = W0^T dPhi W0 = -r u u^T makes
+    #   dW_Q/dt = r u u^T W_K and the same for W_K:
     #     (13) r = n^2 pi^T (-dPhi) pi = |c| Cov(pi, P log pi) Var(pi) / |pi|^5
     #   With Q = 1 pi^T the first is rho Cov(pi, log pi): attention turns to the frequent tokens
     #   only if the chain persists and the tokens differ. With another Q it may be negative:
@@ -222,20 +209,27 @@ class FocusDilution:
             raise InputError("u: expected a direction, got zeros")
         if np.ptp(pi) == 0:
             raise InputError(
-                f"pi: expected a law that is not uniform, which has no condensed point, got {pi}"
+                "pi: expected probabilities that are not uniform, which have no condensed point, "
+                f"got {pi}"
             )
         u = u / np.linalg.norm(u)
-        c, size = np.log(pi) - np.log(pi).mean(), np.linalg.norm(pi)
+        c = np.log(pi) - np.log(pi).mean()
+        size = np.linalg.norm(pi)
         n = math.sqrt(np.linalg.norm(c) / size**3)
         W0, W1 = n * np.outer(pi, u), np.outer(u, c) / (n * size**2)
         return np.concatenate([W0.ravel(), W1.ravel(), np.zeros(2 * self.width**2)])
 
     @property
     def focus_rate(self):
-        """r, the rate of W_Q and W_K at the condensed point, (13); negative if they turn away from the frequent."""
+        """r, the rate of W_Q and W_K at the condensed point, (13).
+
+        It is negative if they turn away from the frequent tokens.
+        """
         pi = to_numpy(self.pi)
-        c, mean = np.log(pi) - np.log(pi).mean(), pi @ pi
-        cov, var = pi @ ((pi - mean) * (to_numpy(self.P) @ c)), pi @ (pi - mean) ** 2
+        c = np.log(pi) - np.log(pi).mean()
+        mean = pi @ pi
+        cov = pi @ ((pi - mean) * (to_numpy(self.P) @ c))
+        var = pi @ (pi - mean) ** 2
         return float(np.linalg.norm(c) * cov * var / mean**2.5)
 
     def jacobian(self, y, h=1e-5):
@@ -253,11 +247,12 @@ class FocusDilution:
         return Linearization(self, rates, modes, modes.T @ to_numpy(self(0.0, y)))
 
     def slow_points(self, t, y):
-        """Where a path, t and y (time, n), is slowest: indices of the start and of each least |dy/dt|."""
+        """Where a path, t and y (time, n), is slowest: indices of the start and of each minimum."""
         t = host_floats("t", t, (None,), finite=True)
         check_floats("y", y, (len(t), None))
         speed = np.linalg.norm(_finite("y", to_numpy(self(0.0, y))), axis=-1)
-        return [0, *(i for i in range(1, len(t) - 1) if speed[i] < min(speed[i - 1], speed[i + 1]))]
+        inside = range(1, len(t) - 1)
+        return [0, *(i for i in inside if speed[i] < min(speed[i - 1], speed[i + 1]))]
 
     def stages(self, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, renewed=0.5, **how):
         """Integrate from y0 until `end` and find the four stages on the way: a Stages.
@@ -288,8 +283,12 @@ class FocusDilution:
         def largest(t, y):  # not before W0 has grown: a random start wiggles
             return -swing(t, y) if size(y, 0) > grown else -1.0
 
-        found = [lambda t, y: size(y, 0) - grown, lambda t, y: float(self.attention(y)[0, 0]) - focused,
-                 lambda t, y: size(y, 1) - renewed, ode.event(largest, direction=+1)]  # fmt: skip
+        found = [
+            lambda t, y: size(y, 0) - grown,
+            lambda t, y: float(self.attention(y)[0, 0]) - focused,
+            lambda t, y: size(y, 1) - renewed,
+            ode.event(largest, direction=+1),
+        ]
         path = ode.integrate(self, (0, end), y0, t_eval=t_eval, events=found, **how)
         condensed_t, focus_t, renewal_t, top_t = path.first_times
         cosine = frozen_ratio = peak = minimum = dilution_t = math.nan
@@ -299,41 +298,38 @@ class FocusDilution:
             cosine = float(abs(np.linalg.svd(W0)[0][:, 0] @ pi) / np.linalg.norm(pi))
             frozen_ratio = float(np.linalg.norm(W_Q) / np.linalg.norm(to_numpy(self.split(y0)[2])))
         if top_t < end:
-            peak = float(self.row_norms(path.y_events[3][0])[token])
+            top = path.y_events[3][0]
+            peak = float(self.row_norms(top)[token])
             shortest = ode.event(swing, terminal=True, direction=+1)
-            fall = ode.integrate(
-                self, (top_t, end), path.y_events[3][0], t_eval=[], events=shortest, **how
-            )
+            fall = ode.integrate(self, (top_t, end), top, t_eval=[], events=shortest, **how)
             dilution_t = fall.first_times[0]
-            minimum = (
-                float(self.row_norms(fall.y_events[0][0])[token])
-                if len(fall.y_events[0])
-                else math.nan
-            )
+            if len(fall.y_events[0]):
+                minimum = float(self.row_norms(fall.y_events[0][0])[token])
         return Stages(
-            condensed_t,
-            cosine,
-            frozen_ratio,
-            focus_t,
-            top_t,
-            peak,
-            dilution_t,
-            minimum,
-            renewal_t,
-            path,
+            condensed_t=condensed_t,
+            cosine=cosine,
+            frozen_ratio=frozen_ratio,
+            focus_t=focus_t,
+            top_t=top_t,
+            peak=peak,
+            dilution_t=dilution_t,
+            minimum=minimum,
+            renewal_t=renewal_t,
+            path=path,
         )
 
 
 class Stages(NamedTuple):
     """When each stage ends; NaN for what did not come.
 
-    condensed_t, cosine, frozen_ratio: W0 has grown; its first direction against pi; norm of W_Q
-        then over that at the start.
-    focus_t:                           token 0 looks at itself.
-    top_t, peak, dilution_t, least:    the rare token's embedding is longest after that, then,
-        passing zero, shortest.
-    renewal_t:                         a second direction of W0 has grown.
-    path:                              the ode.Solution.
+    condensed_t:         W0 has grown.
+    cosine:              of its first direction then with pi.
+    frozen_ratio:        norm of W_Q then over that at the start.
+    focus_t:             token 0 attends to itself.
+    top_t, peak:         the rare token's embedding is longest after that, and how long.
+    dilution_t, minimum: it is shortest, passing zero, and how long.
+    renewal_t:           a second direction of W0 has grown.
+    path:                the ode.Solution.
     """
 
     condensed_t: float

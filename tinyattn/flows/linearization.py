@@ -1,4 +1,4 @@
-"""A gradient flow near a slow point, as in "Focus and Dilution" (arXiv 2605.01199): rates, directions, when it is left."""
+"""A gradient flow near a slow point, as in arXiv 2605.01199: rates, directions, when it is left."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,10 @@ from ..errors import check_number, host_floats
 
 @dataclass(frozen=True, eq=False)
 class Linearization:
-    """NumPy arrays: rates (n,), smallest first, unit modes (n, n) as columns, speeds (n,) along them."""
+    """A flow near one point, in NumPy arrays.
+
+    rates (n,), smallest first; modes (n, n), unit vectors as columns; speeds (n,) along them.
+    """
 
     flow: Any
     rates: Any
@@ -33,7 +36,7 @@ class Linearization:
         return float(self.rates[-1])
 
     def leading_mode(self, within=0.01):
-        """The motion's part in the modes with the leading rate, as a unit vector (n,): what will win.
+        """The motion's part in the modes of the leading rate, a unit vector (n,): what will win.
 
         Rates within a share `within` of the leading one count as equal. At an exact critical point,
         where nothing moves, it is one of those modes.
@@ -45,12 +48,9 @@ class Linearization:
         return mode / size if size > 1e-12 else self.modes[:, -1]
 
     def shares(self):
-        """The share of the squared leading mode in each matrix, {"W0": share, ...}; they sum to 1."""
-        parts = self.flow.split(self.leading_mode())
-        return {
-            name: float((part * part).sum())
-            for name, part in zip(("W0", "W1", "W_Q", "W_K"), parts)
-        }
+        """The share of the squared leading mode in each matrix, {"W0": share, ...}; sum 1."""
+        parts = zip(("W0", "W1", "W_Q", "W_K"), self.flow.split(self.leading_mode()))
+        return {name: float((part * part).sum()) for name, part in parts}
 
     def displacement(self, s):
         """Where the linear flow is after times s (m,), seen from the point: (m, n), (1)."""
@@ -68,5 +68,8 @@ class Linearization:
             return math.nan
         while high - low > 1e-9 * high:
             middle = (low + high) / 2
-            low, high = (low, middle) if away(middle) else (middle, high)
+            if away(middle):
+                high = middle
+            else:
+                low = middle
         return high

@@ -1,4 +1,6 @@
-"""The gradients of the toy layer on single-location regression (arXiv 2505.17863): over the population, and of a sample.
+"""The gradients of the toy layer on single-location regression (arXiv 2505.17863).
+
+They are exact, over the population, or those of a sample.
 
 The flows of few numbers in `flows.emergence` are this descent, of W and of all scores, seen in the
 directions in which it moves.
@@ -16,20 +18,16 @@ from ..models import ToyLayer
 from ..ops import SoftmaxCache, softmax_backward, softmax_forward
 from ..tasks.regression import SingleLocation
 
-SETTINGS = {
-    "length",
-    "width",
-    "shared",
-}  # of a ToyLayer: those that the derivations below allow for
+SETTINGS = {"length", "width", "shared"}  # of a ToyLayer: those that the derivations allow for
 
-# The population, s the attention, A = sum of s over the relevant places, S the moments of
+# The population, s the attention, A = sum of s over the relevant positions, S the moments of
 # the relevant token
 #
 #   y - y* = x_r (A W - W*) + sum over other t of s_t x_t W, all independent and of mean
 #   0, so
 #     (1)  L = 1/2 [ tr (A W - W*)^T S (A W - W*) + (1/d) sum_other s_t^2 |W|^2 ]
 #     (2)  dW = A S (A W - W*) + (1/d) (sum_other s_t^2) W
-#     (3)  ds_t = tr W^T S (A W - W*)  at a relevant place,   s_t |W|^2 / d  elsewhere
+#     (3)  ds_t = tr W^T S (A W - W*)  at a relevant position,   s_t |W|^2 / d  elsewhere
 #   and the scores follow through the softmax.
 
 
@@ -56,14 +54,15 @@ def population(task: SingleLocation, layer: ToyLayer, params: Params) -> tuple[A
 
 
 def _check_layer(task, layer):
-    """Raise InputError unless (1) to (3) are the layer's: another setting of it may change what they say."""
+    """Raise InputError unless (1) to (3) are the layer's: its other settings may change them."""
     if type(layer) is not ToyLayer:
         raise InputError(f"layer: expected a models.ToyLayer, got {shown(layer)}")
     unknown = {field.name for field in dataclasses.fields(layer)} - SETTINGS
     if unknown:
+        known, others = ", ".join(sorted(SETTINGS)), ", ".join(sorted(unknown))
         raise InputError(
-            f"layer: expected the settings {', '.join(sorted(SETTINGS))}, for which flows/population.py derives the loss, "
-            f"got also {', '.join(sorted(unknown))}"
+            f"layer: expected the settings {known}, for which flows/population.py derives the "
+            f"loss, got also {others}"
         )
     if (layer.length, layer.width) != (task.length, task.width):
         raise InputError(f"layer: expected {task.length} tokens of width {task.width}, got {layer}")
@@ -71,25 +70,25 @@ def _check_layer(task, layer):
 
 # Stochastic gradients without drawing T d numbers a sample
 #
-#   Of the other tokens X (T-B, d) a gradient needs only m = s^T X and X g, where g = e
-#   W^T and e = y - y* depend on them through m alone. X is N(0, I/d); along the unit
-#   vector u = s/|s| it is one Gaussian vector, and what stands across is independent of
+#   Of the other tokens X (T-B, d) a gradient needs only m = s^T X and X g, where
+#   g = e W^T and e = y - y* depend on them through m alone. X is N(0, I/d); along the unit
+#   vector u = s/|s| it is one Gaussian vector, and what is orthogonal to u is independent of
 #   it:
 #     (4)  X = (u n^T + (I - u u^T) Z) / sqrt(d),   n (d) and Z (T-B, d) fresh N(0, I)
 #          m = |s| n / sqrt(d)
-#   and Z g is N(0, |g|^2 I), whatever m was. The mean over N samples of (I - u u^T) Z_i
-#   g_i is one Gaussian again:
+#   and Z g is N(0, |g|^2 I), regardless of m. The mean over N samples of (I - u u^T) Z_i g_i
+#   is one Gaussian again:
 #     (5)  mean of X g = u mean(n.g) / sqrt(d) + (I - u u^T) z
 #          z ~ N(0, sum |g_i|^2 / (d N^2) I)
-#   So 2 N d + T numbers replace N T d, exactly in law.
+#   So 2 N d + T numbers replace N T d, with exactly the same distribution.
 
 
-@door("""task SingleLocation, rng Generator, n count, a (R, task.length), W (R, task.width, task.width)
-    -> da (R, T), dW (R, d, d)""")
+@door("""task SingleLocation, rng Generator, n count, a (R, task.length),
+    W (R, task.width, task.width) -> da (R, T), dW (R, d, d)""")
 def stochastic(
     task: SingleLocation, rng: np.random.Generator, a: np.ndarray, W: np.ndarray, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients of ToyLayers, a score for each place, on n samples, one draw for each of R.
+    """Gradients of R ToyLayers, a score for each position, each on n samples of its own.
 
     Raises InputError for types of a and W that differ.
     """
@@ -99,19 +98,18 @@ def stochastic(
     s, _ = softmax_forward(a)
     others, A = s[:, : T - B], s[:, -B:].sum(axis=1)[:, None, None]
     largest = others.max(axis=1, keepdims=True)
-    largest = np.where(
-        largest == 0, 1, largest
-    )  # with all attention on the relevant places, any direction u will do
+    # With all attention on the relevant positions, any direction u will do.
+    largest = np.where(largest == 0, 1, largest)
     size = largest * ((others / largest) ** 2).sum(axis=1, keepdims=True) ** 0.5
     u = others / np.where(size == 0, 1, size)
-    x_r, along = task.relevant(rng, (R, n), dtype), rng.standard_normal((R, n, d), dtype)
+    x_r = task.relevant(rng, (R, n), dtype)
+    along = rng.standard_normal((R, n, d), dtype)
     mixed = A * x_r + (size / d**0.5)[:, :, None] * along  # (4)
     e = mixed @ W - x_r @ task.W_star.astype(dtype)
     g = e @ W.swapaxes(1, 2)
     z = rng.standard_normal((R, T - B), dtype) * ((g * g).sum(axis=(1, 2)) / d)[:, None] ** 0.5 / n
     push = (along * g).sum(axis=(1, 2)) / (n * d**0.5) - (u * z).sum(axis=1)
     ds_others = u * push[:, None] + z  # (5)
-    ds = np.concatenate(
-        [ds_others, np.repeat((x_r * g).sum(axis=(1, 2))[:, None] / n, B, axis=1)], axis=1
-    )
+    ds_relevant = np.repeat((x_r * g).sum(axis=(1, 2))[:, None] / n, B, axis=1)
+    ds = np.concatenate([ds_others, ds_relevant], axis=1)
     return softmax_backward(ds, SoftmaxCache(s)), mixed.swapaxes(1, 2) @ e / n

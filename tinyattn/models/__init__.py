@@ -1,11 +1,11 @@
 """What the lessons train. A model is a small frozen dataclass of settings with three functions:
 
-    init(rng) -> params               a dict of NumPy arrays (float64; `Backend.put` chooses the precision)
+    init(rng) -> params               a dict of NumPy arrays, float64; `Backend.put` converts them
     forward(params, x) -> out, cache
     backward(dout, cache) -> grads    a dict with the keys and shapes of params
 
-so gradient checks, optimisers and readers meet every model the same way. Read backward beside
-forward, from bottom to top: the same stage numbers come in reverse. A model that stands inside
+so gradient checks, optimizers and readers meet every model the same way. Read backward beside
+forward, from bottom to top: the same stage numbers come in reverse. A model that is a part of
 another (`AttentionLayer` in `Block`, `Block` in `Transformer`) has one function more:
 
     backward_through(dout, cache) -> dx, grads

@@ -1,4 +1,4 @@
-"""A block of the transformer: attention and an MLP, each inside a residual sum, as in Vaswani et al. (2017)."""
+"""A block of the transformer of Vaswani et al. (2017): attention and an MLP in residual sums."""
 
 import functools
 from dataclasses import dataclass
@@ -38,6 +38,7 @@ ACTIVATIONS = {"relu": (relu_forward, relu_backward), "silu": (silu_forward, sil
 #   drop_1 and drop_2 are given with the input: 0 for what is dropped, 1/(1 - p) for the rest, so
 #   that the mean is kept; drop_s does the same inside (1), see `attend_forward`. Without norm, (2)
 #   and (5) are the sums alone; without an MLP, y = r.
+#
 #   Backward. Where a value branches its gradients add up: r goes into the sum (5) and into (3),
 #     (6)  dr = dn_2 + d(r through 3)       with n_2 = r + drop_2 * m, so dm = drop_2 * dn_2
 #   and x goes into the sum (2), where there is a query, and into (1),
@@ -59,8 +60,8 @@ class BlockCache(NamedTuple):
         return self.layer.attention
 
 
-@door("""width count, heads count, hidden count >= 0, norm bool, activation in ACTIVATIONS, first_query count >= 0,
-    dropped in DROPPED""")
+@door("""width count, heads count, hidden count >= 0, norm bool, activation in ACTIVATIONS,
+    first_query count >= 0, dropped in DROPPED""")
 @dataclass(frozen=True)
 class Block:
     """Attention, then an MLP, each inside a residual sum with a layer norm after it.
@@ -84,7 +85,7 @@ class Block:
     few_queries: bool = False
 
     def __post_init__(self):
-        self.layer  # noqa: B018  its own checks
+        _ = self.layer  # which checks its own settings
 
     @functools.cached_property
     def layer(self) -> AttentionLayer:
@@ -95,10 +96,10 @@ class Block:
 
     @door("rng Generator -> params")
     def init(self, rng: np.random.Generator) -> Params:
-        """The layer's W_Q, W_K, W_V (D, H, K), W_O (H, K, D), with a norm g_1, b_1 (D,); with an MLP
-        W_1 (D, M), c_1 (M,), W_2 (M, D), c_2 (D,), and with a norm g_2, b_2 (D,).
+        """The parameters at the start: matrices by Xavier, g at 1, b and c at 0.
 
-        Matrices by Xavier, g at 1, b and c at 0.
+        The layer's W_Q, W_K, W_V (D, H, K), W_O (H, K, D); with a norm g_1, b_1 (D,); with an MLP
+        W_1 (D, M), c_1 (M,), W_2 (M, D), c_2 (D,), and with a norm g_2, b_2 (D,).
         """
         params = self.layer.init(rng)
         for key, shape in self.shapes.items():
@@ -123,33 +124,31 @@ class Block:
     def _masks(self, leading: tuple[int, ...], S: int) -> dict[str, tuple]:
         """The masks by name, and their shapes for inputs (*leading, S, D)."""
         T = S - self.first_query
-        of_attention = {"drop_s": (*leading, self.heads, T, S)} if self.dropped == "all" else {}
-        return of_attention | dict.fromkeys(
-            ("drop_1", "drop_2") if self.hidden else ("drop_1",), (*leading, T, self.width)
-        )
+        masks: dict[str, tuple] = {}
+        if self.dropped == "all":
+            masks["drop_s"] = (*leading, self.heads, T, S)
+        masks["drop_1"] = (*leading, T, self.width)
+        if self.hidden:
+            masks["drop_2"] = (*leading, T, self.width)
+        return masks
 
     def _fitting(self, drops, x):
         return check_drops(drops, self._masks(x.shape[:-2], x.shape[-2]), x.dtype)
 
-    @door(
-        "x = self.layer.check(x), params like self.shapes, drops = self._fitting(drops, x) -> y (..., T, D)"
-    )
+    @door("""x = self.layer.check(x), params like self.shapes, drops = self._fitting(drops, x)
+        -> y (..., T, D)""")
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, BlockCache]:
         """x (..., S, D), and masks as draw_drops makes them; T = S - first_query.
 
         Without masks, or where one is None, nothing is dropped. They have the precision of x. The
         attention maps (..., H, T, S) are `cache.attention`.
         """
-        masks = {
-            name: drop
-            for name, drop in zip(self._masks((), x.shape[-2]), drops)
-            if drop is not None
-        }
-        drops = masks.get("drop_1", 1.0), masks.get("drop_2", 1.0)
+        masks = dict(zip(self._masks((), x.shape[-2]), drops))
+        drop_1, drop_2 = (_or_one(masks.get(name)) for name in ("drop_1", "drop_2"))
         activate, _ = ACTIVATIONS[self.activation]
         norm_1 = norm_2 = linear_1 = activation = linear_2 = None
         o, layer = self.layer.forward(params, x, masks.get("drop_s"))  # (1)
-        r = x[..., self.first_query :, :] + drops[0] * o
+        r = x[..., self.first_query :, :] + drop_1 * o
         if self.norm:
             r, norm_1 = layernorm_forward(r, params["g_1"], params["b_1"])  # (2)
         y = r
@@ -157,10 +156,18 @@ class Block:
             h, linear_1 = linear_forward(r, params["W_1"], params["c_1"])
             u, activation = activate(h)  # (3)
             m, linear_2 = linear_forward(u, params["W_2"], params["c_2"])  # (4)
-            y = r + drops[1] * m
+            y = r + drop_2 * m
             if self.norm:
                 y, norm_2 = layernorm_forward(y, params["g_2"], params["b_2"])  # (5)
-        return y, BlockCache(layer, drops, norm_1, linear_1, activation, linear_2, norm_2)
+        return y, BlockCache(
+            layer=layer,
+            drops=(drop_1, drop_2),
+            norm_1=norm_1,
+            linear_1=linear_1,
+            activation=activation,
+            linear_2=linear_2,
+            norm_2=norm_2,
+        )
 
     def backward(self, dy: Any, cache: BlockCache) -> Params:
         """dy (..., T, D) -> gradients of all parameters."""
@@ -176,9 +183,8 @@ class Block:
             if self.norm:
                 dn_2, g["g_2"], g["b_2"] = layernorm_backward(dy, cache.norm_2)  # (5)
             du, g["W_2"], g["c_2"] = linear_backward(cache.drops[1] * dn_2, cache.linear_2)  # (4)
-            dr, g["W_1"], g["c_1"] = linear_backward(
-                activate_backward(du, cache.activation), cache.linear_1
-            )  # (3)
+            dh = activate_backward(du, cache.activation)  # (3)
+            dr, g["W_1"], g["c_1"] = linear_backward(dh, cache.linear_1)
             dr = dr + dn_2  # (6)
         dn_1 = dr
         if self.norm:
@@ -195,3 +201,8 @@ class Block:
         mlp = {"W_1": (D, M), "c_1": (M,), "W_2": (M, D), "c_2": (D,)} if M else {}
         norm_2 = {"g_2": (D,), "b_2": (D,)} if M and self.norm else {}
         return {**self.layer.shapes, **norm_1, **mlp, **norm_2}
+
+
+def _or_one(drop):
+    """The mask, or 1 where nothing is dropped."""
+    return 1.0 if drop is None else drop

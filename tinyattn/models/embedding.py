@@ -1,4 +1,4 @@
-"""The embedding model of focus and dilution: one head, one matrix of embeddings for all that is read."""
+"""The embedding model of focus and dilution: one head, and one matrix of embeddings."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,7 +25,8 @@ from .params import check_input
 #     (3)  a_tj = q_t . k_j                 not divided by anything
 #     (4)  y = attend(a, e)                 the values are the embeddings themselves
 #     (5)  logits = y W1
-#   e is used as query, as key and as value, so it receives three gradients:
+#
+#   Backward. e is used as query, as key and as value, so it receives three gradients:
 #     (6)  dq = da k,  dk = da^T q
 #     (7)  de = de(values) + dk W_K^T, and dq W_Q^T where there is a query
 
@@ -65,7 +66,7 @@ class EmbeddingModel:
         return {key: self.scale * rng.normal(size=shape) for key, shape in self.shapes.items()}
 
     def check(self, x):
-        """Return the token ids x (B, S), or raise InputError. Call it before you put ids on a GPU."""
+        """Return the token ids x (B, S), or raise InputError. Call it before ids go to a GPU."""
         return check_input(x, self.vocab, self.first_query)
 
     @door("x = self.check(x), params like self.shapes -> logits (B, T, V), T = S - first_query")
@@ -85,17 +86,14 @@ class EmbeddingModel:
         """The gradients of all parameters."""
         dy, dW1, _ = linear_backward(dlogits, cache.readout)  # (5)
         da, de = attend_backward(dy, cache.attend)  # (4)
-        dq, dk = da @ cache.k_j, da.swapaxes(-1, -2) @ cache.q_t  # (3), (6)
+        dq = da @ cache.k_j  # (3), (6)
+        dk = da.swapaxes(-1, -2) @ cache.q_t
         de_k, dW_K, _ = linear_backward(dk, cache.k)  # (2)
         de_q, dW_Q, _ = linear_backward(dq, cache.q)
         de = de + de_k
         de[:, self.first_query :] += de_q  # (7)
-        return {
-            "W0": embedding_backward(de, cache.embedding),
-            "W1": dW1,
-            "W_Q": dW_Q,
-            "W_K": dW_K,
-        }  # (1)
+        dW0 = embedding_backward(de, cache.embedding)  # (1)
+        return {"W0": dW0, "W1": dW1, "W_Q": dW_Q, "W_K": dW_K}
 
     @property
     def shapes(self) -> dict[str, tuple]:

@@ -1,4 +1,4 @@
-"""Multi-head self-attention as a model of its own: the layer of Vaswani et al. (2017), on which a block is built."""
+"""Multi-head self-attention as a model of its own: the layer of Vaswani et al. (2017)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +16,13 @@ from .params import xavier_bound
 @door("width count, heads count, first_query count >= 0, masked bool, few_queries bool")
 @dataclass(frozen=True)
 class AttentionLayer:
-    """Multi-head self-attention with projections W_Q, W_K, W_V, W_O; heads split the width, D = heads * K.
+    """Multi-head self-attention with projections W_Q, W_K, W_V, W_O.
 
-    first_query: the first query sits at this position, from 0, and the last at the end.
-    masked:      each query sees itself and all earlier tokens; False: all tokens.
-
-    few_queries: compute the same in the order of `few_queries_forward`, of x (B, S, D): fewer products
-                 where queries are few, as of a network that answers once.
+    width, heads: heads split the width, D = heads * K.
+    first_query:  the first query sits at this position, from 0, and the last at the end.
+    masked:       each query sees itself and all earlier tokens; False: all tokens.
+    few_queries:  compute the same in the order of `few_queries_forward`, of x (B, S, D): fewer
+                  products where queries are few, as of a network that answers once.
 
     The stages and their derivations are those of `self_attention_forward`.
     """
@@ -48,7 +48,8 @@ class AttentionLayer:
         """Return x, or raise InputError unless it has a query and this width."""
         if x.shape[-2] <= self.first_query:
             raise InputError(
-                f"x: expected more than first_query = {self.first_query} tokens, got shape {tuple(x.shape)}"
+                f"x: expected more than first_query = {self.first_query} tokens, "
+                f"got shape {tuple(x.shape)}"
             )
         return x
 
@@ -61,9 +62,8 @@ class AttentionLayer:
         S, first = x.shape[-2], self.first_query
         visible = causal(S - first, S, namespace(x)) if self.masked else None
         forward = few_queries_forward if self.few_queries else self_attention_forward
-        return forward(
-            x, params["W_Q"], params["W_K"], params["W_V"], params["W_O"], visible, first, drop
-        )
+        W_Q, W_K, W_V, W_O = (params[name] for name in ("W_Q", "W_K", "W_V", "W_O"))
+        return forward(x, W_Q, W_K, W_V, W_O, visible, first, drop)
 
     def backward(self, dy: Any, cache: SelfAttentionCache | FewQueriesCache) -> Params:
         """dy (..., T, D) -> gradients of the four projections."""

@@ -14,13 +14,15 @@ from .params import check_input, xavier_bound
 
 # The minimal model of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143)
 #
-#   The input of place j is a one-hot token beside a one-hot position, x_j = [token_j, j], of width
-#   D = V + positions.
-#     (1)  q_ht = x_t W_Q^h / sqrt(D)       one full D x D matrix a head; the keys are the input itself
-#     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits; the paper's other D - V stay idle
+#   The input at position j is a one-hot token beside a one-hot position, x_j = [token_j, j], of
+#   width D = V + positions.
+#     (1)  q_ht = x_t W_Q^h / sqrt(D)       one full D x D matrix a head; keys are the input itself
+#     (2)  v_hj = x_j W_V^h                 only the V columns that are read as logits
 #     (3)  a_htj = q_ht . x_j               for keys j <= t
 #     (4)  y_ht = attend(a, v)
 #     (5)  logits_t = sum_h y_ht
+#   In (2) the paper has D - V columns more, which stay idle.
+#
 #   Backward. The sum (5) hands every head the same gradient, dy_ht = dlogits_t: heads meet nowhere
 #   else. Then, from (3), (2) and (1),
 #     (6)  dq_ht = sum_j da_htj x_j
@@ -28,15 +30,18 @@ from .params import check_input, xavier_bound
 #     (8)  dW_Q^h = sum_t x_t^T dq_ht / sqrt(D)
 #   Each is a sum over the sequences as well. x is data and has no gradient.
 #
-#   The place of x_j is known beforehand: it is row j of the identity. So only the V token entries of
-#   the D need a product: in (6), and in (7) and (8), sums over places j of x_j^T g_j with g = dv or dq,
-#     (9)  dq_ht = [sum_j da_htj token_j, da_ht]             its last entries are da itself, then zeros
-#     (10) sum_j x_j^T g_j = [sum_j token_j^T g_j ; the g_j]     the row of place j is g_j, 0 where there is none
-#   A one-hot token times a matrix is a row of it, so (1) and (2) are look-ups in the table of all V x
-#   positions inputs; backward one dense product is several times faster than scattering rows. Inside,
-#   the head axis leads, (H, B, T, ..), so that (7) and (8) are one large product a head. In the
-#   paper's regression variant a token is a vector of V numbers instead of a one-hot, and nothing else
-#   changes.
+#   The position of x_j is known beforehand: it is row j of the identity. So only the V token
+#   entries of the D need a product: in (6), and in (7) and (8), which are sums over positions j of
+#   x_j^T g_j with g = dv or dq,
+#     (9)  dq_ht = [sum_j da_htj token_j, da_ht]      its last entries are da itself, then zeros
+#     (10) sum_j x_j^T g_j = [sum_j token_j^T g_j ; the g_j]
+#   In (10) the row of position j is g_j, or 0 where there is none.
+#
+#   A one-hot token times a matrix is a row of it, so (1) and (2) are look-ups in the table of all
+#   V x positions inputs. Backward, one dense product is several times faster than scattering rows.
+#   The head axis leads, (H, B, T, ..), so that (7) and (8) are one large product a head.
+#   In the paper's regression variant a token is a vector of V numbers instead of a one-hot, and
+#   nothing else changes.
 
 
 class MinimalCache(NamedTuple):
@@ -55,13 +60,13 @@ class MinimalCache(NamedTuple):
 class MinimalModel:
     """One attention layer and nothing else: no residual, no normalisation, no MLP, no biases.
 
-    vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
-    heads:            each with its own query matrix (D x D) and value matrix (D x V), D = vocab +
-                      positions.
-    first_query:      the first query sits at this position, from 0; each sees itself and all
-                      before.
+    vocab:       tokens are 0..vocab-1, or vectors of vocab numbers.
+    positions:   the longest sequence read.
+    heads:       each with its own query matrix (D x D) and value matrix (D x V),
+                 D = vocab + positions.
+    first_query: the first query sits at this position, from 0; each sees itself and all before.
     query_scale, value_scale: weights start uniform in +-scale; None is Xavier's bound for a D x D
-        matrix.
+                 matrix.
     """
 
     vocab: int
@@ -80,37 +85,35 @@ class MinimalModel:
     def init(self, rng: np.random.Generator) -> Params:
         """The parameters at the start."""
         D = self.width
-        query = xavier_bound(D, D) if self.query_scale is None else self.query_scale
-        value = xavier_bound(D, D) if self.value_scale is None else self.value_scale
-        return {
-            key: rng.uniform(-scale, scale, shape)
-            for scale, (key, shape) in zip((query, value), self.shapes.items())
-        }
+        params = {}
+        for key, scale in (("W_Q", self.query_scale), ("W_V", self.value_scale)):
+            bound = xavier_bound(D, D) if scale is None else scale
+            params[key] = rng.uniform(-bound, bound, self.shapes[key])
+        return params
 
     def check(self, x):
-        """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
+        """Return the tokens x, or raise InputError. Call it before ids go to a GPU."""
         return check_input(x, self.vocab, self.first_query, self.positions, vectors=True)
 
     @door("x = self.check(x), params like self.shapes -> logits (B, T, V), T = S - first_query")
     def forward(self, params: Params, x: Any) -> tuple[Any, MinimalCache]:
         """x: token ids (B, S), or vectors (B, S, V).
 
-        Entry t is about the token after position first_query + t. The attention maps (B, H, T, S) are
-        `cache.attention`.
+        Entry t is about the token after position first_query + t. The attention maps (B, H, T, S)
+        are `cache.attention`.
         """
-        xp, S, W_Q, W_V = namespace(x), x.shape[1], params["W_Q"], params["W_V"]
-        first = self.first_query
+        W_Q, W_V = params["W_Q"], params["W_V"]
+        S, first = x.shape[1], self.first_query
         inputs = self._inputs(x, W_Q.dtype)
         q = self._project(W_Q / math.sqrt(self.width), x, inputs, first)  # (1)
         v = self._project(W_V, x, inputs)  # (2)
         a = q @ inputs.swapaxes(-1, -2)  # (3)
-        y, attend = attend_forward(a, v, causal(S - first, S, xp))  # (4)
+        y, attend = attend_forward(a, v, causal(S - first, S, namespace(x)))  # (4)
         logits = y.sum(axis=0)  # (5)
         return logits, MinimalCache(inputs, attend)
 
-    @door(
-        "cache MinimalCache, cache.x (B, S, D), T = S - self.first_query, dlogits (B, T, self.vocab) -> gradients"
-    )
+    @door("""cache MinimalCache, cache.x (B, S, D), T = S - self.first_query,
+        dlogits (B, T, self.vocab) -> gradients""")
     def backward(self, dlogits: Any, cache: MinimalCache) -> Params:
         """The gradients of W_Q and W_V."""
         x, attend = cache
@@ -120,15 +123,15 @@ class MinimalModel:
         tokens = x[..., :V]
         queried = tokens[:, first:]
         dW_V = self._project_backward(dv, tokens)  # (2), (7)
-        of_tokens = self._project_backward(da @ tokens, queried, first)  # (3), (6), (9); (1), (8)
-        of_places = self._project_backward(da, queried, first)  # the same
+        dq_tokens = da @ tokens  # (3), (6); with da, the two parts of (9)
         dW_Q = xp.zeros((self.width, H, self.width), dtype=da.dtype)
-        dW_Q[..., :V], dW_Q[..., V : V + x.shape[1]] = of_tokens, of_places
+        dW_Q[..., :V] = self._project_backward(dq_tokens, queried, first)  # (1), (8)
+        dW_Q[..., V : V + x.shape[1]] = self._project_backward(da, queried, first)
         return {"W_Q": dW_Q / math.sqrt(self.width), "W_V": dW_V}
 
     @door("params like self.shapes -> (H, V, V)")
     def token_maps(self, params):
-        """What each head adds to the logits for a token it looks at: a row for each token."""
+        """What each head adds to the logits for a token it attends to: a row for each token."""
         return params["W_V"][: self.vocab].swapaxes(0, 1)
 
     @property
@@ -139,32 +142,39 @@ class MinimalModel:
 
     def _inputs(self, x, dtype):
         """What (1) to (3) call x: tokens beside one-hot positions, (B, S, D)."""
-        xp, (B, S) = namespace(x), x.shape[:2]
+        xp = namespace(x)
+        B, S = x.shape[:2]
         inputs = xp.zeros((B, S, self.width), dtype=dtype)
-        sequence, place = xp.arange(B)[:, None], xp.arange(S)
+        sequence, position = xp.arange(B)[:, None], xp.arange(S)
         if x.ndim == 3:
             inputs[:, :, : self.vocab] = x
         else:
-            inputs[sequence, place, x] = 1
-        inputs[sequence, place, self.vocab + place] = 1
+            inputs[sequence, position, x] = 1
+        inputs[sequence, position, self.vocab + position] = 1
         return inputs
 
     def _project(self, W, x, inputs, first=0):
         """W (D, H, K) applied to the inputs at positions first, first+1, ...: (H, B, T, K)."""
         V, P, H, K = self.vocab, self.positions, self.heads, W.shape[-1]
         W = W.swapaxes(0, 1)
+        B, S = x.shape[:2]
         if x.ndim == 3:
-            return (inputs[:, first:].reshape(-1, self.width) @ W).reshape(
-                H, x.shape[0], x.shape[1] - first, K
-            )
+            projected = inputs[:, first:].reshape(-1, self.width) @ W
+            return projected.reshape(H, B, S - first, K)
         table = (W[:, :V, None] + W[:, None, V:]).reshape(H, V * P, K)
-        rows = x[:, first:] * P + namespace(x).arange(first, x.shape[1])
+        rows = x[:, first:] * P + namespace(x).arange(first, S)
         return table.take(rows, axis=1)
 
     def _project_backward(self, dy, tokens, first=0):
-        """(10), summed over sequences: g = dy (H, B, T, K) at places first, first+1, ... of tokens (B, T, V) -> (D, H, K)."""
+        """(10), summed over sequences: (D, H, K).
+
+        Its g is dy (H, B, T, K), at positions first, first+1, ..., those of tokens (B, T, V).
+        """
         H, B, T, K = dy.shape
+        V = self.vocab
+        of_tokens = tokens.reshape(B * T, -1).T @ dy.reshape(H, B * T, K)
+        of_positions = sum_rows(dy.swapaxes(0, 1))
         dW = namespace(dy).zeros((self.width, H, K), dtype=dy.dtype)
-        dW[: self.vocab] = (tokens.reshape(B * T, -1).T @ dy.reshape(H, B * T, K)).swapaxes(0, 1)
-        dW[self.vocab + first : self.vocab + first + T] = sum_rows(dy.swapaxes(0, 1)).swapaxes(0, 1)
+        dW[:V] = of_tokens.swapaxes(0, 1)
+        dW[V + first : V + first + T] = of_positions.swapaxes(0, 1)
         return dW

@@ -1,4 +1,4 @@
-"""What every model needs: its parameters as one vector, sizes to start from, checks of what it reads."""
+"""What every model needs: parameters as one vector, a start's sizes, checks of what it reads."""
 
 import math
 from typing import Any
@@ -24,30 +24,31 @@ def pack(params: Params) -> Any:
 
 
 def unpack(vector: Any, like: dict[str, Any]) -> Params:
-    """Views of a vector as the dict whose `pack` it is: (..., n) -> arrays (..., *shape), n all sizes together.
+    """Views of a vector as the dict whose `pack` it is: (..., n) -> arrays (..., *shape).
 
-    like: the names, each with an array or a shape. Leading axes are free.
+    like: the names, each with an array or a shape; n is the sum of their sizes. Leading axes are
+          free.
     """
     check_dict("like", like, like)
-    shapes = {
-        key: part if isinstance(part, tuple) else check_array(key, part).shape
-        for key, part in like.items()
-    }
+    shape_of = lambda key, part: part if isinstance(part, tuple) else check_array(key, part).shape
+    shapes = {key: shape_of(key, part) for key, part in like.items()}
     n = sum(map(math.prod, shapes.values()))
-    check_floats("vector", vector, axes=1)
-    check_floats("vector", vector, (*vector.shape[:-1], n))
+    leading = check_floats("vector", vector, axes=1).shape[:-1]
+    check_floats("vector", vector, (*leading, n))
     params, start = {}, 0
     for key, shape in shapes.items():
-        params[key] = vector[..., start : start + math.prod(shape)].reshape(
-            (*vector.shape[:-1], *shape)
-        )
-        start += math.prod(shape)
+        end = start + math.prod(shape)
+        params[key] = vector[..., start:end].reshape((*leading, *shape))
+        start = end
     return params
 
 
 @door("fan_in count, fan_out count -> number")
 def xavier_bound(fan_in: int, fan_out: int) -> float:
-    """Xavier's bound: weights uniform in +- this keep signals and gradients level (Glorot, Bengio, 2010)."""
+    """Xavier's bound (Glorot, Bengio, 2010).
+
+    Weights uniform in +- this keep signals and gradients level.
+    """
     return math.sqrt(6 / (fan_in + fan_out))
 
 
@@ -57,7 +58,10 @@ def numbered(tree: dict[str, Any], i: int) -> dict[str, Any]:
 
 
 def check_gradients(name: str, grads: Any, params: Params) -> Params:
-    """Return what a backward called `name` returned, or raise InputError unless it fits the params, names and shapes."""
+    """Return the gradients that a backward called `name` returned.
+
+    Raises InputError unless they have the names and shapes of params.
+    """
     check_dict(f"{name}: its return", grads, params)
     for key, array in params.items():
         check_floats(f"{name}: its gradient of {key}", grads[key], array.shape)
@@ -77,19 +81,24 @@ def check_input(
         x = check_ids("x", x, vocab)
         check_shape("x", x, (None, None))
     check_some("x", x)
-    S, maximum = x.shape[1], x.shape[1] if positions is None else positions
-    if not first_query < S <= maximum:
-        tokens = f"{first_query + 1} {'or more' if positions is None else f'to {positions}'} tokens"
-        raise InputError(f"x: expected shape (batch, {tokens}), got {tuple(x.shape)}")
+    S = x.shape[1]
+    too_long = positions is not None and S > positions
+    if S <= first_query or too_long:
+        longest = "or more" if positions is None else f"to {positions}"
+        raise InputError(
+            f"x: expected shape (batch, {first_query + 1} {longest} tokens), got {tuple(x.shape)}"
+        )
     return x
 
 
 def check_drops(drops: tuple, shapes: dict[str, tuple], dtype: Any) -> tuple:
-    """Return drops, or raise InputError unless drops are masks of these shapes and this dtype, or None, and no more."""
+    """Return dropout masks, each an array or None.
+
+    Raises InputError for more masks than shapes, or one of another shape or dtype.
+    """
     if len(drops) > len(shapes):
-        raise InputError(
-            f"drops: expected at most {len(shapes)}, {', '.join(shapes)}, got {len(drops)}"
-        )
+        names = ", ".join(shapes)
+        raise InputError(f"drops: expected at most {len(shapes)}, {names}, got {len(drops)}")
     for (name, shape), drop in zip(shapes.items(), drops):
         if drop is not None and check_floats(name, drop, shape).dtype != dtype:
             raise InputError(f"{name}: expected {dtype}, as what it multiplies, got {drop.dtype}")

@@ -12,11 +12,11 @@ from ..ops import LinearCache, linear_backward, linear_forward
 
 # The toy layer of "The Emergence of Sparse Attention" (arXiv 2505.17863)
 #
-#     (1)  a_t = a free parameter for each place, or one shared by the last places, 0 before them
+#     (1)  a_t = a parameter for each position, or one shared by the last ones, 0 before them
 #     (2)  m = attend(a, x), one row of scores for every sample
 #     (3)  y = m W
 #   Backward, the row of scores serves all samples, so attend_backward sums its gradient over them;
-#   a score shared by several places receives the sum of theirs.
+#   a score shared by several positions receives the sum of theirs.
 
 
 class ToyCache(NamedTuple):
@@ -27,10 +27,10 @@ class ToyCache(NamedTuple):
 @door("length count, width count, shared count >= 0 < length")
 @dataclass(frozen=True)
 class ToyLayer:
-    """Attention over `length` places, whatever stands there, then a linear map of size width.
+    """Attention over `length` positions, regardless of content, then a linear map of size width.
 
-    shared: 0: each place has a score of its own, `a` (T,); n > 0: the last n places share one, `a`
-            (1,).
+    shared: 0: each position has a score of its own, `a` (T,); n > 0: the last n positions share
+            one, `a` (1,).
     """
 
     length: int
@@ -48,18 +48,20 @@ class ToyLayer:
         if not self.shared:
             return a[None]
         xp = namespace(a)
-        return xp.concatenate(
-            [xp.zeros(self.length - self.shared, dtype=a.dtype), xp.broadcast_to(a, self.shared)]
-        )[None]
+        first = xp.zeros(self.length - self.shared, dtype=a.dtype)
+        last = xp.broadcast_to(a, self.shared)
+        return xp.concatenate([first, last])[None]
 
     @door("da (1, self.length) -> (T,) or (1,)")
     def scores_backward(self, da):
         """The gradient of the parameter a."""
-        return da[0, -self.shared :].sum(keepdims=True) if self.shared else da[0]
+        if not self.shared:
+            return da[0]
+        return da[0, -self.shared :].sum(keepdims=True)
 
     @door("x (B, self.length, self.width), params like self.shapes -> y (B, D)")
     def forward(self, params: Params, x: Any) -> tuple[Any, ToyCache]:
-        """What the places hold, averaged and mapped."""
+        """The tokens, averaged and mapped."""
         a = self.scores(params["a"])  # (1)
         m, attend = attend_forward(a, x)  # (2)
         y, linear = linear_forward(m[:, 0], params["W"])  # (3)

@@ -1,4 +1,4 @@
-"""The transformer of Vaswani et al. (2017), decoder only: an embedding, blocks one after the other, a readout."""
+"""The transformer of Vaswani et al. (2017), decoder only: an embedding, blocks, a readout."""
 
 import dataclasses
 import functools
@@ -24,6 +24,7 @@ from .block import Block, BlockCache
 from .params import check_drops, check_input, numbered, xavier_bound
 
 POSITIONS = ("learned", "sinusoidal", "none")
+SCALES = ("orthonormal", "fan_in")
 
 # The transformer of "Incremental Learning of Sparse Attention Patterns", and by its settings that
 # of "The Emergence of Sparse Attention"
@@ -33,9 +34,6 @@ POSITIONS = ("learned", "sinusoidal", "none")
 #     (3)  logits = z W_U + c_U
 #   drop_e is 1 unless all is dropped, see `Block`. Backward is the list read upwards, and
 #     (4)  dW_P at a position is the sum of de over sequences; beyond the sequence it is 0
-
-
-SCALES = ("orthonormal", "fan_in")
 
 
 class TransformerCache(NamedTuple):
@@ -55,28 +53,28 @@ class TransformerCache(NamedTuple):
         return self.attentions[-1]
 
 
-@door("""vocab count, positions count, width count, depth count, position_kind in POSITIONS, outputs count?,
-    position_size number > 0 <= 1e100?, bias bool""")
+@door("""vocab count, positions count, width count, depth count, position_kind in POSITIONS,
+    outputs count?, position_size number > 0 <= 1e100?, bias bool""")
 @dataclass(frozen=True)
 class Transformer:
     """An embedding, blocks of attention and MLP one after the other, a linear readout.
 
-    vocab, positions: tokens 0..vocab-1, or vectors of vocab numbers, and the longest sequence read.
-    width, heads, hidden, norm, activation, dropped: of every block, see `Block`; if "all" is dropped,
-                      what enters the first block too.
-    first_query:      the first query of the last block sits at this position, from 0.
-    depth:            number of blocks. Parameters of block i are named as in `Block`, with ".i"
-                      added.
-    position_kind:    "learned", "sinusoidal" (fixed; Vaswani and others, 2017) or "none".
-    position_size:    length of every sinusoidal position, 1 by default; sines and cosines as such
-                      have sqrt(width / 2). Of learned ones the root of the mean square length at the
-                      start, by default that of a token.
-    outputs:          how many numbers are read out, by default as many as vocab.
-    scale:            standard deviation of W_E at the start; "orthonormal": its rows are so; "fan_in":
-                      it and all other matrices are uniform within 1/sqrt(numbers summed), as PyTorch
-                      draws linear maps.
-    bias:             False: the readout is W_U alone.
-    few_queries:      of the last block, see `AttentionLayer`.
+    vocab:         tokens are 0..vocab-1, or vectors of vocab numbers.
+    positions:     the longest sequence read.
+    width, heads, hidden, norm, activation, dropped: of every block, see `Block`; if "all" is
+                   dropped, what enters the first block too.
+    first_query:   the first query of the last block sits at this position, from 0.
+    depth:         number of blocks. Parameters of block i are named as in `Block`, with ".i" added.
+    position_kind: "learned", "sinusoidal" (fixed; Vaswani and others, 2017) or "none".
+    position_size: length of every sinusoidal position, 1 by default; sines and cosines as such have
+                   sqrt(width / 2). Of learned ones the root of the mean square length at the start,
+                   by default that of a token.
+    outputs:       how many numbers are read out, by default as many as vocab.
+    scale:         standard deviation of W_E at the start; "orthonormal": its rows are so; "fan_in":
+                   it and all other matrices are uniform within 1/sqrt(numbers summed), as PyTorch
+                   draws linear maps.
+    bias:          False: the readout is W_U alone.
+    few_queries:   of the last block, see `AttentionLayer`.
     """
 
     vocab: int
@@ -101,24 +99,31 @@ class Transformer:
             check_number("scale", self.scale, above=0, maximum=1e100)
         elif check_choice("scale", self.scale, SCALES) == "orthonormal" and self.vocab > self.width:
             raise InputError(
-                f"scale: expected another where vocab exceeds width = {self.width}, got {self.scale!r}"
+                f"scale: expected another where vocab exceeds width = {self.width}, "
+                f"got {self.scale!r}"
             )
-        if (
-            self.blocks[-1].first_query >= self.positions
-        ):  # which the block has checked to be a count
+        last = self.blocks[-1]  # it has checked first_query to be a count
+        if last.first_query >= self.positions:
             raise InputError(
-                f"first_query: expected less than positions = {self.positions}, got {self.first_query}"
+                f"first_query: expected less than positions = {self.positions}, "
+                f"got {self.first_query}"
             )
         if self.position_kind == "sinusoidal" and self.width == 1:
             raise InputError(
-                "width: expected at least 2 for sinusoidal positions, one number being no direction, got 1"
+                "width: expected at least 2 for sinusoidal positions, one number being no "
+                "direction, got 1"
             )
 
     @functools.cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks, the first first."""
         every = Block(
-            self.width, self.heads, self.hidden, self.norm, self.activation, dropped=self.dropped
+            width=self.width,
+            heads=self.heads,
+            hidden=self.hidden,
+            norm=self.norm,
+            activation=self.activation,
+            dropped=self.dropped,
         )
         last = dataclasses.replace(
             every, first_query=self.first_query, few_queries=self.few_queries
@@ -127,17 +132,25 @@ class Transformer:
 
     @door("rng Generator -> params")
     def init(self, rng: np.random.Generator) -> Params:
-        """W_E (V, D) and W_P (positions, D), normal; the blocks'; W_U (D, outputs), with a bias c_U (outputs,)."""
+        """The parameters at the start.
+
+        W_E (V, D) and W_P (positions, D), normal; the blocks'; W_U (D, outputs), and with a bias
+        c_U (outputs,).
+        """
         V, D = self.shapes["W_E"]
         W_E = rng.normal(size=(V, D))
         if self.scale == "orthonormal":
             W_E = np.linalg.qr(W_E.T)[0].T
-        deviation = 1 / math.sqrt(D) if isinstance(self.scale, str) else self.scale
-        params = {"W_E": W_E if isinstance(self.scale, str) else self.scale * W_E}
+        elif not isinstance(self.scale, str):
+            W_E = self.scale * W_E
+        params = {"W_E": W_E}
         if self.position_kind == "learned":
-            deviation = (
-                deviation if self.position_size is None else self.position_size / math.sqrt(D)
-            )
+            if self.position_size is not None:
+                deviation = self.position_size / math.sqrt(D)
+            elif isinstance(self.scale, str):
+                deviation = 1 / math.sqrt(D)
+            else:
+                deviation = self.scale
             params["W_P"] = deviation * rng.normal(size=(self.positions, D))
         for i, block in enumerate(self.blocks, 1):
             params |= numbered(block.init(rng), i)
@@ -146,28 +159,33 @@ class Transformer:
         params["W_U"] = rng.uniform(-bound, bound, shape)
         if self.bias:
             params["c_U"] = np.zeros(shape[1:])
-        for key, shape in self.shapes.items() if self.scale == "fan_in" else ():
-            if key.startswith("W") and key != "W_P":
-                bound = 1 / math.sqrt(math.prod(shape[:-1]) if key.startswith("W_O") else shape[0])
-                params[key] = rng.uniform(-bound, bound, shape)
+        if self.scale == "fan_in":
+            for key, shape in self.shapes.items():
+                if key.startswith("W") and key != "W_P":
+                    summed = math.prod(shape[:-1]) if key.startswith("W_O") else shape[0]
+                    bound = 1 / math.sqrt(summed)
+                    params[key] = rng.uniform(-bound, bound, shape)
         return params
 
-    @door(
-        """rng Generator, B count, S count >= self.first_query + 1 <= self.positions, p number >= 0 < 1 -> masks"""
-    )
+    @door("""rng Generator, B count, S count >= self.first_query + 1 <= self.positions,
+        p number >= 0 < 1 -> masks""")
     def draw_drops(self, rng: np.random.Generator, B: int, S: int, p: float) -> tuple:
-        """Dropout masks of all blocks for B sequences of S tokens, see `Block.draw_drops`; drop_e (B, S, D) before them."""
+        """Dropout masks for B sequences of S tokens: those of all blocks, see `Block.draw_drops`.
+
+        If all is dropped, drop_e (B, S, D) comes before them.
+        """
         of_blocks = tuple(mask for block in self.blocks for mask in block.draw_drops(rng, B, S, p))
-        drop_e = () if self.dropped != "all" else ((rng.random((B, S, self.width)) >= p) / (1 - p),)
-        return (*drop_e, *of_blocks)
+        if self.dropped != "all":
+            return of_blocks
+        drop_e = (rng.random((B, S, self.width)) >= p) / (1 - p)
+        return (drop_e, *of_blocks)
 
     def check(self, x: Any) -> Any:
-        """Return the tokens x, or raise InputError. Call it before you put ids on a GPU."""
+        """Return the tokens x, or raise InputError. Call it before ids go to a GPU."""
         return check_input(x, self.vocab, self.first_query, self.positions, vectors=True)
 
-    @door(
-        "x = self.check(x), params like self.shapes, drops = self._fitting(drops, params, x) -> logits (B, T, outputs)"
-    )
+    @door("""x = self.check(x), params like self.shapes, drops = self._fitting(drops, params, x)
+        -> logits (B, T, outputs)""")
     def forward(self, params: Params, x: Any, *drops: Any) -> tuple[Any, TransformerCache]:
         """x: token ids (B, S), or vectors (B, S, V); T = S - first_query.
 
@@ -176,20 +194,20 @@ class Transformer:
         The attention maps of the last block are `cache.attention`.
         """
         B, S = x.shape[:2]
-        e, tokens = (
-            linear_forward(x, params["W_E"]) if x.ndim == 3 else embedding_forward(x, params["W_E"])
-        )  # (1)
-        if self.position_kind != "none":
-            e = (
-                e
-                + (
-                    params["W_P"]
-                    if self.position_kind == "learned"
-                    else self._sines(namespace(x), e.dtype)
-                )[:S]
-            )
-        drop, drops = (drops[0], drops[1:]) if self.dropped == "all" and drops else (None, drops)
-        z, caches = e if drop is None else drop * e, []
+        tokens: LinearCache | EmbeddingCache
+        if x.ndim == 3:
+            e, tokens = linear_forward(x, params["W_E"])  # (1)
+        else:
+            e, tokens = embedding_forward(x, params["W_E"])  # (1)
+        if self.position_kind == "learned":
+            e = e + params["W_P"][:S]
+        elif self.position_kind == "sinusoidal":
+            e = e + self._sines(namespace(x), e.dtype)[:S]
+        drop = None
+        if self.dropped == "all" and drops:
+            drop, drops = drops[0], drops[1:]
+        z = e if drop is None else drop * e
+        caches = []
         for i, block in enumerate(self.blocks, 1):
             of_block = {key: params[f"{key}.{i}"] for key in block.shapes}
             n = len(block._masks((B,), S))
@@ -226,29 +244,33 @@ class Transformer:
 
     @door("params like self.shapes -> (H, V, outputs)")
     def token_maps(self, params: Params) -> Any:
-        """What each head of the last block adds to the logits for a token, through values and readout alone.
+        """What each head of the last block adds to the logits for a token: a row for each token.
 
-        A row for each token.
+        It is what goes through values and readout alone.
         """
         W_V, W_O = (params[f"{key}.{self.depth}"] for key in ("W_V", "W_O"))
         return params["W_E"] @ (W_V.swapaxes(0, 1) @ W_O) @ params["W_U"]
 
     def _sines(self, xp, dtype):
-        """Positions as sines and cosines of falling frequency, vectors of position_size: (positions, D)."""
-        D, place = self.width, xp.arange(self.positions, dtype=dtype)[:, None]
-        angle = place * xp.exp(xp.arange(0, D, 2, dtype=dtype) * (-math.log(10000) / D))
-        sines = xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(self.positions, -1)[:, :D]
-        return (self.position_size or 1.0) * (
-            sines / (sines * sines).sum(axis=-1, keepdims=True) ** 0.5
-        )
+        """Sines and cosines of falling frequency, vectors of position_size: (positions, D)."""
+        P, D = self.positions, self.width
+        position = xp.arange(P, dtype=dtype)[:, None]
+        frequency = xp.exp(xp.arange(0, D, 2, dtype=dtype) * (-math.log(10000) / D))
+        angle = position * frequency
+        sines = xp.stack([xp.sin(angle), xp.cos(angle)], axis=-1).reshape(P, -1)[:, :D]
+        length = (sines * sines).sum(axis=-1, keepdims=True) ** 0.5
+        return (self.position_size or 1.0) * (sines / length)
 
     @property
     def shapes(self) -> dict[str, tuple]:
         """The shape of every parameter."""
         V, D, outputs = self.vocab, self.width, self.outputs or self.vocab
-        shapes = {"W_E": (V, D)}
+        shapes: dict[str, tuple] = {"W_E": (V, D)}
         if self.position_kind == "learned":
             shapes["W_P"] = (self.positions, D)
         for i, block in enumerate(self.blocks, 1):
             shapes |= numbered(block.shapes, i)
-        return {**shapes, "W_U": (D, outputs), **({"c_U": (outputs,)} if self.bias else {})}
+        shapes["W_U"] = (D, outputs)
+        if self.bias:
+            shapes["c_U"] = (outputs,)
+        return shapes

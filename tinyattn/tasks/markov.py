@@ -1,13 +1,13 @@
-"""The high-order Markov chain of "Incremental Learning of Sparse Attention Patterns" (arXiv 2602.19143).
+"""The high-order Markov chain of arXiv 2602.19143.
 
-The past is read in blocks of lags I(1), I(2), ..., I(h), the nearest first. Each block has a matrix
-A_k, and
+The paper is "Incremental Learning of Sparse Attention Patterns". The past is read in blocks of lags
+I(1), I(2), ..., I(h), the nearest first. Each block has a matrix A_k, and
 
-    p(x_t = . | past) = softmax( (1/tau) sum_k A_k sum_{i in I(k)} c_i x_{t-i} ),      x one-hot columns.
+    p(x_t = . | past) = softmax( (1/tau) sum_k A_k sum_{i in I(k)} c_i x_{t-i} )
 
-So the chain knows exactly what a perfect model predicts, and what one would that sees only the
-first k blocks. In the regression variant tokens are independent Gaussian vectors and the sum itself
-is the target.
+with one-hot columns x. So the chain knows exactly what a perfect model predicts, and what one would
+that sees only the first k blocks. In the regression variant tokens are independent Gaussian vectors
+and the sum itself is the target.
 """
 
 import math
@@ -32,13 +32,15 @@ from ..ops import log_softmax
 from .task import Task
 
 MATRICES = ("orthogonal", "frobenius")
-MOST = 1e150  # largest logit of a law: its square, which norms need, is still a number
-CHUNK = 500  # sequences sampled at a time, few enough for the arrays of a step to stay in the processor's cache
+MOST = 1e150  # largest logit: its square, which norms need, is still a number
+CHUNK = 500  # sequences sampled at a time: the arrays of a step fit into the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
 class MarkovChain(Task):
-    """A chain as `draw_chain` makes it. Positions t with at least `order` tokens before them have a law.
+    """A chain as `draw_chain` makes it.
+
+    It gives probabilities to positions t with at least `order` tokens before them.
 
     matrices:    A_k with its importance, (h, V, V); column u of A_k is what token u adds to the
                  next token's logits.
@@ -61,27 +63,24 @@ class MarkovChain(Task):
             raise InputError(
                 f"blocks: expected one for each of {len(A)} matrices, got {shown(self.blocks)}"
             )
-        for name, value in (
-            ("matrices", A),
-            ("blocks", blocks),
-            ("weights", _weights("weights", self.weights, blocks)),
-        ):
+        weights = _weights("weights", self.weights, blocks)
+        temperature = check_number("temperature", self.temperature, above=0)
+        kept = {"matrices": A, "blocks": blocks, "weights": weights, "temperature": temperature}
+        for name, value in kept.items():
             object.__setattr__(self, name, value)
-        object.__setattr__(
-            self, "temperature", check_number("temperature", self.temperature, above=0)
-        )
         strengths = np.abs(A).max(axis=(1, 2))
         with np.errstate(over="ignore", divide="ignore"):
-            reach = sum(s * np.abs(c).sum() for s, c in zip(strengths, self.weights)) / np.float64(
-                self.temperature
-            )
+            largest = sum(s * np.abs(c).sum() for s, c in zip(strengths, weights))
+            reach = largest / np.float64(temperature)
         if not reach < MOST:
             raise InputError(
-                f"temperature: expected one at which logits stay below {MOST:g}, got {self.temperature}, with {reach:g}"
+                f"temperature: expected one at which logits stay below {MOST:g}, "
+                f"got {temperature}, with {reach:g}"
             )
         if not strengths.min() > 1 / MOST:
             raise InputError(
-                f"matrices: expected each to hold some number above {1 / MOST:g}, got {strengths.min():g} at most"
+                f"matrices: expected each to hold some number above {1 / MOST:g}, "
+                f"got {strengths.min():g} at most"
             )
 
     @property
@@ -91,16 +90,15 @@ class MarkovChain(Task):
 
     @property
     def order(self):
-        """How far back the chain looks: the largest lag."""
+        """How far back the chain reads: the largest lag."""
         return max(map(max, self.blocks))
 
     @door("x ids (n, S) < self.vocab -> (n, S - order + 1, V)")
     def log_probs(self, x: Any, blocks: int | Sequence[int] | None = None) -> np.ndarray:
         """Log-probabilities of the token after each full context of x.
 
-        Entry j is about the token after x[:, j + order - 1]. With
-        `blocks` = k the law sees only the first k blocks; with a list, the blocks it names, counted
-        from 0.
+        Entry j is about the token after x[:, j + order - 1]. With `blocks` = k they are those given
+        the first k blocks only; with a list, given the blocks it names, counted from 0.
         """
         return log_softmax(self.drive(x, blocks) / self.temperature)
 
@@ -123,11 +121,10 @@ class MarkovChain(Task):
             total = total + (table[past] if x.ndim == 2 else past @ table)
         return total
 
-    @door(
-        "rng Generator, n count, length count >= self.order + 1, p number >= 0 <= 1 -> ids (n, length)"
-    )
+    @door("""rng Generator, n count, length count >= self.order + 1, p number >= 0 <= 1
+        -> ids (n, length)""")
     def sample(self, rng: np.random.Generator, n: int, length: int, p: float = 0.0) -> np.ndarray:
-        """n sequences: a uniform context, then tokens from the law.
+        """n sequences: a uniform context, then tokens by their probabilities.
 
         p: cross-sample repetition: with this probability a token of the context is one of two
            favoured ones, 0 and 1.
@@ -143,7 +140,7 @@ class MarkovChain(Task):
         for rows in (slice(start, start + CHUNK) for start in range(0, n, CHUNK)):
             for t in range(order, length):
                 z = sum(table[x[rows, t - lag]] for lag, table in tables.items())
-                # Invert the distribution function: the token is the number of places at which it is still below u.
+                # Invert the distribution function: the token is how many of its values are below u.
                 cdf = np.exp(z - z.max(axis=1, keepdims=True)).cumsum(axis=1)
                 below = cdf[:, :-1] <= u[rows, t, None] * cdf[:, -1:]
                 x[rows, t] = below.sum(axis=1)
@@ -174,7 +171,10 @@ class MarkovChain(Task):
         return x, self.drive(x)
 
     def _tables(self, blocks=None):
-        """For each lag a table (V, V): row u is what token u at that lag adds, sum over blocks of c_i A_k."""
+        """For each lag a table (V, V): row u is what token u at that lag adds.
+
+        It is the sum of c_i A_k over the blocks that have the lag.
+        """
         h = len(self.blocks)
         if blocks is None:
             blocks = range(h)
@@ -233,7 +233,8 @@ def draw_chain(
         strengths = importance**power
     if not (1 / MOST < strengths.min() and strengths.max() < MOST):
         raise InputError(
-            f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, got {importance}"
+            f"importance: expected one whose powers up to {h - 1} lie within 1e-150..1e150, "
+            f"got {importance}"
         )
     A = orthogonal(rng, h, vocab) if matrices == "orthogonal" else _frobenius(rng, h, vocab)
     A = A * strengths[:, None, None]
@@ -247,8 +248,11 @@ def _blocks(spans, stride):
     spans = tuple(check_count("spans", n) for n in spans)
     if stride is not None:
         check_count("stride", stride)
-    starts = [1 + (k * stride if stride else sum(spans[:k])) for k in range(len(spans))]
-    return tuple(tuple(range(start, start + int(n))) for start, n in zip(starts, spans))
+    blocks, start = [], 1
+    for n in spans:
+        blocks.append(tuple(range(start, start + int(n))))
+        start += stride or n
+    return tuple(blocks)
 
 
 def _explicit(blocks):
@@ -272,7 +276,8 @@ def _weights(name, given, blocks):
     if not any(isinstance(c, (tuple, list)) for c in weights):
         weights = (weights,) * len(blocks)
     sizes = [len(block) for block in blocks]
-    if not all(isinstance(c, (tuple, list)) for c in weights) or [len(c) for c in weights] != sizes:
+    all_lists = all(isinstance(c, (tuple, list)) for c in weights)
+    if not all_lists or [len(c) for c in weights] != sizes:
         raise InputError(
             f"{name}: expected one number for each lag of blocks of {sizes}, got {shown(given)}"
         )

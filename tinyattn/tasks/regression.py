@@ -1,9 +1,9 @@
 """Single-location regression, the task of "The Emergence of Sparse Attention" (arXiv 2505.17863).
 
 x_1..x_T in R^d are independent N(0, I/d); the target is x_r W*, rows as everywhere in this library.
-The relevant token x_r stands at the last B places (in-context repetition). With probability p it is
-the first unit vector instead of Gaussian (cross-sample repetition). The gradients of `models.ToyLayer`
-on it, exact and sampled, are in `flows.population`.
+The relevant token x_r sits at the last B positions (in-context repetition). With probability p it
+is the first unit vector instead of Gaussian (cross-sample repetition). The gradients of
+`models.ToyLayer` on it, exact and sampled, are in `flows.population`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,10 @@ MATRICES = ("orthogonal", "gaussian")
 @door("length count, places count < length, p number >= 0 <= 1")
 @dataclass(frozen=True, eq=False)
 class SingleLocation(Task):
-    """The task as `draw_task` makes it, with any W_star (d, d)."""
+    """The task as `draw_task` makes it, with any W_star (d, d).
+
+    length: tokens, T. places: relevant positions, B. p: of cross-sample repetition.
+    """
 
     W_star: np.ndarray
     length: int
@@ -77,12 +80,13 @@ class SingleLocation(Task):
         """n samples for a network that has to find the relevant token.
 
         One more feature is 1 at the relevant token and 0 elsewhere. With `anywhere` the token's
-        places are drawn for each sample; else they are the first ones, since a residual sum passes
-        on the last.
+        positions are drawn for each sample; else they are the first ones, since a residual sum
+        passes on the last.
         """
         x, target = self.sample(rng, n)
         marked = np.zeros((n, self.length, self.width + 1))
-        marked[:, :, :-1], marked[:, : self.places, -1] = x[:, ::-1], 1
+        marked[:, :, :-1] = x[:, ::-1]
+        marked[:, : self.places, -1] = 1
         if anywhere:
             order = rng.random((n, self.length)).argsort(axis=1)
             marked = np.take_along_axis(marked, order[:, :, None], axis=1)

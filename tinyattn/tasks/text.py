@@ -1,9 +1,10 @@
-"""Real text as sequences of word ids: local files in the formats of WikiText and TinyStories, plain text, or our own.
+"""Real text as sequences of word ids.
 
     corpus = text.read("wikitext2-test.txt", vocab=1000)
     batches = corpus.batches(rng, 64, 33)
 
-Words are numbered by how often they come; what is left out of the vocabulary is <unk>.
+It reads local files in the formats of WikiText and TinyStories, or plain text, and makes stories of
+its own. Words are numbered by how often they occur; what is left out of the vocabulary is <unk>.
 """
 
 import collections
@@ -26,9 +27,9 @@ FORMATS = ("auto", "wikitext", "tinystories", "plain")
 
 @dataclass(frozen=True, eq=False)
 class Corpus(Task):
-    """Word ids (n,) and the words they stand for, the most frequent first; id 0 is <unk>, all words that are left out.
+    """Word ids (n,) and the words they mean, the most frequent first.
 
-    counts: how often each id stands in the text (V,).
+    Id 0 is <unk>: all words that are left out. counts: how often each id occurs in the text (V,).
     """
 
     ids: np.ndarray
@@ -36,11 +37,8 @@ class Corpus(Task):
 
     def __post_init__(self):
         words = self.words
-        if (
-            not isinstance(words, (tuple, list))
-            or not words
-            or not all(isinstance(word, str) for word in words)
-        ):
+        is_list = isinstance(words, (tuple, list))
+        if not is_list or not words or not _are_strings(words):
             raise InputError(f"words: expected a tuple of words, got {shown(words)}")
         object.__setattr__(self, "words", tuple(words))
         object.__setattr__(self, "ids", check_ids("ids", self.ids, len(words)).copy())
@@ -48,7 +46,7 @@ class Corpus(Task):
 
     @functools.cached_property
     def counts(self):
-        """How often each word stands in the text, (vocab,)."""
+        """How often each word occurs in the text, (vocab,)."""
         return np.bincount(self.ids, minlength=len(self.words))
 
     @functools.cached_property
@@ -73,7 +71,7 @@ class Corpus(Task):
 
     @door("rng Generator, n count, length count -> ids (n, length)")
     def sample(self, rng: np.random.Generator, n: int, length: int) -> np.ndarray:
-        """n stretches of the text from places drawn at random.
+        """n stretches of the text, from random positions on.
 
         Raises InputError for a length beyond the text.
         """
@@ -93,7 +91,8 @@ class Corpus(Task):
         at = round(len(self.ids) * (1 - share))
         if not 0 < at < len(self.ids):
             raise InputError(
-                f"share: expected one that leaves words on both sides of {len(self.ids)}, got {share}"
+                f"share: expected one that leaves words on both sides of {len(self.ids)}, "
+                f"got {share}"
             )
         return Corpus(self.ids[:at], self.words), Corpus(self.ids[at:], self.words)
 
@@ -104,7 +103,10 @@ class Corpus(Task):
 
 
 def read(path: str | Path, vocab: int, form: str = "auto") -> Corpus:
-    """Read a UTF-8 file and keep its vocab - 1 most frequent words: a Corpus. `form` as for `words`."""
+    """Read a UTF-8 file and keep its vocab - 1 most frequent words: a Corpus.
+
+    form: as for `words`.
+    """
     return from_words(words(path, form), vocab)
 
 
@@ -112,18 +114,17 @@ def read(path: str | Path, vocab: int, form: str = "auto") -> Corpus:
 def words(path: str | Path, form: str = "auto") -> list[str]:
     """The words of a text file in UTF-8.
 
-    form: "wikitext", words between blanks as they stand, a line's end is <eos>; "tinystories",
-          stories between lines <|endoftext|>, which become <eos>; "plain"; "auto" looks. The last
-          two are split into lower-case words and signs.
+    form: "wikitext", words between blanks as they are, a line's end is <eos>; "tinystories",
+          stories between lines <|endoftext|>, which become <eos>; "plain"; "auto", the one of these
+          that the text shows. TinyStories and plain text are split into lower-case words and signs.
 
     Raises InputError for what is no file of text in UTF-8.
     """
     try:
         raw = Path(path).read_bytes()
     except (OSError, TypeError, ValueError) as error:
-        raise InputError(
-            f"path: expected a text file, got {shown(path)} ({getattr(error, 'strerror', error)})"
-        ) from None
+        why = getattr(error, "strerror", error)
+        raise InputError(f"path: expected a text file, got {shown(path)} ({why})") from None
     try:
         return split(raw.decode("utf-8-sig"), form)
     except UnicodeDecodeError as error:
@@ -142,38 +143,38 @@ def split(content: str, form: str = "auto") -> list[str]:
     """
     content = re.sub(r"\r\n?", "\n", content)
     if form == "auto":
-        tokenised = re.search(r"^ = .* = ?$| <unk> | @-@ ", content, re.M)
-        form = "wikitext" if tokenised else "tinystories" if "<|endoftext|>" in content else "plain"
+        form = _form_of(content)
     if form == "wikitext":
         lines = (line.split() for line in content.split("\n"))
         return [word for line in lines if line for word in (*line, END)]
-    content = re.sub(
-        "[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", content
-    ).replace("\u200b", " ")
-    # What follows a character and belongs to it, which Python's \w and \W do not know: marks, and three joiners.
+    content = re.sub("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", content)
+    content = content.replace("\u200b", " ")
+    # What follows a character and belongs to it, which Python's \w and \W do not know: marks, and
+    # three joiners.
     belongs = lambda c: unicodedata.category(c) in ("Mn", "Mc", "Me") or c in "\u200c\u200d\u2060"
     extend = "".join(re.escape(c) for c in sorted(set(content)) if belongs(c))
     word = rf"\w[\w{extend}]*"
-    pattern = (
-        rf"<\|endoftext\|>|<unk>|{word}(?:['’]{word})*|[^\w\s]{f'[{extend}]*' if extend else ''}"
-    )
+    marks = f"[{extend}]*" if extend else ""
+    pattern = rf"<\|endoftext\|>|<unk>|{word}(?:['’]{word})*|[^\w\s]{marks}"
+    plain = lambda word: unicodedata.normalize("NFC", word.lower())
     found = re.findall(pattern, content)
-    return [
-        END if word == "<|endoftext|>" else unicodedata.normalize("NFC", word.lower())
-        for word in found
-    ]
+    return [END if word == "<|endoftext|>" else plain(word) for word in found]
+
+
+def _form_of(content):
+    """The form that a text shows."""
+    if re.search(r"^ = .* = ?$| <unk> | @-@ ", content, re.M):
+        return "wikitext"
+    return "tinystories" if "<|endoftext|>" in content else "plain"
 
 
 def from_words(words: Sequence[str], vocab: int) -> Corpus:
-    """A Corpus of the vocab - 1 most frequent of these words (first come first among equals) and <unk>.
+    """A Corpus of <unk> and the vocab - 1 most frequent of these words, of equals the first.
 
     Raises InputError for an empty list.
     """
-    if (
-        isinstance(words, str)
-        or not isinstance(words, Sequence)
-        or not all(isinstance(word, str) for word in words)
-    ):
+    is_list = isinstance(words, Sequence) and not isinstance(words, str)
+    if not is_list or not _are_strings(words):
         raise InputError(f"words: expected a list of words, got {shown(words)}")
     counts = collections.Counter(words)
     counts.pop(UNKNOWN, None)
@@ -181,7 +182,8 @@ def from_words(words: Sequence[str], vocab: int) -> Corpus:
         raise InputError("words: expected at least one word, got none")
     if check_count("vocab", vocab, 2) > len(counts) + 1:
         raise InputError(
-            f"vocab: expected at most {len(counts) + 1}, the text's own words and {UNKNOWN}, got {vocab}"
+            f"vocab: expected at most {len(counts) + 1}, the text's own words and {UNKNOWN}, "
+            f"got {vocab}"
         )
     kept = (UNKNOWN, *(word for word, _ in counts.most_common(vocab - 1)))
     number = {word: i for i, word in enumerate(kept)}
@@ -190,9 +192,9 @@ def from_words(words: Sequence[str], vocab: int) -> Corpus:
 
 @door("rng Generator, n count -> list")
 def stories(rng: np.random.Generator, n: int) -> list[str]:
-    """n short sentences of a small language of our own, as words. Names and things recur within a story.
+    """n short sentences of a small language of our own, as words.
 
-    Frequencies fall like 1/rank within each kind of word.
+    Names and things recur within a story. Frequencies fall like 1/rank within each kind of word.
     """
     names = "ada ben cleo dan eva finn gus hana ivo june".split()
     things = "boat kite lamp stone book bell seed drum coin map shell rope".split()
@@ -216,6 +218,10 @@ def stories(rng: np.random.Generator, n: int) -> list[str]:
             n -= 1
         words.append(END)
     return words
+
+
+def _are_strings(words):
+    return all(isinstance(word, str) for word in words)
 
 
 def _falling(n):
