@@ -2,8 +2,15 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-BOOK = ["jupytext==1.19.6", "nbclient==0.11.0", "ipykernel==7.4.0", "sphinx==9.0.4", "myst-nb==1.4.0",
-        "furo==2025.12.19", "sphinx-codeautolink==0.20.0"]  # fmt: skip
+BOOK = [
+    "jupytext==1.19.6",
+    "nbclient==0.11.0",
+    "ipykernel==7.4.0",
+    "sphinx==9.0.4",
+    "myst-nb==1.4.0",
+    "furo==2025.12.19",
+    "sphinx-codeautolink==0.20.0",
+]
 
 setup(
     name="tinyattn",

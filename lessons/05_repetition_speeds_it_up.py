@@ -15,7 +15,8 @@ import numpy as np
 import lesson
 from drawings import repetition_speeds_it_up as draw
 from tinyattn import measure, ode
-from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.flows.emergence import TwoNumbers
+from tinyattn.flows.repetition import ThreeNumbers
 
 run = lesson.start("05_repetition_speeds_it_up")
 RTOL = 1e-5 if run.quick else 1e-8

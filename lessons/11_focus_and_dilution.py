@@ -20,6 +20,7 @@ import lesson
 from drawings import focus_and_dilution as draw
 from tinyattn import measure
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.flows.stages import find_stages
 
 run = lesson.start("11_focus_and_dilution")
 END, RTOL = (700.0, 1e-6) if run.quick else (1000.0, 1e-8)
@@ -51,7 +52,7 @@ flow = FocusDilution(pi, 0.5, 16)
 times = np.geomspace(1, END, 600)
 how = dict(method="rk45", rtol=RTOL, atol=1e-2 * RTOL)
 start = flow.start(run.rng, 1e-3)
-stages = flow.stages(start, END, t_eval=times, **how)
+stages = find_stages(flow, start, END, t_eval=times, **how)
 states = stages.path.y
 A, norms = flow.attention(states), flow.row_norms(states)
 spread = measure.entropy(np.log(A))
@@ -83,7 +84,8 @@ references = {"all tokens alike: ln 4": np.log(4),
 losses = flow.loss(states)
 figure = draw.stages(pi, times, A, moments, edges, losses, references, norms, spread)
 run.figure(figure, "stages")
-others = {eps: flow.stages(eps * (start / 1e-3), END, t_eval=times, **how) for eps in (1e-2, 1e-4)}
+others = {eps: find_stages(flow, eps * (start / 1e-3), END, t_eval=times, **how)
+          for eps in (1e-2, 1e-4)}
 run.page(draw.page(flow, {1e-3: stages, **others}), "player")
 
 at = lambda t: int(np.abs(times - t).argmin())

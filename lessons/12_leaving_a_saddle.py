@@ -21,6 +21,7 @@ import lesson
 from drawings import leaving_a_saddle as draw
 from tinyattn import ode
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.flows.stages import find_stages
 
 run = lesson.start("12_leaving_a_saddle")
 END, STEPS = (400.0, [0.4, 0.2]) if run.quick else (1000.0, [0.1, 0.05])
@@ -53,8 +54,8 @@ flow = FocusDilution(np.array([0.75, 0.19, 0.05, 0.01]), 0.5, 16)
 start = flow.start(run.rng, 1e-3)
 precise = dict(method="rk45", rtol=1e-8, atol=1e-10)
 times = np.linspace(0, END, int(END) + 1)
-stages = flow.stages(start, END, t_eval=times, **precise)
-nearer = flow.stages(start / 10, 200.0, **precise)
+stages = find_stages(flow, start, END, t_eval=times, **precise)
+nearer = find_stages(flow, start / 10, 200.0, **precise)
 later = np.log(10) * (1 / flow.origin_rate + 1 / flow.focus_rate)
 measured = nearer.focus_t - stages.focus_t
 at_condensed = flow.linearise(flow.condensed_point())

@@ -47,7 +47,15 @@ from tinyattn import (
     train,
 )
 from tinyattn.errors import InputError
-from tinyattn.flows import emergence, factorization, focus_dilution, frozen_copy, population
+from tinyattn.flows import (
+    emergence,
+    factorization,
+    focus_dilution,
+    frozen_copy,
+    population,
+    repetition,
+    stages,
+)
 from tinyattn.tasks import markov, recall, regression, text
 
 SECONDS = 20  # a call that takes longer hangs; a busy machine answers in a few
@@ -371,11 +379,11 @@ def add_flows():
     run = lambda flow: flow(0.0, flow.start())
     add(emergence.TwoNumbers, use=run, T=8.0, d=4.0, B=2.0, per_place=True)
     add(emergence.TwoNumbers, "arrays", use=run, T=np.array([8.0, 4.0]), d=np.array([4.0, 2.0]), B=np.array([2.0, 1.0]))
-    add(emergence.ThreeNumbers, use=run, T=8.0, d=4.0, p=0.25, per_place=True)
+    add(repetition.ThreeNumbers, use=run, T=8.0, d=4.0, p=0.25, per_place=True)
     for name in ("time_at", "linearised", "linearised_loss", "linearised_time", "equilibrium"):
         method = getattr(flow, name)
         add(method, **{list(inspect.signature(method).parameters)[0]: 0.5})
-    three = emergence.ThreeNumbers(8.0, 4.0, 0.25)
+    three = repetition.ThreeNumbers(8.0, 4.0, 0.25)
     factors = factorization.target([4.0, 2.0], 3)
     focus = focus_dilution.FocusDilution(np.array([0.5, 0.25, 0.25]), 0.5, 2)
     at, weights = array(2, 5), array(20)
@@ -408,7 +416,7 @@ def add_flows():
     add(focus.condensed_point, u=array(2))
     add(focus.slow_points, t=np.arange(4.0), y=array(4, 20), fine={"NaN": "indices"})
     how = dict(t_eval=[1.0], token=1, grown=0.5, focused=0.5, renewed=0.5, method="euler", step=0.5, progress=Text("run"))
-    add(focus.stages, y0=weights, end=1.0, **how, also=("step", "t_eval"), fine={"out": "NaN for a stage that did not come"})
+    add(stages.find_stages, flow=focus, y0=weights, end=1.0, **how, also=("step", "t_eval"), fine={"out": "NaN for a stage that did not come"})
     kind, uses, partly = frozen_copy.FrozenCopy, ("key", "value"), {"state, NaN": "its embeddings are read"}
     add(kind, use=lambda f: f(0.5, array(20, seed=1)), flow=focus, state=weights, uses=uses, fine=partly)
     copy = kind(focus, weights, uses)

@@ -10,10 +10,11 @@ import pytest
 
 from tinyattn import flows, tasks
 from tinyattn.errors import InputError
-from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.factorization import Factorization, target
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.flows.frozen_copy import FrozenCopy
+from tinyattn.flows.repetition import ThreeNumbers
 from tinyattn.tasks import markov, recall, regression, text
 
 

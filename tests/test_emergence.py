@@ -6,8 +6,9 @@ import pytest
 from tinyattn import gradcheck, losses, measure, models, ode, train
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
-from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.population import population, stochastic
+from tinyattn.flows.repetition import ThreeNumbers
 from tinyattn.tasks import regression
 
 FLOWS = [

@@ -6,6 +6,7 @@ from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.flows.linearization import Linearization
+from tinyattn.flows.stages import find_stages
 
 PI = np.array([0.75, 0.19, 0.05, 0.01])
 TABLE = {  # rho, eps, seed: condensed, 1 - cosine, norm of W_Q over its start, focus at 0.9 and 0.99, norm of row 1: peak,
@@ -87,7 +88,7 @@ def test_the_table(setting):
     condensed, off, grown, focus, sharp, peak, minimum, at, second, loss_200, loss_1000 = TABLE[
         setting
     ]
-    found = flow.stages(y0, 1000, t_eval=[200, 1000], **tight)
+    found = find_stages(flow, y0, 1000, t_eval=[200, 1000], **tight)
     sharpened = ode.integrate(
         flow, (0, 200), y0, t_eval=[], events=lambda t, y: flow.attention(y)[0, 0] - 0.99, **tight
     )
@@ -103,7 +104,7 @@ def test_the_table(setting):
 
 def test_stages_that_do_not_come_are_nan():
     flow = FocusDilution(PI, 0.5, 6)
-    found = flow.stages(flow.start(np.random.default_rng(0), 1e-3), 5.0, **tight)
+    found = find_stages(flow, flow.start(np.random.default_rng(0), 1e-3), 5.0, **tight)
     assert np.isnan(found[:-1]).all() and found.path.status == 0
 
 
@@ -112,7 +113,7 @@ def test_what_ends_a_stage_is_what_was_asked_for():
     flow, end = FocusDilution(PI, 0.8, 3), 70.0
     y0 = flow.start(np.random.default_rng(3), 1e-2)
     levels = dict(token=2, grown=0.7, focused=0.8, renewed=0.05)
-    found = flow.stages(y0, end, **levels, **tight)
+    found = find_stages(flow, y0, end, **levels, **tight)
     names = ("condensed_t", "top_t", "focus_t", "dilution_t", "renewal_t")
     times = np.array([getattr(found, name) for name in names])
     assert (np.diff(times) > 0).all(), "each in its turn"
@@ -383,7 +384,7 @@ def test_the_model_on_sampled_sequences_tends_to_the_population_flow(rng):
             r"u: expected shape \(4,\), got \(3,\)",
         ),
         (
-            lambda: FocusDilution(PI, 0.5, 4).stages(np.zeros(64), 1.0, token=4),
+            lambda: find_stages(FocusDilution(PI, 0.5, 4), np.zeros(64), 1.0, token=4),
             r"token: expected .* 0..3, got 4",
         ),
         (

@@ -12,10 +12,11 @@ from tinyattn import gradcheck, losses, models, ode, optim, train
 from tinyattn.backend import to_numpy
 from tinyattn.checkpoint import Checkpoint
 from tinyattn.errors import InputError
-from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.factorization import Factorization, target
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.flows.frozen_copy import FrozenCopy
+from tinyattn.flows.repetition import ThreeNumbers
 from tinyattn.hold import hold, hold_params
 
 PI = np.array([0.5, 0.3, 0.2])

@@ -41,8 +41,8 @@ def hold(
     still: booleans, True where nothing moves, beside y on its device: shaped like y, or like its
            last axes, for every run the same. Or a function (t, y, slope) -> slope, for what is not
            entry by entry.
-    after, until: in units of t. The slope jumps there. The adaptive method gets past a jump by short
-           steps; a fixed step across it loses its order. Best integrate the free flow up to
+    after, until: in units of t. The slope jumps there. The adaptive method gets past a jump by
+           short steps; a fixed step across it loses its order. Best integrate the free flow up to
            `after`, and the held one from there.
 
     `split` finds the entries of one part: marks = np.zeros(n); flow.split(marks)[2][:] = 1; then
@@ -63,8 +63,8 @@ def hold(
 class HeldFlow:
     """What `hold` returns, with the flow's own start, loss and split.
 
-    Whatever else the flow has, ask `flow` for it, and mind that it knows of no hold: its Jacobian is
-    that of the free motion.
+    Whatever else the flow has, ask `flow` for it, and mind that it knows of no hold: its Jacobian
+    is that of the free motion.
     """
 
     flow: Any
@@ -98,14 +98,16 @@ class HeldFlow:
 #   would count on: m and u that begin at a late t have their bias left in, and the first step is up
 #   to (1 - beta1) / sqrt(1 - beta2) = 3 times as long as it should be.
 #
-#   So what is held has an optimiser of its own, of the same settings, that is not asked while it is
+#   So what is held has an optimizer of its own, of the same settings, that is not asked while it is
 #   held. Values, m, u, velocity and t all stand still, and go on as if no time had passed.
 
 
 def hold_params(
     loss: Loss, optimizer: Any, still: Params, after: int = 0, until: float = math.inf
 ) -> "tuple[Loss, HeldOptimizer]":
-    """A loss and an optimiser that keep parameters still, to the last bit, in steps after <= step < until.
+    """A loss and an optimizer that keep parameters still in steps after <= step < until.
+
+    What is held has the same bits afterwards.
 
     loss:      (params, batch) -> loss, grads, as `train.train` takes it.
     optimizer: one with init and step, as those of `optim`.
@@ -116,22 +118,24 @@ def hold_params(
                run goes on from a checkpoint.
 
     Use both. A gradient of 0 holds nothing, since weight decay and momentum move what has none: the
-    optimiser leaves out what is held, its own state included. The loss has gradients of 0 there so
+    optimizer leaves out what is held, its own state included. The loss has gradients of 0 there so
     that clipping does not count them.
 
-    Raises InputError unless after < until; and, when used, for a name that is no parameter, or a mask
-    that does not fit its parameter.
+    Raises InputError unless after < until; and, when used, for a name that is no parameter, or a
+    mask that does not fit its parameter.
     """
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
     if isinstance(optimizer, type) or not (
         hasattr(optimizer, "init") and hasattr(optimizer, "step")
     ):
         raise InputError(
-            f"optimizer: expected one with its settings, such as optim.AdamW(1e-3), got {shown(optimizer)}"
+            "optimizer: expected one with its settings, such as optim.AdamW(1e-3), "
+            f"got {shown(optimizer)}"
         )
     if not isinstance(still, dict) or not still:
         raise InputError(
-            f"still: expected a dict of True or masks by the names of parameters, got {shown(still)}"
+            "still: expected a dict of True or masks by the names of parameters, "
+            f"got {shown(still)}"
         )
     wanted = "True or an array of booleans"
     still = {
@@ -147,7 +151,8 @@ def hold_params(
         if (after, until) != (0, math.inf):
             if not isinstance(batch, tuple) or len(batch) != 2:
                 raise InputError(
-                    f"batch: expected a pair (step, batch), as enumerate(batches) gives, got {shown(batch)}"
+                    "batch: expected a pair (step, batch), as enumerate(batches) gives, "
+                    f"got {shown(batch)}"
                 )
             step, batch = check_count("batch: step", batch[0], 0), batch[1]
         value, grads = checked(loss(params, batch))
@@ -163,7 +168,10 @@ def hold_params(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HeldOptimizer:
-    """The optimiser that `hold_params` returns. Its state: the step, the free state, that of the named parameters."""
+    """The optimizer that `hold_params` returns.
+
+    Its state: the step, the free state, and that of the named parameters.
+    """
 
     optimizer: Any
     still: Params
@@ -196,7 +204,10 @@ class HeldOptimizer:
         return self.replaced(new, named), {"step": step + 1, "free": free, "held": held}
 
     def named(self, params: Params) -> Params:
-        """Those of the params that are held, whole. Raises InputError where one is missing or a mask does not fit."""
+        """Those of the params that are held, whole.
+
+        Raises InputError where one is missing or a mask does not fit.
+        """
         for key, mask in self.still.items():
             if key not in params:
                 raise InputError(f"still: expected names among {', '.join(params)}, got {key!r}")

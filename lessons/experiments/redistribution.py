@@ -24,6 +24,7 @@ from tinyattn.errors import (
     shown,
 )
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.flows.stages import find_stages
 from tinyattn.measure import fit_power_law
 from tinyattn.ops import log_softmax
 
@@ -318,7 +319,7 @@ class Redistribution(Experiment):
         for name, flow in kinds.items():
             y0 = flow.start(np.random.default_rng(self.seed), self.eps)
             times = np.linspace(0, 200, 401)
-            stages = flow.stages(y0, 200, t_eval=times, method="rk45", rtol=1e-6, atol=1e-10)
+            stages = find_stages(flow, y0, 200, t_eval=times, method="rk45", rtol=1e-6, atol=1e-10)
             A = flow.attention(stages.path.y)[:, 0, 0]
             found["numbers"][f"chain, {name}"] = {
                 "r": flow.focus_rate,

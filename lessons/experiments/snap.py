@@ -14,8 +14,9 @@ import numpy as np
 
 from tinyattn import ode
 from tinyattn.errors import check_count, check_number, keep_counts
-from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
+from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.population import population, stochastic
+from tinyattn.flows.repetition import ThreeNumbers
 from tinyattn.measure import plateau_length
 from tinyattn.models import ToyLayer
 from tinyattn.tasks.regression import draw_task

@@ -10,6 +10,6 @@ A flow is a frozen dataclass of settings with
 `population` has the gradients of a whole layer that two of these flows reduce to few numbers.
 """
 
-from . import emergence, factorization, focus_dilution, population
+from . import emergence, factorization, focus_dilution, population, repetition
 
-__all__ = ["emergence", "factorization", "focus_dilution", "population"]
+__all__ = ["emergence", "factorization", "focus_dilution", "population", "repetition"]

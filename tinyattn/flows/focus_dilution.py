@@ -13,15 +13,14 @@ free.
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .. import ode
 from ..attention import attend_backward, attend_forward
 from ..backend import Array, namespace, to_numpy
 from ..door import door
-from ..errors import InputError, check_count, check_floats, check_number, host_floats, shown
+from ..errors import InputError, check_floats, check_number, host_floats, shown
 from ..models import unpack
 from ..ops import log_softmax
 from .linearization import Linearization
@@ -253,95 +252,6 @@ class FocusDilution:
         speed = np.linalg.norm(_finite("y", to_numpy(self(0.0, y))), axis=-1)
         inside = range(1, len(t) - 1)
         return [0, *(i for i in inside if speed[i] < min(speed[i - 1], speed[i + 1]))]
-
-    def stages(self, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, renewed=0.5, **how):
-        """Integrate from y0 until `end` and find the four stages on the way: a Stages.
-
-        token:   a rare one: its embedding grows at first, then shrinks, passes near zero and grows
-                 the other way.
-        grown, focused, renewed: first singular value of W0 that ends condensation, attention of
-                 token 0 to itself that ends focus, second singular value that ends dilution.
-        how:     method, step, tolerances and progress, for `ode.integrate`; t_eval: times kept in
-                 the path.
-        """
-        check_floats("y0", y0, self.start(np.random.default_rng(0), 0.0).shape)
-        check_number("end", end, above=0)
-        check_count("token", token, 0, self.vocab - 1)
-        for name, level in (("grown", grown), ("focused", focused), ("renewed", renewed)):
-            check_number(name, level)
-
-        @functools.lru_cache(maxsize=1)  # three events ask for them at the same point
-        def sizes_of(state):
-            return self.singular_values(np.frombuffer(state, y0.dtype))
-
-        def size(y, k):
-            return float(sizes_of(to_numpy(y).tobytes())[k])
-
-        def swing(t, y):  # half the speed of the squared norm of the token's embedding
-            return float(to_numpy(self.split(y)[0][token] @ self.split(self(t, y))[0][token]))
-
-        def largest(t, y):  # not before W0 has grown: a random start wiggles
-            return -swing(t, y) if size(y, 0) > grown else -1.0
-
-        found = [
-            lambda t, y: size(y, 0) - grown,
-            lambda t, y: float(self.attention(y)[0, 0]) - focused,
-            lambda t, y: size(y, 1) - renewed,
-            ode.event(largest, direction=+1),
-        ]
-        path = ode.integrate(self, (0, end), y0, t_eval=t_eval, events=found, **how)
-        condensed_t, focus_t, renewal_t, top_t = path.first_times
-        cosine = frozen_ratio = peak = minimum = dilution_t = math.nan
-        if condensed_t <= end:
-            W0, _, W_Q, _ = map(to_numpy, self.split(path.y_events[0][0]))
-            pi = to_numpy(self.pi)
-            cosine = float(abs(np.linalg.svd(W0)[0][:, 0] @ pi) / np.linalg.norm(pi))
-            frozen_ratio = float(np.linalg.norm(W_Q) / np.linalg.norm(to_numpy(self.split(y0)[2])))
-        if top_t < end:
-            top = path.y_events[3][0]
-            peak = float(self.row_norms(top)[token])
-            shortest = ode.event(swing, terminal=True, direction=+1)
-            fall = ode.integrate(self, (top_t, end), top, t_eval=[], events=shortest, **how)
-            dilution_t = fall.first_times[0]
-            if len(fall.y_events[0]):
-                minimum = float(self.row_norms(fall.y_events[0][0])[token])
-        return Stages(
-            condensed_t=condensed_t,
-            cosine=cosine,
-            frozen_ratio=frozen_ratio,
-            focus_t=focus_t,
-            top_t=top_t,
-            peak=peak,
-            dilution_t=dilution_t,
-            minimum=minimum,
-            renewal_t=renewal_t,
-            path=path,
-        )
-
-
-class Stages(NamedTuple):
-    """When each stage ends; NaN for what did not come.
-
-    condensed_t:         W0 has grown.
-    cosine:              of its first direction then with pi.
-    frozen_ratio:        norm of W_Q then over that at the start.
-    focus_t:             token 0 attends to itself.
-    top_t, peak:         the rare token's embedding is longest after that, and how long.
-    dilution_t, minimum: it is shortest, passing zero, and how long.
-    renewal_t:           a second direction of W0 has grown.
-    path:                the ode.Solution.
-    """
-
-    condensed_t: float
-    cosine: float
-    frozen_ratio: float
-    focus_t: float
-    top_t: float
-    peak: float
-    dilution_t: float
-    minimum: float
-    renewal_t: float
-    path: ode.Solution
 
 
 def _finite(name, array):

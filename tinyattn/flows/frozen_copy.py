@@ -1,4 +1,6 @@
-"""Focus and dilution with one use of the embeddings held: the query, the key or the value reads a copy that does not move.
+"""Focus and dilution with one use of the embeddings held.
+
+The query, the key or the value reads a copy that does not move.
 
 In the flow of "Focus and Dilution" (arXiv 2605.01199), `flows.focus_dilution`, W0 has three uses.
 Which of them brings a stage about is seen by letting one of them read the embeddings as they were,
@@ -69,7 +71,8 @@ class FrozenCopy:
         return self.flow.split(self.state)[0]
 
     @door(
-        "y (..., self.flow.size) -> W0 (..., d, D), W1 (..., D, d), W_Q (..., D, D), W_K (..., D, D)"
+        """y (..., self.flow.size)
+        -> W0 (..., d, D), W1 (..., D, d), W_Q (..., D, D), W_K (..., D, D)"""
     )
     def split(self, y):
         """Views of a state, as the free flow's."""
