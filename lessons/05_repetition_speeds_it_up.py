@@ -24,7 +24,7 @@ RTOL = 1e-5 if run.quick else 1e-8
 # ## 1. From a rate to a law
 #
 # Lesson 04: the plateau lasts 1.2533/λ, and λ = 1/(√d T) is what w hears of the right
-# token at the start. With T = 4096 and d = 64 that is 1.2533 · 8 · 4096 = 41,069. Twice
+# token at the start. With T = 4096 and d = 64 that is 1.2533 · 8 · 4096 = 41,068. Twice
 # the tokens, twice the wait; four times the size, twice the wait. A **power law** is
 # what this is called: on two logarithmic axes it is a straight line, and its slope is
 # the exponent. **Predict** both slopes, and where they will be a little off.
@@ -77,14 +77,34 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 # %% [markdown]
 # ## 3. Across samples: one token comes again and again
 #
-# With probability p the relevant token is one fixed vector, else random: 1/d of it lies
-# along it. There W hears λ₁ = (p + (1 − p)/d)/T, along each of the d − 1 others
-# (1 − p)/(d T), which is λ₂ = √(d − 1) (1 − p)/(d T) for all of them. They push one Δ:
+# With probability p the relevant token is one fixed vector u of length 1, which is a
+# random token's length on average. While attention is still 1/T everywhere, W grows
+# along a direction at the mean square of the relevant token there, divided by T.
+#
+# Along u that is p, and (1 − p)/d from random tokens, which have 1/d of their square in
+# each direction. So what W has learnt along u, w₁, starts with the speed
+#
+#     λ₁ = (p + (1 − p)/d) / T
+#
+# Along each of the d − 1 directions across u it is (1 − p)/(d T). All are learnt alike,
+# and d − 1 equal speeds at right angles add up as in Pythagoras. So w₂, what W has
+# learnt in all of them together, starts with
+#
+#     λ₂ = √(d − 1) (1 − p) / (d T)
+#
+# Both push the one Δ:
 #
 #     dw₁/dt = λ₁ e^Δ     dw₂/dt = λ₂ e^Δ     dΔ/dt = (λ₁ w₁ + λ₂ w₂) e^Δ
 #
-# With λ² = λ₁² + λ₂² and w = (λ₁ w₁ + λ₂ w₂)/λ this is lesson 04's loop again, with λ =
-# √(1 + p² (d − 1)) / (√d T): for p = 0.1, d = 64 1.28 times that without repetition.
+# Take λ with λ² = λ₁² + λ₂², and w = (λ₁ w₁ + λ₂ w₂)/λ. Then dw/dt = λ e^Δ and dΔ/dt =
+# λ w e^Δ: this is lesson 04's loop again. Written out, what is linear in p cancels, and
+#
+#     λ² = (p² + (1 − p²)/d) / T²,     λ = √(1 + p² (d − 1)) / (√d T)
+#
+# At p = 0 that is lesson 04's λ. With p = 0.1 and d = 64 it is 1.28 times as much.
+#
+# The plateau ends when *random* tokens are answered, a little later than λ says: w₁ is
+# learnt by then, and w₂ has to catch up.
 
 # %%
 p, d_p = grid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], sizes)
@@ -111,17 +131,19 @@ run.finish({"rtol": RTOL}, gain=gain, **{"law": vars(law), "law_p": vars(law_p)}
 # %% [markdown]
 # ## Exercises
 #
-# 1. How many times shorter is the plateau at d = 64 with p = 0.5?
+# 1. How many times shorter than with p = 0 is the plateau at T = 512, d = 64, p = 0.5?
 # 2. How many places, each with a score, help as much as a sequence a third as long?
-# 3. *The Emergence of Sparse Attention* has C = 2.15 for p, we have 1.53. What does
-#    each say at T = 4096, d = 64, p = 0, and what says the first row?
+# 3. The paper, *The Emergence of Sparse Attention*, has C = 2.15 across samples, we
+#    have 1.53. What do both laws, and the table's first row, say at T = 4096, d = 64
+#    and p = 0?
 
 # %% [markdown]
 # ## Answers
 #
-# 1. √(1 + 0.25 · 63) = 4.09 times by the rate. At T = 512 the flow gives 5319 and
-#    1487, 3.58 times: after the snap the other directions still have to catch up.
+# 1. √(1 + 0.25 · 63) = 4.09 times by the rate. The flow at T = 512 gives 5319 and 1487,
+#    3.58 times: on random tokens the other directions still have to catch up.
 # 2. Nine: √9 = 3, and the plateau goes like T.
-# 3. 2.15 · 32768^1.02 = 86,700 and 1.53 · 32768^0.983 = 42,000; the first row says 1.51
-#    · 4096^0.99 · 64^0.49 = 43,700, the flow 42,000. So the paper's two rows disagree
-#    by a factor of 2, and the flow sides with the first. Why is not known.
+# 3. √d T is 8 · 4096 = 32768. So 2.15 · 32768^1.02 = 86,700, and 1.53 · 32768^0.983 =
+#    42,000. The first row says 1.51 · 4096^0.99 · 64^0.49 = 43,700, the flow 42,000. So
+#    the paper's two rows disagree by a factor of 2, and the flow sides with the first.
+#    Why is not known.

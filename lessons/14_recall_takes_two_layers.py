@@ -51,7 +51,9 @@ run.figure(draw.circuit(), "circuit")
 # anew each time, so that nothing can be remembered but the skill. Two layers; one
 # layer; and one layer whose input carries, beside each token, the token before it. (The
 # names in the code call accuracy *clean*, as opposed to that under lesson 15's
-# repetitions.) **Predict** the third.
+# repetitions.) Each network answers once, at its last place, so its last layer has one
+# query. The library then multiplies in another order (`few_queries.py`): the same
+# numbers from fewer multiplications. **Predict** the third.
 
 # %%
 variants = {"two layers": dict(depth=2), "one layer": dict(depth=1),

@@ -109,7 +109,8 @@ run.figure(draw.repetition(solved, adapted, best, in_context, found["none"][0],
 run.page(draw.page(found), "player")
 
 minimum = 1.0 if run.quick else 1.3
-run.claim(f"across samples p = 0.2 brings the snap {minimum} times sooner or more", speedup >= minimum)
+run.claim(f"across samples p = 0.2 brings the snap {minimum} times sooner or more",
+          speedup >= minimum)
 run.claim("in context repetition delays it", min(late) > snap["none"])
 run.claim("and half of its own task is solved before",
           all(early < snap for early, snap in zip(own, late)))

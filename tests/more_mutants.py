@@ -33,7 +33,7 @@ ALL = [
     mutant("target not subtracted", ops.cross_entropy_backward, "-= each", "-= 0 * each", "cross_entropy", "logits"),
     mutant("sum instead of mean", ops.cross_entropy_backward, "dL / targets.size", "dL", "cross_entropy", "logits"),
     mutant("wrong sign", ops.squared_error_backward, "difference * (dL", "-difference * (dL", "squared_error", "y"),
-    mutant("missing 1/N", ops.squared_error_backward, "(dL / places)", "dL", "squared_error", "y"),
+    mutant("missing 1/N", ops.squared_error_backward, "(dL / N)", "dL", "squared_error", "y"),
     mutant("values of other queries", attention.attend_backward, "dv = sum_to(read.swapaxes(-1, -2) @ dy",
            "dv = sum_to((s * s).swapaxes(-1, -2) @ dy", "attend, masked", "v"),
     mutant("shared scores not summed", attention.attend_backward, "ds = sum_to(dy @ v.swapaxes(-1, -2), s.shape)",

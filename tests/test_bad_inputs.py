@@ -1,6 +1,6 @@
 """A table of bad inputs, made for every public function: each is refused by name, or gives a right result.
 
-`python tests/test_bad_inputs.py` prints the table. A call that is valid is changed in one argument at a time: another type,
+`PYTHONPATH=lessons python tests/test_bad_inputs.py` prints the table. A call that is valid is changed in one argument at a time: another type,
 shape or dtype, NaN, infinity, nothing, one. What comes of it is wrong if it is any error but an InputError or TypeError
 that names the argument, a hang, a NaN nobody is told of, or a number other than the plain float64 input would give.
 """
@@ -35,6 +35,7 @@ from tinyattn import (
     checkpoint,
     few_queries,
     gradcheck,
+    hold,
     losses,
     measure,
     models,
@@ -46,7 +47,7 @@ from tinyattn import (
     train,
 )
 from tinyattn.errors import InputError
-from tinyattn.flows import emergence, factorization, focus_dilution, population
+from tinyattn.flows import emergence, factorization, focus_dilution, frozen_copy, population
 from tinyattn.tasks import markov, recall, regression, text
 
 SECONDS = 20  # a call that takes longer hangs; a busy machine answers in a few
@@ -79,6 +80,8 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
+    "hold.HeldFlow": "made by hold, and tried through it",
+    "hold.HeldOptimizer": "made by hold_params, and tried through it",
     "backend.Backend": "made by backend.get",
     "flows.linearization.Linearization": "made by FocusDilution.linearise",
     "ode.Solution": "a result",
@@ -155,6 +158,7 @@ def add_ops():
     pair(ops.squared_error_forward, ops.squared_error_backward, "dL", y=x, target=array(2, 3, seed=1))
     add(ops.log_softmax, z=x)
     add(ops.sum_to, dx=x, shape=(1, 3))
+    add(ops.sum_rows, x=x)
     visible = attention.causal(2, 3)
     pair(attention.attend_forward, attention.attend_backward, a=x, v=array(3, 2), visible=visible)
     q, k, v = array(2, 2, 2), array(2, 3, 2, seed=1), array(2, 3, 3, seed=2)
@@ -298,6 +302,12 @@ def add_training():
     add(flow, t=0.5, y=models.pack(flat), fine={"t": "the flow does not depend on time"})
     add(train.minibatches, data=square, size=1, rng=rng(),
         fine={"data, NaN": "not in the first batch", "data, str": "rows of anything"})
+    mask = array(2, 2) > 0
+    add(hold.hold, use=lambda held: [held(0.5, square), held(2.0, square)], flow=decay, still=mask, after=0.25, until=1.5,
+        also=("until",))
+    of_steps = lambda held: [held[0](params, (1, 0)), held[1].step(params, grads, held[1].init(params))]
+    add(hold.hold_params, use=of_steps, loss=loss, optimizer=optim.SGD(0.5), still={"W": mask, "b": True}, after=1, until=3,
+        also=("grads",), fine={"missing": "one parameter fewer is held"})
     history = train.History()
     history.record(0, loss=0.5)
     recorded = lambda step, loss: [history := train.History(), history.record(step, loss=loss), history.tree()][2]
@@ -399,6 +409,12 @@ def add_flows():
     add(focus.slow_points, t=np.arange(4.0), y=array(4, 20), fine={"NaN": "indices"})
     how = dict(t_eval=[1.0], token=1, grown=0.5, focused=0.5, renewed=0.5, method="euler", step=0.5, progress=Text("run"))
     add(focus.stages, y0=weights, end=1.0, **how, also=("step", "t_eval"), fine={"out": "NaN for a stage that did not come"})
+    kind, uses, partly = frozen_copy.FrozenCopy, ("key", "value"), {"state, NaN": "its embeddings are read"}
+    add(kind, use=lambda f: f(0.5, array(20, seed=1)), flow=focus, state=weights, uses=uses, fine=partly)
+    copy = kind(focus, weights, uses)
+    add(copy.__call__, t=0.5, y=array(20, seed=1), fine=timeless)
+    for name in ("split", "attention", "loss"):
+        add(getattr(copy, name), y=array(20, seed=1), fine={"y, NaN": "a part is read"} if name == "attention" else None)
     add(redistribution.contrast, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
     add(redistribution.token_weights, flow=focus, y=weights, fine={"y, NaN": "a part is read"})
     add(redistribution.contrast_push, flow=focus)

@@ -13,6 +13,7 @@ from tinyattn.errors import InputError
 from tinyattn.flows.emergence import ThreeNumbers, TwoNumbers
 from tinyattn.flows.factorization import Factorization, target
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.flows.frozen_copy import FrozenCopy
 from tinyattn.tasks import markov, recall, regression, text
 
 
@@ -54,6 +55,11 @@ FLOWS = {  # an example, what start takes, and how many parts a state has
     FocusDilution: (
         FocusDilution(np.array([0.6, 0.4]), 0.5, 3),
         (np.random.default_rng(0), 0.1),
+        4,
+    ),
+    FrozenCopy: (
+        FrozenCopy(FocusDilution(np.array([0.6, 0.4]), 0.5, 3), np.linspace(-1, 1, 30), ("value",)),
+        (),
         4,
     ),
 }

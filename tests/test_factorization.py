@@ -315,7 +315,7 @@ def test_blocks_and_noise(rng):
         ),
         (
             lambda: target(M, 9).tangent(np.ones((2, 12)), np.ones((3, 12))),
-            r"dy: expected shape \(2, 12\), got \(3, 12\)",
+            r"y: expected shape \(..., 3, 12\), got \(2, 12\)",
         ),
         (lambda: target(M, 9, blocks=[[0], [0], [1]]), "blocks: expected 3 disjoint"),
         (
@@ -335,9 +335,12 @@ def test_blocks_and_noise(rng):
         (lambda: target(M, 9).waterfall(9), "heads: expected fewer than the 9 positions, got 9"),
         (
             lambda: target(M, 9).jacobian(np.zeros((1, 2, 12))),
-            r"y: expected shape \(any, 12\), got \(1, 2, 12\)",
+            r"y: expected shape \(H, 12\), got \(1, 2, 12\)",
         ),
-        (lambda: target(M, 9).loss(np.zeros((2, 5))), r"y: expected shape \(2, 12\), got \(2, 5\)"),
+        (
+            lambda: target(M, 9).loss(np.zeros((2, 5))),
+            r"y: expected shape \(..., H, 12\), got \(2, 5\)",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):

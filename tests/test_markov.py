@@ -172,7 +172,7 @@ def test_bad_settings_are_one_clear_line(rng, settings, message):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda c, rng: c.sample(rng, 3, 6), "length: expected more than order = 6 tokens, got 6"),
+        (lambda c, rng: c.sample(rng, 3, 6), "length: expected a whole number >= 7, got 6"),
         (lambda c, rng: c.sample(rng, 0, 8), "n: expected a whole number >= 1, got 0"),
         (
             lambda c, rng: c.log_probs(np.zeros((2, 5), int)),

@@ -463,6 +463,9 @@ def test_f_is_never_asked_outside_the_span():
         (dict(method="rk23", step=0.1), "method: expected .*, got 'rk23'"),
         (dict(method="rk45", step=0.1), "step: expected none"),
         (dict(method="rk45", rtol=0.0), "rtol: expected a finite number > 0, got 0.0"),
+        (dict(method="rk45", rtol=math.inf), "rtol: expected a finite number > 0, got inf"),
+        (dict(method="bdf", atol=math.inf), "atol: expected a finite number > 0, got inf"),
+        (dict(atol=np.array(True)), "atol: expected a finite number > 0, got True"),
         (dict(method="rk45", atol=-1.0), "atol: expected"),
         (dict(method="rk45", max_step=0.0), "max_step: expected a finite number > 0, got 0.0"),
         (
@@ -538,6 +541,10 @@ def test_f_is_never_asked_outside_the_span():
             r"f: expected a function f\(t, y\), the time first, got f\(y, t\)",
         ),
         (
+            dict(f=lambda y, time: y),
+            r"f: expected a function f\(t, y\), the time first, got f\(y, time\)",
+        ),
+        (
             dict(f=lambda state, t: state),
             r"f: expected a function f\(t, y\), the time first, got f\(state, t\)",
         ),
@@ -558,6 +565,7 @@ def test_f_is_never_asked_outside_the_span():
         ),
         (dict(step=0.1, max_steps=0), "max_steps: expected"),
         (dict(step=0.1, y0="a"), "y0: expected an array of numbers, got 'a'"),
+        (dict(y0=[]), r"y0: expected at least one entry, got shape \(0,\)"),
         (dict(step=0.1, t_eval="a"), "t_eval: expected an array of numbers, got 'a'"),
         (dict(method="rk45", max_step="a"), "max_step: expected a finite number > 0, got 'a'"),
         (dict(step=0.1, f=None), "f: expected a function"),
@@ -959,6 +967,16 @@ def test_tolerances_of_each_entry_on_every_device_and_in_its_precision(device):
         np.testing.assert_allclose(
             to_numpy(solution.y[-1])[:, 0], [math.cos(5), 2 * math.cos(5)], atol=1e-3
         )
+
+
+@pytest.mark.parametrize("y0", [1.0, np.ones(2)])
+def test_a_tolerance_may_be_an_array_without_axes(device, y0):
+    y0 = device.put(np.asarray(y0))
+    by_number = ode.integrate(lambda t, y: -y, (0, 1), y0, rtol=1e-5, atol=1e-7)
+    for rtol in (np.float64(1e-5), np.array(1e-5), device.put(np.array(1e-5))):
+        solution = ode.integrate(lambda t, y: -y, (0, 1), y0, rtol=rtol, atol=np.array(1e-7))
+        assert np.array_equal(solution.t, by_number.t)
+        assert np.array_equal(to_numpy(solution.y), to_numpy(by_number.y))
 
 
 def test_an_event_whose_terminal_is_none_ends_nothing():

@@ -297,7 +297,7 @@ def test_ids_may_be_numpy_numbers_and_are_checked_all_the_same():
             ops.embedding_forward(wrong, np.eye(3))
 
 
-@pytest.mark.parametrize("n, most", [(1000, 2e-6), (75_001, 2e-6), (1_000_000, 2e-6)])
+@pytest.mark.parametrize("n, maximum", [(1000, 2e-6), (75_001, 2e-6), (1_000_000, 2e-6)])
 def test_gradients_of_many_equal_rows_are_summed_in_pairs(n, maximum):
     """Against the sum that float64 tells; NumPy's own along the first axis is off by 7e-4 and 1%."""
     rows = np.full((n, 3), 0.1, np.float32)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -334,6 +335,46 @@ def test_a_worker_that_dies_loses_its_point_and_no_other(monkeypatch):
     assert {outcome.result[1] for outcome in outcomes if not outcome.error} == {"1"} and again[
         0
     ].error is None
+
+
+def dies_while_it_answers(settings):
+    """At x = 0 the process ends as soon as the trial is over, while its large answer is on its way."""
+    if settings["x"]:
+        return settings["x"]
+    main = threading.main_thread().ident
+
+    def end():
+        running = True
+        while running:
+            frame, names = sys._current_frames()[main], set()
+            while frame:
+                names.add(frame.f_code.co_name)
+                frame = frame.f_back
+            running = "_attempt" in names
+        os._exit(9)
+
+    threading.Thread(target=end, daemon=True).start()
+    return [f"some words of an answer {i}" for i in range(300_000)]
+
+
+def test_a_worker_that_dies_while_it_answers_loses_its_point_and_no_other():
+    with sweep.processes(2) as map:
+        points = [{"x": x} for x in range(4)]
+        outcomes = sweep.sweep(dies_while_it_answers, points, map=map, title=None)
+    assert [outcome.result for outcome in outcomes] == [None, 1, 2, 3]
+    assert "the worker died" in outcomes[0].error
+
+
+def test_a_sweep_leaves_nothing_behind(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from experiments import RecallTrial\nfrom tinyattn import sweep\n"
+        f"with sweep.processes(2) as map:\n    sweep.sweep(RecallTrial.results, {SMALL[:2]!r}, map=map)\n"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "lessons")])
+    env = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_workers_end_with_their_parent(tmp_path):

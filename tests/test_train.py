@@ -298,7 +298,7 @@ def test_the_bar_counts_every_step_once_also_those_taken_before(tmp_path, monkey
         ),
         (
             dict(steps=2, optimizer="adamw"),
-            "optimizer: expected one with its settings, .* got 'adam'",
+            "optimizer: expected one with its settings, .* got 'adamw'",
         ),
         (dict(steps=2, optimizer=optim.AdamW), "optimizer: expected one with its settings"),
         (

@@ -101,7 +101,7 @@ def test_single_location_is_learnt_by_one_head(rng):
         ),
         (
             lambda: experiments.LocationTrial.results({"optimizer": "lion"}),
-            'optimizer: expected "adam" or "sgd", got \'lion\'',
+            'optimizer: expected "adamw" or "sgd", got \'lion\'',
         ),
         (
             lambda: experiments.LocationTrial.results({"marker": False}),

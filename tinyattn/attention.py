@@ -1,4 +1,4 @@
-"""Attention: every head of every model in this book passes through `attend_forward` and `attend_backward`.
+"""Attention: every head of every model in this book runs `attend_forward` and `attend_backward`.
 
 Three pairs, each built on the one before: `attend` (scores and values), `multihead` (queries, keys
 and values with a head axis), `self_attention` (an input and four projections). A head axis of 1
@@ -27,12 +27,13 @@ from .ops import (
 #     (1)  a_tj = -inf where the pair (t, j) is hidden
 #     (2)  s_tj = softmax of row t of a
 #     (3)  y_t  = sum_j s_tj v_j
-#   A small change of attention and values changes y by δy_t = sum_j δs_tj v_j + sum_j
-#   s_tj δv_j, so
+#   A small change of attention and values changes y by
+#          δy_t = sum_j δs_tj v_j + sum_j s_tj δv_j
+#   so
 #     (4)  dv_j  = sum_t s_tj dy_t           = s^T dy
 #     (5)  ds_tj = dy_t . v_j                = dy v^T
 #     (6)  da_tj = s_tj (ds_tj - sum_i s_ti ds_ti)                 the backward of softmax
-#   Put (5) into (6): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and there stands
+#   Put (5) into (6): its sum is dy_t . (sum_i s_ti v_i) = dy_t . y_t, and the result is
 #   the line this book is about,
 #
 #          da_tj = s_tj dy_t . (v_j - y_t)
@@ -41,7 +42,10 @@ from .ops import (
 #   than the average that is read now, and in proportion to the attention already paid to
 #   it: no attention, no learning. A hidden pair has s = 0, so its gradient vanishes here
 #   without a line of code. Dropout puts a factor m_tj, 0 or 1/(1 - p), into (3), (4) and
-#   (5), so that m_tj v_j stands for v_j in that line.
+#   (5), so that v_j in that line becomes m_tj v_j.
+#
+#   The cache keeps the attention maps s, B H T S numbers, in most models the largest array
+#   of all; scores are not kept, as (6) reads s alone, and with dropout m s is computed again.
 
 
 class AttendCache(NamedTuple):
@@ -62,11 +66,12 @@ def attend_forward(a, v, visible=None, drop=None):
     """
     if visible is not None:
         xp = namespace(a)
-        a = xp.fmin(
-            a, xp.where(visible, math.inf, -math.inf).astype(a.dtype)
-        )  # (1): where, on a mask; on a itself it is slow
+        # xp.where on a itself, which is larger than the mask, would be slow.
+        highest = xp.where(visible, math.inf, -math.inf).astype(a.dtype)
+        a = xp.fmin(a, highest)  # (1)
     s, _ = softmax_forward(a)  # (2)
-    return (s if drop is None else s * drop) @ v, AttendCache(s, v, drop)  # (3)
+    read = s if drop is None else s * drop
+    return read @ v, AttendCache(s, v, drop)  # (3)
 
 
 @door("""cache AttendCache, cache.s (..., T, S), cache.v (~..., S, C), dy (..., T, C)
@@ -84,12 +89,16 @@ def attend_backward(dy, cache):
 
 # Multi-head attention: scores are scaled inner products of queries and keys
 #
-#     (1)  a_htj = q_ht . k_hj / sqrt(K)      a sum of K independent products of mean 0 grows like sqrt(K)
+#     (1)  a_htj = q_ht . k_hj / sqrt(K)      for a sum of K independent products of mean 0
+#                                             grows like sqrt(K)
 #     (2)  y = attend(a, v)
 #   δa_htj = (δq_ht . k_hj + q_ht . δk_hj) / sqrt(K), so
 #     (3)  dq_ht = sum_j da_htj k_hj / sqrt(K)
 #     (4)  dk_hj = sum_t da_htj q_ht / sqrt(K)
 #   Where one key or value serves all heads its gradients add up over h.
+#
+#   The cache keeps q and k, B H (T + S) K numbers, and the cache of attend; scores are not
+#   kept, and nothing is computed again.
 
 
 class MultiheadCache(NamedTuple):
@@ -132,6 +141,9 @@ def multihead_backward(dy, cache):
 #     (6)  dW_O = r^T dy      (7)  dW_V = x^T dv      (8)  dW_K = x^T dk      (9)  dW_Q = x^T dq
 #   x is used three times, so it receives three gradients, and they add up:
 #     (10)  dx = dq W_Q^T + dk W_K^T + dv W_V^T       (the first only where there is a query)
+#
+#   The cache keeps x and the weights, without copies, r, B T H C numbers, and the cache of
+#   multihead; nothing is computed again.
 
 
 class SelfAttentionCache(NamedTuple):
@@ -148,20 +160,19 @@ class SelfAttentionCache(NamedTuple):
         return self.multihead.attend.s
 
 
-@door("""x some (..., S, D), first count >= 0 < S, T = S - first, W_Q some (D, H, K), W_K (D, 1|H, K),
-    W_V (D, 1|H, C), W_O some (H, C, E), visible mask ~(..., H, T, S)?, drop (..., H, T, S)?
-    -> y (..., T, E)""")
+@door("""x some (..., S, D), first count >= 0 < S, T = S - first, W_Q some (D, H, K),
+    W_K (D, 1|H, K), W_V (D, 1|H, C), W_O some (H, C, E), visible mask ~(..., H, T, S)?,
+    drop (..., H, T, S)? -> y (..., T, E)""")
 def self_attention_forward(x, W_Q, W_K, W_V, W_O, visible=None, first=0, drop=None):
-    """Queries, keys and values are projections of x; queries stand at its positions first, first+1, ..., S-1.
+    """Queries, keys and values are projections of x; queries are at positions first to S-1.
 
     visible, drop: see `attend_forward`.
     """
     q, q_cache = linear_forward(x[..., first:, :], W_Q)  # (1)
     k, k_cache = linear_forward(x, W_K)  # (2)
     v, v_cache = linear_forward(x, W_V)  # (3)
-    r, multihead = multihead_forward(
-        heads_first(q), heads_first(k), heads_first(v), visible, drop
-    )  # (4)
+    q, k, v = heads_first(q), heads_first(k), heads_first(v)
+    r, multihead = multihead_forward(q, k, v, visible, drop)  # (4)
     y, o_cache = linear_forward(heads_first(r), W_O, axes=2)  # (5)
     return y, SelfAttentionCache(q_cache, k_cache, v_cache, multihead, o_cache, first)
 

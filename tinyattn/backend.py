@@ -23,10 +23,11 @@ from .door import door
 from .errors import InputError, check_array, check_floats, first_line
 
 Array = Any  # numpy.ndarray or cupy.ndarray
-Params = dict[str, Any]  # arrays by name, and whatever has the same names
+Params = dict[str, Any]  # arrays by name, and what has the same names
 
-# A number too small to tell from 0 is 0: the attention on a key far below the best, and all that is multiplied by it.
-# A decorator for functions in which that is the design, whatever np.seterr says elsewhere.
+# A number too small to tell from 0 is 0: the attention on a key far below the best, and all that
+# is multiplied by it. A decorator for functions in which that is the design, regardless of
+# np.seterr elsewhere.
 underflow_is_zero = np.errstate(under="ignore")
 
 INSTALL = 'pip install -e ".[gpu-cuda13]" (CUDA 12: ".[gpu-cuda12]")'
@@ -40,38 +41,35 @@ def namespace(x: Any) -> Any:
 
 
 def _within(index, out):
-    if (
-        isinstance(index, np.ndarray)
-        and index.size
-        and not -len(out) <= index.min() <= index.max() < len(out)
-    ):
-        raise InputError(
-            f"index: expected places in {-len(out)}..{len(out) - 1}, got {index.min()}..{index.max()}"
-        )
+    if not isinstance(index, np.ndarray) or not index.size:
+        return index
+    low, high, n = index.min(), index.max(), len(out)
+    if not -n <= low <= high < n:
+        raise InputError(f"index: expected places in {-n}..{n - 1}, got {low}..{high}")
     return index
 
 
 @door("out some (N, *O), index ids (...), index = _within(index, out), values (..., *O) -> None")
 def scatter_add(out: Any, index: Any, values: Any) -> None:
-    """Add values into out[index], in place; -1 is the last place. Where an index repeats, all values count.
+    """Add values into out[index], in place; -1 is the last row. Where an index repeats, all count.
 
     On a GPU the order of additions is free, so last bits may differ from run to run. NumPy's add.at
-    adds one row at a time; sorting the rows by place and adding runs of equal ones is ten times
+    adds one row at a time; sorting the rows by index and adding runs of equal ones is ten times
     faster.
     """
     xp = namespace(out)
     if xp is not np or not index.size:
         xp.add.at(out, index, values)
         return
-    places = index.reshape(-1).astype(np.int64) % len(out)  # -1 is the last place
-    order = places.argsort(kind="stable")
-    places = places[order]
-    first = np.flatnonzero(np.concatenate([[True], places[1:] != places[:-1]]))
-    out[places[first]] += np.add.reduceat(values.reshape(-1, *out.shape[1:])[order], first)
+    rows = index.reshape(-1).astype(np.int64) % len(out)  # -1 is the last row
+    order = rows.argsort(kind="stable")
+    rows = rows[order]
+    first = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]]))
+    out[rows[first]] += np.add.reduceat(values.reshape(-1, *out.shape[1:])[order], first)
 
 
 def to_numpy(tree: Any) -> Any:
-    """Bring arrays, or any nest of dicts, lists and tuples of them, to NumPy. Other things pass through."""
+    """Bring arrays, or any nest of dicts, lists and tuples of them, to NumPy; pass the rest on."""
     return _map(_leave, tree)
 
 
@@ -91,11 +89,13 @@ class Backend:
     xp: Any
 
     def put(self, tree: Any, dtype: str | None = None) -> Any:
-        """Bring NumPy arrays (any nest of dicts, lists and tuples) in; floats become `dtype` if it is given.
+        """Bring NumPy arrays (any nest of dicts, lists and tuples) in, their floats as `dtype`.
 
-        Python scalars and None pass through, so they never turn float32 into float64. Raises
-        InputError for an array of anything but numbers and booleans, and for a dtype other than
-        float32 or float64.
+        Without a dtype floats keep theirs. Python scalars and None pass through, so they never turn
+        float32 into float64.
+
+        Raises InputError for an array of anything but numbers and booleans, and for a dtype other
+        than float32 or float64.
         """
         if dtype is not None:
             try:
@@ -124,13 +124,17 @@ def put_like(tree: Any, like: Any) -> Any:
 
 
 def get(device: str | None = None) -> Backend:
-    """The backend for "auto", "cpu", "gpu" or "gpu:N"; None means $TINYATTN_DEVICE, and "auto" where that is unset.
+    """The backend for "auto", "cpu", "gpu" or "gpu:N".
 
-    "auto" takes the GPU if a test computation there is right, and otherwise says once on stderr why
-    not. "gpu:N" becomes the current device of the calling thread. Raises InputError for an unknown
-    name, and for "gpu" where none works.
+    None means $TINYATTN_DEVICE, and "auto" where that is unset. "auto" takes the GPU if a test
+    computation there is right, and otherwise says once on stderr why not. "gpu:N" becomes the
+    current device of the calling thread.
+
+    Raises InputError for an unknown name, and for "gpu" where no GPU works.
     """
-    name = device if device is not None else os.environ.get("TINYATTN_DEVICE") or "auto"
+    name = device
+    if name is None:
+        name = os.environ.get("TINYATTN_DEVICE") or "auto"
     if not isinstance(name, str) or not re.fullmatch(r"auto|cpu|gpu(:\d+)?", name):
         raise InputError(f'device: expected "auto", "cpu", "gpu" or "gpu:N", got {name!r}')
     if name == "cpu":
@@ -173,14 +177,9 @@ def _trouble_with_gpu(index):
     """
     try:
         import cupy
-    except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
-        return (
-            "CuPy is not installed"
-            if missing
-            else f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
-        )
-    except Exception as error:  # a broken driver or library raises whatever it likes
+    except Exception as error:  # a broken driver or library may raise anything
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            return "CuPy is not installed"
         return f"CuPy cannot be imported ({first_line(error).rstrip('.')})"
     try:
         x = np.linspace(-1, 1, 12).reshape(3, 4)

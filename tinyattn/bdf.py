@@ -27,10 +27,10 @@ from .steps import Failed, Field, Slope, error_scale, first_step, next_time
 #     (2)  P(t_n + s h) = sum_(j=0..k) D_j s (s + 1) ... (s + j - 1) / j!
 #   At s = 0 the product has the slope (j - 1)! / j! = 1 / j. So with the differences D' at t_new,
 #     (3)  sum_(j=1..k) D'_j / j = h f(t_new, y_new)
-#   At s = 1 all products are 1: the polynomial through the k + 1 values that are there foretells
+#   At s = 1 all products are 1: the polynomial through the k + 1 values so far predicts
 #     (4)  y_p = sum_(j=0..k) D_j,  and at t_new its differences are sum_(i=j..k) D_i.
 #   If y_new = y_p + d then every difference gains d, D'_j = d + sum_(i=j..k) D_i, and D'_(k+1) = d.
-#   In (3) D_i then stands i times, with 1 + 1/2 + ... + 1/i = g_i altogether, and d with g_k:
+#   In (3) D_i then occurs i times, with 1 + 1/2 + ... + 1/i = g_i altogether, and d with g_k:
 #     (5)  d = c f(t_new, y_p + d) - e,       c = h / g_k,   e = sum_(i=1..k) g_i D_i / g_k
 #   Newton's iteration finds it, with the Jacobian J = df/dy,
 #     (6)  (I - c J) change = c f(t_new, y_p + d) - e - d
@@ -46,19 +46,21 @@ from .steps import Failed, Field, Slope, error_scale, first_step, next_time
 #
 # Another step
 #
-#   Values a step r h apart are (2) at s = 0, -r, -2r, ...: with N(r)_ij = s (s + 1) ... (s + j - 1) / j!
-#   at s = -i r they are N(r) D. With r = 1 that is sum_j (-1)^j (i over j) D_j, which also takes values
-#   to differences, so
+#   Values a step r h apart are (2) at s = 0, -r, -2r, ... With
+#          N(r)_ij = s (s + 1) ... (s + j - 1) / j!  at s = -i r
+#   they are N(r) D. With r = 1 that is sum_j (-1)^j (i over j) D_j, which also takes values to
+#   differences, so
 #     (8)  D becomes N(1) N(r) D
 #
 # An old matrix
 #
-#   NumPy keeps no factorisation, so the inverse of I - c J is kept, as long as J and c serve. With c' in
-#   it where c is right, a direction of rate r is changed by (1 + c r) / (1 + c' r) of what it should
-#   be: from 1, if it is slow, to c / c', if it is fast. What errs least for all is to multiply by
+#   NumPy keeps no factorisation, so the inverse of I - c J is kept, as long as J and c serve.
+#   With c' in it where c is right, a direction of rate r is changed by (1 + c r) / (1 + c' r) of
+#   what it should be: from 1, if it is slow, to c / c', if it is fast. The factor that makes the
+#   largest error over all rates a minimum is
 #     (9)  2 / (1 + c / c'),  which leaves at most the share |c - c'| / (c + c') after a round.
 
-MOST = 5  # order 6 hardly damps what turns while it decays, order 7 grows by itself
+MOST = 5  # the maximum: order 6 hardly damps what turns while it decays, order 7 grows by itself
 _SAFE = 0.8  # of the step that the error would allow
 _ENOUGH = 0.03  # of the error allowed: what Newton's iteration may leave
 _SERVES = 0.3  # the share by which c may differ from that of the matrix: 0.13 is left after a round
@@ -66,10 +68,11 @@ _G = (0.0, *np.cumsum(1 / np.arange(1, MOST + 1)).tolist())  # g_i
 
 
 def bdf_step(f: Field, t: float, past: Any, h: float) -> tuple[Any, Any]:
-    """One step of order k from the last k + 1 values, k in 1..5: the new y, and an estimate of its local error.
+    """One step of order k, in 1..5, from the last k + 1 values: the new y, and an estimate of its
+    local error.
 
-    past: (k + 1, ...), the newest first, that of t, h apart. The new y and the error are shaped like
-          one of them. Of order 1, implicit Euler, the older one serves the estimate alone.
+    past: (k + 1, ...), the newest first, that of t, h apart. The new y and the error have the shape
+          of one of them. Of order 1, implicit Euler, the older one serves the estimate alone.
 
     Raises InputError for h = 0, and where Newton's iteration does not find the new y.
     """
@@ -82,7 +85,8 @@ def bdf_step(f: Field, t: float, past: Any, h: float) -> tuple[Any, Any]:
         raise InputError(f"h: expected a step between the values of past, got {h!r}")
     k = len(past) - 1
     differences = [*np.tensordot(_newton_form(1.0, k), past, 1)]
-    newton = _Newton(Slope(f), 1e-13, 1e-13 * max(abs(past).max(), 1e-100), enough=1.0, rounds=50)
+    atol = 1e-13 * max(abs(past).max(), 1e-100)
+    newton = _Newton(Slope(f), 1e-13, atol, enough=1.0, rounds=50)
     d = newton.solve(t + h, h, k, differences)
     if d is None:
         raise InputError(
@@ -104,19 +108,16 @@ def _error_of(k):
 
 
 class _Newton:
-    """Newton's iteration for d, to `enough` of what the tolerances allow, with a matrix kept as long as it serves.
+    """Newton's iteration for d, to `enough` of what the tolerances allow.
 
-    A Jacobian is too old when the iteration needs more than `rounds`.
+    The matrix is kept as long as it serves; a Jacobian is too old when the iteration needs more
+    than `rounds`.
     """
 
     def __init__(self, slope, rtol, atol, enough, rounds=6):
-        self.slope, self.rtol, self.atol, self.enough, self.rounds = (
-            slope,
-            rtol,
-            atol,
-            enough,
-            rounds,
-        )
+        self.slope = slope
+        self.rtol, self.atol = rtol, atol
+        self.enough, self.rounds = enough, rounds
         self.J = self.inverse = self.c = None
         self.stacks = None  # whether f takes many states at once; not known yet
 
@@ -143,11 +144,8 @@ class _Newton:
 
         Changes that shrink by `rate` in a round sum up to change rate / (1 - rate) from there on.
         """
-        size_of, d, last = (
-            error_scale(predicted, self.rtol, self.atol),
-            np.zeros_like(predicted),
-            None,
-        )
+        size_of = error_scale(predicted, self.rtol, self.atol)
+        d, last = np.zeros_like(predicted), None
         for left in reversed(range(self.rounds)):
             miss = c * self.slope(t, predicted + d) - e - d
             change = (self.inverse @ miss.reshape(-1)).reshape(d.shape)  # (6)
@@ -178,11 +176,10 @@ class _Newton:
         return check_floats("f: jacobian(y)", J, (y.size, y.size))
 
     def _differences(self, t, y):
-        """J by forward differences, of all columns in one call where the field takes many states at once."""
+        """J by forward differences, all columns in one call where the field takes many states."""
         n = y.size
-        apart = 2.0**-26 * (abs(y) + self.atol / self.rtol).reshape(
-            n
-        )  # half the digits; below atol / rtol y counts as 0
+        size = abs(y) + self.atol / self.rtol  # below atol / rtol y counts as 0
+        apart = 2.0**-26 * size.reshape(n)  # half the digits
         moved = y + np.diag(apart).reshape(n, *y.shape)
         base = self.slope(t, y)
         columns = lambda slopes: ((slopes - base).reshape(n, n) / apart[:, None]).T
@@ -194,18 +191,23 @@ class _Newton:
         return J
 
     def _same(self, t, moved, columns, J):
-        """Whether one call with all states gives the same J: a field may fail there, or mistake one axis for another."""
+        """Whether one call with all states gives the same J.
+
+        A field may fail there, or mistake one axis for another.
+        """
         try:
             with np.errstate(all="ignore"):
                 return bool(abs(columns(self.slope(t, moved)) - J).max() <= 1e-3 * abs(J).max())
-        except Exception:  # whatever a caller's field raises for a shape it was not made for
+        except Exception:  # a caller's field may raise anything for a shape it was not made for
             return False
 
 
 def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
-    """Yield (t, t_new, y_new, inside), order and step as the error allows. Raises Failed if none does.
+    """Yield (t, t_new, y_new, inside), with order and step as the error allows.
 
-    Order and step change after k + 1 steps of one order and length, whose differences they are judged by.
+    Order and step change after k + 1 steps of one order and length, whose differences decide.
+
+    Raises Failed if no step does.
     """
     size_of, sign = error_scale(y, rtol, atol), math.copysign(1, t1 - t0)
     newton = _Newton(slope, rtol, atol, max(_ENOUGH, 10 * 2.0**-52 / np.min(rtol)))
@@ -224,25 +226,22 @@ def bdf_steps(slope, t0, t1, y, rtol, atol, max_step):
             apart, equal = length, 0
         d = newton.solve(t_new, length, k, D)
         if d is None:
-            shorter, what = 0.5, "Newton's iteration does not converge"
+            size, shorter, why = math.nan, 0.5, "Newton's iteration does not converge"
         else:
             new = _differences_at_end(D, d, k)
             size = size_of(_error_of(k) * d, y, new[0])
-            shorter, what = (
-                max(0.2, _growth(size, k)) if math.isfinite(size) else 0.1,
-                "its error stays too large",
-            )
-        if d is None or not size <= 1:
+            shorter = max(0.2, _growth(size, k)) if math.isfinite(size) else 0.1
+            why = "its error stays too large"
+        if not size <= 1:
             h = abs(length) * shorter
             if h < 10 * math.ulp(t):
-                raise Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {what}")
+                raise Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {why}")
             continue
         yield t, t_new, new[0], _dense(new[: k + 1])
-        t, y, taken, equal, h = t_new, new[0], taken + 1, equal + 1, abs(length)
-        D = [
-            y,
-            *(slope.still(difference) for difference in new[1:]),
-        ]  # a run that an event has stopped has none
+        t, y, h = t_new, new[0], abs(length)
+        taken, equal = taken + 1, equal + 1
+        # A run that an event has stopped has differences of 0.
+        D = [y, *(slope.still(difference) for difference in new[1:])]
         if equal > k:
             best, growth = _best_order(size_of, D, k, y)
             if not 0.9 < growth < 1.2:  # else it is not worth a new matrix
@@ -258,7 +257,7 @@ def _differences_at_end(D, d, k):
 
 
 def _best_order(size_of, D, k, y):
-    """Of k and its neighbours the order that allows the longest step, and how many times the last it may be."""
+    """Of k and its neighbours, the order with the longest step, and that step over the last."""
     growth = {}
     for order in range(max(k - 1, 1), min(k + 1, MOST) + 1):
         size = size_of(_error_of(order) * D[order + 1], y)
@@ -268,7 +267,7 @@ def _best_order(size_of, D, k, y):
 
 
 def _growth(size, order):
-    """How many times as long a step may be, at most 10, if `size` is the last error in units of what is allowed."""
+    """How many times as long a step may be, at most 10; size: the last error over the allowed."""
     return min(10, _SAFE * size ** (-1 / (order + 1))) if size else 10
 
 

@@ -12,16 +12,18 @@ from .errors import InputError, check_array, check_count, check_instance, shown
 from .kept import LIBRARY, check_file, plain, write_whole
 from .terminal import Interrupted
 
-_WORDS = "words"  # a member of the file: settings, all that is no array, and the paths of the arrays "0", "1", ...
+# A member of the file: settings, all that is no array, and the paths of the arrays "0", "1", ...
+_WORDS = "words"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """For `train`: where to keep the run, how often, and whether to continue what is there.
 
-    path:     an .npz file; its folder is made if need be. every: steps between two writes.
+    path:     an .npz file; its folder is made if need be.
+    every:    steps between two writes.
     resume:   continue from it if it exists.
-    settings: whatever JSON can hold; a run with other settings is refused.
+    settings: what JSON can hold; a run with other settings is refused.
 
     A run that is killed while it writes leaves what was there, and beside it a hidden .part file.
     """
@@ -38,9 +40,8 @@ class Checkpoint:
             raise InputError(f"path: expected a file's path, got {shown(self.path)}") from None
         check_count("every", self.every)
         check_instance("resume", self.resume, bool)
-        object.__setattr__(
-            self, "settings", plain("settings", check_instance("settings", self.settings, dict))
-        )
+        settings = plain("settings", check_instance("settings", self.settings, dict))
+        object.__setattr__(self, "settings", settings)
         check_file("path", self.file)
 
     @property
@@ -49,7 +50,9 @@ class Checkpoint:
         return Path(self.path)
 
     def write(self, made: dict[str, Any] | None = None, /, **tree: Any) -> None:
-        """Save a nest of dicts of arrays (from any device) and of what JSON can hold, replacing the file.
+        """Save a nest of dicts of arrays (from any device) and of what JSON can hold.
+
+        It replaces the file.
 
         made: what made it besides the settings, a dict of strings and numbers. `read` compares it.
 
@@ -64,16 +67,16 @@ class Checkpoint:
             if not isinstance(leaf, (np.ndarray, np.generic)):
                 rest.append((path, leaf))
             elif leaf.dtype.kind not in "fiubcUS":
+                name = "/".join(path)
                 raise InputError(
-                    f"{'/'.join(path)}: expected an array of numbers or strings, got {leaf.dtype}"
+                    f"{name}: expected an array of numbers or strings, got {leaf.dtype}"
                 )
             else:
                 paths.append(path)
                 arrays.append(leaf)
+        described = {"settings": self.settings, "made": made, "rest": rest, "paths": paths}
         try:
-            words = json.dumps(
-                {"settings": self.settings, "made": made, "rest": rest, "paths": paths}
-            )
+            words = json.dumps(described)
         except TypeError as error:
             raise InputError(
                 f"tree: expected arrays and what JSON can hold, got {shown(rest)} ({error})"
@@ -82,7 +85,9 @@ class Checkpoint:
         write_whole(self.file, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
 
     def read(self, made: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """The nest of the last `write`, arrays as NumPy's; None without a file or with resume False.
+        """The nest of the last `write`, its arrays as NumPy's.
+
+        None if there is no file, or resume is False.
 
         Raises InputError if the file cannot be read, or has other settings or another `made`.
         """
@@ -96,24 +101,31 @@ class Checkpoint:
                 arrays = [(path, file[str(i)]) for i, path in enumerate(words["paths"])]
                 tree = _nest([*words["rest"], *arrays])
                 settings_then, made_then = dict(words["settings"]), dict(words["made"])
-        except Exception as error:  # a damaged, an encrypted or a foreign file raises whatever zip, NumPy and JSON like
+        except Exception as error:  # zip, NumPy and JSON raise many kinds for a damaged file
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
-                f"resume: expected a checkpoint in {self.path}, got a file that cannot be read ({why})"
+                f"resume: expected a checkpoint in {self.path}, "
+                f"got a file that cannot be read ({why})"
             ) from None
-        wanted = [(settings_then, self.settings), *([] if made is None else [(made_then, made)])]
-        for kept, now in wanted:
-            for name in [name for name in {**kept, **now} if kept.get(name) != now.get(name)]:
-                raise InputError(
-                    f"resume: expected {name} = {shown(kept.get(name))}, as in {self.path}, got {shown(now.get(name))}"
-                )
+        self._compare(settings_then, self.settings)
+        if made is not None:
+            self._compare(made_then, made)
         return tree
+
+    def _compare(self, kept, now):
+        """Raise InputError for the first name that has another value now than in the file."""
+        for name in {**kept, **now}:
+            if kept.get(name) != now.get(name):
+                raise InputError(
+                    f"resume: expected {name} = {shown(kept.get(name))}, as in {self.path}, "
+                    f"got {shown(now.get(name))}"
+                )
 
 
 class Keeper:
-    """The keeping of one training run, for `train.train`: what is there at its start, and what is written on its way.
+    """The keeping of one training run, for `train.train`.
 
-    Without a checkpoint nothing is read or written.
+    It reads what there is at the start, and writes on the way; without a checkpoint, neither.
 
     made: what the run depends on besides the checkpoint's settings, as JSON holds it; compared when
           it goes on. steps: its last step.
@@ -124,16 +136,17 @@ class Keeper:
         self.made = {**made, "library": LIBRARY}
 
     def begin(self, title: str | None) -> dict[str, Any] | None:
-        """params, state and history of the run that goes on, as they were at the step `start`; None for a new one.
+        """params, state and history of the run that goes on, as they were at the step `start`.
 
-        Raises InputError for what is no training run, or one with more steps.
+        None for a new run. Raises InputError for what is no training run, or one with more steps.
         """
         kept = self.checkpoint.read(self.made) if self.checkpoint else None
         if kept is None or self.checkpoint is None:
             return None
         if not {"step", "params", "state"} <= kept.keys():
+            names = ", ".join(kept) or "nothing"
             raise InputError(
-                f"resume: expected a training run in {self.checkpoint.path}, got {', '.join(kept) or 'nothing'}"
+                f"resume: expected a training run in {self.checkpoint.path}, got {names}"
             )
         self.start = kept["step"]
         if self.steps < self.start:
@@ -146,11 +159,9 @@ class Keeper:
 
     def due(self, step: int) -> bool:
         """Whether the run is to be kept as of the top of this step."""
-        return (
-            self.checkpoint is not None
-            and step > self.start
-            and (step % self.checkpoint.every == 0 or step == self.steps)
-        )
+        if self.checkpoint is None or step <= self.start:
+            return False
+        return step % self.checkpoint.every == 0 or step == self.steps
 
     def keep(self, step: int, history: dict[str, Any], **tree: Any) -> None:
         """Write the run as of the top of this step. Raises NotFinite for a NaN or an infinity."""
@@ -164,7 +175,8 @@ class Keeper:
 
     def interrupted(self, step: int) -> Interrupted:
         """What Ctrl-C ends the run with, once it is kept as of this step."""
-        where = f"step {step} of {self.steps}, which is kept in {self.checkpoint.path}"  # type: ignore[union-attr]
+        assert self.checkpoint is not None  # without one, Ctrl-C is not asked for
+        where = f"step {step} of {self.steps}, which is kept in {self.checkpoint.path}"
         return Interrupted(f"interrupted at {where}", "--resume")
 
 
@@ -173,12 +185,11 @@ class NotFinite(Exception):
 
 
 def _flatten(tree, path=()):
-    """Pairs (path, leaf) of a nest of dicts; a path is a tuple of names, which may be any strings."""
+    """Pairs (path, leaf) of a nest of dicts; a path is a tuple of names, any strings."""
     for key, branch in tree.items():
         if not isinstance(key, str):
-            raise InputError(
-                f"{'/'.join([*path, str(key)])}: expected a string as a name, got {key!r}"
-            )
+            name = "/".join([*path, str(key)])
+            raise InputError(f"{name}: expected a string as a name, got {key!r}")
         if isinstance(branch, dict) and branch:
             yield from _flatten(branch, (*path, key))
         else:

@@ -1,18 +1,20 @@
-"""The door of the library: what a function takes is said once, above it, and checked where a person calls it.
+"""The door of the library: what a function takes is said once, above it, and checked for callers.
 
     @door("x (..., D), g (D,), b (D,), eps number > 0 -> y (..., D)")
     def layernorm_forward(x, g, b, eps=1e-5):
 
-The declaration is the check and the first line of the documentation. Where a function of the library
-calls another, nothing is checked again. Clauses are read from left to right; what stands after -> is
-for readers.
+The declaration is the check and the first line of the documentation. Where a function of the
+library calls another, nothing is checked again. Clauses are read from left to right; what follows
+-> is for readers.
 
-    x (..., D)          an array of float32 or float64. A letter is a size: the first array that has it
-                        says how large it is, the others must agree. ... are any number of axes, likewise
-    x (*O, 1|H, a.b)    *O are any number of axes; 1|H is 1 or H; a.b is any expression of what came before
+    x (..., D)          an array of float32 or float64. A letter is a size: the first array that has
+                        it says how large it is, the others must agree. ... are any number of axes,
+                        likewise
+    x (*O, 1|H, a.b)    *O are any number of axes; 1|H is 1 or H; a.b is any expression of what came
+                        before
     v (~..., S, C)      leading axes that broadcast against those before
     v ~(..., T, S)      a shape that broadcasts to this one
-    cache.n (..., D)    what an argument holds is looked at in the same way
+    cache.n (..., D)    what an argument holds is checked in the same way
     x                   an array of any shape
     x some (..., D)     at least one entry
     x mask (T, S)       booleans, one at least True in every row
@@ -23,7 +25,8 @@ for readers.
     way in WAYS         one of these strings
     params like shapes  a dict of arrays of these names and shapes
     cache ReluCache     an instance of this class; rng Generator, f function likewise
-    T = S - first       a name for what follows; x = f(x) hands on what f returns, if it raises no error
+    T = S - first       a name for what follows; x = f(x) hands on what f returns, if it raises no
+                        error
     ?                   at the end of a clause: or None
 """
 
@@ -58,10 +61,10 @@ _BOUNDS = {">": "above", ">=": "minimum", "<": "below", "<=": "maximum"}
 
 
 def door(declaration: str, hands_on: bool = False) -> Callable[[F], F]:
-    """Check the arguments of the function, or the settings of the dataclass, below as the text declares them.
+    """Check the arguments of the function below, or the settings of the dataclass, as declared.
 
-    hands_on: the function calls functions of its caller, or hands arguments on that others check; so
-              what it calls is checked as well.
+    hands_on: the function calls functions of its caller, or hands arguments on that others check;
+              so what it calls is checked as well.
     """
 
     def decorate(thing):
@@ -147,7 +150,10 @@ def _look(clauses, given, around):
 
 
 def _fit(clause, shape, given, value_of):
-    """Compare a shape with the declared one. Letters and groups of axes that are free take the sizes they meet."""
+    """Compare a shape with the declared one.
+
+    Letters and groups of axes that are free take the sizes they meet.
+    """
     wanted: list = []  # for each axis a number, or its letter
     free = None  # the group of axes that takes what is left
     for size in clause.sizes:
@@ -174,16 +180,21 @@ def _fit(clause, shape, given, value_of):
             n = given[n.text] if n.text in given else met.setdefault(n.text, came)
         fits = fits and (came == n or (came == 1 and may_be_one))
     if not fits:
-        shown = [
-            f"{'1 or ' * n.or_one}{given.get(n.text, n.text)}" if type(n) is _Size else str(n)
-            for n in wanted
-        ]
+        told = [_told(n, given) for n in wanted]
         if free:
-            shown.insert(start, free.text if free.text == "..." else f"*{free.text}")
-        text = ", ".join(shown) + ("," if len(shown) == 1 else "")
+            told.insert(start, free.text if free.text == "..." else f"*{free.text}")
+        text = ", ".join(told) + ("," if len(told) == 1 else "")
         what = "a shape that broadcasts to" if clause.broadcasts else "shape"
         raise InputError(f"{clause.name}: expected {what} ({text}), got {shape}")
     given.update(met)
+
+
+def _told(n, given):
+    """A wanted size in words: a number, or a letter whose number is not known yet."""
+    if type(n) is not _Size:
+        return str(n)
+    size = given.get(n.text, n.text)
+    return f"1 or {size}" if n.or_one else str(size)
 
 
 def _broadcast(name, came, others, shape):

@@ -17,13 +17,16 @@ class InputError(ValueError):
 
 
 class Failure(RuntimeError):
-    """A run that could not come to its end though its input was right. A program tells it in one line."""
+    """A run that could not finish though its input was right. A program tells it in one line."""
 
 
 def check_count(
     name: str, value: Any, minimum: int = 1, maximum: int | None = None, below: int | None = None
 ) -> int:
-    """Return `value` as an int, or raise InputError unless it is whole, in least..most (2^53) and below `below`."""
+    """Return `value` as an int, or raise InputError unless it is whole and within the bounds.
+
+    maximum: 2^53 unless it or `below` is given.
+    """
     maximum = maximum if below is None else below - 1
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < minimum or value > (2**53 if maximum is None else maximum):
@@ -42,23 +45,19 @@ def check_number(
     name: str, value: Any, *, above=None, minimum=None, below=None, maximum=None
 ) -> float:
     """Return `value` as a float, or raise InputError unless it is finite and within the bounds."""
-    number = (
-        float(value)
-        if isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value)
-        else math.nan
-    )
-    ok = (
-        not math.isnan(number)
-        and (above is None or number > above)
-        and (minimum is None or number >= minimum)
-    )
-    ok = ok and (below is None or number < below) and (maximum is None or number <= maximum)
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value):
+        number = float(value)
+    ok = not math.isnan(number)
+    ok = ok and (above is None or number > above)
+    ok = ok and (minimum is None or number >= minimum)
+    ok = ok and (below is None or number < below)
+    ok = ok and (maximum is None or number <= maximum)
     if not ok:
         bounds = [(">", above), (">=", minimum), ("<", below), ("<=", maximum)]
         within = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
-        raise InputError(
-            f"{name}: expected a finite number{' ' if within else ''}{within}, got {shown(value)}"
-        )
+        wanted = f"a finite number {within}".rstrip()
+        raise InputError(f"{name}: expected {wanted}, got {shown(value)}")
     return number
 
 
@@ -74,21 +73,20 @@ def check_choice(name: str, value: Any, choices) -> Any:
 def check_generator(name: str, rng: Any) -> np.random.Generator:
     """Return `rng`, or raise InputError unless it is NumPy's Generator."""
     if not isinstance(rng, np.random.Generator):
-        raise InputError(
-            f"{name}: expected a numpy.random.Generator, such as np.random.default_rng(0), got {shown(rng)}"
-        )
+        wanted = "a numpy.random.Generator, such as np.random.default_rng(0)"
+        raise InputError(f"{name}: expected {wanted}, got {shown(rng)}")
     return rng
 
 
 def check_instance(name: str, value: Any, kind: type[T]) -> T:
-    """Return `value`, or raise InputError unless it is an instance of `kind`, such as a pair's cache."""
+    """Return `value`, or raise InputError unless it is an instance of `kind`, such as a cache."""
     if not isinstance(value, kind):
         raise InputError(f"{name}: expected {kind.__name__}, got {shown(value)}")
     return value
 
 
 def check_pair_of(name: str, what: str, returned: Any) -> Any:
-    """Return what a function of the caller's returned, or raise InputError unless it is a tuple of two."""
+    """Return what a caller's function returned, or raise InputError unless it is a tuple of two."""
     if not isinstance(returned, tuple) or len(returned) != 2:
         raise InputError(f"{name}: expected a return of two, {what}, got {shown(returned)}")
     return returned
@@ -121,16 +119,12 @@ def is_array(array: Any) -> bool:
 
 
 def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 0) -> Any:
-    """Return `array`, or raise InputError unless it holds float32 or wider and fits `shape` and `axes`.
+    """Return `array`, or raise InputError unless it holds float32 or wider, of this shape.
 
-    `axes` is the least number of axes; `shape` is as in `check_shape`.
+    `axes` is the minimum number of axes; `shape` is as in `check_shape`.
     """
-    if (
-        type(array) is np.ndarray
-        and array.dtype in WIDE
-        and array.ndim >= axes
-        and shape in (None, array.shape)
-    ):
+    plain = type(array) is np.ndarray and array.dtype in WIDE
+    if plain and array.ndim >= axes and shape in (None, array.shape):
         return array  # at once: every operation asks for it
     check_array(name, array)
     if array.dtype.kind != "f" or array.dtype.itemsize < 4:
@@ -143,10 +137,10 @@ def check_floats(name: str, array: Any, shape: tuple | None = None, axes: int = 
 
 
 def check_ids(name: str, ids: Any, below: int | None = None) -> Any:
-    """Return `ids` as int64, or raise InputError unless it is an integer array, in 0..below-1 where that is given.
+    """Return `ids` as int64, or raise InputError unless it is an integer array, in 0..below-1.
 
-    Only the host looks at entries: reading them would stall a GPU. Check ids before you put them
-    there.
+    Without `below` any integer passes. Only the host reads the entries: reading them would stall a
+    GPU. Check ids before you put them there.
     """
     check_array(name, ids)
     if ids.dtype.kind not in "iu":
@@ -163,10 +157,8 @@ def check_shape(name: str, array: Any, expected: tuple) -> None:
     check_array(name, array)
     if array.shape == expected:
         return
-    fits = len(array.shape) == len(expected) and all(
-        e in (None, n) for n, e in zip(array.shape, expected)
-    )
-    if not fits:
+    same = all(e in (None, n) for n, e in zip(array.shape, expected))
+    if not same or len(array.shape) != len(expected):
         wanted = str(tuple(expected)).replace("None", "any")
         raise InputError(f"{name}: expected shape {wanted}, got {tuple(array.shape)}")
 
@@ -181,7 +173,7 @@ def check_some(name: str, array: Any) -> Any:
 def check_mask(name: str, array: Any) -> Any:
     """Return `array`, or raise InputError unless it holds booleans, and no row of False alone.
 
-    It says which keys (the last axis) a query sees; only the host looks at that.
+    It says which keys (the last axis) a query sees; only the host reads its entries.
     """
     if check_array(name, array).dtype.kind != "b":
         raise InputError(f"{name}: expected a boolean array, got {array.dtype}")
@@ -201,14 +193,13 @@ def check_dict(name: str, value: Any, keys) -> Any:
     if not isinstance(value, Mapping):
         raise InputError(f"{name}: expected a dict, got {shown(value)}")
     if value.keys() != (keys.keys() if isinstance(keys, dict) else set(keys)):
-        raise InputError(
-            f"{name}: expected the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}"
-        )
+        got = ", ".join(map(str, value)) or "none"
+        raise InputError(f"{name}: expected the keys {', '.join(keys)}, got {got}")
     return value
 
 
 def check_params(name: str, params: Any, shapes: dict[str, tuple]) -> Any:
-    """Return `params`, or raise InputError unless they are arrays of floats with these names and shapes."""
+    """Return `params`, or raise InputError unless they are arrays of floats as `shapes` says."""
     check_dict(name, params, shapes)
     for key, shape in shapes.items():
         check_floats(key, params[key], shape)
@@ -227,7 +218,7 @@ def check_float_dict(name: str, value: Any) -> Any:
 def host_floats(
     name: str, values: Any, shape: tuple | None = None, finite: bool = False
 ) -> np.ndarray:
-    """`values` as a new float64 array of NumPy, of any shape (...), from anything that holds real numbers.
+    """`values`, anything that holds real numbers, as a new float64 array (...) of NumPy.
 
     Raises InputError unless it does and fits `shape`. With `finite`, NaN and infinity are refused.
     """
@@ -261,7 +252,8 @@ def first_line(error: BaseException) -> str:
         lines = str(error).split("\n")
     except Exception:
         lines = []
-    return ": ".join([type(error).__name__, *[line.strip() for line in lines if line.strip()][:1]])
+    said = [line.strip() for line in lines if line.strip()]
+    return ": ".join([type(error).__name__, *said[:1]])
 
 
 def _finite(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Zeros of a function of time and state inside a step, for many runs at once; see `ode.integrate`."""
+"""Zeros of a function of time and state inside a step, for many runs at once: `ode.integrate`."""
 
 import math
 
@@ -16,8 +16,8 @@ class Watch:
     """One event: its last values, and when and where it has fired.
 
     An event that returns one number records every zero. One that returns a number for each run
-    records the first of each run. A zero is a change of sign or the arrival at 0; a start at 0 is
-    none.
+    records the first of each run. A zero is a change of sign or the arrival at 0; a zero at t0 is
+    not reported.
     """
 
     def __init__(self, g, t0, y0):
@@ -28,58 +28,59 @@ class Watch:
         self.single = self.value.ndim == 0
         if not self.single and (y0.ndim == 0 or self.value.shape != y0.shape[:1]):
             raise InputError(
-                f"events: expected one number, or one for each of {y0.shape[:1]} runs, got shape {self.value.shape}"
+                f"events: expected one number, or one for each of {y0.shape[:1]} runs, "
+                f"got shape {self.value.shape}"
             )
         if not bool(to_numpy(self.xp.isfinite(self.value).all())):
             raise InputError(
                 f"events: expected finite values at the start, got {to_numpy(self.value)}"
             )
         self.direction = check_number("events: direction", getattr(g, "direction", 0))
-        terminal = getattr(g, "terminal", False)
-        terminal = False if terminal is None else terminal
-        self.terminal = (
-            int(terminal)
-            if isinstance(terminal, (bool, np.bool_))
-            else check_count("events: terminal", terminal, 0)
-        )
+        self.terminal = _terminal(getattr(g, "terminal", False))
         if self.terminal > 1 and not self.single:
             raise InputError(
-                f"events: expected terminal True or False for an event of many runs, got {self.terminal}"
+                f"events: expected terminal True or False for an event of many runs, "
+                f"got {self.terminal}"
             )
         self.found = []  # of a single event: pairs (time, state)
-        self.times = self.xp.full(
-            self.value.shape, math.nan
-        )  # when it first fired; of a single event, when it ends the run
+        # When it first fired; of a single event, when it ends the run.
+        self.times = self.xp.full(self.value.shape, math.nan)
         self.thetas = self.times  # and the share of the step then
         self.states = self.xp.full(y0.shape, math.nan, dtype=y0.dtype)
 
     @property
     def t_events(self):
-        """A NumPy array: all times of a single event (k,), or the first of each run, NaN without one."""
-        return np.array([time for time, _ in self.found]) if self.single else to_numpy(self.times)
+        """All times of a single event (k,), or the first of each run, NaN without one; on NumPy."""
+        if not self.single:
+            return to_numpy(self.times)
+        return np.array([time for time, _ in self.found])
 
     @property
     def y_events(self):
         """The states then: (k, *y.shape) of a single event, else shaped like y."""
         if not self.single:
             return self.states
-        return (
-            self.xp.stack([y for _, y in self.found])
-            if self.found
-            else self.xp.zeros((0, *self.like.shape), self.like.dtype)
-        )
+        if not self.found:
+            return self.xp.zeros((0, *self.like.shape), self.like.dtype)
+        return self.xp.stack([y for _, y in self.found])
 
     @property
     def first_time(self):
         """When it first fired, NaN where it did not: a number, or a NumPy array over the runs."""
-        return self.t_events if not self.single else self.found[0][0] if self.found else math.nan
+        if not self.single:
+            return self.t_events
+        return self.found[0][0] if self.found else math.nan
 
     def look(self, t, t_new, y_new, inside):
         """Record the zeros of this step; return whether there was one. Raises NotFinite for NaN."""
         xp, before = self.xp, self.value
         self.value = now = self._ask(t_new, y_new)
-        rises, falls = (before < 0) & (now >= 0), (before > 0) & (now <= 0)
-        hit = rises | falls if self.direction == 0 else rises if self.direction > 0 else falls
+        rises = (before < 0) & (now >= 0)
+        falls = (before > 0) & (now <= 0)
+        if self.direction == 0:
+            hit = rises | falls
+        else:
+            hit = rises if self.direction > 0 else falls
         if not self.single:
             hit = hit & xp.isnan(self.times)
         if not bool(to_numpy((hit | ~xp.isfinite(now)).any())):
@@ -103,33 +104,29 @@ class Watch:
 
     def wide(self, per_run):
         """One value a run, shaped to multiply a state."""
-        return (
-            per_run.reshape(per_run.shape + (1,) * (self.like.ndim - 1))
-            if per_run.ndim
-            else per_run
-        )
+        if not per_run.ndim:
+            return per_run
+        return per_run.reshape(per_run.shape + (1,) * (self.like.ndim - 1))
 
     def _ask(self, t, y):
         """g at a copy of y, as an array of our own."""
         value = self.g(t, y.copy())
+        wanted = "g(t, y) to return a number that changes its sign"
         if self.xp is np and type(value) is not np.ndarray:
             if isinstance(value, (bool, np.bool_)) or value is None:
-                raise InputError(
-                    f"events: expected g(t, y) to return a number that changes its sign, got {value}"
-                )
+                raise InputError(f"events: expected {wanted}, got {value}")
             value = host_floats("events: g(t, y)", value)
         if getattr(value, "dtype", np.dtype(bool)).kind not in "fi":
-            raise InputError(
-                f"events: expected g(t, y) to return a number that changes its sign, got {shown(value)}"
-            )
+            raise InputError(f"events: expected {wanted}, got {shown(value)}")
         if value.shape != getattr(self, "value", value).shape:
             raise InputError(
-                f"events: expected g(t, y) of shape {self.value.shape}, as at the start, got {value.shape}"
+                f"events: expected g(t, y) of shape {self.value.shape}, as at the start, "
+                f"got {value.shape}"
             )
         return value.copy()
 
     def _locate(self, t, h, inside, before, hit):
-        """The share of the step after which the value has another sign, by bisection, for all runs."""
+        """The share of the step after which the value has another sign, by bisection, per run."""
         xp = self.xp
         low, high = xp.zeros(before.shape), xp.ones(before.shape)
         lost = ~xp.isfinite(self.value)
@@ -144,16 +141,23 @@ class Watch:
         return high
 
 
+def _terminal(value):
+    """How many zeros of an event end the run; 0 if none does."""
+    if value is None or isinstance(value, (bool, np.bool_)):
+        return int(bool(value))
+    return check_count("events: terminal", value, 0)
+
+
 def last_stop(watches, sign):
     """Time and share of the step at which the last run stops; None while a run goes on."""
-    over = [
-        (sign * to_numpy(watch.times), to_numpy(watch.thetas))
-        for watch in watches
-        if watch.terminal
-    ]
-    first = np.fmin.reduce(np.broadcast_arrays(*(times for times, _ in over)))
+    ends = [watch for watch in watches if watch.terminal]
+    times = [sign * to_numpy(watch.times) for watch in ends]
+    first = np.fmin.reduce(np.broadcast_arrays(*times))
     if np.isnan(first).any():
         return None
     end = first.max()
-    theta = next(thetas[times == end][0] for times, thetas in over if (times == end).any())
+    for watch, of_runs in zip(ends, times):
+        if (of_runs == end).any():
+            theta = to_numpy(watch.thetas)[of_runs == end][0]
+            break
     return float(sign * end), float(theta)

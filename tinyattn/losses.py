@@ -1,4 +1,4 @@
-"""Losses that compose: each is a function (params, batch) -> loss, grads, as `train.train` takes it.
+"""Losses that compose: each is a function (params, batch) -> loss, grads, for `train.train`.
 
 loss = pair_loss(model, CROSS_ENTROPY)             # batches (x, targets)
 loss = next_token_loss(model)                      # batches of sequences
@@ -39,19 +39,19 @@ Loss = Callable[[Params, Any], tuple[Any, Params]]
 
 @dataclass(frozen=True)
 class WeightedLoss:
-    """A loss that can also be asked for a multiple of itself: loss(params, batch), or loss.weighted(params, batch, weight).
+    """A loss that can also be asked for a multiple of itself.
 
-    Both return the loss and its gradients, `weighted` both times the weight, which it can multiply by
-    where the backward begins, on one small array instead of on every gradient. What gives its own
-    loss such a method is used likewise by `chunked`; any other loss is multiplied there.
+    loss(params, batch) returns the loss and its gradients; loss.weighted(params, batch, weight),
+    both times the weight, which it can multiply by where the backward begins, on one small array
+    instead of on every gradient. A loss of another kind with such a method is used likewise by
+    `chunked`; any other loss is multiplied there.
     """
 
     weighted: Callable[[Params, Any, float], tuple[Any, Params]]
 
     def __post_init__(self):
-        check_function(
-            "weighted", self.weighted, "a function (params, batch, weight) -> loss, grads"
-        )
+        wanted = "a function (params, batch, weight) -> loss, grads"
+        check_function("weighted", self.weighted, wanted)
 
     def __call__(self, params: Params, batch: Any) -> tuple[Any, Params]:
         return self.weighted(params, batch, 1.0)
@@ -80,21 +80,21 @@ def pair_loss(model: Any, error: tuple[Callable[..., Any], Callable[..., Any]]) 
 
 
 def _of_model(model, error):
-    """A function (params, weight, x, target, *what else forward takes) -> weight times loss and grads."""
+    """A function (params, weight, x, target, *others) -> weight times loss and grads.
+
+    others: what else forward takes.
+    """
     _check_model(model, "forward", "backward")
     if not isinstance(error, tuple) or len(error) != 2 or not all(map(callable, error)):
-        raise InputError(
-            f"error: expected a pair of functions, such as losses.CROSS_ENTROPY, got {shown(error)}"
-        )
+        wanted = "a pair of functions, such as losses.CROSS_ENTROPY"
+        raise InputError(f"error: expected {wanted}, got {shown(error)}")
     error_forward, error_backward = error
 
     def value_and_grads(params, weight, x, target, *others):
-        out, cache = check_pair_of(
-            "model.forward", "out and cache", model.forward(params, x, *others)
-        )
-        value, error_cache = check_pair_of(
-            "error", "the number and cache", error_forward(out, target)
-        )
+        returned = model.forward(params, x, *others)
+        out, cache = check_pair_of("model.forward", "out and cache", returned)
+        measured = error_forward(out, target)
+        value, error_cache = check_pair_of("error", "the number and cache", measured)
         grads = model.backward(error_backward(weight, error_cache), cache)
         return weight * value, check_gradients("model.backward", grads, params)
 
@@ -103,13 +103,12 @@ def _of_model(model, error):
 
 def _check_model(model, *parts):
     if isinstance(model, type) or not all(hasattr(model, part) for part in parts):
-        raise InputError(
-            f"model: expected one with its settings, such as models.MinimalModel(5, 6), got {shown(model)}"
-        )
+        wanted = "one with its settings, such as models.MinimalModel(5, 6)"
+        raise InputError(f"model: expected {wanted}, got {shown(model)}")
 
 
 def next_token_loss(model: Any) -> Loss:
-    """The loss on sequences of ids (B, S+1): mean cross-entropy in nats of the token after each query.
+    """The loss on sequences of ids (B, S+1): mean cross-entropy in nats of each query's next token.
 
     The first S tokens are read; those behind position model.first_query are predicted. A batch may
     be a tuple (sequences, ...) with more arrays for model.forward: dropout masks.
@@ -120,15 +119,14 @@ def next_token_loss(model: Any) -> Loss:
         sequences, *others = batch if isinstance(batch, tuple) else (batch,)
         check_shape("batch", sequences, (None, None))
         check_some("batch", sequences)
-        return value_and_grads(
-            params, weight, sequences[:, :-1], sequences[:, model.first_query + 1 :], *others
-        )
+        read, predicted = sequences[:, :-1], sequences[:, model.first_query + 1 :]
+        return value_and_grads(params, weight, read, predicted, *others)
 
     return WeightedLoss(loss_on_sequences)
 
 
 def check_sequences(model: Any, sequences: Any) -> Any:
-    """Return sequences (B, S+1), or raise InputError if this model's `next_token_loss` cannot read them.
+    """Return sequences (B, S+1) that `next_token_loss(model)` can read, or raise InputError.
 
     A GPU cannot refuse ids out of range without stalling, and wraps them. So check a batch while it
     is on the host: put(check_sequences(model, batch)).
@@ -159,29 +157,43 @@ def chunked(loss: Loss, size: int, map: Callable[..., Iterable[Any]] = map) -> L
     weighted = getattr(loss, "weighted", None) or _times(loss)
 
     def loss_in_chunks(params, batch):
-        parts = batch if isinstance(batch, (tuple, list)) else (batch,)
-        n = check_array("batch", parts[0]).shape[0]
-        for array in parts[1:]:
-            check_shape("batch", array, (n, *check_array("batch", array).shape[1:]))
-
-        def one_pass(start):
-            rows = [array[start : start + size] for array in parts]
-            part = tuple(rows) if batch is parts else rows[0]
-            return copied(checked(weighted(params, part, len(rows[0]) / n)))
-
-        def add(one, other):
-            return one[0] + other[0], {key: g + other[1][key] for key, g in one[1].items()}
-
+        n = _rows(batch)
         if n <= size:
             return loss(params, batch)
+
+        def one_pass(start):
+            part = _slice(batch, start, start + size)
+            return copied(checked(weighted(params, part, _rows(part) / n)))
+
         passes = map(one_pass, range(0, n, size))
         if not isinstance(passes, Iterable):
-            raise InputError(
-                f"map: expected a return that can be gone through, got {shown(passes)}"
-            )
-        return functools.reduce(add, passes)
+            wanted = "a return that can be gone through"
+            raise InputError(f"map: expected {wanted}, got {shown(passes)}")
+        return functools.reduce(_sum, passes)
 
     return loss_in_chunks
+
+
+def _rows(batch):
+    """The number of rows of a batch, an array or a tuple of arrays, or an InputError."""
+    first, *others = batch if isinstance(batch, (tuple, list)) else (batch,)
+    n = check_array("batch", first).shape[0]
+    for array in others:
+        check_shape("batch", array, (n, *check_array("batch", array).shape[1:]))
+    return n
+
+
+def _slice(batch, start, stop):
+    """Some rows of a batch, an array or a tuple of arrays."""
+    if isinstance(batch, (tuple, list)):
+        return tuple(array[start:stop] for array in batch)
+    return batch[start:stop]
+
+
+def _sum(one, other):
+    """The sum of two losses, and of their gradients."""
+    (value, grads), (other_value, other_grads) = one, other
+    return value + other_value, {key: g + other_grads[key] for key, g in grads.items()}
 
 
 def _times(loss):
@@ -196,18 +208,16 @@ def _times(loss):
 
 def checked(returned: Any) -> tuple[Any, Params]:
     """What a loss returned, or an InputError unless it is one number and gradients."""
-    pair = isinstance(returned, (tuple, list)) and len(returned) == 2
-    if not pair or not (
-        isinstance(returned[0], numbers.Real) or getattr(returned[0], "shape", None) == ()
-    ):
-        raise InputError(
-            f"loss: expected a return of one number and the gradients, got {shown(returned)}"
-        )
-    return returned[0], returned[1]
+    if isinstance(returned, (tuple, list)) and len(returned) == 2:
+        value, grads = returned
+        if isinstance(value, numbers.Real) or getattr(value, "shape", None) == ():
+            return value, grads
+    wanted = "a return of one number and the gradients"
+    raise InputError(f"loss: expected {wanted}, got {shown(returned)}")
 
 
 def gradient_flow(loss: Loss, like: Params, batch: Any) -> Callable[[float, Any], Any]:
-    """A network's gradient flow: the field f(t, y) = -gradient of the loss on `batch` at packed params y.
+    """A network's gradient flow: f(t, y) = -gradient of the loss on `batch` at packed params y.
 
     `like` gives names and shapes. `ode.euler_step` on f with step lr is full-batch gradient
     descent, to the last bit; `ode.rk4_step` integrates the same network.

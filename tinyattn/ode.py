@@ -1,4 +1,4 @@
-"""Integrate dy/dt = f(t, y), written by hand: Euler, the classic RK4, the pair of Dormand and Prince, backward differences.
+"""Integrate dy/dt = f(t, y), written by hand: Euler, RK4, Dormand-Prince, backward differences.
 
 y is an array of any shape, on NumPy or CuPy. Gradient descent with learning rate h is `euler_step`
 on the gradient flow; what Euler gets wrong, the others show.
@@ -40,7 +40,7 @@ class Solution:
     """What `integrate` returns. Times are NumPy arrays; states stay where y0 was.
 
     t, y:      times and states, time first. Times rise, or fall, strictly: where a terminal event
-               fires at a time that is there already, its state takes the place of the one there.
+               fires at a time that is there already, its state replaces the one there.
     nfev:      calls of f; one with many states at once, for a Jacobian, counts once.
     status:    0: the end of t_span was reached; 1: a terminal event stopped it; -1: it failed, and
                message says why.
@@ -79,9 +79,9 @@ def event(
     check_function("g", g, "a function g(t, y)")
 
     watched: Any = lambda t, y: g(t, y)
-    watched.terminal = (
-        terminal if isinstance(terminal, bool) else check_count("terminal", terminal, 0)
-    )
+    if not isinstance(terminal, bool):
+        terminal = check_count("terminal", terminal, 0)
+    watched.terminal = terminal
     watched.direction = check_number("direction", direction)
     return watched
 
@@ -102,7 +102,7 @@ def integrate(
     max_steps: int = 1_000_000,
     progress: str | None = "integrating",
 ) -> Solution:
-    """Integrate dy/dt = f(t, y) from y(t_span[0]) = y0 to t_span[1], forwards or backwards. Returns a Solution.
+    """Integrate dy/dt = f(t, y) from y0 at t_span[0] to t_span[1], either way: a Solution.
 
     f:          may write into the y that it is given, and return the same buffer every time; so may
                 events. Its method jacobian(y), (n, n) at a state of n entries, is used by "bdf"
@@ -123,11 +123,11 @@ def integrate(
                 the step's own in "bdf", Euler's order aside); None returns every step.
     events:     functions g(t, y) whose zeros are located inside a step. g returns one number, and
                 every zero counts; or one for each run where the leading axis of y carries
-                independent runs, and the first of each does. A start on a zero is none: it was just
-                fired there. `event` sets g.direction and g.terminal, as in solve_ivp. With many
-                runs terminal is True or False: all stop once every run has fired such an event. A
-                run that has fired stands still from the end of that step on, so that it does not
-                hold up the others. While a zero is located, t holds one time per run.
+                independent runs, and the first of each does. A zero at t0 is not reported. `event`
+                sets g.direction and g.terminal, as in solve_ivp. With many runs terminal is True or
+                False: all stop once every run has fired such an event. A run that has fired does
+                not move from the end of that step on, so that it does not hold up the others. While
+                a zero is located, t holds one time per run.
     max_steps:  more steps than this end the integration with status -1.
     progress:   the title of the bar that is shown after two seconds; None shows none.
 
@@ -143,32 +143,28 @@ def integrate(
         raise InputError(f"y0: expected finite floating-point numbers, got {shown(to_numpy(y0))}")
     path = _Path(t0, y0, _check_t_eval(t_eval, t0, t1))
     check_count("max_steps", max_steps)
-    steps = _choose(
-        method, slope, t0, t1, y0, step, n_steps, dict(rtol=rtol, atol=atol, max_step=max_step)
-    )
-    events = (
-        [] if events is None else list(events) if isinstance(events, (list, tuple)) else [events]
-    )
+    adaptive = {"rtol": rtol, "atol": atol, "max_step": max_step}
+    steps = _choose(method, slope, t0, t1, y0, step, n_steps, adaptive)
+    if events is None:
+        events = []
+    elif not isinstance(events, (list, tuple)):
+        events = [events]
     watches = [Watch(g, t0, y0) for g in events]
     if math.isinf(t1) and not any(watch.terminal for watch in watches):
-        raise InputError(
-            f"t_span: expected a finite end, or a terminal event that comes before, got {shown(t_span)}"
-        )
+        wanted = "a finite end, or a terminal event that comes before"
+        raise InputError(f"t_span: expected {wanted}, got {shown(t_span)}")
     status, message, taken = 0, "reached the end of t_span", 0
     with progress_bar(1.0, progress) as bar:
         try:
             for t, t_new, y_new, inside in steps if t0 != t1 else ():
                 if taken == max_steps:
                     raise Failed(f"max_steps = {max_steps} taken, at t = {t:.6g}")
-                fired = [
-                    watch
-                    for watch in watches
-                    if watch.look(t, t_new, y_new, inside) and watch.terminal
-                ]
+                fired = [watch for watch in watches if watch.look(t, t_new, y_new, inside)]
                 taken += 1
-                for watch in fired:
+                ending = [watch for watch in fired if watch.terminal]
+                for watch in ending:
                     slope.stop(watch.wide(xp.isnan(watch.times)))
-                stop = last_stop(watches, sign) if fired else None
+                stop = last_stop(watches, sign) if ending else None
                 path.add(t, t_new, y_new, inside, stop)
                 bar.update(abs(t_new - t) / abs(t1 - t0))
                 if stop is not None:
@@ -180,21 +176,17 @@ def integrate(
             status, message = -1, f"{error} at t = {t_new:.6g}, step {taken + 1}"
         except Failed as failure:
             status, message = -1, str(failure)
-    happened = [(watch.t_events, watch.y_events, watch.first_time) for watch in watches]
-    times, states = path.arrays()
-    return Solution(
-        times,
-        states,
-        slope.calls,
-        taken,
-        status,
-        message,
-        *(list(column) for column in zip(*happened)),
+    happened = (
+        [watch.t_events for watch in watches],
+        [watch.y_events for watch in watches],
+        [watch.first_time for watch in watches],
     )
+    times, states = path.arrays()
+    return Solution(times, states, slope.calls, taken, status, message, *happened)
 
 
 class _Path:
-    """The part of a path that `integrate` returns: every step, or the states at the times wanted."""
+    """The part of a path that `integrate` returns: every step, or states at the times wanted."""
 
     def __init__(self, t0, y0, wanted):
         self.t0, self.y0, self.wanted = t0, y0, wanted
@@ -202,13 +194,11 @@ class _Path:
         self.times, self.states = ([t0], [y0]) if first else ([], [])
 
     def add(self, t, t_new, y_new, inside, stop):
-        """Add a step. stop: None, or the time at which all ends inside it, and the share of the step."""
+        """Add a step. stop: None, or the time in it at which all ends and the share of the step."""
         end, share = (t_new, 1.0) if stop is None else stop
         if self.wanted is None:
-            if (
-                stop is not None and end == self.times[-1]
-            ):  # a zero a hair behind the step before: no time stands twice
-                del self.times[-1], self.states[-1]
+            if stop is not None and end == self.times[-1]:  # a zero just behind the step before
+                del self.times[-1], self.states[-1]  # no time occurs twice
             self.times.append(end)
             self.states.append(y_new if stop is None else inside(share))
             return
@@ -220,66 +210,56 @@ class _Path:
             self.states.append(y_new if theta == 1 else inside(theta))
 
     def arrays(self):
-        xp = namespace(self.y0)
-        states = (
-            xp.stack(self.states)
-            if self.states
-            else xp.zeros((0, *self.y0.shape), dtype=self.y0.dtype)
-        )
-        return np.array(self.times), states
+        """The times (n,) and the states (n, *y.shape)."""
+        xp, states = namespace(self.y0), self.states
+        if not states:
+            return np.array([]), xp.zeros((0, *self.y0.shape), dtype=self.y0.dtype)
+        return np.array(self.times), xp.stack(states)
 
 
 def _choose(method, slope, t0, t1, y0, step, n_steps, adaptive):
     """The generator of steps for a method, its settings checked."""
     fixed = step is not None or n_steps is not None
-    method = (
-        ("rk4" if fixed else "rk45")
-        if method is None
-        else method.lower()
-        if isinstance(method, str)
-        else method
-    )
+    if method is None:
+        method = "rk4" if fixed else "rk45"
+    elif isinstance(method, str):
+        method = method.lower()
     if check_choice("method", method, METHODS) in ("euler", "rk4"):
         for name, value in adaptive.items():
             if value is not None:
-                raise InputError(
-                    f'{name}: expected none, as "{method}" takes fixed steps, got {shown(value)}'
-                )
+                wanted = f'none, as "{method}" takes fixed steps'
+                raise InputError(f"{name}: expected {wanted}, got {shown(value)}")
         return fixed_steps(slope, method, t0, t1, y0, *_check_step(step, n_steps, t1 - t0))
     if fixed:
-        raise InputError(
-            f'step: expected none, as "{method}" chooses its own (see rtol, atol, max_step)'
-        )
-    rtol, atol = (
-        _tolerance("rtol", adaptive["rtol"], 1e-6, y0),
-        _tolerance("atol", adaptive["atol"], 1e-9, y0),
-    )
+        wanted = f'none, as "{method}" chooses its own (see rtol, atol, max_step)'
+        raise InputError(f"step: expected {wanted}")
+    rtol = _tolerance("rtol", adaptive["rtol"], 1e-6, y0)
+    atol = _tolerance("atol", adaptive["atol"], 1e-9, y0)
     longest = adaptive["max_step"]
-    longest = (
-        math.inf
-        if longest is None or _is_infinite(longest)
-        else check_number("max_step", longest, above=0)
-    )
+    if longest is None or _is_infinite(longest):
+        longest = math.inf
+    else:
+        longest = check_number("max_step", longest, above=0)
     if method == "bdf":
         if type(y0) is not np.ndarray or y0.dtype != np.float64:
-            raise InputError(
-                f'y0: expected float64 on NumPy, where "bdf" works, got {y0.dtype} on {namespace(y0).__name__}'
-            )
+            got = f"{y0.dtype} on {namespace(y0).__name__}"
+            raise InputError(f'y0: expected float64 on NumPy, where "bdf" works, got {got}')
         return bdf_steps(slope, t0, t1, y0, rtol, atol, longest)
     return adaptive_steps(PAIRS[method], slope, t0, t1, y0, rtol, atol, longest)
 
 
 def _tolerance(name, value, default, y0):
-    """A number, or an array shaped like y0, in its precision and place."""
-    if value is None or _is_infinite(value):
+    """A number, or an array shaped like y0, with its precision and where it is."""
+    if value is None:
         return default
-    if not isinstance(value, (list, tuple)) and not (is_array(value) and value.ndim):
+    if is_array(value) and value.ndim == 0:
+        value = to_numpy(value).item()
+    if not is_array(value) and not isinstance(value, (list, tuple)):
         return check_number(name, value, above=0)
     entries = host_floats(name, to_numpy(value) if is_array(value) else value)
     if entries.shape != y0.shape or not (np.isfinite(entries) & (entries > 0)).all():
-        raise InputError(
-            f"{name}: expected a finite number > 0, or an array of them of shape {y0.shape}, as y0, got {shown(value)}"
-        )
+        wanted = f"a finite number > 0, or an array of them of shape {y0.shape}, as y0"
+        raise InputError(f"{name}: expected {wanted}, got {shown(value)}")
     return namespace(y0).asarray(entries, dtype=y0.dtype)
 
 
@@ -292,14 +272,10 @@ def _check_span(t_span):
         t0, t1 = (float(t) for t in t_span)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"t_span: expected two numbers, got {shown(t_span)}") from None
-    if (
-        math.isnan(t1)
-        or not math.isfinite(t0)
-        or (math.isfinite(t1) and not math.isfinite(t1 - t0))
-    ):
-        raise InputError(
-            f"t_span: expected two finite times, or an end at infinity, got {shown(t_span)}"
-        )
+    too_long = math.isfinite(t1) and not math.isfinite(t1 - t0)
+    if not math.isfinite(t0) or math.isnan(t1) or too_long:
+        wanted = "two finite times, or an end at infinity"
+        raise InputError(f"t_span: expected {wanted}, got {shown(t_span)}")
     return t0, t1
 
 
@@ -307,22 +283,19 @@ def _check_step(step, n_steps, length):
     """The signed step and the number of steps, from whichever of the two is given."""
     if (step is None) == (n_steps is None):
         given = "both" if step is not None else "neither"
-        raise InputError(
-            f"step: expected either step or n_steps with a fixed-step method, got {given}"
-        )
+        wanted = "either step or n_steps with a fixed-step method"
+        raise InputError(f"step: expected {wanted}, got {given}")
     if n_steps is not None:
         if math.isinf(length):
-            raise InputError(
-                f"n_steps: expected none, but step, with an end at infinity, got {shown(n_steps)}"
-            )
+            wanted = "none, but step, with an end at infinity"
+            raise InputError(f"n_steps: expected {wanted}, got {shown(n_steps)}")
         return length / check_count("n_steps", n_steps), n_steps
     check_number("step", step, above=0)
     if math.isinf(length):
         return math.copysign(step, length), 2**53
     if abs(length) / step > 2**53:
-        raise InputError(
-            f"step: expected one that t can tell from 0 over a span of {abs(length):g}, got {step!r}"
-        )
+        wanted = f"one that t can tell from 0 over a span of {abs(length):g}"
+        raise InputError(f"step: expected {wanted}, got {step!r}")
     n = max(1, math.ceil(abs(length) / step - 1e-9))
     return math.copysign(step, length), n
 
@@ -334,7 +307,6 @@ def _check_t_eval(t_eval, t0, t1):
     low, high = min(t0, t1), max(t0, t1)
     inside = wanted.ndim == 1 and np.all((wanted >= low) & (wanted <= high) & np.isfinite(wanted))
     if not inside or np.any(np.diff(wanted) * math.copysign(1, t1 - t0) <= 0):
-        raise InputError(
-            f"t_eval: expected times in order within [{t0:g}, {t1:g}], got {shown(wanted)}"
-        )
+        expected = f"times in order within [{t0:g}, {t1:g}]"
+        raise InputError(f"t_eval: expected {expected}, got {shown(wanted)}")
     return [float(t) for t in wanted]

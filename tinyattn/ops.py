@@ -1,4 +1,4 @@
-"""The operations: each a forward and, right below it, its backward, with the derivation above the pair.
+"""The operations: each a forward and, right below it, its backward; the derivation is above both.
 
 `op_forward(inputs) -> y, cache` and `op_backward(dy, cache) -> d(inputs)` are pure: nothing is
 mutated, nothing kept between calls. The cache holds just what backward reads. Leading axes, written
@@ -17,9 +17,9 @@ from .errors import InputError, shown
 
 @door("dx, shape tuple, shape = _copied_from(shape, dx) -> an array of this shape")
 def sum_to(dx, shape):
-    """The backward of broadcasting: sum dx over every axis along which an array of `shape` was copied.
+    """The backward of broadcasting: sum dx over the axes along which `shape` was copied.
 
-    One number used in many places moves the loss through each of them, and the parts add up.
+    One number that is used many times moves the loss through each use, and the parts add up.
 
     Raises InputError for a shape that does not broadcast to that of the array.
     """
@@ -35,20 +35,19 @@ def sum_to(dx, shape):
 
 def _copied_from(shape, dx):
     """A shape that broadcasts to that of dx."""
-    if len(shape) > dx.ndim or any(
-        n not in (1, m) for n, m in zip(shape, dx.shape[dx.ndim - len(shape) :])
-    ):
-        raise InputError(
-            f"shape: expected one that broadcasts to {tuple(dx.shape)}, got {shown(shape)}"
-        )
+    last = dx.shape[max(dx.ndim - len(shape), 0) :]
+    if len(shape) > dx.ndim or any(n not in (1, m) for n, m in zip(shape, last)):
+        wanted = f"one that broadcasts to {tuple(dx.shape)}"
+        raise InputError(f"shape: expected {wanted}, got {shown(shape)}")
     return shape
 
 
+@door("x (N, *O) -> y (*O)")
 def sum_rows(x):
-    """x (N, ...) -> the sum of its rows (...), in pairs where they are many.
+    """The sum of the rows of x, in pairs where they are many.
 
-    NumPy adds rows one after the other, so that in float32 a million equal ones lose 1% to rounding.
-    Halves are added to each other instead until 128 rows are left: N additions as well.
+    NumPy adds rows one after the other, so that in float32 a million equal rows lose 1% to
+    rounding. Halves are added to each other instead until 128 rows are left: N additions as well.
     """
     while len(x) > 128 and namespace(x) is np:
         half = len(x) // 2
@@ -70,6 +69,8 @@ def sum_rows(x):
 #     (2)  dx_ni = sum_o dy_no W_io          = dy W^T
 #     (3)  dW_io = sum_n x_ni dy_no          = x^T dy
 #     (4)  db_o  = sum_n dy_no                 (b is used once for every n, so its gradients add up)
+#
+#   The cache keeps x and W as they came, without copies; nothing is computed again.
 
 
 class LinearCache(NamedTuple):
@@ -84,18 +85,16 @@ class LinearCache(NamedTuple):
         return (*self.x.shape[: self.x.ndim - self.axes], *self.W.shape[self.axes :])
 
 
-@door(
-    "x, axes count <= x.ndim, I = x.shape[x.ndim - axes:], W some (*I, *O), b (*O)? -> y (..., *O)"
-)
+@door("""x, axes count <= x.ndim, I = x.shape[x.ndim - axes:], W some (*I, *O), b (*O)?
+    -> y (..., *O)""")
 def linear_forward(x, W, b=None, axes=1):
     """The last `axes` axes of x (..., *I), contracted with the first of W."""
-    inner, outer = math.prod(W.shape[:axes]), W.shape[axes:]
-    y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(
-        *x.shape[: x.ndim - axes], *outer
-    )  # (1)
+    cache = LinearCache(x, W, axes, b is not None)
+    inner = math.prod(W.shape[:axes])
+    y = (x.reshape(-1, inner) @ W.reshape(inner, -1)).reshape(cache.shape)  # (1)
     if b is not None:
-        y = y + b
-    return y, LinearCache(x, W, axes, b is not None)
+        y = y + b  # (1)
+    return y, cache
 
 
 @door("cache LinearCache, dy (*cache.shape) -> dx (..., *I), dW (*I, *O), db (*O)?")
@@ -139,14 +138,17 @@ def embedding_backward(dy, cache):
 
 # Softmax of the last axis
 #
-#     (1)  y_i = exp(x_i) / sum_j exp(x_j)     unchanged when one number is taken from every x_i; taking the largest
-#                                              keeps exp from overflowing
-#   Since log y_i = x_i - log sum_j exp(x_j),   δy_i = y_i (δx_i - sum_j y_j δx_j),   that is δy = J(y) δx with the
-#   Jacobian J(y) = diag(y) - y y^T. It is symmetric, so
+#     (1)  y_i = exp(x_i) / sum_j exp(x_j)     unchanged when one number is taken from every x_i;
+#                                              taking the largest keeps exp from overflowing
+#   Since log y_i = x_i - log sum_j exp(x_j),
+#          δy_i = y_i (δx_i - sum_j y_j δx_j)
+#   that is δy = J(y) δx with the Jacobian J(y) = diag(y) - y y^T. It is symmetric, so
 #          dx = J(y) dy
 #     (2)  dx_i = y_i (dy_i - sum_j y_j dy_j)
-#   The bracket compares place i with the average place, so the dx of a row sum to 0. J itself, S x
-#   S, is never built.
+#   The bracket compares entry i with the average entry, so the dx of a row sum to 0. J itself,
+#   S x S, is never built.
+#
+#   The cache keeps y alone, as many numbers as x, which can be dropped; nothing is computed again.
 
 
 class SoftmaxCache(NamedTuple):
@@ -177,16 +179,19 @@ def _row_sum(x, y=None):
     NumPy's einsum takes short rows four times faster than .sum, but adds one after the other; long
     rows are summed in pairs.
     """
-    xp = namespace(x)
+    einsum = namespace(x).einsum
     if x.shape[-1] > 1024:
         return (x if y is None else x * y).sum(axis=-1, keepdims=True)
-    return (xp.einsum("...s->...", x) if y is None else xp.einsum("...s,...s->...", x, y))[
-        ..., None
-    ]
+    if y is None:
+        return einsum("...s->...", x)[..., None]
+    return einsum("...s,...s->...", x, y)[..., None]
 
 
 def _row_max(x):
-    """max that keeps the last axis; NumPy searches columns of a transposed copy up to twenty times faster than short rows."""
+    """max over the last axis, which stays, with one entry.
+
+    NumPy searches columns of a transposed copy up to twenty times faster than short rows.
+    """
     S = x.shape[-1]
     if namespace(x) is not np or S > 32:
         return x.max(axis=-1, keepdims=True)
@@ -197,6 +202,8 @@ def _row_max(x):
 #
 #     (1)  y = x where x > 0, else 0           (NaN stays NaN)
 #     (2)  dx = dy where x > 0, else 0         (at x = 0 there is a corner; we take 0)
+#
+#   The cache keeps where x > 0, a byte an entry; x itself can be dropped.
 
 
 class ReluCache(NamedTuple):
@@ -222,6 +229,8 @@ def relu_backward(dy, cache):
 #     (1)  y = x s,   s = 1 / (1 + exp(-x)), the logistic function
 #   δs = s (1 - s) δx, hence δy = (s + x s (1 - s)) δx and
 #     (2)  dx = dy s (1 + x (1 - s))
+#
+#   The cache keeps x and s, two arrays of this shape, so that backward computes no tanh again.
 
 
 class SiluCache(NamedTuple):
@@ -245,7 +254,8 @@ def silu_backward(dy, cache):
 
 # Layer norm over the last axis, of size D
 #
-#     (1)  c = x - mean(x)          taken off twice: the mean of large equal numbers is rounded, what is left of it is not
+#     (1)  c = x - mean(x)          taken off twice: the mean of large equal numbers is rounded,
+#                                   what is left of it is not
 #     (2)  r = 1 / sqrt(mean(c^2) + eps)
 #     (3)  n = r c                  mean 0 and, up to eps, variance 1
 #     (4)  y = g n + b
@@ -253,9 +263,13 @@ def silu_backward(dy, cache):
 #     (5)  db = sum over rows of dy,   dg = sum over rows of dy n,   dn = g dy
 #   From (2), δr = -r^3 mean(c δc), so (3) gives δn = r (δc - n mean(n δc)), where δc = δx -
 #   mean(δx). Then
-#          sum dn δn = r sum (dn - n mean(n dn)) δc          for sum(dn n) mean(n δc) = mean(n dn) sum(n δc)
-#   and taking the mean off δx takes it off the bracket; mean(n) = 0, so
+#          sum dn δn = r sum (dn - n mean(n dn)) δc
+#   for sum(dn n) mean(n δc) = mean(n dn) sum(n δc). Taking the mean off δx takes it off the
+#   bracket, and mean(n) = 0, so
 #     (6)  dx = r (dn - mean(dn) - n mean(n dn))
+#
+#   The cache keeps n, as many numbers as x, and r, one a row; c and y follow from them and are
+#   not kept, and nothing is computed again.
 
 
 class LayerNormCache(NamedTuple):
@@ -280,22 +294,24 @@ def layernorm_backward(dy, cache):
     """The backward of `layernorm_forward`."""
     n, r, g = cache
     db, dg, dn = sum_to(dy, g.shape), sum_to(dy * n, g.shape), g * dy  # (5)
-    db = (
-        db.copy() if db is dy else db
-    )  # of one row: what backward returns is the caller's to change
-    dx = r * (
-        dn - dn.mean(axis=-1, keepdims=True) - n * (n * dn).mean(axis=-1, keepdims=True)
-    )  # (6)
+    if db is dy:  # a single row; what backward returns is the caller's to change
+        db = db.copy()
+    along_n = n * (n * dn).mean(axis=-1, keepdims=True)  # (6)
+    dx = r * (dn - dn.mean(axis=-1, keepdims=True) - along_n)  # (6)
     return dx, dg, db
 
 
-# Cross-entropy of logits z with the ids that came, mean over N places
+# Cross-entropy of logits z with the ids that came, mean over N positions
 #
-#     (1)  p_v = e_v / Z,   e_v = exp(z_v - max z),   Z = sum_u e_u        as softmax, whatever is taken off
+#     (1)  p_v = e_v / Z,   e_v = exp(z_v - max z),   Z = sum_u e_u        softmax, as above
 #     (2)  L = -(1/N) sum_n log p_{n, y_n} = (1/N) sum_n (log Z_n - (z_{n, y_n} - max z_n))
-#          where y_n is the id that came at place n, called `targets` in the code
+#          where y_n is the id that came at position n, called `targets` in the code
 #   δ log p_y = δz_y - sum_v p_v δz_v, hence
-#     (3)  dz_nv = (p_nv - [v = y_n]) / N                times dL, the gradient of what L enters; [..] is 1 where it holds
+#     (3)  dz_nv = (p_nv - [v = y_n]) / N
+#   times dL, the gradient of what L enters; [..] is 1 where it holds, else 0.
+#
+#   The cache keeps e, as many numbers as the logits, and Z, one a position; p is computed from
+#   them in backward, where 1 / (N Z) multiplies e once.
 
 
 class CrossEntropyCache(NamedTuple):
@@ -335,7 +351,7 @@ def cross_entropy_backward(dL, cache):
     return dlogits.reshape(e.shape)
 
 
-# Squared error, half the squared distance along the last axis, mean over the N places before it
+# Squared error, half the squared distance along the last axis, mean over the N positions before it
 #
 #     (1)  L = (1/2N) sum_n |y_n - target_n|^2
 #     (2)  dy_n = (y_n - target_n) / N                  times dL
@@ -343,20 +359,19 @@ def cross_entropy_backward(dL, cache):
 
 class SquaredErrorCache(NamedTuple):
     difference: Array
-    places: int
+    N: int
 
 
 @door("y some (..., D), target (..., D) -> L, 0-d")
 def squared_error_forward(y, target):
-    """Half the squared distance, mean over the places."""
-    difference, places = y - target, math.prod(y.shape[:-1])
-    return (difference * difference).sum() * (0.5 / places), SquaredErrorCache(
-        difference, places
-    )  # (1)
+    """Half the squared distance, mean over the positions."""
+    difference, N = y - target, math.prod(y.shape[:-1])
+    L = (difference * difference).sum() * (0.5 / N)  # (1)
+    return L, SquaredErrorCache(difference, N)
 
 
 @door("cache SquaredErrorCache, dL scalar -> dy (..., D)")
 def squared_error_backward(dL, cache):
     """dL is a number or 0-d, in the precision of y. The target has no gradient."""
-    difference, places = cache
-    return difference * (dL / places)  # (2)
+    difference, N = cache
+    return difference * (dL / N)  # (2)

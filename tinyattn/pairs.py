@@ -16,7 +16,7 @@ class Pair(NamedTuple):
 
     order:  p of the result that is kept. The other is of order p - 1, and their difference, which
             estimates its error, goes like h^p.
-    nodes:  for each of s stages the share of the step at which it stands; the last two stand at 1.
+    nodes:  for each of s stages the share of the step at which it is; 1 for the last two.
     rows:   for each stage the weights of those before it. The last row is the step, so that the
             last slope is the first one of the next step.
     error:  (s,), the weights of the kept result less those of the other.
@@ -86,7 +86,7 @@ def dopri5_step(f: Field, t: float, y: Any, h: float) -> tuple[Any, Any]:
 
 
 def _stages(pair, slope, t, y, h, first):
-    """The slopes of a step's stages, and the last two points at which they were asked for; the last is the new y."""
+    """The slopes of a step's stages, and the last two points of these; the last is the new y."""
     k, before, new = [first], y, y
     for node, row in zip(pair.nodes[1:], pair.rows[1:]):
         before, new = new, y + h * _weighted(row, k)
@@ -104,19 +104,21 @@ def _weighted(weights, k):
 
 
 def adaptive_steps(pair, slope, t0, t1, y, rtol, atol, max_step):
-    """Yield (t, t_new, y_new, inside), steps as long as the error allows. Raises Failed if none is.
+    """Yield (t, t_new, y_new, inside), steps as long as the error allows.
 
     The estimate is the error of the result of lower order, which goes like h^p, so the next h is
     the last one times 0.9 / size^(1/p), where `size` is the largest estimate in units of what is
-    allowed; between 0.2 and 10 times. The result of order p, which is kept, has a local error of h^(p + 1).
+    allowed; between 0.2 and 10 times. The result of order p, which is kept, has a local error of
+    h^(p + 1).
 
-    Warns once where the longest stable step has decided for long.
+    Raises Failed if no step is short enough. Warns once where the longest stable step has decided
+    for long.
     """
-    xp, t, sign, rejected, taken = namespace(y), t0, math.copysign(1, t1 - t0), False, 0
+    t, sign, rejected, taken = t0, math.copysign(1, t1 - t0), False, 0
     size_of, power = error_scale(y, rtol, atol), -1 / pair.order
     limit = _Limit(pair, size_of)
     first = slope(t, y)
-    if not bool(to_numpy(xp.isfinite(first).all())):
+    if not bool(to_numpy(namespace(y).isfinite(first).all())):
         raise Failed(f"the slope is not finite at the start, t = {t:.6g}, step 1")
     h = first_step(slope, t, y, first, sign, min(abs(t1 - t0), max_step), size_of, pair.order)
     while t != t1:
@@ -125,39 +127,40 @@ def adaptive_steps(pair, slope, t0, t1, y, rtol, atol, max_step):
         k, (before, new) = _stages(pair, slope, t, y, length, slope.still(first))
         size = size_of(length * _weighted(pair.error, k), y, new)
         if not size <= 1:
-            h, rejected = (
-                abs(length) * (max(0.2, 0.9 * size**power) if math.isfinite(size) else 0.1),
-                True,
-            )
+            if math.isfinite(size):
+                shorter, why = max(0.2, 0.9 * size**power), "its error stays too large"
+            else:
+                shorter, why = 0.1, "y is not finite there"
+            h, rejected = abs(length) * shorter, True
             if h < 10 * math.ulp(t):
-                what = (
-                    "its error stays too large" if math.isfinite(size) else "y is not finite there"
-                )
-                raise Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {what}")
+                raise Failed(f"no step short enough at t = {t:.6g}, step {taken + 1}: {why}")
             continue
         yield t, t_new, new, _dense(pair, y, length, k)
         taken += 1
         if limit.decides(taken, length, k, before, new):
-            said = f'the longest stable step, not the error, has decided for long at t = {t:.6g}; method="bdf" has no such limit'
-            warnings.warn(said, RuntimeWarning, stacklevel=3)
-        growth = min(1 if rejected else 10, 0.9 * size**power if size else 10)
-        t, y, first, rejected, h = t_new, new, k[-1], False, abs(length) * max(growth, 0.2)
+            said = "the longest stable step, not the error, has decided for long"
+            hint = 'method="bdf" has no such limit'
+            warnings.warn(f"{said} at t = {t:.6g}; {hint}", RuntimeWarning, stacklevel=3)
+        growth = 0.9 * size**power if size else 10
+        growth = max(0.2, min(growth, 1 if rejected else 10))
+        h, rejected = abs(length) * growth, False
+        t, y, first = t_new, new, k[-1]
 
 
 # When stability decides
 #
-#   On dy/dt = -r y a step multiplies y by a polynomial in h r, whose size passes 1 at the longest stable
-#   step, h r = 3.3066 for Dormand and Prince. As long as the error decides, h r is smaller. When
-#   everything that decays fast has decayed, the error allows ever longer steps, the fast part grows
-#   again in those that are too long, and its error shortens them: h r stays at the limit, or, by the
-#   factor 0.9 of the next h, a little below.
+#   On dy/dt = -r y a step multiplies y by a polynomial in h r, whose size passes 1 at the longest
+#   stable step, h r = 3.3066 for Dormand and Prince. As long as the error decides, h r is smaller.
+#   When everything that decays fast has decayed, the error allows ever longer steps, the fast part
+#   grows again in those that are too long, and its error shortens them: h r stays at the limit, or,
+#   by the factor 0.9 of the next h, a little below.
 #
-#   The last two stages tell r for nothing: they stand at the same time, so that their slopes differ by
-#   the Jacobian times the difference of their points (Hairer and Wanner, 1996, IV.2),
+#   The last two stages give r at no cost: they are at the same time, so that their slopes differ
+#   by the Jacobian times the difference of their points (Hairer and Wanner, 1996, IV.2),
 #     (1)  h r = h |k - k'| / |y - y'|
-#   where the fastest direction leads, as it does at the limit. One step at the limit says little; so
-#   one in a hundred is looked at, and fifty in a row at the limit are 5000 steps that another method
-#   had not taken. A few others among them cost half of the count each.
+#   where the fastest direction leads, as it does at the limit. One step at the limit says little;
+#   so one in a hundred is tested, and fifty of these in a row at the limit are 5000 steps that
+#   another method would not have taken. Each test below the limit halves the count.
 
 
 class _Limit:

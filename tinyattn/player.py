@@ -1,13 +1,15 @@
-"""One HTML page to drag through a training run: maps of all heads and curves on one slider. It needs no network.
+"""One HTML page to drag through a training run: maps of all heads and curves on one slider.
+
+It needs no network.
 
     page = player.Page("Climbing the ladder", "Three heads learn three blocks of the past.")
     page.maps(steps, maps, first_query=5)
-    page.curves(steps, {"block 1": kl[:, 0], "blocks 1, 2": kl[:, 1]}, label="distance to a teacher, nats")
+    page.curves(steps, {"block 1": kl[:, 0], "blocks 1, 2": kl[:, 1]}, label="distance, nats")
     page.stages([0, 480, 680, 1200], ["block 1", "blocks 1, 2", "all three"])
     page.write("ladder.html")
 
-Script and style are the files page/player.js and page/player.css; what is drawn goes in as JSON, maps
-as bytes: 255 is attention 1.
+Script and style are the files of the folder page; what is drawn goes in as JSON, maps as bytes: 255
+is attention 1.
 """
 
 import base64
@@ -52,9 +54,10 @@ class Page:
         names: Sequence[str] | None = None,
         of: str = "",
     ) -> "Page":
-        """Attention maps s (n, H, T, S), in [0, 1], of all heads at n steps; rows are queries, columns are keys.
+        """Attention maps s (n, H, T, S), in [0, 1], of all heads at n steps; rows are queries.
 
-        first_query: position of the first row. tokens: the S of the sequence, if it is one sequence.
+        first_query: position of the first row.
+        tokens:      the S of the sequence, if it is one sequence.
         names:       of the heads.
 
         Raises InputError for maps of another shape or outside [0, 1].
@@ -63,18 +66,23 @@ class Page:
         if s.ndim != 4 or not s.size or len(s) != len(steps):
             raise InputError(f"s: expected maps ({len(steps)}, H, T, S), got shape {s.shape}")
         if s.min() < 0 or s.max() > 1 + 1e-6:
-            raise InputError(
-                f"s: expected attention in [0, 1], got {shown([float(s.min()), float(s.max())])}"
-            )
+            ends = [float(s.min()), float(s.max())]
+            raise InputError(f"s: expected attention in [0, 1], got {shown(ends)}")
         _, H, T, S = s.shape
         check_count("first_query", first_query, 0)
         names = [f"head {h + 1}" for h in range(H)] if names is None else _names("names", names, H)
-        packed = base64.b64encode(
-            np.rint(255 * np.minimum(s, 1)).astype(np.uint8).tobytes()
-        ).decode()
+        grey = np.rint(255 * np.minimum(s, 1)).astype(np.uint8)
         run = self._run(of)
-        run["maps"] = {"steps": steps.tolist(), "H": H, "T": T, "S": S, "first_query": first_query, "packed": packed,
-                       "names": names, "tokens": None if tokens is None else _names("tokens", tokens, S)}  # fmt: skip
+        run["maps"] = {
+            "steps": steps.tolist(),
+            "H": H,
+            "T": T,
+            "S": S,
+            "first_query": first_query,
+            "packed": _packed(grey),
+            "names": names,
+            "tokens": None if tokens is None else _names("tokens", tokens, S),
+        }
         return self
 
     def curves(
@@ -87,27 +95,25 @@ class Page:
         log_y: bool = False,
         of: str = "",
     ) -> "Page":
-        """A panel of up to eight curves {name: (n,)} over x (n,). log, log_y: logarithmic axes. NaN is a gap.
+        """A panel of up to eight curves {name: (n,)} over x (n,). NaN is a gap.
+
+        log, log_y: logarithmic axes.
 
         Raises InputError for no curves or more than eight, or one without a finite number.
         """
         x = _steps(x, "x")
         if not isinstance(curves, dict) or not 1 <= len(curves) <= len(plot.COLOURS):
-            raise InputError(
-                f"curves: expected 1 to {len(plot.COLOURS)} of them, {{name: (n,)}}, got {shown(curves)}"
-            )
+            wanted = f"1 to {len(plot.COLOURS)} of them, {{name: (n,)}}"
+            raise InputError(f"curves: expected {wanted}, got {shown(curves)}")
         drawn = []
         for name, y in curves.items():
             y = host_floats(f"curves[{name!r}]", y, x.shape)
-            gaps = np.isfinite(y)
-            if not gaps.any():
+            finite = np.isfinite(y)
+            if not finite.any():
                 raise InputError(f"curves[{name!r}]: expected some finite numbers, got none")
-            drawn.append(
-                {
-                    "name": check_instance("curves", name, str),
-                    "y": [float(v) if ok else None for v, ok in zip(y, gaps)],
-                }
-            )
+            check_instance("curves", name, str)
+            values = [float(v) if ok else None for v, ok in zip(y, finite)]
+            drawn.append({"name": name, "y": values})
         for name, flag in (("log", log), ("log_y", log_y)):
             check_instance(name, flag, bool)
         (label,) = _strings(label=label)
@@ -118,12 +124,9 @@ class Page:
     def stages(self, edges: Any, names: Sequence[str], *, of: str = "") -> "Page":
         """Bands behind the curves from each edge to the next, with their names."""
         edges = _steps(edges, "edges", strictly=False)
-        names = _names("names", names, len(edges) - 1)
-        bands = [
-            {"from": a, "to": b, "name": name}
-            for a, b, name in zip(edges.tolist(), edges[1:].tolist(), names)
-        ]
-        self._run(of)["stages"] = bands
+        names, ends = _names("names", names, len(edges) - 1), edges.tolist()
+        bands = zip(ends, ends[1:], names)
+        self._run(of)["stages"] = [{"from": a, "to": b, "name": name} for a, b, name in bands]
         return self
 
     def write(self, path: str | Path) -> Path:
@@ -135,10 +138,16 @@ class Page:
             raise InputError("page: expected maps or curves of each run, got none")
         if len(self._runs) > 1 and not self.choice:
             raise InputError(f"choice: expected a name for {len(self._runs)} runs, got none")
-        colours = matplotlib.colormaps["magma_r"](np.arange(256), bytes=True)[:, :3]
-        data = {"title": self.title, "text": self.text, "choice": self.choice, "unit": self.unit,
-                "palette": base64.b64encode(colours.tobytes()).decode(), "colours": list(plot.COLOURS),
-                "options": [{"name": name, **run} for name, run in self._runs.items()]}  # fmt: skip
+        palette = matplotlib.colormaps["magma_r"](np.arange(256), bytes=True)[:, :3]
+        data = {
+            "title": self.title,
+            "text": self.text,
+            "choice": self.choice,
+            "unit": self.unit,
+            "palette": _packed(palette),
+            "colours": list(plot.COLOURS),
+            "options": [{"name": name, **run} for name, run in self._runs.items()],
+        }
         return _write(path, self.title, BODY, "player.js", data)
 
     def _run(self, of):
@@ -147,13 +156,14 @@ class Page:
 
 
 class Live:
-    """A page that computes in the page what a reader drags: "one_head_by_hand", "descent_is_a_flow", "plateau_then_snap"."""
+    """A page that computes in the page what a reader drags.
+
+    name: "one_head_by_hand", "descent_is_a_flow" or "plateau_then_snap".
+    """
 
     def __init__(self, name: str, title: str):
-        self.name, self.title = (
-            check_choice("name", name, LIVE),
-            check_instance("title", title, str),
-        )
+        self.name = check_choice("name", name, LIVE)
+        self.title = check_instance("title", title, str)
 
     def write(self, path: str | Path) -> Path:
         """Write the page, whole or not at all; returns its path."""
@@ -163,7 +173,8 @@ class Live:
 
 BODY = """<h1></h1><p id="text"></p>
 <div class="controls">
-<span id="choice-part"><label for="choice" id="choice-name"></label> <select id="choice"></select></span>
+<span id="choice-part"><label for="choice" id="choice-name"></label> \
+<select id="choice"></select></span>
 <button id="play" type="button">Play</button>
 <input id="slider" type="range" min="0" value="0" step="1" aria-label="training">
 <output id="now" for="slider" aria-live="off"></output>
@@ -171,7 +182,8 @@ BODY = """<h1></h1><p id="text"></p>
 <option value="5">5</option><option value="20">20</option></select></label>
 </div>
 <p class="keys">Space plays; arrow keys, Home and End move.
-<span id="map-keys">In a map arrow keys move from pair to pair; Enter, or a click, follows a row.</span></p>
+<span id="map-keys">In a map arrow keys move from pair to pair; \
+Enter, or a click, follows a row.</span></p>
 <section id="map-part" aria-label="attention maps">
 <div class="heads" id="heads"></div>
 <div class="scale">0 <canvas id="scale" aria-hidden="true"></canvas> 1, attention</div>
@@ -183,17 +195,20 @@ BODY = """<h1></h1><p id="text"></p>
 
 
 def _write(path, title, body, script, data):
-    """The page: style, body, data and script in one file. In JSON a < could end its element, so it is written as \\u003c."""
+    """The page: style, body, data and script in one file.
+
+    In JSON a < could end its element, so it is written as \\u003c.
+    """
     files = resources.files(__package__) / "page"
-    style, common, code = (
-        (files / name).read_text(encoding="utf-8") for name in ("page.css", "common.js", script)
-    )
+    read = lambda name: (files / name).read_text(encoding="utf-8")
+    style, common, code = map(read, ("page.css", "common.js", script))
     packed = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n"
-        f'<script type="application/json" id="data">{packed}</script>\n<script>\n{common}\n{code}</script>\n</body></html>\n'
+        f'<script type="application/json" id="data">{packed}</script>\n'
+        f"<script>\n{common}\n{code}</script>\n</body></html>\n"
     )
     try:
         path = Path(path)
@@ -201,6 +216,11 @@ def _write(path, title, body, script, data):
         raise InputError(f"path: expected that of a file, got {shown(path)}") from None
     write_whole(path, lambda file: file.write(text.encode("utf-8", "replace")))
     return path
+
+
+def _packed(numbers):
+    """Bytes as text."""
+    return base64.b64encode(numbers.tobytes()).decode()
 
 
 def _strings(**texts):
@@ -216,10 +236,7 @@ def _steps(steps, name="steps", strictly=True):
 
 
 def _names(name, texts, n):
-    if (
-        not isinstance(texts, (list, tuple))
-        or len(texts) != n
-        or not all(isinstance(text, str) for text in texts)
-    ):
+    right = isinstance(texts, (list, tuple)) and len(texts) == n
+    if not right or not all(isinstance(text, str) for text in texts):
         raise InputError(f"{name}: expected {n} texts, got {shown(texts)}")
     return list(texts)

@@ -1,4 +1,4 @@
-"""Figures: labelled axes, colours that survive colour-blindness, attention maps on one 0-1 scale."""
+"""Figures: labelled axes, colours for colour-blind eyes too, attention maps on one 0-1 scale."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,21 +8,16 @@ import matplotlib.colors
 import matplotlib.rcsetup
 import numpy as np
 
-from .errors import (
-    InputError,
-    check_array,
-    check_count,
-    check_instance,
-    check_number,
-    host_floats,
-    shown,
-)
+from . import errors
+from .errors import InputError, check_count, check_instance, check_number, host_floats, shown
 from .terminal import printable
 
 # Okabe and Ito (2008), distinguishable with every common form of colour-blindness.
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
-)  # fmt: skip
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
+COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK)
+_LABEL = {"color": "0.35", "fontsize": 8, "textcoords": "offset points"}  # of lines for comparison
+_SQUARES = {"aspect": "equal", "interpolation": "nearest"}
 
 STYLE = {
     "figure.dpi": 110,
@@ -39,12 +34,12 @@ STYLE = {
 
 
 def use() -> None:
-    """From here on every figure of matplotlib has this book's style: its colours, no box, titles on the left."""
+    """From here on every figure of matplotlib has this book's style."""
     matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
 
 
 def plain(text: str) -> str:
-    """The text as a figure may show it letter by letter: matplotlib reads dollars as mathematics."""
+    """The text as a figure may show it letter by letter: matplotlib reads $ as mathematics."""
     return printable(text).replace("$", r"\$")
 
 
@@ -58,25 +53,24 @@ def attention_map(
     limits: Sequence[float] = (0, 1),
     tokens: Sequence[str] | None = None,
 ) -> Any:
-    """Draw one map s (T, S): a row for each query, a column for each key. Returns the image, for a colour bar.
+    """Draw one map s (T, S): a row for each query, a column for each key.
 
-    The labels are positions in the sequence: keys from 0, queries from `first_query`. With `tokens`,
-    the S of the sequence, they are the tokens there. Pairs where `visible` is False are grey; without
-    it keys after their query are, if no query looks there. Raises InputError for NaN elsewhere.
+    The labels are positions in the sequence: keys from 0, queries from `first_query`. With
+    `tokens`, the S of the sequence, they are the tokens there. Pairs where `visible` is False are
+    grey; without it keys after their query are, if no query attends to them. Returns the image, for
+    a colour bar.
+
+    Raises InputError for NaN elsewhere.
     """
     _check_axes(ax)
     s = _map("s", s, 2)
     if visible is None:
-        later = (
-            np.arange(s.shape[1])
-            > check_count("first_query", first_query, 0) + np.arange(s.shape[0])[:, None]
-        )
+        query = check_count("first_query", first_query, 0) + np.arange(s.shape[0])[:, None]
+        later = np.arange(s.shape[1]) > query
         visible = ~later if not s[later].any() else None
-    else:
-        if check_array("visible", visible).shape != s.shape or visible.dtype.kind != "b":
-            raise InputError(
-                f"visible: expected booleans of shape {s.shape}, as s, got {visible.dtype} {visible.shape}"
-            )
+    elif errors.check_array("visible", visible).shape != s.shape or visible.dtype.kind != "b":
+        got = f"{visible.dtype} {visible.shape}"
+        raise InputError(f"visible: expected booleans of shape {s.shape}, as s, got {got}")
     low, high = host_floats("limits", limits, (2,), finite=True)
     if not isinstance(cmap, str) or cmap not in matplotlib.colormaps:
         raise InputError(f"cmap: expected a colour map of matplotlib, got {shown(cmap)}")
@@ -84,9 +78,7 @@ def attention_map(
         raise InputError("s: expected finite numbers, got NaN or infinity among them")
     drawn = s if visible is None else np.ma.masked_where(~visible, s)
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.88")
-    image = ax.imshow(
-        drawn, cmap=colours, vmin=low, vmax=high, aspect="equal", interpolation="nearest"
-    )
+    image = ax.imshow(drawn, cmap=colours, vmin=low, vmax=high, **_SQUARES)
     _label(ax, s.shape, title, first_query, tokens)
     return image
 
@@ -96,38 +88,32 @@ def heads_map(
 ) -> None:
     """Draw maps s (H, T, S) of up to eight heads in one picture, a colour each; grey where alike.
 
-    Labels as in `attention_map`.
-
-    Raises InputError for more than eight heads, or NaN.
+    Labels as in `attention_map`. Raises InputError for more than eight heads, or NaN.
     """
     _check_axes(ax)
     s = _map("s", s, 3)
     H = len(s)
     if H > len(COLOURS):
-        raise InputError(
-            f"s: expected maps of at most {len(COLOURS)} heads, a colour each, got {H}"
-        )
+        wanted = f"maps of at most {len(COLOURS)} heads, a colour each"
+        raise InputError(f"s: expected {wanted}, got {H}")
     if not np.isfinite(s).all():
         raise InputError("s: expected finite numbers, got NaN or infinity among them")
     inks = 1 - np.array([matplotlib.colors.to_rgb(COLOURS[h]) for h in range(H)])
-    total, maximum = s.sum(axis=0)[..., None], s.max(axis=0)[..., None]
-    alike = (1 - maximum / np.maximum(total, 1e-30)) * (
-        H / max(H - 1, 1)
-    )  # 0: one head only, 1: all as much
-    mixed = np.einsum("hts,hc->tsc", s, inks) / np.maximum(total, 1e-30)
-    paper = 1 - np.sqrt(np.clip(maximum, 0, 1)) * (
-        (1 - alike) * mixed + alike * 0.8
-    )  # the root lifts faint ones
-    ax.imshow(paper, aspect="equal", interpolation="nearest")
+    maximum = s.max(axis=0)[..., None]
+    total = np.maximum(s.sum(axis=0)[..., None], 1e-30)
+    alike = (1 - maximum / total) * (H / max(H - 1, 1))  # 0: one head only, 1: all equally
+    mixed = np.einsum("hts,hc->tsc", s, inks) / total
+    ink = (1 - alike) * mixed + alike * 0.8
+    paper = 1 - np.sqrt(np.clip(maximum, 0, 1)) * ink  # the root makes faint entries visible
+    ax.imshow(paper, **_SQUARES)
     _label(ax, paper.shape[:2], title, first_query, tokens)
 
 
 def _map(name, s, axes):
     s = host_floats(name, s)
     if s.ndim != axes or not s.size:
-        raise InputError(
-            f"{name}: expected a map {'(H, T, S)' if axes == 3 else '(T, S)'}, got shape {s.shape}"
-        )
+        wanted = "(H, T, S)" if axes == 3 else "(T, S)"
+        raise InputError(f"{name}: expected a map {wanted}, got shape {s.shape}")
     return s
 
 
@@ -147,9 +133,8 @@ def _label(ax, shape, title, first_query, tokens):
     else:
         tokens = [plain(token) for token in _texts("tokens", tokens)]
         if len(tokens) != S or first_query + T > S:
-            raise InputError(
-                f"tokens: expected {max(S, first_query + T)}, one for each position, got {len(tokens)}"
-            )
+            n = max(S, first_query + T)
+            raise InputError(f"tokens: expected {n}, one for each position, got {len(tokens)}")
         keys, queries, names = range(S), range(T), [tokens, tokens[first_query : first_query + T]]
     ax.set_xticks(keys, names[0], rotation=0 if max(map(len, names[0])) < 4 else 90)
     ax.set_yticks(queries, names[1])
@@ -166,9 +151,10 @@ def maps_row(
     visible: Any = None,
     **how: Any,
 ) -> Any:
-    """Draw maps s (n, T, S) side by side on n axes, each with its title, on one scale; returns the last image.
+    """Draw maps s (n, T, S) side by side on n axes, each with its title, on one scale.
 
-    For one map a single axis will do. The first has the label of the queries.
+    For one map a single axis will do. The first labels the queries. Returns the last image.
+
     how: `cmap`, `limits` and `tokens` of `attention_map`.
 
     Raises InputError if axes or titles are not one for each map.
@@ -187,9 +173,9 @@ def maps_row(
 
 
 def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
-    """Bands from each edge to the next, grey and white in turn, and the names of the stages above them.
+    """Bands from each edge to the next, grey and white in turn, with the stages' names above.
 
-    Set the scale and the limits of the x axis before: names stand in the middle of what is seen.
+    Set the scale and the limits of the x axis before: names are in the middle of what is seen.
 
     Raises InputError for edges that do not rise, or another number of names.
     """
@@ -201,18 +187,12 @@ def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
         raise InputError(f"names: expected {len(edges) - 1}, one for each band, got {len(names)}")
     for i, (left, right) in enumerate(zip(edges, edges[1:])):
         ax.axvspan(left, right, color="0.94" if i % 2 == 0 else "1", zorder=0, lw=0)
-    on_paper = ax.transData.transform(
-        np.stack([edges, np.ones_like(edges)], axis=-1)
-    )  # a logarithmic axis has its own middle
+    corners = np.stack([edges, np.ones_like(edges)], axis=-1)
+    on_paper = ax.transData.transform(corners)  # a logarithmic axis has its own middle
     middles = ax.transData.inverted().transform((on_paper[1:] + on_paper[:-1]) / 2)[:, 0]
+    above = {"xycoords": ("data", "axes fraction"), "ha": "center", "annotation_clip": False}
     for name, middle in zip(names, middles):
-        ax.annotate(
-            name,
-            (middle, 1.02),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            annotation_clip=False,
-        )
+        ax.annotate(name, (middle, 1.02), **above)
 
 
 def named(
@@ -224,10 +204,11 @@ def named(
     shift: Sequence[float] = (4, 4),
     **style: Any,
 ) -> Any:
-    """Plot y over x, and write the curve's name in its colour where it runs: at x = `at`, by default at its end.
+    """Plot y over x, and write the curve's name in its colour beside it; returns the line.
 
+    at:    the x of the name, by default the last.
     shift: where the name begins, in points from there; where it ends if the first is negative.
-    style: of matplotlib's `plot`. Returns the line.
+    style: of matplotlib's `plot`.
 
     Raises InputError for shapes that differ.
     """
@@ -239,8 +220,9 @@ def named(
     right, up = host_floats("shift", shift, (2,), finite=True)
     i = len(x) - 1 if at is None else int(np.abs(x - check_number("at", at)).argmin())
     (line,) = ax.plot(x, y, **style)
-    ax.annotate(name, (x[i], y[i]), xytext=(right, up), textcoords="offset points", color=line.get_color(), fontsize=9,
-                ha="right" if right < 0 else "left", annotation_clip=False)  # fmt: skip
+    text = {"color": line.get_color(), "fontsize": 9, "ha": "right" if right < 0 else "left"}
+    where = {"xytext": (right, up), "textcoords": "offset points", "annotation_clip": False}
+    ax.annotate(name, (x[i], y[i]), **where, **text)
     return line
 
 
@@ -256,51 +238,42 @@ def schematic(ax: Any, boxes: dict[str, Any], arrows: Sequence[Any], size: float
     _check_axes(ax)
     check_number("size", size, above=0)
     check_instance("boxes", boxes, dict)
-    for text, place in boxes.items():
+    for text, box in boxes.items():
         check_instance("boxes", text, str)
-        if not isinstance(place, (tuple, list)) or len(place) not in (2, 3):
-            raise InputError(
-                f"boxes: expected (x, y) or (x, y, colour) for {text!r}, got {shown(place)}"
-            )
-        host_floats("boxes", place[:2], (2,), finite=True)
-        if not matplotlib.colors.is_color_like((*place[2:], "k")[0]):
-            raise InputError(
-                f"boxes: expected a colour of matplotlib for {text!r}, got {shown(place[2])}"
-            )
+        if not isinstance(box, (tuple, list)) or len(box) not in (2, 3):
+            wanted = f"(x, y) or (x, y, colour) for {text!r}"
+            raise InputError(f"boxes: expected {wanted}, got {shown(box)}")
+        host_floats("boxes", box[:2], (2,), finite=True)
+        if len(box) == 3 and not matplotlib.colors.is_color_like(box[2]):
+            wanted = f"a colour of matplotlib for {text!r}"
+            raise InputError(f"boxes: expected {wanted}, got {shown(box[2])}")
     if not isinstance(arrows, (list, tuple)):
         raise InputError(f"arrows: expected a list of (from, to, text), got {shown(arrows)}")
     for arrow in arrows:
-        if (
-            not isinstance(arrow, (list, tuple))
-            or len(arrow) not in (3, 4)
-            or not all(end in boxes for end in arrow[:2])
-        ):
-            raise InputError(
-                f"arrows: expected (from, to, text) with ends among {', '.join(boxes)}, got {shown(arrow)}"
-            )
+        right = isinstance(arrow, (list, tuple)) and len(arrow) in (3, 4)
+        if not right or not all(end in boxes for end in arrow[:2]):
+            wanted = f"(from, to, text) with ends among {', '.join(boxes)}"
+            raise InputError(f"arrows: expected {wanted}, got {shown(arrow)}")
         _texts("arrows", arrow[:3])
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.axis("off")
+    centred = {"ha": "center", "va": "center"}
     drawn = {}
     for text, (x, y, *colour) in boxes.items():
-        face = {
-            "boxstyle": "round,pad=0.5",
-            "fc": "1",
-            "ec": colour[0] if colour else "0.3",
-            "lw": 1.5,
-        }
-        drawn[text] = ax.text(
-            x, y, text, ha="center", va="center", fontsize=size, bbox=face, zorder=3
-        ).get_bbox_patch()
+        face = {"boxstyle": "round,pad=0.5", "fc": "1", "ec": (*colour, "0.3")[0], "lw": 1.5}
+        written = ax.text(x, y, text, fontsize=size, bbox=face, zorder=3, **centred)
+        drawn[text] = written.get_bbox_patch()
+    paper = {"fc": "1", "ec": "none", "pad": 1, "alpha": 0.85}
     for start, end, text, *bend in arrows:
         turn = check_number("arrows", bend[0]) if bend else 0.0
-        style = {"arrowstyle": "-|>", "lw": 1.4, "color": "0.3", "connectionstyle": f"arc3,rad={turn}", "shrinkA": 2,
-                 "shrinkB": 2, "patchA": drawn[start], "patchB": drawn[end]}  # fmt: skip
+        style = {"arrowstyle": "-|>", "lw": 1.4, "color": "0.3", "shrinkA": 2, "shrinkB": 2}
+        style["connectionstyle"] = f"arc3,rad={turn}"
+        style["patchA"], style["patchB"] = drawn[start], drawn[end]
         (x0, y0), (x1, y1) = boxes[start][:2], boxes[end][:2]
         ax.annotate("", (x1, y1), (x0, y0), arrowprops=style, zorder=2)
-        place = (x0 + x1) / 2 + turn * (y1 - y0) / 2, (y0 + y1) / 2 - turn * (x1 - x0) / 2
-        ax.text(*place, text, ha="center", va="center", fontsize=size - 1, color="0.2", zorder=4,
-                bbox={"fc": "1", "ec": "none", "pad": 1, "alpha": 0.85})  # fmt: skip
+        x = (x0 + x1) / 2 + turn * (y1 - y0) / 2
+        y = (y0 + y1) / 2 - turn * (x1 - x0) / 2
+        ax.text(x, y, text, fontsize=size - 1, color="0.2", zorder=4, bbox=paper, **centred)
 
 
 def _texts(name, texts):
@@ -325,8 +298,9 @@ def reference(ax: Any, value: float, text: str, below: bool = False) -> None:
     check_instance("text", text, str)
     check_instance("below", below, bool)
     ax.axhline(value, color="0.35", linestyle="--", linewidth=1)
-    ax.annotate(text, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, -3 if below else 3), ha="right",
-                textcoords="offset points", va="top" if below else "bottom", color="0.35", fontsize=8)  # fmt: skip
+    va, shift = ("top", -3) if below else ("bottom", 3)
+    where = {"xycoords": ("axes fraction", "data"), "xytext": (0, shift), "ha": "right", "va": va}
+    ax.annotate(text, (0.99, value), **where, **_LABEL)
 
 
 def slope(ax: Any, x: Any, y: float, power: float, text: str) -> None:
@@ -343,6 +317,4 @@ def slope(ax: Any, x: Any, y: float, power: float, text: str) -> None:
     check_instance("text", text, str)
     line = y * (x / x[0]) ** power
     ax.plot(x, line, color="0.35", linestyle=":", linewidth=1.2)
-    ax.annotate(
-        text, (x[-1], line[-1]), xytext=(4, 0), textcoords="offset points", color="0.35", fontsize=8
-    )
+    ax.annotate(text, (x[-1], line[-1]), xytext=(4, 0), **_LABEL)

@@ -22,19 +22,22 @@ from .errors import (
     is_array,
 )
 
-Field = Callable[
-    [float, Any], Any
-]  # f(t, y), which may write into y and return the same buffer every time
+# f(t, y), which may write into y and return the same buffer every time
+Field = Callable[[float, Any], Any]
 
 
 class Slope:
-    """A caller's field as the steps use it: it gets a copy of y, and its answer is copied, in y's dtype.
+    """A caller's field as the steps use it: it gets a copy of y, and its answer is copied.
 
-    calls:  how often it was asked. moving: None, or which runs move; the others have slope 0.
+    The copy is in y's dtype.
+
+    calls:  how often it was asked.
+    moving: None, or which runs move; the others have slope 0.
     """
 
     def __init__(self, f):
-        self.f, self.calls, self.moving = check_function("f", f, "a function f(t, y)"), 0, None
+        self.f = check_function("f", f, "a function f(t, y)")
+        self.calls, self.moving = 0, None
 
     def __call__(self, t, y):
         self.calls += 1
@@ -44,9 +47,8 @@ class Slope:
         if namespace(y) is np and type(dy) is not np.ndarray:
             dy = host_floats("f: its return", dy)
         if check_array("f: its return", dy).dtype.kind not in "fi" or dy.shape != y.shape:
-            raise InputError(
-                f"f: expected a return of real numbers of shape {y.shape}, as y, got {dy.dtype} {tuple(dy.shape)}"
-            )
+            wanted = f"a return of real numbers of shape {y.shape}, as y"
+            raise InputError(f"f: expected {wanted}, got {dy.dtype} {tuple(dy.shape)}")
         return self.still(dy.astype(y.dtype))
 
     def still(self, dy):
@@ -59,7 +61,7 @@ class Slope:
 
 
 def as_state(name: str, y: Any) -> Any:
-    """A copy of y as an array of floats; an array keeps its precision and its place."""
+    """A copy of y as an array of floats; an array keeps its precision and stays where it is."""
     if is_array(y) and (namespace(y) is not np or y.dtype.kind == "f"):
         return namespace(y).asarray(check_floats(name, y)).copy()
     return host_floats(name, y)
@@ -104,7 +106,10 @@ def checked(f, t, y, h):
 
 
 def check_field(f: Any) -> Field:
-    """Return f, or raise InputError if its signature is that of f(y) or f(y, t), or takes no two arguments."""
+    """Return f, or raise InputError unless its signature is that of a function f(t, y).
+
+    Names tell f(y, t): a first argument y, or a second one t.
+    """
     check_function("f", f, "a function f(t, y)")
     try:
         signature = inspect.signature(f)
@@ -117,9 +122,8 @@ def check_field(f: Any) -> Field:
     except TypeError:
         swapped = True
     if swapped:
-        raise InputError(
-            f"f: expected a function f(t, y), the time first, got f({', '.join(names)})"
-        )
+        got = f"f({', '.join(names)})"
+        raise InputError(f"f: expected a function f(t, y), the time first, got {got}")
     return f
 
 
@@ -134,7 +138,8 @@ def fixed_steps(slope, method, t0, t1, y, h, n):
     """
     one_step = {"euler": _euler, "rk4": _rk4}[method]
     for i in range(n):
-        t, t_new = t0 + i * h, t1 if i == n - 1 else t0 + (i + 1) * h
+        t = t0 + i * h
+        t_new = t1 if i == n - 1 else t0 + (i + 1) * h
         if t == t1:  # rounding in t has made up for a step
             return
         if t_new == t:
@@ -163,21 +168,27 @@ def _hermite(slope, t, t_new, y, new):
 
 
 def error_scale(y, rtol, atol):
-    """A function (error, *ys) that returns the largest entry of |error| / (atol + rtol |y|), of one y or the larger of two."""
+    """A function (error, *ys) that returns the largest entry of |error| / (atol + rtol |y|).
+
+    It takes one y, or the larger of two in each entry.
+    """
     xp = namespace(y)
-    tiny = float(
-        np.finfo(y.dtype).tiny
-    )  # keeps 0 / 0 away where an atol is none of the numbers of y's precision
+    tiny = float(np.finfo(y.dtype).tiny)  # prevents 0 / 0 where atol is 0 in the precision of y
 
     def size_of(error, *ys):
-        largest = abs(ys[0]) if len(ys) == 1 else xp.maximum(abs(ys[0]), abs(ys[1]))
+        largest = abs(ys[0])
+        for other in ys[1:]:
+            largest = xp.maximum(largest, abs(other))
         return float(to_numpy((abs(error) / (atol + rtol * largest + tiny)).max()))
 
     return size_of
 
 
 def next_time(t, t1, h, longest, taken):
-    """t a step h > 0 nearer to t1, or t1 if that is no farther. Raises Failed where t cannot tell the step."""
+    """t a step h > 0 nearer to t1, or t1 if that is no farther.
+
+    Raises Failed where t cannot tell the step.
+    """
     h = min(max(h, 10 * math.ulp(t)), longest)
     t_new = t1 if h >= abs(t1 - t) else t + math.copysign(h, t1 - t)
     if t_new == t:
@@ -188,14 +199,22 @@ def next_time(t, t1, h, longest, taken):
 
 
 def first_step(slope, t, y, first, sign, longest, size_of, order):
-    """A first step by the size of y, of its slope and of its curvature (Hairer, Norsett and Wanner, II.4)."""
+    """A first step by the size of y, of its slope and of its curvature.
+
+    It is that of Hairer, Norsett and Wanner, II.4.
+    """
     d0, d1 = size_of(y, y), size_of(first, y)
-    h0 = min(0.01 * d0 / d1 if min(d0, d1) > 1e-5 else 1e-6, longest)
-    h0 = h0 if h0 > 0 else 1e-6  # a slope so steep that the quotient is 0
-    d2 = size_of(slope(t + sign * h0, y + (sign * h0) * first) - first, y) / h0
+    h0 = 0.01 * d0 / d1 if min(d0, d1) > 1e-5 else 1e-6
+    h0 = min(h0, longest)
+    if not h0 > 0:  # a slope so steep that the quotient is 0
+        h0 = 1e-6
+    there = slope(t + sign * h0, y + (sign * h0) * first)
+    d2 = size_of(there - first, y) / h0
     if not math.isfinite(d1 + d2):
         return h0
-    return min(
-        100 * h0,
-        (0.01 / max(d1, d2)) ** (1 / order) if max(d1, d2) > 1e-15 else max(1e-6, 1e-3 * h0),
-    )
+    steepest = max(d1, d2)
+    if steepest > 1e-15:
+        h1 = (0.01 / steepest) ** (1 / order)
+    else:
+        h1 = max(1e-6, 1e-3 * h0)
+    return min(100 * h0, h1)

@@ -5,7 +5,7 @@
         outcomes = sweep.sweep(mine.trial, points, map=map, folder="out/mine")
 
 A trial is a function from a dict of settings to a result, both of what JSON can hold. A `map` that
-sends it to other processes has to find it there by name, so it stands in a module, not in a script.
+sends it to other processes has to find it there by name, so it is in a module, not in a script.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import InputError, check_count, check_function, check_instance, shown
+from .errors import InputError, check_count, check_function, check_instance, first_line, shown
 from .kept import check_writable, made_by, plain, write_text
 from .terminal import Interrupted, progress_bar
 
 
 class Outcome(NamedTuple):
-    """What became of one point: its result and None, or None and the error that ended it, one line."""
+    """What became of one point: its result and None, or None and the error that ended it."""
 
     settings: dict[str, Any]
     result: Any
@@ -81,9 +81,7 @@ def sweep(
         for i, outcome in zip(missing, _outcomes(asked, answers)):
             found[i] = outcome
             if outcome.error is None:
-                _keep(
-                    paths[i], outcome
-                )  # again, where the process that ran it could not write here
+                _keep(paths[i], outcome)  # again: the process that ran it may not write here
             bar.update()
     return [outcome for outcome in found if outcome is not None]
 
@@ -100,15 +98,20 @@ def _check_points(points):
 
 
 def _ask(attempt, asked, map):
-    """The answers of a map: Outcomes, and a BrokenExecutor where a worker died, after which an executor gives no more."""
+    """The answers of a map: Outcomes, and a BrokenExecutor where a worker died.
+
+    After that an executor gives no more.
+    """
     try:
-        answers = check_instance("map: its return", map(attempt, asked), Iterable)  # type: ignore[type-abstract]
+        answers = map(attempt, asked)
     except BrokenExecutor as error:
         return itertools.repeat(error)
+    check_instance("map: its return", answers, Iterable)  # type: ignore[type-abstract]
     return _until_it_breaks(iter(answers))
 
 
 def _until_it_breaks(answers):
+    """The answers, then for ever the BrokenExecutor that ends them."""
     try:
         yield from answers
     except BrokenExecutor as error:
@@ -125,9 +128,8 @@ def _outcomes(asked, answers):
             died = f"{type(answer).__name__}: the worker died (killed, or out of memory?)"
             answer = _kept(path, settings) or Outcome(settings, None, died)
         if check_instance("map: its return", answer, Outcome).settings != settings:
-            raise InputError(
-                f"map: expected results in the order of the points, got that of {shown(answer.settings)}"
-            )
+            got = f"that of {shown(answer.settings)}"
+            raise InputError(f"map: expected results in the order of the points, got {got}")
         yield answer
 
 
@@ -138,26 +140,30 @@ def _telling_what_is_kept(folder, title):
     except KeyboardInterrupt:
         if folder is None:
             raise
-        raise Interrupted(
-            f"interrupted in {title or 'a sweep'}; what has finished is kept in {folder}"
-        ) from None
+        where = title or "a sweep"
+        message = f"interrupted in {where}; what has finished is kept in {folder}"
+        raise Interrupted(message) from None
 
 
 @contextlib.contextmanager
 def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
-    """The `map` of n processes at a time, by default one for each core: concurrent.futures with spawn.
+    """The `map` of n processes at a time, by default one for each core.
 
-    They know nothing of the caller's script, and use one thread of matrix products each unless the
-    environment says otherwise. What they print goes to stderr. One that dies is replaced: its point's
-    answer is the BrokenExecutor, the others go on. Ctrl-C ends them.
+    They are those of concurrent.futures with spawn, know nothing of the caller's script, and use
+    one thread of matrix products each unless the environment says otherwise. What they print goes
+    to stderr. One that dies is replaced: its point's answer is the BrokenExecutor, the others go
+    on. Ctrl-C ends them.
     """
-    n = os.cpu_count() or 1 if n is None else check_count("n", n)
+    n = (os.cpu_count() or 1) if n is None else check_count("n", n)
     others = set(multiprocessing.active_children())
     threads, own = ThreadPoolExecutor(n), threading.local()  # each thread has a pool of one process
+    pools: list[ProcessPoolExecutor] = []
+    ended_well = False
 
     def send(function, item):
         if not hasattr(own, "pool"):
             own.pool = _pool_of_one()
+            pools.append(own.pool)
         try:
             return own.pool.submit(function, item).result()
         except BrokenExecutor as error:
@@ -166,16 +172,18 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
 
     def map_in_processes(function, items):
         _check_sendable(function)
-        return (
-            future.result() for future in [threads.submit(send, function, item) for item in items]
-        )
+        futures = [threads.submit(send, function, item) for item in items]
+        return (future.result() for future in futures)
 
     try:
         yield map_in_processes
+        ended_well = True
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
+        for child in set() if ended_well else set(multiprocessing.active_children()) - others:
             child.kill()
+        for pool in pools:
+            pool.shutdown()
 
 
 _STARTING = threading.Lock()  # what a new process reads of this one is changed for a moment
@@ -184,14 +192,12 @@ _STARTING = threading.Lock()  # what a new process reads of this one is changed 
 def _pool_of_one():
     """A pool with one process, which has started and has not run the caller's script.
 
-    spawn tells a new process where __main__ stands, to import it there: here it stands nowhere. The
+    spawn tells a new process the file of __main__, to import it there: here it has none. The
     environment is read before any line of ours: by OpenBLAS, and by Python, which without
-    PYTHONSAFEPATH takes modules from the folder where one stands.
+    PYTHONSAFEPATH takes modules from the current folder.
     """
-    environment = {
-        **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "MKL", "OMP")},
-        "PYTHONSAFEPATH": "1",
-    }
+    environment = dict.fromkeys([f"{name}_NUM_THREADS" for name in ("OPENBLAS", "MKL", "OMP")], "1")
+    environment["PYTHONSAFEPATH"] = "1"
     pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
     with _STARTING:
         ours = environment.keys() - os.environ.keys()
@@ -214,13 +220,17 @@ def _begin():
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
         sys.stdout = sys.stderr  # which keeps nothing back
-    # What a trial forks may outlive it, but must not keep multiprocessing's tracker alive, which holds our stdout open.
+    # What a trial forks may outlive it, but must not keep multiprocessing's tracker alive, which
+    # holds our stdout open.
     tracker = resource_tracker.getfd()
     os.register_at_fork(after_in_child=lambda: os.close(tracker))
-    parent = multiprocessing.parent_process().sentinel  # type: ignore[union-attr]
-    threading.Thread(
-        target=lambda: (wait([parent]), os._exit(1)), daemon=True
-    ).start()  # none outlives its caller
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """No process outlives its caller."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _check_sendable(function):
@@ -233,43 +243,30 @@ def _check_sendable(function):
         if b"__main__" not in sent:
             return
         got = "one of the script that runs"
-    raise InputError(
-        f"trial: expected a function of a module, for other processes to import, got {got}"
-    )
+    wanted = "a function of a module, for other processes to import"
+    raise InputError(f"trial: expected {wanted}, got {got}")
 
 
 def _attempt(trial, point):
-    """Run one point, its settings and where it is kept, in whatever process, and keep its Outcome at once."""
+    """Run one point, its settings and where it is kept, in any process; keep it at once."""
     settings, path = point
     try:
-        outcome = Outcome(settings, plain("result", trial(copy.deepcopy(settings))), None)
+        result = plain("result", trial(copy.deepcopy(settings)))
     except (Exception, SystemExit) as error:
-        return Outcome(settings, None, _first_line(error))
-    with contextlib.suppress(
-        OSError
-    ):  # a machine that does not share the folder; `sweep` keeps it then
+        return Outcome(settings, None, first_line(error))
+    outcome = Outcome(settings, result, None)
+    with contextlib.suppress(OSError):  # where the folder is not shared, `sweep` keeps it
         _keep(path, outcome)
     return outcome
 
 
-def _first_line(error):
-    """The kind of an error and the first line that it says, if it can say anything."""
-    try:
-        lines = str(error).split("\n")
-    except Exception:
-        lines = []
-    return ": ".join([type(error).__name__, *[line.strip() for line in lines if line.strip()][:1]])
-
-
 def _keep(path, outcome):
     """Write the point's file, unless it is there and can be read."""
-    if path is not None and _kept(path, outcome.settings) is None:
-        record = {
-            "trial": path.name.rpartition("-")[0],
-            "settings": outcome.settings,
-            "result": outcome.result,
-        }
-        write_text(path, json.dumps(record, indent=1))
+    if path is None or _kept(path, outcome.settings) is not None:
+        return
+    trial = path.name.rpartition("-")[0]
+    record = {"trial": trial, "settings": outcome.settings, "result": outcome.result}
+    write_text(path, json.dumps(record, indent=1))
 
 
 def _kept(path, settings):

@@ -1,4 +1,4 @@
-"""What a program says and hears on a terminal: flags, a bar after two seconds, errors in one line, what Ctrl-C keeps."""
+"""What a program says and hears on a terminal: flags, a bar, errors in one line, Ctrl-C."""
 
 import argparse
 import contextlib
@@ -18,10 +18,11 @@ from tqdm import tqdm
 from .errors import Failure, InputError, check_instance, shown
 
 T = TypeVar("T")
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 def in_notebook() -> bool:
-    """Whether this runs in a notebook, where the command line is not ours and stderr is a red box."""
+    """Whether this runs in a notebook: its command line is not ours, its stderr is a red box."""
     return "ipykernel" in sys.modules
 
 
@@ -31,9 +32,8 @@ def in_notebook() -> bool:
 def printable(text: str) -> str:
     """The text without control characters, as a terminal may show it."""
     check_instance("text", text, str)
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text
-    )
+    hidden = lambda c: unicodedata.category(c) in ("Cc", "Cs")
+    return "".join(_UNKNOWN if hidden(c) else c for c in text)
 
 
 def say(sentence: str) -> None:
@@ -44,19 +44,21 @@ def say(sentence: str) -> None:
 
 
 def open_output() -> None:
-    """For programs: make stdout one that fails for no letter, passes no control character on and outlives its reader."""
+    """For programs: make stdout one that fails for no letter and outlives its reader.
+
+    It also passes no control character on.
+    """
     if type(sys.stdout) is io.TextIOWrapper:  # and not what a notebook or a test put there
         sys.stdout.reconfigure(errors="backslashreplace")
         sys.stdout = _Output(sys.stdout)  # type: ignore[assignment]
 
 
-_HIDDEN = {
-    c: "\N{REPLACEMENT CHARACTER}" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"
-}
+_CONTROLS = [c for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"]
+_HIDDEN = dict.fromkeys(_CONTROLS, _UNKNOWN)
 
 
 class _Output:
-    """A stream of text. Who reads it through a pipe may leave: the program goes on, and what it says goes nowhere."""
+    """A stream of text. Its reader may close the pipe: the program goes on, and says no more."""
 
     def __init__(self, stream):
         self.stream = stream
@@ -82,13 +84,19 @@ class _Output:
 
 
 class CommandLine(argparse.ArgumentParser):
-    """A parser of whole flags, whose errors are one line too; argparse would take beginnings, and print its usage."""
+    """A parser of whole flags, whose errors are one line too.
+
+    argparse would take beginnings of flags, and print its usage.
+    """
 
     def __init__(self, **how):
         super().__init__(**how, allow_abbrev=False)
 
     def parse_known_args(self, args=None, namespace=None):
-        """As argparse does, but a value that begins with a minus and a digit is no flag: --spans -1,2 reaches its reader."""
+        """As argparse does, but a value that begins with a minus and a digit is no flag.
+
+        So --spans -1,2 reaches its reader.
+        """
         words: list[str] = []
         for word in sys.argv[1:] if args is None else args:
             if words and re.match(r"--[\w-]+$", words[-1]) and re.match(r"-[.\d]", word):
@@ -124,7 +132,7 @@ def read_as(read: Callable[[str], T], word: str, what: str) -> T:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run whose work is kept. The message says where; `flag` makes a command go on."""
+    """Ctrl-C ended a run whose work is kept. The message says where; with `flag` it goes on."""
 
     def __init__(self, message: str, flag: str = ""):
         super().__init__(message)
@@ -132,9 +140,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 def status_of(error: BaseException, command: str) -> int | None:
-    """The exit status for what ended a program, told in one line: 2 bad input, 1 a failure, 130 Ctrl-C.
+    """The exit status for what ended a program, told in one line.
 
-    command: what was typed. None, and no line, for an error that needs a traceback.
+    It is 2 for bad input, 1 for a failure, 130 for Ctrl-C; None, and no line, for an error that
+    needs a traceback.
+
+    command: what was typed.
     """
     if isinstance(error, Interrupted):
         flag = f" {error.flag}" if error.flag and error.flag not in command.split() else ""
@@ -176,13 +187,11 @@ class _Bar(tqdm):
 def progress_bar(total: float, title: str | None) -> tqdm:
     """A tqdm bar that shows once no bar has been seen for two seconds.
 
-    It is silent where stderr is not a terminal, or closed, where TQDM_DISABLE is set, and without a title.
+    It is silent where stderr is not a terminal, or closed, where TQDM_DISABLE is set, and without a
+    title.
     """
-    off = (
-        title is None
-        or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-        or getattr(sys.stderr, "closed", True)
-    )
+    disabled = os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    off = title is None or disabled or getattr(sys.stderr, "closed", True)
     delay = max(0.0, 2 - (time.monotonic() - _Bar.seen))
     return _Bar(total=total, desc=title, delay=delay, disable=True if off else None, leave=False)
 
@@ -197,17 +206,17 @@ def each(items: Sequence[T], title: str) -> Iterator[T]:
 
 @contextlib.contextmanager
 def patient_interrupts(wanted: bool = True) -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C only asks to stop and the second ends at once. Yields a function: was it asked?
+    """Inside, the first Ctrl-C only asks to stop and the second ends at once.
 
-    This holds if `wanted`, in the main thread, and where Ctrl-C raises KeyboardInterrupt.
+    Yields a function that tells whether the first has come. This holds if `wanted`, in the main
+    thread, and where Ctrl-C raises KeyboardInterrupt.
     """
     patient = wanted and threading.current_thread() is threading.main_thread()
     if not patient or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: False
         return
-    asked: list[
-        int
-    ] = []  # a list, not an Event: a lock that a second signal would wait for is held while the first is noted
+    # A list, not an Event, whose lock the first signal may hold while the second waits for it.
+    asked: list[int] = []
 
     def ask(number, frame):
         if asked:

@@ -8,23 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from . import errors
 from .backend import Array, Params, copied, put_like, to_numpy
 from .checkpoint import Checkpoint, Keeper, NotFinite
-from .errors import (
-    Failure,
-    InputError,
-    check_array,
-    check_count,
-    check_float_dict,
-    check_function,
-    check_generator,
-    check_instance,
-    check_number,
-    check_shape,
-    shown,
-)
+from .errors import Failure, InputError, check_count, check_function, check_number, shown
 from .kept import code_of
-from .losses import Loss, checked, next_token_loss  # noqa: F401  the last for scripts that know it by train's name
+from .losses import Loss, checked, next_token_loss  # noqa: F401  the last for scripts
 from .optim import SGD, AdamW, clip_by_global_norm
 from .terminal import patient_interrupts, progress_bar
 
@@ -32,7 +21,7 @@ _NO_MORE = object()
 
 
 class Diverged(Failure):
-    """A number was NaN or infinite at `step`; `history` and `params` hold what there was by then."""
+    """A number was NaN or infinite at `step`; `history` and `params` hold all until then."""
 
     def __init__(self, name, step, value, history, params):
         super().__init__(f"{name} at step {step}: expected a finite number, got {value}")
@@ -40,17 +29,17 @@ class Diverged(Failure):
 
 
 class History:
-    """Named series of (step, value). `history["loss"]` is an array of values, `history.steps("loss")` their steps."""
+    """Named series of (step, value).
+
+    `history["loss"]` is an array of values, `history.steps("loss")` their steps.
+    """
 
     def __init__(self):
         self._series: dict[str, list[tuple[int, np.ndarray]]] = {}
 
     def __repr__(self):
-        told = [
-            f"{name}: {len(series)} to step {series[-1][0]}"
-            for name, series in self._series.items()
-        ]
-        return f"History({', '.join(told)})"
+        told = lambda name, series: f"{name}: {len(series)} to step {series[-1][0]}"
+        return f"History({', '.join(told(*one) for one in self._series.items())})"
 
     def record(self, step: int, /, **values: Any) -> None:
         """Append each value to the series of its name: a number or array, always of one shape.
@@ -59,20 +48,20 @@ class History:
         """
         check_count("step", step, 0)
         for name, value in values.items():
-            on_host = to_numpy(check_array(name, value)) if hasattr(value, "dtype") else value
+            on_host = value
+            if hasattr(value, "dtype"):
+                on_host = to_numpy(errors.check_array(name, value))
             try:
                 array = np.array(on_host)
             except ValueError:  # lists of several lengths
                 array = np.array(None)
             if array.dtype.kind not in "fiub":
-                raise InputError(
-                    f"{name}: expected a number or an array of numbers to record, got {shown(value)}"
-                )
-            value = array
+                wanted = "a number or an array of numbers to record"
+                raise InputError(f"{name}: expected {wanted}, got {shown(value)}")
             series = self._series.setdefault(name, [])
             if series:
-                check_shape(name, value, series[0][1].shape)
-            series.append((step, value))
+                errors.check_shape(name, array, series[0][1].shape)
+            series.append((step, array))
 
     def __getitem__(self, name: str) -> np.ndarray:
         return np.array([value for _, value in self._get(name)])
@@ -91,7 +80,7 @@ class History:
         return list(self._series)
 
     def tree(self, before: float = math.inf) -> dict[str, dict[str, np.ndarray]]:
-        """All series as a nest of arrays, values (n, ...) and steps (n,): what was recorded at steps before this one."""
+        """All series as a nest of arrays, values (n, ...) and steps (n,), before this step."""
         if before != math.inf:
             check_number("before", before)
         tree = {}
@@ -101,9 +90,9 @@ class History:
         return {name: series for name, series in tree.items() if len(series["steps"])}
 
     def replay(self, steps: int) -> Iterator["History"]:
-        """What functions saw at steps 0, 1, ..., steps - 1: callbacks' records up to each, and losses of earlier steps.
+        """What functions saw at steps 0, 1, ..., steps - 1: one History that grows as in the run.
 
-        It is one History that grows, as it did in the run.
+        It holds callbacks' records up to each step, and losses of earlier steps.
         """
         return self._replay(check_count("steps", steps, 0))
 
@@ -121,9 +110,8 @@ class History:
     def _from_tree(cls, tree: dict[str, dict[str, np.ndarray]]) -> "History":
         history = cls()
         for name, series in tree.items():
-            history._series[name] = [
-                (int(step), value) for step, value in zip(series["steps"], series["values"])
-            ]
+            steps = map(int, series["steps"])
+            history._series[name] = list(zip(steps, series["values"]))
         return history
 
     def _get(self, name):
@@ -147,13 +135,13 @@ def train(
     checkpoint: Checkpoint | None = None,
     until: Callable[[History], Any] | None = None,
 ) -> tuple[Params, History]:
-    """Take `steps` optimiser steps and return the new params and their History.
+    """Take `steps` optimizer steps and return the new params and their History.
 
     loss:       (params, batch) -> loss, grads. Params and batches live on the same device; the loop
                 does not care which. It gets copies of the params, and may fill the same buffers
                 with its gradients every time.
     batches:    an iterable with a batch for every step, or a function (step, history) -> batch.
-    clip:       largest global norm of the gradient, or None.
+    clip:       maximum global norm of the gradient, or None.
     callbacks:  pairs (n, f). f(step, params), called before the first step, after every n steps and
                 after the last, returns a dict of named values to record, or None.
     schedule:   (step, history) -> what multiplies the learning rate in that step: a warm-up, a
@@ -165,9 +153,9 @@ def train(
     checkpoint: a checkpoint.Checkpoint, written on the way and at the end. A run that goes on from
                 one first draws and drops the batches of the steps taken, each with the history as
                 it was, and ends in the same bits as an unbroken run (on a GPU up to the order of
-                additions). Its optimiser, shapes, dtypes, clip, callbacks' n, the names and files of
-                its schedule and loss, and the library must be the same; a model's settings are for
-                the checkpoint's own. With one, the first Ctrl-C finishes the step, keeps it and
+                additions). Its optimizer, shapes, dtypes, clip, callbacks' n, the names and files
+                of its schedule and loss, and the library must be the same; a model's settings are
+                for the checkpoint's own. With one, the first Ctrl-C finishes the step, keeps it and
                 raises terminal.Interrupted; the second ends at once.
 
     The history that functions see at a step holds what callbacks recorded at it, but not its loss.
@@ -179,23 +167,23 @@ def train(
     steps, every = check_count("steps", steps), check_count("every", every)
     clip = None if clip is None else check_number("clip", clip, above=0)
     if checkpoint is not None:
-        check_instance("checkpoint", checkpoint, Checkpoint)
+        errors.check_instance("checkpoint", checkpoint, Checkpoint)
     if schedule is not None:
         check_function("schedule", schedule, "a function of step and history")
     if until is not None:
         check_function("until", until, "a function of the history")
-    params = copied(check_float_dict("params", params))
+    params = copied(errors.check_float_dict("params", params))
     history, state = History(), optimizer.init(params)
     draw = batches if callable(batches) else _drawing(iter(batches), steps)
-    keeper = Keeper(
-        checkpoint, _made(params, optimizer, clip, every, callbacks, schedule, loss), steps
-    )
+    made = _made(params, optimizer, clip, every, callbacks, schedule, loss)
+    keeper = Keeper(checkpoint, made, steps)
     kept = keeper.begin(title)
     if kept:
         params, state = put_like((kept["params"], kept["state"]), next(iter(params.values())))
         history = History._from_tree(kept["history"])
-        for step, past in enumerate(history.replay(keeper.start) if steps > keeper.start else ()):
-            draw(step, past)
+        if steps > keeper.start:
+            for step, past in enumerate(history.replay(keeper.start)):
+                draw(step, past)
 
     def record(step, /, **values):
         history.record(step, **values)
@@ -211,10 +199,8 @@ def train(
         except NotFinite as error:
             raise Diverged(error.args[0], step, error.args[1], history, params) from None
 
-    with (
-        patient_interrupts(checkpoint is not None) as asked_to_stop,
-        progress_bar(steps, title) as bar,
-    ):
+    patient = patient_interrupts(checkpoint is not None)
+    with patient as asked_to_stop, progress_bar(steps, title) as bar:
         bar.update(keeper.start)
         for step in itertools.count(keeper.start):
             stopping = asked_to_stop()
@@ -228,11 +214,9 @@ def train(
             if step == steps or (until and due and _is_true(until(history))):
                 break
             batch = draw(step, history)
-            scale = (
-                check_number("schedule: its return", schedule(step, history), minimum=0)
-                if schedule
-                else 1.0
-            )
+            scale = 1.0
+            if schedule:
+                scale = check_number("schedule: its return", schedule(step, history), minimum=0)
             value, grads = checked(loss(copied(params), batch))
             if step % every == 0:
                 record(step, loss=value)
@@ -251,9 +235,7 @@ def train(
 def _made(params, optimizer, clip, every, callbacks, schedule, loss):
     """What a run that goes on must have in common with the one that was kept, as JSON holds it."""
     return {
-        "optimizer": re.sub(
-            r" at 0x\w+", "", repr(optimizer)
-        ),  # one without a repr of its own shows its address
+        "optimizer": re.sub(r" at 0x\w+", "", repr(optimizer)),  # an object's address may be there
         "params": {key: f"{p.dtype}{tuple(p.shape)}" for key, p in params.items()},
         "clip": clip,
         "every": every,
@@ -266,39 +248,29 @@ def _made(params, optimizer, clip, every, callbacks, schedule, loss):
 def _named(found):
     """What a callback returned, as a dict of named values."""
     if found is not None and not isinstance(found, dict):
-        raise InputError(
-            f"callbacks: expected a dict of named values or None from each, got {shown(found)}"
-        )
+        wanted = "a dict of named values or None from each"
+        raise InputError(f"callbacks: expected {wanted}, got {shown(found)}")
     if found and "loss" in found:
-        raise InputError(
-            'callbacks: expected names other than "loss", which is the batch\'s own, got "loss"'
-        )
+        wanted = 'names other than "loss", which is the batch\'s own'
+        raise InputError(f'callbacks: expected {wanted}, got "loss"')
     return found or {}
 
 
 def _check_arguments(loss, batches, optimizer, callbacks):
     """Check loss, batches and optimizer; return the callbacks as a list of pairs."""
     check_function("loss", loss, "a function (params, batch) -> loss, grads")
-    many = (
-        isinstance(batches, Iterable)
-        and not isinstance(batches, (str, dict))
-        and not hasattr(batches, "dtype")
-    )
-    if not many and not callable(batches):
-        raise InputError(
-            f"batches: expected an iterable of them, such as minibatches(data, 32, rng), got {shown(batches)}"
-        )
-    if isinstance(optimizer, type) or not (
-        hasattr(optimizer, "init") and hasattr(optimizer, "step")
-    ):
-        raise InputError(
-            f"optimizer: expected one with its settings, such as optim.AdamW(1e-3), got {shown(optimizer)}"
-        )
+    one = isinstance(batches, (str, dict)) or hasattr(batches, "dtype")
+    if not callable(batches) and (one or not isinstance(batches, Iterable)):
+        wanted = "an iterable of them, such as minibatches(data, 32, rng)"
+        raise InputError(f"batches: expected {wanted}, got {shown(batches)}")
+    steps = hasattr(optimizer, "init") and hasattr(optimizer, "step")
+    if isinstance(optimizer, type) or not steps:
+        wanted = "one with its settings, such as optim.AdamW(1e-3)"
+        raise InputError(f"optimizer: expected {wanted}, got {shown(optimizer)}")
     for pair in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
         if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and callable(pair[1])):
-            raise InputError(
-                f"callbacks: expected a list of pairs (n, function of step and params), got {shown(pair)}"
-            )
+            wanted = "a list of pairs (n, function of step and params)"
+            raise InputError(f"callbacks: expected {wanted}, got {shown(pair)}")
     return [(check_count("callbacks: n", n), callback) for n, callback in callbacks]
 
 
@@ -330,8 +302,8 @@ def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Ar
     Raises InputError for data without rows.
     """
     check_count("size", size)
-    check_generator("rng", rng)
-    if not check_array("data", data).shape or not len(data):
+    errors.check_generator("rng", rng)
+    if not errors.check_array("data", data).shape or not len(data):
         raise InputError(f"data: expected at least one row, got shape {data.shape}")
     return _minibatches(data, size, rng)
 

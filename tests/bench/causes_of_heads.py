@@ -1,0 +1,69 @@
+"""Causes of lessons on several heads, for `causes.py`: a crowd that is held, a leftover of one's own, a head that is lost."""
+
+import numpy as np
+from causes import run
+
+from tinyattn.flows.factorization import target
+from tinyattn.hold import hold
+
+CROWD_HELD = {
+    1e-2: 59.4,
+    1e-4: 127.0,
+    1e-6: 194.6,
+    1e-8: 262.1,
+}  # when two heads part, by how far they are apart at t = 20
+FREE = {1e-2: 97.6, 1e-4: 296.0, 1e-6: 583.7, 1e-8: 959.5}
+AT_ONCE = {1: 4.84, 2: 1.54, 3: 1.08}  # the loss when a head is silenced
+HALF_BACK = {1: 1.26, 2: 1113, 3: np.nan}  # when its feature's loss is half of that
+SIMPLEX = dict(rtol=1e-8, atol=1e-12)
+
+
+def who_leaves(crowd_held=CROWD_HELD, free=FREE):
+    flow, feature_2 = target([3, 1], 2), 1
+    start, _ = run(flow, (0, 20), flow.start(2, 0), atol=1e-14)
+    yield "who leaves: the rate at t = 20", flow.leading_mode(start)[0], 0.0682
+    fields = {
+        "the crowd held": (
+            hold(flow, lambda t, y, slope: slope - slope.mean(axis=-2, keepdims=True)),
+            crowd_held,
+        ),
+        "free": (flow, free),
+    }
+    apart = lambda t, y: abs(y[0, feature_2] - y[1, feature_2]) - 0.2
+    for name, (field, times) in fields.items():
+        for eps, when in times.items():
+            tilted = start.copy()
+            tilted[1, -1] += eps  # head 2's score of position 2
+            came = run(field, (20, 1000), tilted, apart, atol=1e-14)[1] - 20
+            yield f"    {name}: from {eps:g} to 0.2 takes", came, when
+
+
+def leftovers():
+    flow = target([2.89, 1.7, 1], 40, "simplex")
+    alone = lambda t, y: flow(t, y[:, None])[
+        :, 0
+    ]  # each head in a run of its own, with a leftover of its own
+    V, s = flow.split(run(alone, (0, 3000), flow.start(3, 1e-6), **SIMPLEX)[0])
+    yield (
+        "cooperate: a leftover each, what the heads write of feature 1",
+        V[:, 0] * s[:, 0],
+        [2.89] * 3,
+    )
+    yield "    and of the others at most", abs(V[:, 1:]).max(), 0
+
+
+def lost(heads=AT_ONCE, end=6000):
+    flow = target([2.89, 1.7, 1], 40, "simplex")
+    learnt, _ = run(flow, (0, 824), flow.start(3, 1e-6), **SIMPLEX)
+    for head in heads:
+        silenced, still = learnt.copy(), np.zeros(learnt.shape, bool)
+        silenced[head - 1, : flow.width] = 0
+        still[head - 1] = True
+        half = flow.half_event(silenced, head - 1)
+        y, when = run(hold(flow, still), (0, end), silenced, half, **SIMPLEX)
+        yield f"    head {head} silenced: the loss at once", flow.loss(silenced), AT_ONCE[head]
+        yield "        at the end", flow.loss(y), 0.5
+        yield "        its feature is half back at", when, HALF_BACK[head]
+
+
+PARTS = [who_leaves, leftovers, lost]

@@ -1,0 +1,66 @@
+"""Causes of the ladder, for `causes.py`: a head that is lost after training, and one head alone."""
+
+import dataclasses
+
+import numpy as np
+
+from experiments import LadderTrial
+from tinyattn.hold import hold_params
+
+LOST = {  # by seed: the excess loss at once, by the block of the head that is lost; and at the end
+    0: ((3.11, 1.40, 0.64), (0.38, 0.41, 0.38)),
+    1: ((3.13, 1.41, 0.54), (0.335, 0.340, 0.331)),
+}
+RUNGS = {(0, 1): (1.55, 0.30, 0.37), (0, 2): (1.49, 0.28, 0.39), (0, 3): (1.57, 0.31, 0.37)}
+ALONE = {0: (0.80, 0.94, 1.08), 1: (1.03, 0.89, 1.04)}  # distances to the rungs at the end
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldLadder(LadderTrial):
+    """The ladder with heads of some numbers held, whose values are 0.
+
+    silent: the heads, from 0. start: the parameters to start from.
+    looked_at: the parameters at each look of the run.
+    """
+
+    silent: tuple = ()
+    start: dict | None = None
+    looked_at: list = dataclasses.field(default_factory=list)
+
+    def trained(self, loss, params, batches, optimizer, look, **how):
+        params = dict(self.start or params)
+        masks = {key: np.zeros(p.shape, bool) for key, p in params.items()}
+        for mask in masks.values():
+            mask[:, list(self.silent)] = True
+        params["W_V"] = np.where(masks["W_V"], 0, params["W_V"])
+        loss, optimizer = hold_params(loss, optimizer, masks)
+
+        def kept(step, params):
+            self.looked_at.append(params)
+            return look(step, params)
+
+        return super().trained(loss, params, batches, optimizer, kept, **how)
+
+
+def lost(seeds=(0, 1), after=1500, **settings):
+    for seed in seeds:
+        free = HeldLadder(seed=seed, **settings)
+        found = free.run()
+        yield f"ladder, free, seed {seed}: distance to the full teacher", found["kl"][-1][-1], ""
+        at_once, at_end = LOST[seed]
+        for head in np.argsort(found["own_block"]).tolist():
+            block = found["own_block"][head]
+            how = settings | dict(steps=after, every=after, draw=1)  # on new batches
+            run = HeldLadder(seed=seed, silent=(head,), start=free.looked_at[-1], **how).run()
+            yield f"    head of block {block} lost: excess", run["excess"][0], at_once[block - 1]
+            yield "        at the end", run["excess"][-1], at_end[block - 1]
+            yield "        distances to the rungs", run["kl"][-1], RUNGS.get((seed, block), "")
+
+
+def alone(seeds=(0, 1)):
+    for seed in seeds:
+        found = LadderTrial(seed=seed, heads=1, steps=1500, every=1500).run()["kl"][-1]
+        yield f"ladder, one head, seed {seed}: distances to the rungs", found, ALONE[seed]
+
+
+PARTS = [lost, alone]

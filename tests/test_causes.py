@@ -1,0 +1,123 @@
+"""What scripts hold, knock out and put back in networks is what they say; the numbers themselves take minutes: bench/causes.py."""
+
+import causes_of_ladder
+import causes_of_laws
+import causes_of_recall
+import numpy as np
+import pytest
+from causes_of_ladder import HeldLadder
+from causes_of_laws import Divided
+from causes_of_recall import LOOKS, SECOND, HeldRecall
+
+from tinyattn import models, optim
+
+RECALL = dict(pairs=2, vocab=4, width=8, batch=8, judged=16, steps=3, every=1, stop=1.1)
+LADDER = dict(vocab=4, spans=(1, 1), heads=2, generated=3, batch=8, held_out=8, steps=3, every=1)
+
+
+def changed(first, last):
+    return {key for key in first if not np.array_equal(first[key], last[key])}
+
+
+def test_what_is_held_in_recall_stays_and_the_rest_learns():
+    free, held = HeldRecall(**RECALL), HeldRecall(**RECALL, still=(*LOOKS, "W_P"), zero=LOOKS)
+    free.run(), held.run()
+    first, last = held.looked_at[0], held.looked_at[-1]
+    assert changed(first, last) == {*first} - {*LOOKS, "W_P"}
+    assert changed(free.looked_at[0], first) == {*LOOKS} and not any(
+        first[key].any() for key in LOOKS
+    )
+
+
+@pytest.mark.parametrize("layer, zero", [(0, LOOKS), (1, SECOND)])
+def test_a_layer_that_is_knocked_out_attends_evenly(rng, layer, zero):
+    trial = HeldRecall(**RECALL)
+    trial.run()
+    end = trial.looked_at[-1]
+    knocked = HeldRecall(**RECALL, start=end, zero=zero)
+    knocked.run()
+    assert changed(end, knocked.looked_at[0]) == {*zero}
+    _, cache = trial.network.forward(knocked.looked_at[0], rng.integers(4, size=(5, 5)))
+    seen = (np.arange(5) + 1)[-cache.attentions[layer].shape[2] :, None]
+    even = np.where(np.arange(5) < seen, 1 / seen, 0)
+    np.testing.assert_allclose(cache.attentions[layer] - even, 0, atol=1e-7)
+
+
+def test_a_value_map_of_zeros_makes_layer_1_write_nothing(rng):
+    trial = HeldRecall(**RECALL, zero=("W_V.1",))
+    trial.run()
+    params, x = trial.looked_at[0], rng.integers(4, size=(5, 5))
+    other = params | {key: rng.normal(size=params[key].shape) for key in (*LOOKS, "W_O.1")}
+    logits = trial.network.forward(params, x)[0]
+    np.testing.assert_allclose(trial.network.forward(other, x)[0], logits, rtol=1e-5, atol=1e-7)
+
+
+def test_what_is_put_back_is_as_at_the_start_and_the_rest_as_learnt(monkeypatch):
+    made = []
+
+    def remembered(**how):
+        made.append(HeldRecall(**how))
+        return made[-1]
+
+    monkeypatch.setattr(causes_of_recall, "HeldRecall", remembered)
+    assert len(list(causes_of_recall.after_training((0,), **RECALL))) == 6
+    free, *_, layer_1, layer_2 = made
+    for again, parts in ((layer_1, LOOKS), (layer_2, SECOND)):
+        anew = again.looked_at[0]
+        assert changed(anew, free.looked_at[-1]) == {*parts}
+        assert not changed(anew, free.looked_at[0]) & {*parts}
+
+
+def test_a_lost_head_is_silent_and_stays_so_while_the_other_learns(rng):
+    free = HeldLadder(**LADDER, lr=0.5)
+    free.run()
+    end, x = free.looked_at[-1], rng.integers(4, size=(5, 4))
+    for head in (0, 1):
+        run = HeldLadder(**LADDER, silent=(head,), start=end, draw=1)
+        run.run()
+        first, last = run.looked_at[0], run.looked_at[-1]
+        assert np.array_equal(first["W_Q"], end["W_Q"]) and not first["W_V"][:, head].any()
+        for key in first:
+            assert np.array_equal(first[key][:, head], last[key][:, head])
+            assert not np.array_equal(first[key][:, 1 - head], last[key][:, 1 - head])
+        one = models.MinimalModel(4, free.network.positions, 1, free.network.first_query)
+        left, _ = one.forward({key: p[:, [1 - head]] for key, p in end.items()}, x)
+        np.testing.assert_allclose(free.network.forward(first, x)[0], left, rtol=1e-5, atol=1e-7)
+    assert len(list(causes_of_ladder.lost((0,), 2, **LADDER))) == 7
+
+
+PARAMS = {"a": np.array([1.0]), "b": np.array([2.0, 3.0])}
+FIRST = {"a": np.array([3.0]), "b": np.array([4.0, 0.5])}
+SECOND_GRADS = {"a": np.array([-1.0]), "b": np.array([2.0, 8.0])}
+
+
+def two_steps(optimizer):
+    params, state = PARAMS, optimizer.init(PARAMS)
+    for grads in (FIRST, SECOND_GRADS):
+        params, state = optimizer.step(params, grads, state)
+    return np.concatenate([params["a"], params["b"]])
+
+
+def test_the_adam_whose_divisions_are_changed_is_adam_before():
+    assert np.array_equal(two_steps(Divided(0.1, 0.0)), two_steps(optim.AdamW(0.1, decay=0.0)))
+
+
+def test_divisions_by_hand():
+    p, g1, g2 = np.array([1.0, 2, 3]), np.array([3.0, 4, 0.5]), np.array([-1.0, 2, 8])
+    m1, m2 = g1, (0.09 * g1 + 0.1 * g2) / 0.19  # with their bias undone
+    u1, u2 = g1**2, (0.000999 * g1**2 + 0.001 * g2**2) / 0.001999
+    one = p - 0.1 * m1 / u1.mean() ** 0.5 - 0.1 * m2 / u2.mean() ** 0.5
+    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, one=True)), one, rtol=1e-7)
+    kept = p - 0.1 * m1 / u1**0.5 - 0.1 * m2 / u1**0.5
+    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, kept=1)), kept, rtol=1e-7)
+
+
+def test_a_law_is_that_of_the_runs_that_snapped(monkeypatch):
+    def run(trial):
+        T, d = trial.length, trial.width
+        return {"emerged": None if (T, d) == (64, 16) else 2 * T * d}
+
+    monkeypatch.setattr(causes_of_laws.DividedLocation, "run", run)
+    (_, steps, _), (_, found, _) = causes_of_laws.laws(["one division for all"])
+    assert np.isnan(steps).sum() == 1
+    np.testing.assert_allclose(found, [1, 1, 0], atol=1e-7)
