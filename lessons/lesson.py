@@ -150,7 +150,8 @@ class Lesson:
         """Print rows (what, theirs, ours) as a table headed `before` and "here"; None is a dash."""
         rows = [tuple(map(short, row)) for row in rows]
         self.rows |= {what: [theirs, ours] for what, theirs, ours in rows}
-        wide = [max(len(row[i]) for row in [*rows, ("", before, "here")]) for i in range(3)]
+        columns = zip(("", before, "here"), *rows)
+        wide = [max(map(len, column)) for column in columns]
         print(f"\n{'':{wide[0]}} | {before:>{wide[1]}} | {'here':>{wide[2]}}")
         print("-+-".join("-" * n for n in wide))
         for what, theirs, ours in rows:

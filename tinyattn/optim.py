@@ -7,7 +7,7 @@ Plain gradient descent is Euler's method with step lr on dparams/dt = -grads.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .backend import Params, namespace
 from .door import door
@@ -21,6 +21,18 @@ from .errors import (
 )
 
 State = dict[str, Any]
+
+
+class Optimizer(Protocol):
+    """What `train.train` takes: SGD, AdamW, what `hold.hold_params` returns, or one of your own."""
+
+    def init(self, params: Params) -> State:
+        """The state before the first step."""
+
+    def step(
+        self, params: Params, grads: Params, state: State, scale: float = 1.0
+    ) -> tuple[Params, State]:
+        """One step with learning rate lr * scale: new params, new state."""
 
 
 def _zeros(params):

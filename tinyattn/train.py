@@ -14,7 +14,7 @@ from .checkpoint import Checkpoint, Keeper, NotFinite
 from .errors import Failure, InputError, check_count, check_function, check_number, shown
 from .kept import code_of
 from .losses import Loss, checked, next_token_loss  # noqa: F401  the last for scripts
-from .optim import SGD, AdamW, clip_by_global_norm
+from .optim import Optimizer, clip_by_global_norm
 from .terminal import patient_interrupts, progress_bar
 
 _NO_MORE = object()
@@ -124,7 +124,7 @@ def train(
     loss: Loss,
     params: Params,
     batches: Iterable[Any] | Callable[[int, "History"], Any],
-    optimizer: SGD | AdamW,
+    optimizer: Optimizer,
     *,
     steps: int,
     clip: float | None = None,

@@ -9,9 +9,9 @@ FEATURES = plot.VERMILION, plot.PURPLE, plot.SKY
 
 
 def stages(t, V, s, losses, half_times, moments):
-    """Values V and attention s of three heads, the loss of each feature, moments looked at.
+    """Values V and attention s of three heads, and the loss of each feature.
 
-    V, s: (time, heads, >= 3). losses: (time, features). moments: times, one in each stage.
+    V, s: (time, heads, >= 3). losses: (time, features). moments: of the maps, one in each stage.
     """
     fig = plt.figure(figsize=(12.5, 8))
     top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.15))

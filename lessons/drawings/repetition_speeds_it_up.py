@@ -31,7 +31,7 @@ def laws(T, d, lengths, B, gains, x, lengths_p):
     by_B.set(
         xscale="log",
         yscale="log",
-        xlabel="places B of the relevant token",
+        xlabel="positions B of the relevant token",
         ylabel="times shorter than with B = 1",
         title="Same data, other parameters, other law",
     )

@@ -2,7 +2,7 @@
 
 An experiment is a frozen dataclass of settings with their checks; every variant is a setting.
 `run()` returns what it found, `figure(found)` draws it. The same by a dict of settings, for
-`sweep.sweep`, in whatever process:
+`sweep.sweep`, in any process:
 
     found = experiments.LadderTrial(heads=4, spans=(4, 4, 4)).run()
     points = [{"pairs": 8, "seed": seed} for seed in range(5)]

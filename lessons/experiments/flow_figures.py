@@ -97,7 +97,7 @@ def _curvature(ax, path, numbers):
     beside = 1.1 * snap
     above, below = (4, 6), (4, -14)
     plot.named(ax, time, largest, "largest eigenvalue", beside, above, color=plot.VERMILION, lw=2)
-    plot.named(ax, time, smallest, "least eigenvalue", beside, below, color=plot.PURPLE, lw=2)
+    plot.named(ax, time, smallest, "smallest eigenvalue", beside, below, color=plot.PURPLE, lw=2)
     plot.named(ax, time, loss, "loss (scaled)", 0.3 * snap, (0, -14), color="0.55", lw=1.4)
     inset = ax.inset_axes((0.05, 0.06, 0.4, 0.36))
     inset.axvline(snap, color="0.55", lw=1, ls=":")

@@ -74,7 +74,7 @@ class LocationTrial(Trial):
         dict(length=[16, 32, 64], width=[8, 16, 32], places=[1, 2, 4]),
     )
 
-    curve: ClassVar[tuple[str, str, str]] = ("test_loss", "test loss", "When the place is found")
+    curve: ClassVar[tuple[str, str, str]] = ("test_loss", "test loss", "When the token is found")
     counts: ClassVar[tuple[str, ...]] = (
         *Trial.counts,
         "length",

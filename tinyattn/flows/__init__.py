@@ -10,6 +10,24 @@ A flow is a frozen dataclass of settings with
 `population` has the gradients of a whole layer that two of these flows reduce to few numbers.
 """
 
-from . import emergence, factorization, focus_dilution, population, repetition
+from . import (
+    emergence,
+    factorization,
+    focus_dilution,
+    frozen_copy,
+    linearization,
+    population,
+    repetition,
+    stages,
+)
 
-__all__ = ["emergence", "factorization", "focus_dilution", "population", "repetition"]
+__all__ = [
+    "emergence",
+    "factorization",
+    "focus_dilution",
+    "frozen_copy",
+    "linearization",
+    "population",
+    "repetition",
+    "stages",
+]

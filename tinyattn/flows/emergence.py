@@ -25,9 +25,10 @@ MOST = 1e100  # largest size: products of them are still numbers
 # Two numbers are enough
 #
 #   By symmetry W stays on the line of W*, W = w W*/|W*| with |W*| = sqrt(d), and scores
-#   stay equal among the relevant positions and among the others; Delta is their difference.
-#   Write A for the attention on all relevant positions together; each of the others has
-#   (1-A)/(T-B). The relevant token is missed by A w - sqrt(d); the others add their noise:
+#   stay equal among the relevant positions and among the others; Delta is their
+#   difference. Write A for the attention on all relevant positions together; each of
+#   the others has (1-A)/(T-B). The relevant token is missed by A w - sqrt(d); the
+#   others add their noise:
 #     (1)  A = B / ((T-B) exp(-Delta) + B)
 #     (2)  L = [ miss^2 + (1-A) w noise ] / 2d
 #          with   miss = A w - sqrt(d),   noise = (1-A) w / (T-B)
@@ -35,12 +36,12 @@ MOST = 1e100  # largest size: products of them are still numbers
 #     (4)  -dL/dA = -w [ miss - noise ] / d
 #   How Delta moves depends on what the parameters are: a gradient flow is not the same in
 #   other coordinates.
-#   *Shared*: Delta is itself the parameter, one number that scores every relevant position.
-#   Since dA/dDelta = A (1-A),
+#   *Shared*: Delta is itself the parameter, one number that scores every relevant
+#   position. Since dA/dDelta = A (1-A),
 #     (5)  dDelta/dt = A (1-A) (-dL/dA)
-#   *Per place*: every position has a logit of its own, as in the toy layer. For a relevant
-#   logit dA/da = (A/B) (1-A), for any other dA/da = -A (1-A) / (T-B), and each moves by that
-#   times (-dL/dA). So their difference moves by
+#   *Per position*: every position has a logit of its own, as in the toy layer. For a
+#   relevant logit dA/da = (A/B) (1-A), for any other dA/da = -A (1-A) / (T-B), and each
+#   moves by that times (-dL/dA). So their difference moves by
 #     (6)  dDelta/dt = [1/B + 1/(T-B)] A (1-A) (-dL/dA)
 #   which is T / (B (T-B)) times (5): for B = 1 and many tokens the same, for B positions
 #   slower by the factor B.
@@ -123,7 +124,7 @@ class TwoNumbers:
     # The plateau in closed form
     #
     #   While A is small, A = (B/T) exp(Delta), miss = -sqrt(d) and noise is nothing, so with
-    #   lambda = B / (sqrt(d) T) and c = 1 (shared) or B (per place)
+    #   lambda = B / (sqrt(d) T) and c = 1 (shared) or B (per position)
     #     (9)  dw/dt = lambda exp(Delta),   dDelta/dt = (lambda/c) w exp(Delta)
     #          hence   dDelta/dw = w/c,     Delta = w^2/2c
     #    (10)  lambda t = integral_0^w exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))

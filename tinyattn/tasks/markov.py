@@ -137,7 +137,8 @@ class MarkovChain(Task):
             x[:, :order] = np.where(favoured, rng.integers(2, size=(n, order)), x[:, :order])
         u = rng.random((n, length))
         tables = {lag: table / self.temperature for lag, table in self._tables().items()}
-        for rows in (slice(start, start + CHUNK) for start in range(0, n, CHUNK)):
+        for start in range(0, n, CHUNK):
+            rows = slice(start, start + CHUNK)
             for t in range(order, length):
                 z = sum(table[x[rows, t - lag]] for lag, table in tables.items())
                 # Invert the distribution function: the token is how many of its values are below u.

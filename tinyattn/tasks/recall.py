@@ -123,6 +123,3 @@ class AssociativeRecall(Task):
         first = np.minimum(first, N - 1)  # rounding
         again = rng.random((n, N)) < q
         return (key == first) | ((key > first) & again)
-
-
-Recall = AssociativeRecall  # the shorter name, which scripts know

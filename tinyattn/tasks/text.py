@@ -145,8 +145,11 @@ def split(content: str, form: str = "auto") -> list[str]:
     if form == "auto":
         form = _form_of(content)
     if form == "wikitext":
-        lines = (line.split() for line in content.split("\n"))
-        return [word for line in lines if line for word in (*line, END)]
+        found = []
+        for line in content.split("\n"):
+            if line.split():
+                found += [*line.split(), END]
+        return found
     content = re.sub("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", content)
     content = content.replace("\u200b", " ")
     # What follows a character and belongs to it, which Python's \w and \W do not know: marks, and
