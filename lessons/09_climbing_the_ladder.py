@@ -43,8 +43,8 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 # The minimal model of lesson 02 with three heads, whose W_Q starts within 1e-9 of 0 and
 # W_V at 0. So the heads start nearly alike, as in lessons 06 to 08. All else differs:
 # cross-entropy for squared error, AdamW for plain descent, one-hot tokens for Gaussian
-# ones. It learns from an endless stream of sequences, 20 predictions each; the loop that
-# trains it is `train.train`, as it trains every network of this book. **Predict:**
+# ones. It learns from an endless stream of sequences, 20 predictions each, in the loop
+# `train.train`, as every network of this book does. **Predict:**
 # to which rung is it nearest at first, and what do its heads do then?
 
 # %%
