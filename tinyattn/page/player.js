@@ -157,7 +157,8 @@ function pathOf(xs, ys, fits, X, Y) {
     });
     const some = column.length > 4 ? [...new Set([0, low, high, column.length - 1])].sort((a, b) => a - b) : column.keys();
     for (const k of some) {
-      path += `${pen ? "L" : "M"}${X(xs[column[k]]).toFixed(2)} ${Y(ys[column[k]]).toFixed(2)}`;
+      const at = `${X(xs[column[k]]).toFixed(2)} ${Y(ys[column[k]]).toFixed(2)}`;
+      path += pen ? `L${at}` : `M${at}h0`; // with h0 a point without neighbours is a dot
       pen = true;
     }
     column = [];
