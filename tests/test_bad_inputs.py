@@ -78,6 +78,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "steps.first_step": "inside ode.integrate",
     "pairs.adaptive_steps": "inside ode.integrate",
     "bdf.bdf_steps": "inside ode.integrate",
+    "optim.Optimizer": "a protocol",
     "terminal.": "says and hears, computes nothing; by its own tests",
     "player.": "by its own tests",
     "mutants.": "wrong on purpose",

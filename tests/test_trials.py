@@ -130,7 +130,7 @@ def test_single_location_is_learnt_by_one_head(rng):
         (lambda: experiments.LadderTrial(query_scale="normal"), "query_scale: expected"),
         (lambda: experiments.LadderTrial(lr=-1.0), "lr: expected a finite number > 0, got -1.0"),
         (
-            lambda: experiments.LadderTrial(optimizer="adamw"),
+            lambda: experiments.LadderTrial(optimizer="adam"),
             'optimizer: expected "adamw" or "sgd"',
         ),
     ],

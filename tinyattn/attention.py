@@ -44,8 +44,9 @@ from .ops import (
 #   without a line of code. Dropout puts a factor m_tj, 0 or 1/(1 - p), into (3), (4) and
 #   (5), so that v_j in that line becomes m_tj v_j.
 #
-#   The cache keeps the attention maps s, B H T S numbers, in most models the largest array
-#   of all; scores are not kept, as (6) reads s alone, and with dropout m s is computed again.
+#   The cache keeps the attention maps s, B H T S numbers, in most models the largest
+#   array of all; scores are not kept, as (6) reads s alone, and with dropout m s is
+#   computed again.
 
 
 class AttendCache(NamedTuple):
