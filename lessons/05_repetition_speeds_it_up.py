@@ -78,12 +78,13 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 # %% [markdown]
 # ## 3. Across samples: one token comes again and again
 #
-# With probability p the relevant token is one fixed vector u of length 1, which is a
-# random token's length on average. While attention is still 1/T everywhere, W grows
-# along a direction at the mean square of the relevant token there, divided by T.
+# With probability p the relevant token x is one fixed vector u of length 1, otherwise
+# a random one, whose mean square length is 1 too. While W is 0 and attention 1/T
+# everywhere, −∂L/∂W = E[W*x (Σ_t x_t)ᵀ]/T = W* E[x xᵀ]/T: the other tokens average out.
+# W* keeps lengths, so W grows along a direction at the mean square of x there, over T.
 #
-# Along u that is p, and (1 − p)/d from random tokens, which have 1/d of their square in
-# each direction. So what W has learnt along u, w₁, starts with the speed
+# Along u the fixed vector gives p, and random tokens, with 1/d of their square in each
+# direction, give (1 − p)/d. So what W has learnt along u, w₁, starts with the speed
 #
 #     λ₁ = (p + (1 − p)/d) / T
 #
@@ -93,7 +94,7 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 #
 #     λ₂ = √(d − 1) (1 − p) / (d T)
 #
-# Both push the one Δ:
+# Both push the one Δ, each as in lesson 04 by its rate times what is learnt:
 #
 #     dw₁/dt = λ₁ e^Δ     dw₂/dt = λ₂ e^Δ     dΔ/dt = (λ₁ w₁ + λ₂ w₂) e^Δ
 #
@@ -104,8 +105,10 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 #
 # At p = 0 that is lesson 04's λ. With p = 0.1 and d = 64 it is 1.28 times as much.
 #
-# The plateau ends when *random* tokens are answered, a little later than λ says: w₁ is
-# learnt by then, and w₂ has to catch up.
+# The plateau is over when *random* tokens, not only u, are answered. After the snap w₂
+# still has to catch up, in a time that hardly depends on p. With T = 512 and d = 64 the
+# snap is at 1.2533/λ = 5134 and the end at 5319 for p = 0; for p = 0.5 they are at 1254
+# and 1487.
 
 # %%
 p, d_p = grid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], sizes)
@@ -135,16 +138,16 @@ run.finish({"rtol": RTOL}, gain=gain, **{"law": vars(law), "law_p": vars(law_p)}
 # 1. How many times shorter than with p = 0 is the plateau at T = 512, d = 64, p = 0.5?
 # 2. How many places, each with a score, help as much as a sequence a third as long?
 # 3. The paper, *The Emergence of Sparse Attention*, has C = 2.15 across samples, we
-#    have 1.53. What do both laws, and the table's first row, say at T = 4096, d = 64
-#    and p = 0?
+#    have 1.53; the exponents are 1.02 and 0.983. What do both laws say at T = 4096, d =
+#    64 and p = 0, and what does the paper's law for T and d (the table's first row)?
 
 # %% [markdown]
 # ## Answers
 #
-# 1. √(1 + 0.25 · 63) = 4.09 times by the rate. The flow at T = 512 gives 5319 and 1487,
-#    3.58 times: on random tokens the other directions still have to catch up.
+# 1. √(1 + 0.25 · 63) = 4.09 times by the rate: 5134 and 1254. The flow gives 5319 and
+#    1487, 3.58 times: after the snap w has to catch up, 185 and 233 more.
 # 2. Nine: √9 = 3, and the plateau goes like T.
 # 3. √d T is 8 · 4096 = 32768. So 2.15 · 32768^1.02 = 86,700, and 1.53 · 32768^0.983 =
-#    42,000. The first row says 1.51 · 4096^0.99 · 64^0.49 = 43,700, the flow 42,000. So
-#    the paper's two rows disagree by a factor of 2, and the flow sides with the first.
-#    Why is not known.
+#    42,000. The paper's first row says 1.51 · 4096^0.99 · 64^0.49 = 43,700, the flow
+#    42,000. So the paper's two rows disagree by a factor of 2, and the flow sides with
+#    the first. Why is not known.
