@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 
 import experiments
+import marks
 import tinyattn
 from experiments import redistribution, snap
 from experiments.stack import MinimalStack
@@ -81,6 +82,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "optim.Optimizer": "a protocol",
     "terminal.": "says and hears, computes nothing; by its own tests",
     "player.": "by its own tests",
+    "plot.check_": "checks themselves, tried through the others",
     "mutants.": "wrong on purpose",
     "losses.checked": "a check itself, tried through train",
     "models.params.numbered": "names, inside Transformer",
@@ -511,18 +513,18 @@ def add_pictures():
         use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})
     add(plot.heads_map, ax=ax, s=abs(array(2, 2, 3)), **words,
         use=lambda _: [np.asarray(image.get_array()) for image in ax.images])
-    add(plot.step_axis, ax=ax, last=64.0, linear=8.0, use=lambda _: ax.get_xlim())
+    add(marks.step_axis, ax=ax, last=64.0, linear=8.0, use=lambda _: ax.get_xlim())
     drawn = lambda _: [line.get_xydata() for line in ax.lines]
-    add(plot.reference, ax=ax, value=0.5, text=Text("text"), below=True, use=drawn)
+    add(marks.reference, ax=ax, value=0.5, text=Text("text"), below=True, use=drawn)
     add(plot.stages, ax=ax, edges=np.array([0.0, 1, 3]), names=["one", "two"], use=lambda _: len(ax.patches))
-    add(plot.named, ax=ax, x=np.array([1.0, 2, 4]), y=np.array([1.0, 2, 4]), name=Text("name"), at=2.0, shift=(4.0, 4.0),
+    add(marks.named, ax=ax, x=np.array([1.0, 2, 4]), y=np.array([1.0, 2, 4]), name=Text("name"), at=2.0, shift=(4.0, 4.0),
         use=drawn, fine={"NaN": "a gap in the curve"})
     add(plot.maps_row, axes=[ax, ax], s=abs(array(2, 2, 3)), titles=["one", "two"], first_query=1,
         visible=attention.causal(2, 3), use=lambda image: np.ma.filled(image.get_array(), 0.0), fine={"NaN": "drawn grey"})
     boxes = {"a": (0.25, 0.5), "b": (0.75, 0.5, "k")}
-    add(plot.schematic, ax=ax, boxes=boxes, arrows=[("a", "b", "feeds", 0.25)], size=8.0, use=lambda _: len(ax.texts),
+    add(marks.schematic, ax=ax, boxes=boxes, arrows=[("a", "b", "feeds", 0.25)], size=8.0, use=lambda _: len(ax.texts),
         fine={"boxes, extra key": "one more box"})
-    add(plot.slope, ax=ax, x=np.array([1.0, 2, 4]), y=0.5, power=2.0, text=Text("text"), use=drawn)
+    add(marks.slope, ax=ax, x=np.array([1.0, 2, 4]), y=0.5, power=2.0, text=Text("text"), use=drawn)
 
 
 for build in (add_ops, add_models, add_training, add_trials, add_flows, add_tasks, add_pictures):

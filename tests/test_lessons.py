@@ -14,6 +14,8 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+import marks
+
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 
@@ -207,7 +209,7 @@ def test_a_run_that_diverges_is_one_line_and_a_bug_keeps_its_traceback(tmp_path)
 
 def test_figures_and_tables(tmp_path):
     body = (
-        "import numpy as np, matplotlib.pyplot as plt\nfrom tinyattn import plot\n"
+        "import numpy as np, matplotlib.pyplot as plt\nfrom tinyattn import plot\nimport marks\n"
         "fig, ax = plt.subplots()\nplot.attention_map(ax, np.eye(3, 4), 'map')\nplot.reference(ax, 0.5, 'half')\n"
         "run.figure(fig, 'map')\nrun.compare([('a', None, 0.123456), ('b', 2, np.float64(3))])\n"
         "run.finish({}, array=np.arange(3), nested={'x': [np.float32(0.5), None]})"
@@ -261,7 +263,7 @@ def test_maps_have_the_first_query_on_top_and_true_labels():
         ] == "the" and ax.get_xlabel() == "key token"
     with pytest.raises(InputError, match="tokens: expected 4, one for each position, got 3"):
         plot.attention_map(ax, s, first_query=1, tokens=["a", "b", "c"])
-    plot.slope(ax, [1, 10], 2.0, 2, "square")
+    marks.slope(ax, [1, 10], 2.0, 2, "square")
     assert ax.lines[-1].get_ydata().tolist() == [2, 200]
     plt.close(fig)
 
@@ -426,8 +428,8 @@ def test_maps_that_cannot_be_drawn_are_one_clear_line():
             "s: expected maps of at most 8 heads, a colour each, got 9",
         ),
         (lambda: plot.heads_map(ax, s), r"s: expected a map \(H, T, S\), got shape \(3, 4\)"),
-        (lambda: plot.slope(ax, [0, 1], 1.0, 2.0, "law"), "x: expected positive numbers"),
-        (lambda: plot.reference(ax, np.nan, "bound"), "value: expected a finite number, got nan"),
+        (lambda: marks.slope(ax, [0, 1], 1.0, 2.0, "law"), "x: expected positive numbers"),
+        (lambda: marks.reference(ax, np.nan, "bound"), "value: expected a finite number, got nan"),
     ]:
         with pytest.raises(InputError, match=f"^{message}"):
             call()

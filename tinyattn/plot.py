@@ -9,14 +9,13 @@ import matplotlib.rcsetup
 import numpy as np
 
 from . import errors
-from .errors import InputError, check_count, check_instance, check_number, host_floats, shown
+from .errors import InputError, check_count, check_instance, host_floats, shown
 from .terminal import printable
 
 # Okabe and Ito (2008), distinguishable with every common form of colour-blindness.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK)
-_LABEL = {"color": "0.35", "fontsize": 8, "textcoords": "offset points"}  # of lines for comparison
 _SQUARES = {"aspect": "equal", "interpolation": "nearest"}
 
 STYLE = {
@@ -62,7 +61,7 @@ def attention_map(
 
     Raises InputError for NaN elsewhere.
     """
-    _check_axes(ax)
+    check_axes(ax)
     s = _map("s", s, 2)
     if visible is None:
         query = check_count("first_query", first_query, 0) + np.arange(s.shape[0])[:, None]
@@ -90,7 +89,7 @@ def heads_map(
 
     Labels as in `attention_map`. Raises InputError for more than eight heads, or NaN.
     """
-    _check_axes(ax)
+    check_axes(ax)
     s = _map("s", s, 3)
     H = len(s)
     if H > len(COLOURS):
@@ -117,7 +116,7 @@ def _map(name, s, axes):
     return s
 
 
-def _check_axes(ax):
+def check_axes(ax):
     if not hasattr(ax, "set_xticks"):
         raise InputError(f"ax: expected axes of matplotlib, got {shown(ax)}")
 
@@ -131,7 +130,7 @@ def _label(ax, shape, title, first_query, tokens):
         keys, queries = range(0, S, max(1, S // 5)), range(0, T, max(1, T // 5))
         names = [[str(key) for key in keys], [str(query + first_query) for query in queries]]
     else:
-        tokens = [plain(token) for token in _texts("tokens", tokens)]
+        tokens = [plain(token) for token in check_texts("tokens", tokens)]
         if len(tokens) != S or first_query + T > S:
             n = max(S, first_query + T)
             raise InputError(f"tokens: expected {n}, one for each position, got {len(tokens)}")
@@ -159,7 +158,7 @@ def maps_row(
 
     Raises InputError if axes or titles are not one for each map.
     """
-    s, titles = _map("s", s, 3), _texts("titles", titles)
+    s, titles = _map("s", s, 3), check_texts("titles", titles)
     axes = [axes] if hasattr(axes, "set_xticks") else axes
     if not isinstance(axes, (list, tuple, np.ndarray)) or len(axes) != len(s):
         raise InputError(f"axes: expected {len(s)}, one for each map, got {shown(axes)}")
@@ -179,8 +178,8 @@ def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
 
     Raises InputError for edges that do not rise, or another number of names.
     """
-    _check_axes(ax)
-    edges, names = host_floats("edges", edges, (None,), finite=True), _texts("names", names)
+    check_axes(ax)
+    edges, names = host_floats("edges", edges, (None,), finite=True), check_texts("names", names)
     if len(edges) < 2 or (np.diff(edges) < 0).any():
         raise InputError(f"edges: expected two or more rising numbers, got {shown(edges)}")
     if len(names) not in (0, len(edges) - 1):
@@ -195,126 +194,7 @@ def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
         ax.annotate(name, (middle, 1.02), **above)
 
 
-def named(
-    ax: Any,
-    x: Any,
-    y: Any,
-    name: str,
-    at: float | None = None,
-    shift: Sequence[float] = (4, 4),
-    **style: Any,
-) -> Any:
-    """Plot y over x, and write the curve's name in its colour beside it; returns the line.
-
-    at:    the x of the name, by default the last.
-    shift: where the name begins, in points from there; where it ends if the first is negative.
-    style: of matplotlib's `plot`.
-
-    Raises InputError for shapes that differ.
-    """
-    _check_axes(ax)
-    x, y = host_floats("x", x, (None,), finite=True), host_floats("y", y, (None,))
-    if len(x) != len(y) or not len(x):
-        raise InputError(f"y: expected shape {x.shape}, as x, and not empty, got {y.shape}")
-    check_instance("name", name, str)
-    right, up = host_floats("shift", shift, (2,), finite=True)
-    i = len(x) - 1 if at is None else int(np.abs(x - check_number("at", at)).argmin())
-    (line,) = ax.plot(x, y, **style)
-    text = {"color": line.get_color(), "fontsize": 9, "ha": "right" if right < 0 else "left"}
-    where = {"xytext": (right, up), "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate(name, (x[i], y[i]), **where, **text)
-    return line
-
-
-def schematic(ax: Any, boxes: dict[str, Any], arrows: Sequence[Any], size: float = 10.0) -> None:
-    """Boxes and arrows: who feeds whom.
-
-    boxes:  {text: (x, y)} on a plane from (0, 0) to (1, 1), or {text: (x, y, colour)}.
-    arrows: (from, to, text), or (from, to, text, bend), bend 0 for a straight one.
-    size:   of the letters, in points.
-
-    Raises InputError for an arrow to no box.
-    """
-    _check_axes(ax)
-    check_number("size", size, above=0)
-    check_instance("boxes", boxes, dict)
-    for text, box in boxes.items():
-        check_instance("boxes", text, str)
-        if not isinstance(box, (tuple, list)) or len(box) not in (2, 3):
-            wanted = f"(x, y) or (x, y, colour) for {text!r}"
-            raise InputError(f"boxes: expected {wanted}, got {shown(box)}")
-        host_floats("boxes", box[:2], (2,), finite=True)
-        if len(box) == 3 and not matplotlib.colors.is_color_like(box[2]):
-            wanted = f"a colour of matplotlib for {text!r}"
-            raise InputError(f"boxes: expected {wanted}, got {shown(box[2])}")
-    if not isinstance(arrows, (list, tuple)):
-        raise InputError(f"arrows: expected a list of (from, to, text), got {shown(arrows)}")
-    for arrow in arrows:
-        right = isinstance(arrow, (list, tuple)) and len(arrow) in (3, 4)
-        if not right or not all(end in boxes for end in arrow[:2]):
-            wanted = f"(from, to, text) with ends among {', '.join(boxes)}"
-            raise InputError(f"arrows: expected {wanted}, got {shown(arrow)}")
-        _texts("arrows", arrow[:3])
-    ax.set(xlim=(0, 1), ylim=(0, 1))
-    ax.axis("off")
-    centred = {"ha": "center", "va": "center"}
-    drawn = {}
-    for text, (x, y, *colour) in boxes.items():
-        face = {"boxstyle": "round,pad=0.5", "fc": "1", "ec": (*colour, "0.3")[0], "lw": 1.5}
-        written = ax.text(x, y, text, fontsize=size, bbox=face, zorder=3, **centred)
-        drawn[text] = written.get_bbox_patch()
-    paper = {"fc": "1", "ec": "none", "pad": 1, "alpha": 0.85}
-    for start, end, text, *bend in arrows:
-        turn = check_number("arrows", bend[0]) if bend else 0.0
-        style = {"arrowstyle": "-|>", "lw": 1.4, "color": "0.3", "shrinkA": 2, "shrinkB": 2}
-        style["connectionstyle"] = f"arc3,rad={turn}"
-        style["patchA"], style["patchB"] = drawn[start], drawn[end]
-        (x0, y0), (x1, y1) = boxes[start][:2], boxes[end][:2]
-        ax.annotate("", (x1, y1), (x0, y0), arrowprops=style, zorder=2)
-        x = (x0 + x1) / 2 + turn * (y1 - y0) / 2
-        y = (y0 + y1) / 2 - turn * (x1 - x0) / 2
-        ax.text(x, y, text, fontsize=size - 1, color="0.2", zorder=4, bbox=paper, **centred)
-
-
-def _texts(name, texts):
+def check_texts(name, texts):
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
         raise InputError(f"{name}: expected a list of texts, got {shown(texts)}")
     return texts
-
-
-def step_axis(ax: Any, last: float, linear: float = 10) -> None:
-    """An x axis of training steps: linear up to `linear`, logarithmic from there."""
-    _check_axes(ax)
-    check_number("last", last, above=0)
-    check_number("linear", linear, above=0)
-    ax.set_xscale("symlog", linthresh=linear, linscale=(1 - 1 / 10) / np.log(10))
-    ax.set(xlim=(0, last), xlabel=f"training step (logarithmic from {linear})")
-
-
-def reference(ax: Any, value: float, text: str, below: bool = False) -> None:
-    """A dashed horizontal line with a label: a paper's number or an exact bound."""
-    _check_axes(ax)
-    check_number("value", value)
-    check_instance("text", text, str)
-    check_instance("below", below, bool)
-    ax.axhline(value, color="0.35", linestyle="--", linewidth=1)
-    va, shift = ("top", -3) if below else ("bottom", 3)
-    where = {"xycoords": ("axes fraction", "data"), "xytext": (0, shift), "ha": "right", "va": va}
-    ax.annotate(text, (0.99, value), **where, **_LABEL)
-
-
-def slope(ax: Any, x: Any, y: float, power: float, text: str) -> None:
-    """A dotted line through (x[0], y) that rises as x**power, with a label at its end.
-
-    Raises InputError for numbers that are not positive.
-    """
-    _check_axes(ax)
-    x = host_floats("x", x, (None,), finite=True)
-    if not len(x) or (x <= 0).any():
-        raise InputError(f"x: expected positive numbers, got {shown(x)}")
-    check_number("y", y)
-    check_number("power", power)
-    check_instance("text", text, str)
-    line = y * (x / x[0]) ** power
-    ax.plot(x, line, color="0.35", linestyle=":", linewidth=1.2)
-    ax.annotate(text, (x[-1], line[-1]), xytext=(4, 0), **_LABEL)

@@ -2,15 +2,16 @@
 
 import numpy as np
 
+import marks
 from experiments import figures
-from tinyattn import player, plot
+from tinyattn import player
 
 
 def ladder(trial, found, reference=None):
     """The standard picture of a LadderTrial, and the paper's distance at the end."""
     fig = figures.ladder(trial, {trial.seed: found})
     if reference is not None:
-        plot.reference(fig.axes[0], reference, f"paper, full teacher, at the end: {reference}")
+        marks.reference(fig.axes[0], reference, f"paper, full teacher, at the end: {reference}")
     return fig
 
 

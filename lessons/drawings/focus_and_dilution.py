@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import measure, player, plot
 
 
@@ -43,15 +44,15 @@ def stages(pi, times, A, moments, edges, losses, references, norms, spread):
     plot.stages(entropy, edges)
     loss.plot(times, losses, color="k", lw=2)
     for text, value in references.items():
-        plot.reference(loss, value, text, below="chain" in text)
+        marks.reference(loss, value, text, below="chain" in text)
     loss.set(ylabel="loss, nats", ylim=(0.42, 1.5))
     inks, late = (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION), times[-1]
     for i, colour in enumerate(inks):
         at, name = 40 if i < 2 else late, f"token {i} ({pi[i]:g})"
-        plot.named(embedding, times, norms[:, i], name, at, (-4, 5), color=colour, lw=2)
+        marks.named(embedding, times, norms[:, i], name, at, (-4, 5), color=colour, lw=2)
     embedding.set(ylabel="length of embedding", ylim=(0, 1.15 * norms.max()))
     for i, shift in ((0, (0, 5)), (1, (-4, 6))):
-        plot.named(entropy, times, spread[:, i], f"token {i}", 160, shift, color=inks[i], lw=2)
+        marks.named(entropy, times, spread[:, i], f"token {i}", 160, shift, color=inks[i], lw=2)
     spread_label = "spread of attention\n(entropy, nats)"
     entropy.set(ylabel=spread_label, xlabel="time (logarithmic)", ylim=(0, 1.3))
     for moment in moments:

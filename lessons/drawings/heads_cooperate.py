@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import plot
 
 FEATURES = plot.VERMILION, plot.PURPLE, plot.SKY
@@ -40,7 +41,7 @@ def stages(t, V, s, losses, half_times, moments):
     ax.set(xscale="log", xlim=(0.1, t[-1]), ylim=(0, 1.12 * losses.max()))
     for k, (colour, half) in enumerate(zip(FEATURES, half_times)):
         name = f"feature {k + 1}: t = {half:.4g}"
-        plot.named(ax, t[1:], losses[1:, k], name, half, (7, 3), color=colour, lw=2)
+        marks.named(ax, t[1:], losses[1:, k], name, half, (7, 3), color=colour, lw=2)
         ax.plot(half, losses[0, k] / 2, "o", color=colour)
     edges = [0.1, *half_times, t[-1]]
     plot.stages(ax, edges, ["looking around", "all heads together", "two and one", "one each"])
@@ -60,7 +61,7 @@ def variants(runs, network):
         for k, colour in enumerate(FEATURES):
             learnt = shares[:, k] < 0.5
             at = t[np.argmax(learnt)] if learnt.any() else t[-1] / 30
-            plot.named(ax, t[1:], shares[1:, k], str(k + 1), at, (5, 2), color=colour, lw=2)
+            marks.named(ax, t[1:], shares[1:, k], str(k + 1), at, (5, 2), color=colour, lw=2)
         ax.set(xscale="log", xlim=(0.3, t[-1]), xlabel="time (logarithmic)", title=name)
     t, ax = np.array(network["time"]), axes[-1]
     for k, colour in enumerate(FEATURES):

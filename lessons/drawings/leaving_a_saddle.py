@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import plot
 
 
@@ -42,7 +43,7 @@ def leaving(saddles, waits, stiff, limits, drifts):
     matrices.legend(ncols=4, fontsize=8, loc="upper right", bbox_to_anchor=(1, -0.1))
     decay.semilogy(*stiff, "o-", color=plot.VERMILION)
     for text, rate in limits.items():
-        plot.reference(decay, rate, text)
+        marks.reference(decay, rate, text)
     decay.set(
         xlabel="time",
         ylabel="fastest decay rate",
@@ -51,7 +52,7 @@ def leaving(saddles, waits, stiff, limits, drifts):
     )
     for (name, (t, moved)), colour in zip(drifts.items(), (plot.VERMILION, plot.ORANGE, plot.BLUE)):
         at = t[-1] if moved[-1] < 1e-6 else t[len(t) // 3]
-        plot.named(drift, t, np.maximum(moved, 1e-17), name, at, (-6, 6), color=colour, lw=2)
+        marks.named(drift, t, np.maximum(moved, 1e-17), name, at, (-6, 6), color=colour, lw=2)
     drift.set(
         yscale="log",
         xlabel="time",

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import gradcheck, player, plot
 
 
@@ -30,7 +31,7 @@ def checks(steps, errors, chart, mistakes, tensors):
     styles = (plot.BLUE, "o", (-30, -16)), (plot.VERMILION, "s", (12, 10))
     for (name, h), (colour, marker, shift) in zip(steps.items(), styles):
         style = dict(color=colour, marker=marker, ms=3.5)
-        plot.named(valley, h, errors[name], name, at=1e-3, shift=shift, **style)
+        marks.named(valley, h, errors[name], name, at=1e-3, shift=shift, **style)
     valley.set(
         xscale="log",
         yscale="log",
@@ -39,8 +40,8 @@ def checks(steps, errors, chart, mistakes, tensors):
     )
     valley.set_title("Too long a step: Taylor's next term. Too short: round-off")
     error_at = lambda h: np.interp(h, steps["float64"], errors["float64"])
-    plot.slope(valley, np.array([1e-3, 0.2]), 3 * error_at(1e-3), 2, "$h^2$")
-    plot.slope(valley, np.array([1e-8, 1e-12]), 3 * error_at(1e-8), -1, "$1/h$")
+    marks.slope(valley, np.array([1e-3, 0.2]), 3 * error_at(1e-3), 2, "$h^2$")
+    marks.slope(valley, np.array([1e-8, 1e-12]), 3 * error_at(1e-8), -1, "$1/h$")
     grey = "0.35"
     valley.axvline(gradcheck.STEP, color=grey, lw=1, ls="--")
     beside = dict(xytext=(-6, 0), textcoords="offset points", ha="right", fontsize=8)

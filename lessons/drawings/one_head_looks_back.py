@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import attention, player, plot
 
 
@@ -44,7 +45,7 @@ def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vo
     )
     middle.legend(loc="lower left")
     for ax in (left, middle):
-        plot.step_axis(ax, steps[-1])
+        marks.step_axis(ax, steps[-1])
     largest = np.abs(W_Q).max()
     image = right.imshow(W_Q, cmap="PuOr_r", vmin=-largest, vmax=largest)
     right.axhline(vocab - 0.5, color="0.35", lw=0.8)

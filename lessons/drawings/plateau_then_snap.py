@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import player, plot
 
 
@@ -27,10 +28,10 @@ def snap(flow, path, times, losses, parts):
         (w, delta, "the better w, the more\nlooking there is worth", 0.3),
         (delta, attention, "softmax: $e^\\Delta$", 0.3),
     ]
-    plot.schematic(loop, boxes, arrows)
+    marks.schematic(loop, boxes, arrows)
     loop.set_title("Each feeds the other; at the start w alone can move")
     for (name, part), colour, at in zip(parts.items(), (plot.ORANGE, plot.PURPLE), (0.55, 1.02)):
-        plot.named(numbers, path.t, part, name, at * flow.snap_time, (-8, 8), color=colour, lw=2)
+        marks.named(numbers, path.t, part, name, at * flow.snap_time, (-8, 8), color=colour, lw=2)
     numbers.set(
         xlim=(0, path.t[-1]),
         ylim=(0, 1.1),

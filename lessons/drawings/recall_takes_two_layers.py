@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import player, plot
 
 
@@ -28,7 +29,7 @@ def circuit():
         ("k₂", second, "layer 1", -0.1),
         (second, last, "layer 2 finds “after k₂”\nand reads the value", -0.15),
     ]
-    plot.schematic(ax, boxes, arrows, size=11)
+    marks.schematic(ax, boxes, arrows, size=11)
     return fig
 
 

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import player, plot
 
 
@@ -25,13 +26,13 @@ def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
         title="Across samples: a little repetition helps",
     )
     step, accuracy = np.array(plain["step"]), np.array(plain["clean_accuracy"])
-    plot.named(within, step, accuracy, "none", step[-1], (4, 4), color="k", lw=2)
+    marks.named(within, step, accuracy, "none", step[-1], (4, 4), color="k", lw=2)
     for (B, run), colour, height in zip(in_context.items(), plot.COLOURS, (0.5, 0.35, 0.6)):
         step, accuracy = np.array(run["step"]), np.array(run["clean_accuracy"])
         within.plot(step, run["own_accuracy"], "--", color=colour, lw=1.4)
         came = accuracy > height
         at, shift = (step[np.argmax(came)], (6, -4)) if came.any() else (step[-1], (-6, 8))
-        plot.named(within, step, accuracy, f"B = {B:g}", at, shift, color=colour, lw=2)
+        marks.named(within, step, accuracy, f"B = {B:g}", at, shift, color=colour, lw=2)
     within.set(
         ylim=(0, 1.05),
         xlabel="training step",
@@ -40,8 +41,8 @@ def repetition(constant, adapted, best_p, in_context, plain, adaptive, tokens):
     )
     step, loss = np.array(adaptive["step"]), np.array(adaptive["clean_loss"]) / np.log(tokens)
     middle, top = step[len(step) // 2], step[np.argmax(adaptive["p"])]
-    plot.named(adapts, step, loss, "loss / ln(tokens)", middle, (6, 6), color="k", lw=2)
-    plot.named(adapts, step, adaptive["p"], "p", top, (4, 6), color=plot.VERMILION, lw=2)
+    marks.named(adapts, step, loss, "loss / ln(tokens)", middle, (6, 6), color="k", lw=2)
+    marks.named(adapts, step, adaptive["p"], "p", top, (4, 6), color=plot.VERMILION, lw=2)
     adapts.set(
         xlabel="training step",
         ylim=(0, 1.15),

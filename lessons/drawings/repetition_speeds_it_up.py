@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import plot
 from tinyattn.flows.emergence import TwoNumbers
 
@@ -13,7 +14,7 @@ def laws(T, d, lengths, B, gains, x, lengths_p):
     for size, colour in zip(np.unique(d), plot.COLOURS):
         rows = d == size
         dots = dict(color=colour, marker="o", ms=4, lw=1)
-        plot.named(by_T, T[rows], lengths[rows], f"d = {size:.0f}", **dots)
+        marks.named(by_T, T[rows], lengths[rows], f"d = {size:.0f}", **dots)
         by_T.plot(T[rows], TwoNumbers(T[rows], size).snap_time, ":", color="0.2", lw=1)
     by_T.set(
         xscale="log",
@@ -25,9 +26,9 @@ def laws(T, d, lengths, B, gains, x, lengths_p):
     )
     styles = (plot.BLUE, (-10, 6)), (plot.VERMILION, (10, -14))
     for (name, gain), (colour, shift) in zip(gains.items(), styles):
-        plot.named(by_B, B, gain, name, B[-3], shift, color=colour, marker="o", ms=5)
-    plot.slope(by_B, B, 1.0, 1, "B")
-    plot.slope(by_B, B, 1.0, 0.5, r"$\sqrt{B}$")
+        marks.named(by_B, B, gain, name, B[-3], shift, color=colour, marker="o", ms=5)
+    marks.slope(by_B, B, 1.0, 1, "B")
+    marks.slope(by_B, B, 1.0, 0.5, r"$\sqrt{B}$")
     by_B.set(
         xscale="log",
         yscale="log",
@@ -36,7 +37,7 @@ def laws(T, d, lengths, B, gains, x, lengths_p):
         title="Same data, other parameters, other law",
     )
     by_p.loglog(x, lengths_p, "o", color=plot.GREEN, ms=5)
-    plot.slope(by_p, np.array([x.min(), x.max()]), 1.3 * x.min(), 1, "")
+    marks.slope(by_p, np.array([x.min(), x.max()]), 1.3 * x.min(), 1, "")
     by_p.set(
         xlabel=r"$\sqrt{d}\,T\,/\,\sqrt{1 + p^2 (d-1)}$",
         ylabel="length of the plateau (time)",

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import plot
 
 
@@ -20,7 +21,7 @@ def stop_early(found, paper):
         name, at, shift = "a stream", step[len(step) // 4], (-4, -16)
         if n:
             name, at, shift = f"{n} sequences", step[-1], (5, -3)
-        plot.named(ax, step, excess, name, at, shift, color=colour, lw=2)
+        marks.named(ax, step, excess, name, at, shift, color=colour, lw=2)
         if n:
             best = one["best_step"], one["best_excess"]
             ax.plot(*best, "o", color=colour, ms=9)

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import plot
 
 
@@ -33,8 +34,8 @@ def tables(G, moments, curves):
     ax = bottom.subplots()
     for (name, (t, loss)), colour in zip(curves.items(), plot.COLOURS):
         leaves = t[np.argmax(loss < 0.25)] if (loss < 0.25).any() else t[-1] / 2
-        plot.named(ax, t, loss, name, leaves, (-6, 8), color=colour, lw=2)
-    plot.reference(ax, 0.5, "", below=True)
+        marks.named(ax, t, loss, name, leaves, (-6, 8), color=colour, lw=2)
+    marks.reference(ax, 0.5, "", below=True)
     ax.set(
         xscale="log",
         xlabel="time (logarithmic)",

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import player, plot
 
 
@@ -16,7 +17,7 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         leaver = s[-1].argmin()
         heads.plot(times, s[:, 1 - leaver], color=colour, lw=1)
         leaves = times[np.flatnonzero(s[:, leaver] > 0.75)[-1]]
-        plot.named(heads, times, s[:, leaver], name, leaves, (-4, -6), color=colour, lw=2)
+        marks.named(heads, times, s[:, leaver], name, leaves, (-4, -6), color=colour, lw=2)
     heads.set(
         xlabel="time",
         ylabel="attention on position 1",
@@ -25,8 +26,8 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         title="Both turn to position 1; then one lets go (thin: the other)",
     )
     square.plot(decades, measured, "o", color=plot.BLUE, ms=7)
-    plot.named(square, decades, fit[0], "a parabola", decades[-3], (-8, 4), color="k", lw=1.2)
-    plot.named(square, decades, fit[1], "a line", decades[1], (6, -14), color="0.5", lw=1, ls=":")
+    marks.named(square, decades, fit[0], "a parabola", decades[-3], (-8, 4), color="k", lw=1.2)
+    marks.named(square, decades, fit[1], "a line", decades[1], (6, -14), color="0.5", lw=1, ls=":")
     square.set_xticks(decades, [f"1e-{k}" for k in decades], fontsize=8)
     square.set(
         xlabel="first difference ε of the heads",
@@ -34,10 +35,10 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         title="The wait grows with the square of ln(1/ε)",
     )
     pale = dict(color=plot.BLUE, lw=4, alpha=0.5)
-    plot.named(falling, rate_times, rates, "measured", rate_times[4], (8, 10), **pale)
+    marks.named(falling, rate_times, rates, "measured", rate_times[4], (8, 10), **pale)
     dashed = dict(color="k", lw=1.2, ls="--")
-    plot.named(falling, rate_times, foreseen, "√2 δ", rate_times[-8], (-6, -14), **dashed)
-    plot.slope(falling, rate_times[[0, -1]], 0.7 * rates[0], -0.5, r"$1/\sqrt{t}$")
+    marks.named(falling, rate_times, foreseen, "√2 δ", rate_times[-8], (-6, -14), **dashed)
+    marks.slope(falling, rate_times[[0, -1]], 0.7 * rates[0], -0.5, r"$1/\sqrt{t}$")
     falling.set(
         xscale="log",
         yscale="log",

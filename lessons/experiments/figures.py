@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import plot
 
 from .ladder import LadderTrial
@@ -188,7 +189,7 @@ def recall(trial: RecallTrial, results: dict[int, dict[str, Any]]) -> Any:
     for seed, result in results.items():
         width = 2.2 if seed == trial.seed else 0.8
         skill.plot(result["step"], result["clean_accuracy"], color=plot.BLUE, lw=width)
-    plot.reference(skill, 1 / trial.pairs, "guessing among the values")
+    marks.reference(skill, 1 / trial.pairs, "guessing among the values")
     skill.set(
         ylim=(0, 1.02),
         xlabel="training step",
@@ -225,7 +226,7 @@ def location(trial: LocationTrial, results: dict[int, dict[str, Any]]) -> Any:
             width = 2.2 if seed == trial.seed else 0.8
             ax.plot(result["step"], result[name], color=plot.BLUE, lw=width)
         ax.set(ylim=(0, None), xlabel="training step", ylabel=what)
-    plot.reference(axes[1], trial.places / trial.length, "uniform attention")
+    marks.reference(axes[1], trial.places / trial.length, "uniform attention")
     return fig
 
 
@@ -285,8 +286,8 @@ def text(trial: TextTrial, results: dict[int, dict[str, Any]]) -> Any:
         loss.plot(run["loss_step"], run["loss"], color=colour, lw=0.7, alpha=0.6)
         step, unseen, at = run["unseen_step"], run["unseen"], found["step"][-1] * 0.6
         told = f"{name}, kept out of training"
-        plot.named(loss, step, unseen, told, at, (-6, 8), color=colour, lw=2)
-    plot.reference(loss, found["word_entropy"], "entropy of the words' frequencies", below=True)
+        marks.named(loss, step, unseen, told, at, (-6, 8), color=colour, lw=2)
+    marks.reference(loss, found["word_entropy"], "entropy of the words' frequencies", below=True)
     loss.axvline(found["condensed"], color="0.4", lw=1, ls=":")
     loss.set(
         xlabel="training step (dotted: frequencies are learnt)",

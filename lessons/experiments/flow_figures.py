@@ -5,6 +5,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+import marks
 from tinyattn import plot
 from tinyattn.flows.emergence import TwoNumbers
 
@@ -77,9 +78,11 @@ def _label(ax, text, point, shift, **style):
 def _equilibrium(ax, path):
     time, later = path["time"], path["time"] > 0
     end = time[-1]
-    plot.named(ax, time[later], path["w"][later], "w", 0.3 * end, (0, 8), color=plot.ORANGE, lw=2.2)
+    marks.named(
+        ax, time[later], path["w"][later], "w", 0.3 * end, (0, 8), color=plot.ORANGE, lw=2.2
+    )
     name = "its equilibrium at\nthe present attention"
-    plot.named(ax, time, path["equilibrium"], name, 0.03 * end, (0, 22), color="k", ls="--")
+    marks.named(ax, time, path["equilibrium"], name, 0.03 * end, (0, 22), color="k", ls="--")
     ax.set(
         xlim=(0, end),
         yscale="log",
@@ -96,9 +99,9 @@ def _curvature(ax, path, numbers):
     loss = path["loss"] * abs(path["eigenvalues"]).max() / 0.5
     beside = 1.1 * snap
     above, below = (4, 6), (4, -14)
-    plot.named(ax, time, largest, "largest eigenvalue", beside, above, color=plot.VERMILION, lw=2)
-    plot.named(ax, time, smallest, "smallest eigenvalue", beside, below, color=plot.PURPLE, lw=2)
-    plot.named(ax, time, loss, "loss (scaled)", 0.3 * snap, (0, -14), color="0.55", lw=1.4)
+    marks.named(ax, time, largest, "largest eigenvalue", beside, above, color=plot.VERMILION, lw=2)
+    marks.named(ax, time, smallest, "smallest eigenvalue", beside, below, color=plot.PURPLE, lw=2)
+    marks.named(ax, time, loss, "loss (scaled)", 0.3 * snap, (0, -14), color="0.55", lw=1.4)
     inset = ax.inset_axes((0.05, 0.06, 0.4, 0.36))
     inset.axvline(snap, color="0.55", lw=1, ls=":")
     inset.plot(time, largest, color=plot.VERMILION, lw=2)
@@ -143,12 +146,12 @@ def _drawn(ax, piece, drawn):
 def _repeated(ax, piece, repeated, numbers):
     time, w, v = repeated["time"], repeated["w"], repeated["v"]
     attention, end, top = repeated["attention"], time[-1], time[v.argmax()]
-    plot.named(ax, time, v, "v: the repeated token", top, (8, -8), color=plot.GREEN, lw=2.2)
-    plot.named(ax, time, w, "w: all others", end, (-6, 8), color=plot.ORANGE, lw=2.2)
-    plot.named(ax, time, attention, "attention", end, (-6, -14), color=plot.PURPLE, lw=1.4)
+    marks.named(ax, time, v, "v: the repeated token", top, (8, -8), color=plot.GREEN, lw=2.2)
+    marks.named(ax, time, w, "w: all others", end, (-6, 8), color=plot.ORANGE, lw=2.2)
+    marks.named(ax, time, attention, "attention", end, (-6, -14), color=plot.PURPLE, lw=1.4)
     ax.plot(time, repeated["loss"], color="0.4", lw=1.4, ls="--")
     name = "test loss (training loss: dashed)"
-    plot.named(ax, time, repeated["test_loss"], name, end / 2, (0, 6), color="0.4", lw=1.4)
+    marks.named(ax, time, repeated["test_loss"], name, end / 2, (0, 6), color="0.4", lw=1.4)
     for name, colour in (("v_half_t", plot.GREEN), ("w_half_t", plot.ORANGE)):
         ax.plot(numbers[name], 0.5, "o", color=colour, ms=6)
         _label(ax, f"{numbers[name]:.0f}", (numbers[name], 0.5), (-7, 4), ha="right")
@@ -222,13 +225,13 @@ def _apart(ax, one):
     of_frequent, of_low, *_ = one["weights"].T
     at, above = 0.2 * end, (0, 6)
     name = "γ₀: the frequent token's embedding"
-    plot.named(ax, time, of_frequent, name, at, above, color=plot.BLUE, lw=2.2)
-    plot.named(ax, time, of_low, "γ_low: each rare one's", at, above, color=plot.ORANGE, lw=2.2)
+    marks.named(ax, time, of_frequent, name, at, above, color=plot.BLUE, lw=2.2)
+    marks.named(ax, time, of_low, "γ_low: each rare one's", at, above, color=plot.ORANGE, lw=2.2)
     for row, name, colour, up in (
         ("frequent", "attention of the frequent token to itself", plot.BLUE, 6),
         ("low", "of a rare token to the frequent one", plot.ORANGE, -14),
     ):
-        plot.named(ax, time, one[row], name, 0.17 * end, (0, up), color=colour, lw=1.4, ls="--")
+        marks.named(ax, time, one[row], name, 0.17 * end, (0, up), color=colour, lw=1.4, ls="--")
     ax.axhline(0, color="0.8", lw=1, zorder=0)
     ax.set(
         xlim=(0, end + 12),
@@ -247,7 +250,7 @@ def _modes(ax, renewal, numbers):
     ):
         label = f"{what}: slope {numbers[f'{name}_slope']:.3f}"
         ax.loglog(delta, renewal[name], "o-", color=colour, lw=1.6, ms=7, label=label)
-        plot.slope(ax, np.sort(delta), min(renewal[name]) * 0.8, power, power_name)
+        marks.slope(ax, np.sort(delta), min(renewal[name]) * 0.8, power, power_name)
     ax.loglog(delta, renewal["predicted"], "k+", ms=12, label="largest singular value of dL/dM")
     ax.minorticks_off()
     ax.set_xticks(delta, [f"{one:g}" for one in delta])
