@@ -116,7 +116,8 @@ def _map(name, s, axes):
     return s
 
 
-def check_axes(ax):
+def check_axes(ax: Any) -> None:
+    """Raise InputError unless ax is an axis of matplotlib."""
     if not hasattr(ax, "set_xticks"):
         raise InputError(f"ax: expected axes of matplotlib, got {shown(ax)}")
 
@@ -194,7 +195,8 @@ def stages(ax: Any, edges: Any, names: Sequence[str] = ()) -> None:
         ax.annotate(name, (middle, 1.02), **above)
 
 
-def check_texts(name, texts):
+def check_texts(name: str, texts: Any) -> Any:
+    """Return `texts`, or raise InputError unless it is a list of strings."""
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
         raise InputError(f"{name}: expected a list of texts, got {shown(texts)}")
     return texts
