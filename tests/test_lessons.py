@@ -123,7 +123,7 @@ def as_a_notebook(path, folder, times=1, **env):
 
 def test_a_notebook_beside_the_lessons_finds_frame_and_drawings(tmp_path):
     """In the folder where it is, and with nothing on the path but the library."""
-    for name in ("lesson.py", "records.py", "template.py", "drawings/template.py"):
+    for name in ("lesson.py", "records.py", "marks.py", "template.py", "drawings/template.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "lessons" / name, tmp_path / name)
     done = as_a_notebook(tmp_path / "template.py", tmp_path, PYTHONPATH=str(ROOT))
@@ -210,7 +210,7 @@ def test_a_run_that_diverges_is_one_line_and_a_bug_keeps_its_traceback(tmp_path)
 def test_figures_and_tables(tmp_path):
     body = (
         "import numpy as np, matplotlib.pyplot as plt\nfrom tinyattn import plot\nimport marks\n"
-        "fig, ax = plt.subplots()\nplot.attention_map(ax, np.eye(3, 4), 'map')\nplot.reference(ax, 0.5, 'half')\n"
+        "fig, ax = plt.subplots()\nplot.attention_map(ax, np.eye(3, 4), 'map')\nmarks.reference(ax, 0.5, 'half')\n"
         "run.figure(fig, 'map')\nrun.compare([('a', None, 0.123456), ('b', 2, np.float64(3))])\n"
         "run.finish({}, array=np.arange(3), nested={'x': [np.float32(0.5), None]})"
     )
