@@ -206,7 +206,7 @@ def _pool_of_one():
         os.environ.update({name: environment[name] for name in ours})
         try:
             pool.submit(os.getpid).result()
-            # Else a worker that dies while it writes its answer would be waited for: ours is a writer too.
+            # Else one that dies while it writes its answer would be waited for: ours is open too.
             pool._result_queue._writer.close()  # type: ignore[attr-defined]
         finally:
             sys.modules["__main__"] = main
