@@ -180,8 +180,9 @@ def processes(n: int | None = None) -> Iterator[Callable[..., Iterable[Any]]]:
         ended_well = True
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-        for child in set() if ended_well else set(multiprocessing.active_children()) - others:
-            child.kill()
+        if not ended_well:
+            for child in set(multiprocessing.active_children()) - others:
+                child.kill()
         for pool in pools:
             pool.shutdown()
 

@@ -13,7 +13,7 @@ from .backend import Array, Params, copied, put_like, to_numpy
 from .checkpoint import Checkpoint, Keeper, NotFinite
 from .errors import Failure, InputError, check_count, check_function, check_number, shown
 from .kept import code_of
-from .losses import Loss, checked, next_token_loss  # noqa: F401  the last for scripts
+from .losses import Loss, checked
 from .optim import Optimizer, clip_by_global_norm
 from .terminal import patient_interrupts, progress_bar
 
