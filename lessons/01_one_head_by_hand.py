@@ -159,4 +159,4 @@ run.finish({"queries": len(many)}, da=da, slopes=[left, right], mistakes=sum(as_
 # 2. Σ s v = y and Σ s = 1, so Σ s (v − y) = 0. Adding one number to all scores leaves
 #    softmax as it is, so the loss cannot change that way.
 # 3. v = y everywhere, so da = 0: attention has nothing to gain. Such a head learns what
-#    to write before it learns where to look. Lesson 02 begins there.
+#    to write before it learns where to look. Lesson 03 begins there.

@@ -3,7 +3,7 @@
     import lesson
     from drawings import one_head_looks_back as draw
 
-    run = lesson.start("02_one_head_looks_back")
+    run = lesson.start("03_one_head_looks_back")
     ...
     run.figure(draw.looks_back(maps), "maps")
     run.compare([("what", paper's number or None, ours)])

@@ -165,7 +165,7 @@ def test_a_new_word_leads_to_the_glossary_and_back(book):
 
 def test_lessons_lead_to_the_functions_they_use_and_equations_to_the_code_that_cites_them(book):
     assert 'href="library.html#tinyattn.attention.attend_backward"' in book["01_one_head_by_hand"]
-    assert 'href="library.html#tinyattn.flows.emergence.TwoNumbers"' in book["04_plateau_then_snap"]
+    assert 'href="library.html#tinyattn.flows.emergence.TwoNumbers"' in book["06_plateau_then_snap"]
     source = book["_modules/tinyattn/attention"]
     numbers = dict(re.findall(r'<a class="equation" id="(eq-\d+)" href="#(by-eq-\d+)">', source))
     assert len(numbers) >= 15 and all(

@@ -14,7 +14,7 @@ import pytest
 import random_models
 
 ROOT = Path(__file__).parent.parent
-LADDER = str(ROOT / "lessons" / "09_climbing_the_ladder.py")
+LADDER = str(ROOT / "lessons" / "12_climbing_the_ladder.py")
 SMALL = """
 import matplotlib.pyplot as plt
 import lesson

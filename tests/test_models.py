@@ -663,7 +663,7 @@ def test_flows_and_texts_keep_what_they_were_made_of():
 
 
 def test_with_one_hot_positions_the_map_of_score_gradients_is_a_block_of_the_gradient_of_W_Q(rng):
-    """dW_Q[position t, position j] = sum over sequences of da[t, j] / sqrt(D): what lesson 02 draws."""
+    """dW_Q[position t, position j] = sum over sequences of da[t, j] / sqrt(D): what lesson 03 draws."""
     model = models.MinimalModel(5, 7, heads=1, first_query=2)
     params, x = model.init(rng), rng.integers(5, size=(30, 8))
     logits, cache = model.forward(params, x[:, :-1])

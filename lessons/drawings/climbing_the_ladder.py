@@ -1,4 +1,4 @@
-"""The figure of lesson 09."""
+"""The figure of lesson 12."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The figure of lesson 11."""
+"""The figure of lesson 14."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""The figures of lesson 08."""
+"""The figures of lesson 11."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""The figure of lesson 16."""
+"""The figure of lesson 20."""
 
 import matplotlib.pyplot as plt
 import numpy as np

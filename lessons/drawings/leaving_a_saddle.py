@@ -1,4 +1,4 @@
-"""The figure of lesson 12."""
+"""The figure of lesson 15."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ from tinyattn import plot
 
 
 def leaving(saddles, waits, stiff, limits, drifts):
-    """What lesson 12 collects about each saddle; fastest decay over time; drift of walks over time.
+    """What lesson 15 collects about each saddle; fastest decay over time; drift of walks over time.
 
     saddles: dicts of t, rate, shares, moved (times, distances), predicted (distances at `waits`).
     stiff: (times, rates). limits: {text: rate}. drifts: {name: (times, drift)}.

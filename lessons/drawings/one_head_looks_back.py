@@ -1,4 +1,4 @@
-"""The figure of lesson 02."""
+"""The figure of lesson 03."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""The figure of lesson 04."""
+"""The figure of lesson 06."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""The figure of lesson 13."""
+"""The figure of lesson 17."""
 
 from experiments import figures
 from tinyattn import player, plot

@@ -1,4 +1,4 @@
-"""The figures of lesson 14."""
+"""The figures of lesson 18."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""The figure of lesson 15."""
+"""The figure of lesson 19."""
 
 import matplotlib.pyplot as plt
 import numpy as np

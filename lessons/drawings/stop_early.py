@@ -1,4 +1,4 @@
-"""The figure of lesson 10."""
+"""The figure of lesson 13."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""The figure of lesson 06."""
+"""The figure of lesson 09."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -53,7 +53,7 @@ HERE, MORE = (
 )  # processes in which each product has one thread: steps, and the other tables
 OF_STEPS = (
     "A training step: forward, backward, clipping and AdamW in float32. 50 tokens, 3 heads; minimal: 25 places; full: width "
-    "255, 31 places, 20 queries; recall: the network of lesson 14. GFLOP are those of the products in the models' equations.\n"
+    "255, 31 places, 20 queries; recall: the network of lesson 18. GFLOP are those of the products in the models' equations.\n"
 )
 OF_PASSES = "The same step in one piece and in passes, each product on one thread:\n"
 OF_GROWTH = (
@@ -232,7 +232,7 @@ def chunks_table():
 
 
 def plateaus():
-    """T, d and start of the 42 plateaus of lesson 05, and when each ends: loss - 0.1 falls through 0."""
+    """T, d and start of the 42 plateaus of lesson 07, and when each ends: loss - 0.1 falls through 0."""
     T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10)))
     return T, d, TwoNumbers(T, d).start()
 
@@ -246,7 +246,7 @@ def snaps_here(T, d, start, **how):
 
 
 def stretches():
-    """The flow of lesson 12, and two spans with their starts: to t = 1000, as there, and on to 3000, where it is stiff."""
+    """The flow of lesson 15, and two spans with their starts: to t = 1000, as there, and on to 3000, where it is stiff."""
     flow = FocusDilution(np.array([0.75, 0.19, 0.05, 0.01]), 0.5, 16)
     start = flow.start(np.random.default_rng(0), 1e-3)
     middle = ode.integrate(

@@ -1,4 +1,4 @@
-// Lesson 03, live: the hill (u v - 1)^2 / 2. Drag the start; descent takes steps of the learning rate, the flow none.
+// Lesson 04, live: the hill (u v - 1)^2 / 2. Drag the start; descent takes steps of the learning rate, the flow none.
 const main = find("main");
 find("h1").textContent = data.title;
 

@@ -1,4 +1,4 @@
-// Lesson 04, live: two numbers, w and Delta, integrated in the page by RK4, and the closed form of the snap beside them.
+// Lesson 06, live: two numbers, w and Delta, integrated in the page by RK4, and the closed form of the snap beside them.
 const main = find("main");
 find("h1").textContent = data.title;
 

@@ -4,8 +4,8 @@
 # Repetition speeds up what it repeats; whether that is the skill depends on what is
 # repeated.
 #
-# **Question.** Lesson 05: repetition shortens a plateau. Does it help the skill of
-# lesson 14?
+# **Question.** Lesson 07: repetition shortens a plateau. Does it help the skill of
+# lesson 18?
 #
 # **You see** repetition across samples bring it sooner; repetition in context bring
 # another skill first; and repetition that adapts. **Takes** 4 minutes; it goes on where
@@ -23,15 +23,15 @@ from drawings import repetition_in_recall as draw
 from experiments import RecallTrial
 from tinyattn.tasks.recall import AssociativeRecall
 
-run = lesson.start("15_repetition_in_recall")
+run = lesson.start("19_repetition_in_recall")
 PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 900) if run.quick else (8, 32, 3, 3000)
 ACROSS, IN_CONTEXT = ([0.2], [2.0]) if run.quick else ([0.1, 0.2, 0.4, 0.6], [1.5, 2.0, 4.0])
 
 # %% [markdown]
 # ## 1. Two ways to repeat
 #
-# The task of lesson 14: pairs, a query, its value. A *clean* sequence asks for each key
-# alike and holds it once. Two changes, as in lesson 05:
+# The task of lesson 18: pairs, a query, its value. A *clean* sequence asks for each key
+# alike and holds it once. Two changes, as in lesson 07:
 #
 #     across samples   with probability p the query is one of two favoured tokens
 #     in context       each place holds the query with probability B/pairs, and one at
@@ -68,7 +68,7 @@ def when(name, what):
 # If the query's value stands there several times, "say the value that stands there most
 # often" is right in 0.63, 0.75, 0.98 of cases for B = 1.5, 2, 4, without a look at the
 # keys. It would be learnt first; the training loss falls early, and there is less left
-# over to push towards the circuit (lesson 08). So the clean skill would come later.
+# over to push towards the circuit (lesson 11). So the clean skill would come later.
 # Measured are a later snap, and own accuracy above 1/2 before it, not the counting.
 
 # %%

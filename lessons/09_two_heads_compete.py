@@ -17,7 +17,7 @@ from drawings import two_heads_compete as draw
 from tinyattn import ode, ops
 from tinyattn.flows.factorization import target
 
-run = lesson.start("06_two_heads_compete")
+run = lesson.start("09_two_heads_compete")
 
 # %% [markdown]
 # ## 1. What is to be learnt, and what a head can hold
@@ -81,10 +81,10 @@ run.claim("identical heads stay identical to the last bit",
 
 # %% [markdown]
 # No: the *leading rate*, at which the fastest change grows, is positive as long as some
-# attention is left on position 2, so it is a saddle (lesson 03). Let one head write a
+# attention is left on position 2, so it is a saddle (lesson 04). Let one head write a
 # little of feature 2 and look a little at position 2, and the other do the opposite:
 # their sum hardly changes, and what does change is for the better. But equal heads
-# never do it, just as a walk on u = −v never left the saddle of lesson 03.
+# never do it, just as a walk on u = −v never left the saddle of lesson 04.
 #
 # Give one score of one head a difference ε, and they part, late:
 
@@ -101,7 +101,7 @@ run.claim("a difference of 1e-2, 1e-4, 1e-8 parts the heads at 88.5, 263.0, 879.
           all(abs(waits[eps] / t - 1) < 1e-3 for eps, t in zip(waits, (88.5, 263.0, 879.3))))
 
 # %% [markdown]
-# The waits grow faster than the ln(1/ε) of lesson 03. Lesson 07 says how, and why.
+# The waits grow faster than the ln(1/ε) of lesson 04. Lesson 10 says how, and why.
 #
 # ## 3. Does noise part them?
 #

@@ -19,7 +19,7 @@ from tinyattn.tasks import markov
 
 LAG, VOCAB, GENERATED, BATCH = 3, 10, 8, 256
 
-run = lesson.start("02_one_head_looks_back")
+run = lesson.start("03_one_head_looks_back")
 STEPS, HELD_OUT = (400, 500) if run.quick else (2000, 1000)
 
 # %% [markdown]
@@ -159,4 +159,4 @@ run.finish(settings, lag_attention=by_lag[-1, LAG - 1], excess_loss=excess[-1], 
 #    at 10 it is lost in the noise of the sequences drawn (lag 8 gets 0.8 of it).
 # 3. Two bright diagonals. The head ends with half its attention on each and about half
 #    a nat above the entropy rate: its one value matrix cannot tell which token came
-#    from which lag. It takes a second head: lesson 06.
+#    from which lag. It takes a second head: lesson 09.

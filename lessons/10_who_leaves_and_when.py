@@ -16,15 +16,15 @@ from drawings import who_leaves_and_when as draw
 from tinyattn import ode
 from tinyattn.flows.factorization import target
 
-run = lesson.start("07_who_leaves_and_when")
-flow = target([3.0, 1.0], 2, "logits")  # two heads, two features: lesson 06
+run = lesson.start("10_who_leaves_and_when")
+flow = target([3.0, 1.0], 2, "logits")  # two heads, two features: lesson 09
 precise = dict(method="rk45", rtol=1e-6 if run.quick else 1e-9, atol=1e-14)
 solved = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
 
 # %% [markdown]
 # ## 1. A rate that falls
 #
-# Lesson 06 ended with waits of 88.5, 263.0 and 879.3 for ε = 1e-2, 1e-4 and 1e-8. At a
+# Lesson 09 ended with waits of 88.5, 263.0 and 879.3 for ε = 1e-2, 1e-4 and 1e-8. At a
 # fixed rate they would differ as 1 to 2, not 174 to 616. So it is not fixed.
 #
 # Both heads sit on feature 1, a *crowd*, each with the share δ of its attention left on

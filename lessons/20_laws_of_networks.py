@@ -3,7 +3,7 @@
 #
 # The exponents of a plateau change with the optimiser: they are not the task's alone.
 #
-# **Question.** Lesson 05's laws are exact, for a layer of two numbers. What is left of
+# **Question.** Lesson 07's laws are exact, for a layer of two numbers. What is left of
 # them in transformers?
 #
 # **You see** power laws of transformers: of tokens and their size, under Adam and under
@@ -21,12 +21,12 @@ from drawings import laws_of_networks as draw
 from experiments import LocationTrial, RecallTrial
 from tinyattn import measure
 
-run = lesson.start("16_laws_of_networks")
+run = lesson.start("20_laws_of_networks")
 
 # %% [markdown]
 # ## 1. The task, made real
 #
-# Lesson 04's task, W* x_r, with a transformer: T tokens of size d, one of them
+# Lesson 06's task, W* x_r, with a transformer: T tokens of size d, one of them
 # relevant. Now it stands anywhere, marked by one more number that is 1 there; there are
 # positions, a query, keys, values and a residual sum, 64 wide. Where to look and what
 # to do are still worth nothing alone. So there is a plateau, over when the loss is a
@@ -72,7 +72,7 @@ for name, settings in how.items():
 #
 # ## 2. Recall
 #
-# Lesson 14's task, more pairs and more kinds of token. **Predict:** sooner, or later?
+# Lesson 18's task, more pairs and more kinds of token. **Predict:** sooner, or later?
 
 # %%
 pairs, tokens = np.array(grid).T

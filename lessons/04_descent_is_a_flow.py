@@ -15,7 +15,7 @@ import lesson
 from drawings import descent_is_a_flow as draw
 from tinyattn import losses, measure, ode, optim, train
 
-run = lesson.start("03_descent_is_a_flow")
+run = lesson.start("04_descent_is_a_flow")
 
 # %% [markdown]
 # ## 1. Two numbers and a target

@@ -22,7 +22,7 @@ from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.population import population, stochastic
 from tinyattn.tasks import regression
 
-run = lesson.start("04_plateau_then_snap")
+run = lesson.start("06_plateau_then_snap")
 TOKENS, WIDTH, SEEDS = (64, 32, 3) if run.quick else (256, 256, 5)  # of the layer under SGD
 
 # %% [markdown]
@@ -65,7 +65,7 @@ print("closed form:", flow.snap_time)
 #     λ t = ∫ e^(−u²/2) du  from 0 to w
 #
 # The integral to infinity is √(π/2) = 1.2533, so w runs away at the *finite* time
-# 1.2533/λ = 5134: a plateau, then a **snap**. 03's saddle was left like e^t; this is
+# 1.2533/λ = 5134: a plateau, then a **snap**. 04's saddle was left like e^t; this is
 # faster than any exponential. (The linear flow of exercise 3, dw/dt = λ (1 + Δ) and
 # dΔ/dt = λ w, has lost 0.4 of its loss only at 17997.)
 #
@@ -93,7 +93,7 @@ run.claim("the linear prediction is late by a factor of more than 3", linear > 3
 #
 # The same layer with all its parameters, T scores and a d x d matrix, trained by *SGD*
 # (gradient descent on fresh random batches) with learning rate 1, so that time is the
-# number of steps. Every place has its own score (`per_place`, lesson 05): for one place
+# number of steps. Every place has its own score (`per_place`, lesson 07): for one place
 # among many the same flow. Drawing T d numbers for every sample would take minutes; the
 # gradient needs only two of their combinations, whose joint law is known exactly
 # (`flows.population.stochastic`). **Predict:** do 65,792 parameters keep to the curve?
@@ -154,7 +154,7 @@ run.finish(settings, plateau=length, closed_form=closed_form, gap=gap, crossings
 # ## Answers
 #
 # 1. A share B/T of the even attention hears it: λ is 4 times as large, the plateau 4
-#    times shorter. With a score for each place only twice: lesson 05.
+#    times shorter. With a score for each place only twice: lesson 07.
 # 2. Δ = 1 + w²/2, so both speeds gain a factor e: 5134/2.718 = 1889 (the whole flow:
 #    1981, for 5319).
 # 3. w = sinh(λt), Δ = cosh(λt) − 1: exponentials of rate λ, as at any saddle (here at w

@@ -17,13 +17,13 @@ from experiments import RegressionTrial
 from tinyattn import ode
 from tinyattn.flows.factorization import target
 
-run = lesson.start("08_heads_cooperate")
+run = lesson.start("11_heads_cooperate")
 END, RTOL = (700.0, 1e-6) if run.quick else (3000.0, 1e-8)
 
 # %% [markdown]
 # ## 1. Three heads, three features
 #
-# Lesson 06 with one more of each: feature k stands at position k and matters by its
+# Lesson 09 with one more of each: feature k stands at position k and matters by its
 # *importance* m_k. The general form, for any heads j and features k:
 #
 #     G = Σ_k m_k e_k p_kᵀ        Y = Σ_j V_j s_jᵀ        R = G − Y        L = |R|² / 2
@@ -34,7 +34,7 @@ END, RTOL = (700.0, 1e-6) if run.quick else (3000.0, 1e-8)
 # acts twice: the same story, slower). To leave for feature k, ν of which is written, a
 # head's pull is Rᵀ V = m_k ν, so its attention there grows by ds_k/dt = s_k m_k ν; and
 # by as much as s_k is raised, m_k times that is dν/dt. So it leaves at the rate m_k
-# √s_k (in lesson 07, √2 δ). All heads go to feature 1 first. **Predict:** which is
+# √s_k (in lesson 10, √2 δ). All heads go to feature 1 first. **Predict:** which is
 # next?
 
 # %%
@@ -73,9 +73,9 @@ run.claim("on each plateau the fastest direction names the next feature and the 
 #
 # ## 2. Other orders, other numbers of heads
 #
-# **Predict:** importances reversed; four heads; two. And a network: lesson 02's model
+# **Predict:** importances reversed; four heads; two. And a network: lesson 03's model
 # under descent on Gaussian tokens with squared error. If its attention depends on
-# positions alone, that is lesson 06's loss: x x^T is the identity on average.
+# positions alone, that is lesson 09's loss: x x^T is the identity on average.
 
 # %%
 reverse = target([1.0, 1.7, 2.89], 40, "simplex")
@@ -104,7 +104,7 @@ run.claim("the network keeps the order, and its times within 15% (quick: 30%) of
           gap < (0.3 if run.quick else 0.15) and reached == sorted(reached))
 
 text = lambda times: ", ".join("never" if t is None or np.isnan(t) else f"{t:.4g}" for t in times)
-run.compare([  # the paper, Incremental Learning of Sparse Attention Patterns, starts elsewhere: 07
+run.compare([  # the paper, Incremental Learning of Sparse Attention Patterns, starts elsewhere: 10
     ("half times of features 1, 2, 3", "5, 50, 230", text(half_times)),
     ("two heads: loss for ever, m₃²/2", None, of_two),
     ("the network's half times", None, text(network["half_times"])),

@@ -1,4 +1,4 @@
-"""The figure of lesson 05."""
+"""The figure of lesson 07."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -13,18 +13,18 @@
 import numpy as np
 
 import lesson
-from drawings import repetition_speeds_it_up as draw
+from drawings import repetition_in_context as draw
 from tinyattn import measure, ode
 from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.repetition import ThreeNumbers
 
-run = lesson.start("05_repetition_speeds_it_up")
+run = lesson.start("07_repetition_in_context")
 RTOL = 1e-5 if run.quick else 1e-8
 
 # %% [markdown]
 # ## 1. From a rate to a law
 #
-# Lesson 04: the plateau lasts 1.2533/λ, and λ = 1/(√d T) is what w hears of the right
+# Lesson 06: the plateau lasts 1.2533/λ, and λ = 1/(√d T) is what w hears of the right
 # token at the start. With T = 4096 and d = 64 that is 1.2533 · 8 · 4096 = 41,068. Twice
 # the tokens, twice the wait; four times the size, twice the wait. A **power law** is
 # what this is called: on two logarithmic axes it is a straight line, and its slope is
@@ -56,7 +56,7 @@ run.claim("the plateau grows like T^0.973 d^0.502, for T from 64 to 4096 and d f
 # ## 2. In context: the token stands at B places
 #
 # Even attention hears it B times as well, so λ is B times as large. *One shared score:*
-# Δ is one number that moves all B places, and the loop is 04's: **B times sooner**.
+# Δ is one number that moves all B places, and the loop is 06's: **B times sooner**.
 #
 # *A score for every place.* Each score's gradient is its own share, (λ/B) w e^Δ; all B
 # rise together, so attention still grows as e^Δ:
@@ -94,16 +94,16 @@ run.claim("in context a shared score gains B^0.977, scores of their own B^0.49",
 #
 #     λ₂ = √(d − 1) (1 − p) / (d T)
 #
-# Both push the one Δ, each as in lesson 04 by its rate times what is learnt:
+# Both push the one Δ, each as in lesson 06 by its rate times what is learnt:
 #
 #     dw₁/dt = λ₁ e^Δ     dw₂/dt = λ₂ e^Δ     dΔ/dt = (λ₁ w₁ + λ₂ w₂) e^Δ
 #
 # Take λ with λ² = λ₁² + λ₂², and w = (λ₁ w₁ + λ₂ w₂)/λ. Then dw/dt = λ e^Δ and dΔ/dt =
-# λ w e^Δ: this is lesson 04's loop again. Written out, what is linear in p cancels, and
+# λ w e^Δ: this is lesson 06's loop again. Written out, what is linear in p cancels, and
 #
 #     λ² = (p² + (1 − p²)/d) / T²,     λ = √(1 + p² (d − 1)) / (√d T)
 #
-# At p = 0 that is lesson 04's λ. With p = 0.1 and d = 64 it is 1.28 times as much.
+# At p = 0 that is lesson 06's λ. With p = 0.1 and d = 64 it is 1.28 times as much.
 #
 # The plateau is over when *random* tokens, not only u, are answered. After the snap w₂
 # still has to catch up, in a time that hardly depends on p. With T = 512 and d = 64 the

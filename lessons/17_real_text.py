@@ -3,7 +3,7 @@
 #
 # A turn counts as one only if the same words in random order do not make it.
 #
-# **Question.** Does the cycle of lesson 11 happen on words, and how does one tell it
+# **Question.** Does the cycle of lesson 14 happen on words, and how does one tell it
 # from noise?
 #
 # **You see** for words of high, middle and low frequency how spread their attention is,
@@ -21,17 +21,17 @@ import lesson
 from drawings import real_text as draw
 from experiments import TextTrial
 
-run = lesson.start("13_real_text")
+run = lesson.start("17_real_text")
 small = dict(steps=1000, batch=48, length=16, width=16, lr=0.2) if run.quick else {}
 
 # %% [markdown]
-# ## 1. The head of lesson 11, with words for tokens
+# ## 1. The head of lesson 14, with words for tokens
 #
 # So that it runs anywhere, the lesson makes up a text of its own: 4,000 short sentences
 # of 51 words ("the boat was in the barn .") in which some words foretell others, as
 # names and things come again within a story. Real ones, as at the end of this page, are
 # a command. One head, one matrix W0 of embeddings that serves as query, key and value,
-# a readout W1; each word is predicted from those before it. As in lesson 11 a word w
+# a readout W1; each word is predicted from those before it. As in lesson 14 a word w
 # looks at word k as often as k stands in a long text, times e to the score,
 #
 #     A_wk = count_k e^(Φ_wk) / Σ_l count_l e^(Φ_wl)
@@ -114,7 +114,7 @@ run.finish(trial.settings, turns=turned, star=found["word"][star], corners=corne
 #    followed words did, at every seed tried (0 to 2), and none in random order. Words
 #    that come less than 40 times are left out: single batches throw them about in
 #    random order as well.
-# 2. While the network condenses (lesson 11) the most frequent word swings in random
+# 2. While the network condenses (lesson 14) the most frequent word swings in random
 #    order as well: frequencies are an order too.
 # 3. Adam divides each gradient by its own size. In random order the gradient is soon
 #    noise of batches alone; Adam makes steps of it as long as before, and attention can

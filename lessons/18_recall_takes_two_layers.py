@@ -18,7 +18,7 @@ import lesson
 from drawings import recall_takes_two_layers as draw
 from experiments import RecallTrial
 
-run = lesson.start("14_recall_takes_two_layers")
+run = lesson.start("18_recall_takes_two_layers")
 PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 2, 600) if run.quick else (8, 32, 5, 4000)
 
 # %% [markdown]
@@ -42,7 +42,7 @@ run.figure(draw.circuit(), "circuit")
 # Into each value's place: "I stand after a 5". (A *previous-token head*: each place
 # reads the one before it.) Then the second layer's query, 5, finds the place that says
 # so, and reads the value there. This is the *circuit*: two steps, each of them easy,
-# neither worth anything alone. That is a loop as in lesson 04, and so there is a
+# neither worth anything alone. That is a loop as in lesson 06, and so there is a
 # plateau before the snap.
 #
 # ## 2. Three networks
@@ -50,7 +50,7 @@ run.figure(draw.circuit(), "circuit")
 # Attention alone, no MLP, trained by Adam on fresh sequences: keys and values drawn
 # anew each time, so that nothing can be remembered but the skill. Two layers; one
 # layer; and one layer whose input carries, beside each token, the token before it. (The
-# names in the code call accuracy *clean*, as opposed to that under lesson 15's
+# names in the code call accuracy *clean*, as opposed to that under lesson 19's
 # repetitions.) Each network answers once, at its last place, so its last layer has one
 # query. The library then multiplies in another order (`few_queries.py`): the same
 # numbers from fewer multiplications. **Predict** the third.
@@ -111,7 +111,7 @@ run.finish({**task, "seeds": seeds}, accuracy=ends, snap=snaps)
 #
 # 1. Layer 2 can match only what layer 1 has written, and what layer 1 writes counts
 #    only if layer 2 reads it: each gradient is a product with the other's share, as
-#    dw/dt and dΔ/dt in lesson 04.
+#    dw/dt and dΔ/dt in lesson 06.
 # 2. It succeeds as well: the query matches the key's own place, where the input shows
 #    the key and, beside it, the value. (Beside the query itself nothing may be written:
 #    the answer comes after it.)

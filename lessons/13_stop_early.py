@@ -22,14 +22,14 @@ import lesson
 from drawings import stop_early as draw
 from experiments import LadderTrial
 
-run = lesson.start("10_stop_early")
+run = lesson.start("13_stop_early")
 
 # %% [markdown]
 # ## 1. A strong block stands out of the noise first
 #
-# The chain is lesson 09's, but each block has four lags and the weights start as usual,
+# The chain is lesson 12's, but each block has four lags and the weights start as usual,
 # at random ("xavier"), as for the paper's figure. The three rungs are there all the
-# same: the strongest block is learnt fastest; 09's small start only made waits long.
+# same: the strongest block is learnt fastest; 12's small start only made waits long.
 #
 # To see that a token follows another one needs to see the pair a few times. In 600
 # sequences of 20 new tokens each of the 50 · 50 pairs comes 5 times on average, at any
@@ -40,9 +40,9 @@ run = lesson.start("10_stop_early")
 # network learns after the last block that stands out does harm on new ones. So the best
 # step to stop is one at which it has reached *the rung that the data can carry*.
 #
-# Lesson 09's *learned rungs* tell best which rung that is: this network, trained on a
+# Lesson 12's *learned rungs* tell best which rung that is: this network, trained on a
 # stream, sees the last four tokens alone, block 1, or eight, blocks 1 and 2 (dotted).
-# Rung 3 hides nothing: there the exact teacher serves. Distances as in lesson 09.
+# Rung 3 hides nothing: there the exact teacher serves. Distances as in lesson 12.
 #
 # The **excess loss** is the cross-entropy on new sequences less that of the true law.
 # **Predict:** where is its least value for 600, 2000 and 9000 sequences, and near which
@@ -76,7 +76,7 @@ run.figure(draw.stop_early(found, paper), "stop_early")
 # then block 2 gets through.) With 9000 the loss still falls at the last step.
 #
 # Of the smallest set exact teachers tell nothing: at its stop the network is 1.6 nats
-# from each, for they are too sure of themselves (09). From learned rungs 1 and 2 it is
+# from each, for they are too sure of themselves (12). From learned rungs 1 and 2 it is
 # 0.66 and 1.06; with 2000 sequences 1.41 and 0.63. So these are rungs 1 and 2.
 #
 # The learning rate is constant: else its schedule would decide when things happen.

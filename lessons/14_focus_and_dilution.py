@@ -22,7 +22,7 @@ from tinyattn import measure
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.flows.stages import find_stages
 
-run = lesson.start("11_focus_and_dilution")
+run = lesson.start("14_focus_and_dilution")
 END, RTOL = (700.0, 1e-6) if run.quick else (1000.0, 1e-8)
 
 # %% [markdown]
@@ -123,7 +123,7 @@ run.finish({"pi": pi, "rho": 0.5, "width": 16, "end": END, "rtol": RTOL}, ends=e
 # %% [markdown]
 # ## Answers
 #
-# 1. Condensation by ln(10)/0.46 = 5.0; focus comes at 120 and not at 86 (lesson 12).
+# 1. Condensation by ln(10)/0.46 = 5.0; focus comes at 120 and not at 86 (lesson 15).
 # 2. Focus: it pays only as far as the last token says something about the next. It ends
 #    at 132 and not at 86; condensation, which needs π alone, stays at 14.0.
 # 3. Nothing: no direction is left that grows, and the loss stays at 0.7226.

@@ -3,7 +3,7 @@
 #
 # Where a flow is slow it is nearly linear, and a linear flow can be foretold.
 #
-# **Question.** Between two stages of lesson 11 nothing seems to happen. What decides
+# **Question.** Between two stages of lesson 14 nothing seems to happen. What decides
 # when it goes on, and in which direction? And when may one believe the computed path?
 #
 # **You see** each saddle left when foretold, and by the matrices in which its fastest
@@ -23,13 +23,13 @@ from tinyattn import ode
 from tinyattn.flows.focus_dilution import FocusDilution
 from tinyattn.flows.stages import find_stages
 
-run = lesson.start("12_leaving_a_saddle")
+run = lesson.start("15_leaving_a_saddle")
 END, STEPS = (400.0, [0.4, 0.2]) if run.quick else (1000.0, [0.1, 0.05])
 
 # %% [markdown]
 # ## 1. The linear flow
 #
-# Lesson 03 near (0, 0): du/dt = v, dv/dt = u. The two numbers form a vector x, and the
+# Lesson 04 near (0, 0): du/dt = v, dv/dt = u. The two numbers form a vector x, and the
 # speed is a matrix times x, J = [[0, 1], [1, 0]]. Its *eigenvectors* (1, 1) and (1, −1)
 # keep their direction; along them distances grow and shrink at the *eigenvalues* 1 and
 # −1. That is what rates and directions of a saddle are. J is called the **Jacobian**:
@@ -39,7 +39,7 @@ END, STEPS = (400.0, [0.4, 0.2]) if run.quick else (1000.0, [0.1, 0.05])
 #
 #     dx/dt = f + J x        x(t) = Σ_k (e^(λ_k t) − 1)/λ_k (e_k · f) e_k
 #
-# and the largest λ wins. For lesson 11's head x has 640 numbers, and two saddles have
+# and the largest λ wins. For lesson 14's head x has 640 numbers, and two saddles have
 # rates in closed form; c is ln π less its plain mean, Cov and Var weigh each token by
 # π:
 #
@@ -96,7 +96,7 @@ run.claim("the linear flow foretells when: within 2% at the first three, 8% late
 # %% [markdown]
 # ## 3. What cannot change, and what that says about steps
 #
-# Lesson 03, exercise 1: u² − v² never changes. Here two matrices do not:
+# Lesson 04, exercise 1: u² − v² never changes. Here two matrices do not:
 #
 #     W_Qᵀ W_Q − W_Kᵀ W_K        W0ᵀ W0 − W1 W1ᵀ − W_Q W_Qᵀ − W_K W_Kᵀ
 #

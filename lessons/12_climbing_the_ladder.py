@@ -3,7 +3,7 @@
 #
 # A network learns one block of the past after the other, and waits in between.
 #
-# **Question.** Does a network that predicts tokens go through the stages of lesson 08,
+# **Question.** Does a network that predicts tokens go through the stages of lesson 11,
 # and what does it know at each of them?
 #
 # **You see** its distance to teachers that see one, two or all three blocks of the
@@ -22,14 +22,14 @@ import lesson
 from drawings import climbing_the_ladder as draw
 from experiments import LadderTrial
 
-run = lesson.start("09_climbing_the_ladder", resumable=True)
+run = lesson.start("12_climbing_the_ladder", resumable=True)
 
 # %% [markdown]
 # ## 1. The chain and its ladder
 #
-# Lesson 02's chain had one lag that mattered. This one, of 50 tokens, has six, in three
+# Lesson 03's chain had one lag that mattered. This one, of 50 tokens, has six, in three
 # *blocks* of two: lags 1 and 2, 3 and 4, 5 and 6. Block k has a matrix A_k, a random
-# orthogonal one times m_k = 2.89, 1.7, 1: the importances of lesson 08.
+# orthogonal one times m_k = 2.89, 1.7, 1: the importances of lesson 11.
 #
 #     p = softmax( (A₁ (x_{t−1} + x_{t−2}) + A₂ (x_{t−3} + x_{t−4}) + A₃ (...)) / 0.1 )
 #
@@ -40,8 +40,8 @@ run = lesson.start("09_climbing_the_ladder", resumable=True)
 #
 # ## 2. The network
 #
-# The minimal model of lesson 02 with three heads, whose W_Q starts within 1e-9 of 0 and
-# W_V at 0. So the heads start nearly alike, as in lessons 06 to 08. All else differs:
+# The minimal model of lesson 03 with three heads, whose W_Q starts within 1e-9 of 0 and
+# W_V at 0. So the heads start nearly alike, as in lessons 09 to 11. All else differs:
 # cross-entropy for squared error, AdamW for plain descent, one-hot tokens for Gaussian
 # ones. It learns from an endless stream of sequences, 20 predictions each, in the loop
 # `train.train`, as every network of this book does. **Predict:**
@@ -62,7 +62,7 @@ run.page(draw.page(runs), "player")
 # %% [markdown]
 # ## 3. How to read it
 #
-# Each stage of lesson 08 is a rung. While all heads sit on the strongest block the
+# Each stage of lesson 11 is a rung. While all heads sit on the strongest block the
 # network is nearest to the teacher of this block alone, and rests there for 300 steps.
 # One head leaves, and it is nearest to the teacher of two blocks, where it only slows
 # down; then another leaves. A curve that rises is no fault: the network moves *away*
@@ -121,7 +121,7 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # 1. It says 1/50 for each token, as W_V = 0; the distance is then ln 50 = 3.91 less the
 #    entropy of that teacher's law.
 # 2. Near none. The heads coincide and share all three blocks alike, and wait until the
-#    tiny difference between them has grown; then all part at once: lesson 08, exercise
+#    tiny difference between them has grown; then all part at once: lesson 11, exercise
 #    1.
 # 3. The heads leave for the blocks in the order 3, 2, 1: importance, not distance,
 #    decides. (At seed 0 the rungs are left at steps 500 and 1140. Heads that start 1e-9
