@@ -170,7 +170,7 @@ def l2_normalise_backward(dy, cache):
     return (dy - y * along) / norm
 
 
-add_pair(l2_normalise, l2_normalise_backward, lambda rng: {"x": 3 * rng.normal(size=(5, 3))})
+add_pair(l2_normalise, l2_normalise_backward, lambda rng: {"x": 3 * rng.normal(size=(5, 4))})
 
 
 def standardise(x):
@@ -823,11 +823,11 @@ add_pair(
     rotary_attention,
     rotary_attention_backward,
     lambda rng: {
-        "x": rng.normal(size=(2, 5, 6)),
-        "W_Q": rng.normal(size=(6, 4)),
-        "W_K": rng.normal(size=(6, 4)),
-        "W_V": rng.normal(size=(6, 3)),
-        "W_O": rng.normal(size=(3, 6)),
+        "x": rng.normal(size=(2, 5, 7)),
+        "W_Q": 0.5 * rng.normal(size=(7, 6)),
+        "W_K": 0.5 * rng.normal(size=(7, 6)),
+        "W_V": rng.normal(size=(7, 3)),
+        "W_O": rng.normal(size=(3, 7)),
     },
 )
 
@@ -1031,7 +1031,9 @@ def planted(function, right, wrong):
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(right) == 1, f"{function.__name__}: {source.count(right)} times {right!r}"
     changed = {}
-    exec(compile(source.replace(right, wrong), f"<{function.__name__}>", "exec"), globals(), changed)
+    exec(
+        compile(source.replace(right, wrong), f"<{function.__name__}>", "exec"), globals(), changed
+    )
     return changed[function.__name__]
 
 
@@ -1113,7 +1115,7 @@ mistake("cosine_rows", "1/|b| is forgotten", " / nb[:, None]\n    return", "\n  
 
 mistake("pairwise_distance", "db without its sign", "-ddiff.sum(0)", "ddiff.sum(0)", "b", "sign")
 mistake("pairwise_distance", "the root's derivative is forgotten",
-        " / dist[..., None]", "", "a, b", "elementwise factor, row factor")
+        " / dist[..., None]", "", "a, b", "elementwise factor")
 mistake("pairwise_distance", "da takes the first b only",
         "ddiff.sum(1)", "ddiff[:, 0]", "a", "missing outputs, broadcast")
 
@@ -1224,10 +1226,10 @@ mistake("residual_block", "the residual counts twice", "dy + da @", "2 * dy + da
 mistake("residual_block", "W is not transposed", "da @ W.T", "da @ W", "x", "transposed")
 mistake("residual_block", "dW is transposed, and square", "x.T @ da", "da.T @ x", "W", "transposed")
 
-mistake("rnn", "cut after one step", "dy[:, t] + dh_next", "dy[:, t]", "x, h0, W_x, W_h, b", "none, contribution")
+mistake("rnn", "cut after one step", "dy[:, t] + dh_next", "dy[:, t]", "x, h0, W_x, W_h, b", "none, contribution, missing outputs")
 mistake("rnn", "only the last state counts",
         "dy[:, t] + dh_next", "dy[:, t] * (t == T - 1) + dh_next", "x, h0, W_x, W_h, b", "missing outputs")
-mistake("rnn", "W_h is not transposed", "da @ W_h.T", "da @ W_h", "x, h0, W_x, W_h, b", "transposed, none")
+mistake("rnn", "W_h is not transposed", "da @ W_h.T", "da @ W_h", "x, h0, W_x, W_h, b", "transposed")
 mistake("rnn", "dW_h is transposed, and square", "states[t].T @ da", "da.T @ states[t]", "W_h", "transposed")
 mistake("rnn", "dW_h takes the states after the step", "states[t].T", "states[t + 1].T", "W_h", "none, shifted")
 mistake("rnn", "the steps of dx are in the order of the backward pass", "dxs[::-1]", "dxs", "x", "reversed")
@@ -1239,7 +1241,7 @@ mistake("rnn", "tanh's derivative takes the state before",
 mistake("gru_cell", "the direct path of h is forgotten", "dh + dah", "dah", "h", "contribution")
 mistake("gru_cell", "the reset gate is forgotten",
         "dan * hn * r * (1 - r)", "0 * dan", "x, h, W, U", "contribution, missing rows")
-mistake("gru_cell", "h - n the other way round", "(h - n)", "(n - h)", "x, h, W, U", "none, sign")
+mistake("gru_cell", "h - n the other way round", "(h - n)", "(n - h)", "x, h, W, U", "none, sign, row factor")
 mistake("gru_cell", "the reset gate is not applied to dhn",
         "dhn = dan * r", "dhn = dan", "h, U", "elementwise factor")
 mistake("gru_cell", "the gates z and r change places in dU",
@@ -1260,7 +1262,7 @@ mistake("rotary_attention", "dW_Q and dW_K change places",
 mistake("rotary_attention", "dW_O takes the first example only",
         "heads, dy)", "heads[:1], dy[:1])", "W_O", "missing outputs")
 mistake("rotary_attention", "the attention is not transposed in dv",
-        '"bts,btv->bsv"', '"bst,btv->bsv"', "x, W_V", "transposed, none")
+        '"bts,btv->bsv"', '"bst,btv->bsv"', "x, W_V", "transposed")
 mistake("rotary_attention", "the keys' part of dx counts twice",
         "dk @ W_K.T", "2 * dk @ W_K.T", "x", "twice")
 
@@ -1277,7 +1279,7 @@ mistake("tied_weights", "the embedding's part is forgotten",
 mistake("tied_weights", "the unembedding's part is forgotten",
         "    dE = np.einsum(\"btv,btd->vd\", dlogits, h)", "    dE = np.zeros_like(E)", "E", "contribution")
 mistake("tied_weights", "a token that comes twice counts once",
-        "np.add.at(dE, tokens, dh * (1 - h**2))", "dE[tokens] += dh * (1 - h**2)", "E", "none, missing outputs")
+        "np.add.at(dE, tokens, dh * (1 - h**2))", "dE[tokens] += dh * (1 - h**2)", "E", "none, missing outputs, contribution")
 mistake("bag_of_words", "padding gets a gradient", "dy[:, None] * read", "dy[:, None] + 0 * read", "table", "mask")
 mistake("bag_of_words", "an id that comes twice counts once",
         "np.add.at(dtable, ids, dy[:, None] * read)", "dtable[ids] += dy[:, None] * read", "table", "none, missing outputs, contribution")
@@ -1288,7 +1290,7 @@ mistake("embedding", "the last row is assigned, not added",
 mistake("embedding", "the last ids are not read",
         "enumerate(ids)", "enumerate(ids[:-2])", "table", "missing rows, missing outputs")
 mistake("embedding", "the first row is a pad that is not", "    return", "    dtable[0] = 0\n    return", "table", "missing rows, missing outputs")
-mistake("embedding", "off by one row", "dy[row]", "dy[row - 1]", "table", "shifted")
+mistake("embedding", "dy is read one row off", "dy[row]", "dy[row - 1]", "table", "shifted, none")
 
 mistake("bilinear", "dA is transposed, and square",
         "(x * dy[:, None]).T @ z", "z.T @ (x * dy[:, None])", "A", "transposed")
@@ -1320,6 +1322,30 @@ mistake("running_sum", "the sum is not turned back", "axis=1)[:, ::-1]", "axis=1
 mistake("running_sum", "the sum leaves out its own entry",
         "axis=1)[:, ::-1]", "axis=1)[:, ::-1] - dy", "x", "shifted")
 # fmt: on
+
+# Where the mistake is in an inner value, so that the gradients' numbers alone do not show its kind.
+INSIDE = {
+    ("max_pool", "the smaller one gets the gradient"),
+    ("relu_net", "ReLU's mask is forgotten"),
+    ("relu_net", "W1 is not transposed"),
+    ("relu_net", "the mask is of x"),
+    ("residual_block", "the residual counts twice"),
+    ("residual_block", "W is not transposed"),
+    ("rnn", "W_h is not transposed"),
+    ("rnn", "dW_h takes the states after the step"),
+    ("rnn", "tanh's derivative takes the state before"),
+    ("gru_cell", "h - n the other way round"),
+    ("gru_cell", "the gates z and r change places in dU"),
+    ("rotary_attention", "the row sum is forgotten"),
+    ("rotary_attention", "the attention is not transposed in dv"),
+    ("rotary_attention", "the keys' part of dx counts twice"),
+    ("linear_attention", "the sum over time is not turned back"),
+    ("tied_weights", "a token that comes twice counts once"),
+    ("bag_of_words", "an id that comes twice counts once"),
+    ("embedding", "dy is read one row off"),
+    ("bilinear", "A is not transposed in dx"),
+    ("quadratic_form", "A is taken for symmetric"),
+}
 
 
 # Mistakes in the forward
