@@ -39,6 +39,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from random_pairs import random_right_pairs  # noqa: F401
 
 EPS = 1e-5
 

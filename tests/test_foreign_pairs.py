@@ -5,6 +5,7 @@ from collections import Counter
 import foreign_pairs
 import numpy as np
 import pytest
+import random_pairs
 from foreign_pairs import BY_NAME, INSIDE, MISTAKES, PAIRS
 
 from tinyattn import gradcheck
@@ -175,3 +176,43 @@ def test_the_numbers_show_the_kinds(mistake):
 
 def test_inside_names_mistakes():
     assert INSIDE <= {(mistake.pair, mistake.what) for mistake in IN_BACKWARD}
+
+
+def test_random_pairs_are_right_and_of_many_kinds():
+    pairs = list(random_pairs.random_right_pairs())
+    assert len(pairs) == 200
+    for pair in pairs:
+        rows = gradcheck.check_pair(pair.forward, pair.backward, pair.inputs)
+        assert max(row.error for row in rows) <= gradcheck.TOLERANCE, pair.name
+    assert {x.ndim for pair in pairs for x in pair.inputs.values()} == {0, 1, 2, 3, 4}
+    assert {1, 2, 3} <= {n for pair in pairs for x in pair.inputs.values() for n in x.shape}
+    sizes = [np.abs(x).max() for pair in pairs for x in pair.inputs.values()]
+    assert min(sizes) < 3e-3 and max(sizes) > 300
+    pieces = {piece for pair in pairs for piece in pair.pieces}
+    assert {*random_pairs.ELEMENTWISE, *random_pairs.ALONG_AN_AXIS} <= pieces
+    assert {"matmul", "gram", "look up", "permute", "flatten", "add", "multiply"} <= pieces
+    # Differences say little of 18 as first drawn: 9 are drawn nearer to 1, 9 get one more path.
+    assert sum(pair.powers == 1 for pair in pairs) >= 170
+    assert sum(len(pair.kept) > 0 for pair in pairs) <= 15
+    assert sum(pair.redrawn for pair in pairs) <= 1
+
+
+def test_random_pairs_are_right_to_the_last_digits():
+    for pair in random_pairs.random_right_pairs(60, seed=1):
+        errors = random_pairs.errors_along_i(pair.forward, pair.backward, pair.inputs)
+        assert max(errors.values()) <= 1e-10, pair.name
+
+
+def test_random_pairs_are_the_same_each_time():
+    first, second = (list(random_pairs.random_right_pairs(5, seed=2)) for _ in range(2))
+    for a, b in zip(first, second):
+        assert a.pieces == b.pieces and all(
+            map(np.array_equal, a.inputs.values(), b.inputs.values())
+        )
+
+
+def test_a_wrong_piece_does_not_pass(monkeypatch):
+    wrong = lambda dy, cache: (cache[0] * dy,)
+    monkeypatch.setitem(random_pairs.ALONG_AN_AXIS, "softmax", (random_pairs.softmax, wrong))
+    pairs = list(random_pairs.random_right_pairs(100))
+    assert sum(pair.redrawn for pair in pairs) > 5
