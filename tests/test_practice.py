@@ -22,7 +22,7 @@ FRAME = ("practice", "frame", "steps", "circuit", "diagnosis")
 class Answer(NamedTuple):
     """What is written into a stub: code that replaces the function, or the dict, of this name.
 
-    kind: of a wrong one, the mistake in a word that its finding should say.
+    kind: of a wrong one, what is said of it; of a wrong gradient, the kind of mistake.
     """
 
     stub: str
@@ -87,7 +87,7 @@ RIGHT = [
 ]  # fmt: skip
 CIRCUIT = RIGHT[-1].code
 
-# Three wrong ones each. `kind` is a word of what its finding should say, or what is printed today.
+# Three wrong ones each, or more.
 SOFTMAX_OF = "s * (ds - (s * ds).sum(axis=-1, keepdims=True))"
 ATTEND = "ds = dy @ v.swapaxes(1, 2)\ndv = s.swapaxes(1, 2) @ dy\nda = " + SOFTMAX_OF + "\n"
 ROW = "q, k, v, s = cache\n" + ATTEND + "da = da / math.sqrt(q.shape[2])\n"
@@ -148,9 +148,9 @@ WRONG = [
            "twice"),
     Answer("03_shared_input", "backward",
            SHARED + "return dq @ W_Q.T + dk @ W_K.T + dv @ W_V.T, x.T @ dk, x.T @ dq, x.T @ dv", "wrong"),
-    Answer("04_euler", "step", "return y + f(t, y)", "times h f(t, y)"),
-    Answer("04_euler", "step", "return y - h * f(t, y)", "by -1 times h f(t, y)"),
-    Answer("04_euler", "step", "return h * f(t, y)", "times h f(t, y)"),
+    Answer("04_euler", "step", "return y + f(t, y)", "h is missing"),
+    Answer("04_euler", "step", "return y - h * f(t, y)", "sign is reversed"),
+    Answer("04_euler", "step", "return h * f(t, y)", "y itself is missing"),
     Answer("05_from_a_table", "step",
            "k = []\nfor c, row in zip(table['c'], table['A']):\n"
            "    k.append(f(t, y + h * sum(w * one for w, one in zip(row, k))))\n"
@@ -184,7 +184,7 @@ WRONG = [
     Answer("18_circuit", "layers", CIRCUIT.replace("second['W_V'][TOKEN, ANSWER]", "second['W_V'][TOKEN, TOKEN]"),
            "see what they write"),
 ]  # fmt: skip
-BY_DOCTOR = ("check", "check_flow")  # judges whose findings are the doctor's
+OF_GRADIENTS = ("check", "check_flow")  # these judges leave it to the rows to name the kind
 
 
 def path_of(stub):
@@ -248,7 +248,7 @@ def test_with_a_wrong_answer_it_fails_and_says_what_helps(run, answer):
     assert status == 1 and err.startswith("not yet: ") and err.count("\n") == 1, out + err
     assert "done" not in out and "Traceback" not in out + err
     judge = re.search(r"(\w+)\.(check\w*)\(", path_of(answer.stub).read_text(encoding="utf-8"))[2]
-    if judge not in BY_DOCTOR:
+    if judge not in OF_GRADIENTS:
         assert answer.kind in out + err, out + err
 
 

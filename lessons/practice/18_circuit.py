@@ -84,7 +84,7 @@ practice.check_accuracy(layers, network, model, task,
 #    number; its key is PLACE as it is. What does it carry from TOKEN, and where to?
 # 2. Layer 2 compares the query's TOKEN with BEFORE at every place, and carries TOKEN
 #    into ANSWER. W_O may be the identity in both layers.
-# 3. If about a third of the answers are still wrong: behind a value stands a key, and
-#    this value may be the query's token; and place 0 has nothing before it and reads
-#    itself. Let layer 2's score favour the places of values, 1, 3, 5, 7, as well: the
-#    query stands at place 8 always, and PLACE says which places are odd.
+# 3. If four in ten answers are still wrong: behind a value stands a key, and this value
+#    may be the query's token; and place 0 has nothing before it and reads itself. Let
+#    layer 2's score favour the places of values, 1, 3, 5, 7, as well: the query stands
+#    at place 8 always, and PLACE says which places are odd.

@@ -41,7 +41,7 @@ def check_accuracy(layers, network, model, task, least=0.99):
         one = int((said != answer).argmax())
         tokens = " ".join(map(str, read[one]))
         place = int(second[one, 0].argmax())
-        raise NotYet(f"layer 2 looks elsewhere: of {tokens} most at place {place}, from 0")
+        raise NotYet(f"layer 2 looks elsewhere: in {tokens} it looks most at place {place}")
     raise NotYet("both layers look where they should: see what they write, and where W_U reads")
 
 

@@ -41,13 +41,10 @@ def check_diagnoses(answers):
     wrong = [i for i, letter in drawn().items() if answers[i] != letter]
     for i in wrong:
         breaks = MUTANTS[LETTERS.index(answers[i])].breaks
-        told = f"{i}: with {answers[i]} these would be wrong: {_listed(breaks)}; "
+        listed = ", ".join(f"d{name}" for name in case.wrt if name in breaks)
+        told = f"{i}: with {answers[i]} these would be wrong: {listed}; "
         same = "the same are; look at the numbers" if breaks == failed[i] else "here others are"
         print(told + same)
     if wrong:
         right = PATIENTS - len(wrong)
         raise NotYet(f"{right} of {PATIENTS} are found; not {', '.join(map(str, wrong))}")
-
-
-def _listed(tensors):
-    return ", ".join(f"d{name}" for name in sorted(tensors))

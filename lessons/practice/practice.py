@@ -88,7 +88,8 @@ def _compare(forward, backward, inputs, wrt, symbol, title=None):
         print(row)
         if getattr(row, "wrong", not row.error <= TOLERANCE):
             wrong.append(symbol.format(row.tensor))
-            print(getattr(row, "finding", ""))
+            if getattr(row, "finding", ""):
+                print(row.finding)
     settle(wrong)
 
 

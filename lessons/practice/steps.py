@@ -39,22 +39,27 @@ def check_order(step, methods):
             return fitting(step, step(*before, f, t, y, h), {"y": y.shape})[0]
 
         with asked(step), np.errstate(all="ignore"):
-            finding = _slope(one) or _order(one, name, order)
+            finding = _slope(one, name) or _order(one, name, order)
         if finding:
             wrong.append(name)
             print(finding)
     settle(wrong)
 
 
-def _slope(step):
+def _slope(step, name):
     """What is wrong with a very short step; "" if nothing."""
     field, y, _ = CURVED
     t, h = 0.3, 1e-6
-    speed, right = (step(field, t, y, h) - y) / h, field(t, y)
-    if np.abs(speed / right - 1).max() < 1e-3:
+    new, right = step(field, t, y, h), field(t, y)
+    ratio = float(((new - y) / (h * right))[0])
+    if abs(ratio - 1) < 1e-3:
         return ""
-    ratio = speed[0] / right[0]
-    return f"in a very short step y changes by {ratio:.4g} times h f(t, y)"
+    told = f"{name}: a step of h = {h:g} changes y by {ratio:.4g} times h f(t, y)"
+    if np.abs(new).max() < 1e-3:
+        return f"{told}: y itself is missing"
+    if abs(ratio * h - 1) < 1e-3:
+        return f"{told}: h is missing"
+    return f"{told}: its sign is reversed" if abs(ratio + 1) < 1e-3 else told
 
 
 def _order(step, name, order):
@@ -103,7 +108,7 @@ def check_implicit(step):
         print(f"at h λ = −100 a step multiplies y by {factor:.4g}; 1/101 is 0.0099")
         if not abs(factor) < 1:
             wrong.append("stability")
-            print("it grows, where it should decay: the slope is that of the end of the step")
+            print("it grows, where it should decay: take the slope where the step ends")
 
         y, t, h = np.array([1.5, -1.0]), 0.2, 0.5
         new = one(_bent, _bent_jacobian, t, y, h)
