@@ -282,6 +282,13 @@ def test_what_cannot_be_judged_is_told_in_one_line(run, code, told):
     assert status == 1 and told in err and err.count("\n") == 1, err
 
 
+@pytest.mark.parametrize("y", ["[1, 2, 3]", "['ln 2', 1]", "0.5"])
+def test_numbers_on_paper_that_cannot_be_read_are_told_in_one_line(run, y):
+    paper = PAPER.format(y=y, p="[0, 0]", dy="[0, 0]", da="[0, 0, 0]")
+    status, _, err = run("03_first_push", text=answered(Answer("03_first_push", "paper", paper)))
+    assert (status, err) == (1, f"not yet: y: expected 2 numbers, got {eval(y)!r}\n")
+
+
 def test_input_that_cannot_be_used_is_status_2(run):
     text = answered(RIGHT[0]).replace('{"a": a, "v": v}', '{"a": a, "v": [1, 2, 4, 8]}')
     status, _, err = run("01_score", text=text)
@@ -313,7 +320,7 @@ def test_a_flag_that_cannot_be_used_is_status_2(run, flag, told):
 
 def test_help_tells_the_question_and_the_hints(run):
     status, out, _ = run("01_score", "--help")
-    assert status == 0 and "A score moves the output" in out and "with N = 2 or 3" in out
+    assert status == 0 and "A score moves the output" in out and "the first two or three" in out
 
 
 # ---- what a stub is

@@ -72,7 +72,7 @@ def _hints_wanted(script):
     how = argparse.RawTextHelpFormatter
     first = cells(script)[0][1]
     parser = CommandLine(prog=script.name, description=first, formatter_class=how)
-    told = "a hint; with N = 2 or 3 so many, each says more than the one before"
+    told = "print the first hint, or with N = 2 or 3 the first two or three"
     parser.add_argument("--hint", type=whole_number, nargs="?", const=1, metavar="N", help=told)
     count = parser.parse_args().hint
     if count not in (None, 1, 2, 3):

@@ -144,9 +144,12 @@ def check_numbers(yours, right):
         raise NotYet(f"paper: expected {wanted}, {none}: write them in {script_name()}")
     wrong = []
     for name, value in right.items():
-        mine, value = np.asarray(yours[name], dtype=float), np.asarray(value)
-        if mine.shape != value.shape:
-            raise NotYet(f"{name}: expected {value.size} numbers, got {shown(yours[name])}")
+        value = np.asarray(value)
+        try:
+            mine = np.asarray(yours[name], dtype=float).reshape(value.shape)
+        except (TypeError, ValueError):
+            told = f"{name}: expected {value.size} numbers, got {shown(yours[name])}"
+            raise NotYet(told) from None
         off = np.abs(mine - value).max()
         reversed_ = np.abs(mine + value).max() < 2e-3
         told = "right" if off < 2e-3 else "wrong: its sign is reversed" if reversed_ else "wrong"
