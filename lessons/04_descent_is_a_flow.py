@@ -48,10 +48,10 @@ run = lesson.start("04_descent_is_a_flow")
 #     −∂L/∂u = (1 − u v) v
 #     −∂L/∂v = (1 − u v) u
 #
-# In words: each number is pushed by *what is missing, times the other number*. At the
+# In words: each number is pulled by *what is missing, times the other number*. At the
 # start that is 0.99 · 0.1 = 0.099, for u and for v.
 #
-# A step of descent moves each number by its push times the *learning rate* η. With η =
+# A step of descent moves each number by its pull times the *learning rate* η. With η =
 # 0.5 the first two steps are, by hand,
 #
 #     0.1    + 0.5 · 0.99 · 0.1              = 0.1    + 0.0495 = 0.1495
@@ -63,19 +63,19 @@ run = lesson.start("04_descent_is_a_flow")
 # loss falls most?
 
 # %%
-def push(u, v):
+def pull(u, v):
     missing = 1 - u * v
     return missing * v, missing * u
 
 
 u, v = 0.1, 0.1
 for step in range(10):
-    push_u, push_v = push(u, v)
+    pull_u, pull_v = pull(u, v)
     loss_here = (u * v - 1) ** 2 / 2
     print(f"step {step}: u = {u:.4f}, v = {v:.4f}, loss {loss_here:.4f}, "
-          f"next step {0.5 * push_u:.4f}")
-    u = u + 0.5 * push_u
-    v = v + 0.5 * push_v
+          f"next step {0.5 * pull_u:.4f}")
+    u = u + 0.5 * pull_u
+    v = v + 0.5 * pull_v
 
 # %% [markdown]
 # The sixth, which starts at step 5: from 0.6587 it is 0.1864 long. The loss falls most
@@ -83,7 +83,7 @@ for step in range(10):
 # 0.012, 0.026 and 0.054; after step 7 nothing is left to learn. So even here one sees a
 # slow beginning, a fast middle and an end.
 #
-# Look also at the columns u and v. They start equal, they are pushed equally, and so
+# Look also at the columns u and v. They start equal, they are pulled equally, and so
 # they stay equal. *Equal stays equal.* In lesson 09 the same happens to two heads.
 #
 # ## 2. Shorter steps, and what they come to
@@ -95,7 +95,7 @@ for step in range(10):
 #                          0.12475 + 0.25 · (1 − 0.12475²) · 0.12475  = 0.15545
 #
 # The two short steps come farther. The second one looked again, at 0.12475, and found a
-# stronger push. The long step kept the push of its start all the way.
+# stronger pull. The long step kept the pull of its start all the way.
 #
 # Now take 4 steps of 0.125, 8 of 0.0625, and so on. Learning rate times number of steps
 # is 0.5 each time. Call this product the time t.
@@ -105,7 +105,7 @@ for step in range(10):
 # %%
 def downhill(t, y):
     u, v = y
-    return np.array(push(u, v))
+    return np.array(pull(u, v))
 
 
 for n in (1, 2, 4, 8, 16, 32, 64):
@@ -117,12 +117,12 @@ for n in (1, 2, 4, 8, 16, 32, 64):
 # and 0.00029, each half of the one before. If it goes on like this, all that is still
 # to come is as much as the last, and 0.16318 + 0.00029 is 0.1635.
 #
-# Here `ode.integrate` takes the steps. It is given the push as a function of the time t
-# and of y, which holds both numbers in one array (this push does not hang on t); from
+# Here `ode.integrate` takes the steps. It is given the pull as a function of the time t
+# and of y, which holds both numbers in one array (this pull does not hang on t); from
 # when to when; the start; and how many steps. What "euler" is comes in a moment.
 #
 # In the limit of ever shorter steps a walk becomes a path. On it u and v change all the
-# time, and the push is their *speed*:
+# time, and the pull is their *speed*:
 #
 #     du/dt = (1 − u v) v
 #     dv/dt = (1 − u v) u
@@ -254,7 +254,7 @@ print(f"flow: ends at {end.round(4)}, u² - v² = {end[0] ** 2 - end[1] ** 2:.4f
 #
 # ## 4. A place where nothing moves
 #
-# At u = v = 0 both pushes are 0: what is missing is 1, but the other number is 0.
+# At u = v = 0 both pulls are 0: what is missing is 1, but the other number is 0.
 # Nothing moves there. And nothing is solved: the loss is ½.
 #
 # Is it a minimum? Go 0.1 away, in two directions.
@@ -328,7 +328,7 @@ for t, (u, v) in zip(walk.t, walk.y):
 # **Predict.** How long is it for ε = 0.0001, a hundred times nearer to the saddle?
 
 # %%
-# An event is a number that is watched on the way; a terminal one ends the path at its 0.
+# An event is a number that is watched; a terminal one ends the path where it is 0.
 half = ode.event(lambda t, y: y[0] * y[1] - 0.5, terminal=True)
 waits = {}
 for eps in (1e-1, 1e-2, 1e-3, 1e-4):
@@ -364,8 +364,8 @@ run.claim("the wait from ε, for four ε from 0.1 to 0.0001, is ln(1/ε) within 
 # A machine keeps about 16 digits of each number and rounds in every step. A sum of
 # 1e-17 would be enough: at rate 1 it grows to 1 by t = 39.
 #
-# The code uses the method "rk4", which takes fixed steps as Euler's does and is far
-# more exact; lesson 05 opens it too.
+# The method in the code takes fixed steps, as Euler's does, and is far more exact;
+# lesson 05 opens it too.
 #
 # **Predict.** Does the machine's walk leave before t = 100? And if v is nudged by
 # 1e-16?
@@ -467,7 +467,7 @@ run.figure(draw.flow(paths, times, losses_over_time), "flow")
 run.page(draw.page(), "drag_it")
 text = lambda values: ", ".join(f"{value:.2f}" for value in values)
 run.compare([
-    ("first step from 0.1, by hand", "0.1495", f"{0.1 + 0.5 * push(0.1, 0.1)[0]:.4f}"),
+    ("first step from 0.1, by hand", "0.1495", f"{0.1 + 0.5 * pull(0.1, 0.1)[0]:.4f}"),
     ("u² − v² at the end: the flow; descent, η = 0.1, 0.4", "3.91", text(kept.values())),
     ("wait from 0.01: ln(100)", "4.605", f"{waits[1e-2]:.3f}"),
     ("wait from 0.0001: ln(10000)", "9.210", f"{waits[1e-4]:.3f}"),
@@ -487,7 +487,7 @@ run.finish({"eps": list(waits)}, waits=list(waits.values()), kept=list(kept.valu
 # target is reached, stand on the dotted lines that were drawn at ln(1/ε).
 #
 # The page drag_it.html has the same plane. Drag the start, and change the learning rate
-# η. What it says of the longest step is explained in lesson 05.
+# η. What it says of the length of a step is lesson 05.
 #
 # **What was asked.** Descent follows the gradient flow, as near as its steps are short:
 # at t = 2 it was 0.016 behind with η = 0.0625, and half of that with half the η. It
