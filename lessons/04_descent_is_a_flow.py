@@ -28,8 +28,8 @@ run = lesson.start("04_descent_is_a_flow")
 #     1  ── times u ──>  u  ── times v ──>  u v        wanted: 1
 #
 # Nobody needs a network to say 1. But this one is small enough to be understood whole,
-# and what it does is met again in every lesson after it: two factors, and what counts
-# is their product.
+# and what it does comes again with attention: two factors, and what counts is their
+# product.
 #
 # Start at u = v = 0.1. The output is 0.1 · 0.1 = 0.01, and 0.99 is missing. The loss is
 # half the square of what is missing:
@@ -349,8 +349,8 @@ run.claim("the wait from ε, for four ε from 0.1 to 0.0001, is ln(1/ε) within 
 # What does the loss do meanwhile? For ε = 0.0001, half of the wait is 4.6. By then u
 # has grown a hundredfold, to 0.01, and u v to 0.0001: the loss is 0.4999. It has lost a
 # 5000th of itself. Such a stretch, on which the loss hardly falls, is a **plateau**. It
-# is not that nothing happens there. The two numbers grow all the time at the same rate,
-# by e in every unit of time, but their product does not count before it is near 1.
+# is not that nothing happens there. The two numbers are multiplied by e in every unit
+# of time, from the start on. But their product does not count before it is near 1.
 #
 # This plateau is a saddle being left. Some plateaus are. Not all: in lesson 06 a walk
 # starts where the speed is not 0, and there is a plateau all the same.
@@ -358,8 +358,8 @@ run.claim("the wait from ε, for four ε from 0.1 to 0.0001, is ln(1/ε) within 
 # ## 6. On the other line
 #
 # Now start exactly on (1, −1), at (0.1, −0.1). The sum u + v is 0 and its speed is (1 −
-# u v) · 0 = 0. On paper it stays 0 for ever: the path runs into the saddle and never
-# leaves it.
+# u v) · 0 = 0. On paper it stays 0 for ever: the path runs down towards the saddle and
+# never leaves the line.
 #
 # A machine keeps about 16 digits of each number and rounds in every step. A sum of
 # 1e-17 would be enough: at rate 1 it grows to 1 by t = 39.
@@ -397,9 +397,9 @@ run.claim("on (1, -1) a walk stays for ever, u + v = 0 to the last bit; nudged, 
 #
 #     ln(1/ε) = ln(2e16) = 0.69 + 36.84 = 37.53
 #
-# (The difference adds a little to the speed of the sum while it lasts: 1 − u v is 1 +
-# 0.01 e^(−2t). All of it together is 0.01/2, so the wait is 0.005 shorter, which these
-# digits do not show.)
+# While the difference lasts it adds a little to the growth of the sum, for there 1 − u
+# v is 1 + 0.01 e^(−2t) and not 1. Over all times this adds up to 0.01/2, so the wait is
+# 0.005 shorter. These two digits do not show it.
 #
 # The machine says 37.73, 37.48 and 37.56 for steps of 0.05, 0.1 and 0.2. Shorter steps
 # are more exact, and yet 0.05 is the farthest off.
@@ -413,8 +413,9 @@ run.claim("on (1, -1) a walk stays for ever, u + v = 0 to the last bit; nudged, 
 #
 # That is a belief so far. To test it, *hold* the rounding off: walk with the sum and
 # the difference as the two numbers, by their own speeds of section 4, from the same
-# start. A sum of 1e-16 is then rounded to 16 of its own digits. Nothing else changes,
-# as u v is a quarter of (u + v)² − (u − v)².
+# start. A sum of 1e-16 is then rounded to 16 of its own digits. Nothing else changes: u
+# v is a quarter of (u + v)² − (u − v)², and a step of the method, with exact numbers,
+# comes to the same place in either pair.
 #
 # **Predict.** If rounding is the cause, at which times do the three steps leave now?
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import lesson
 from drawings import how_long_a_step as draw
-from tinyattn import measure, ode
+from tinyattn import measure, ode, pairs
 
 run = lesson.start("05_how_long_a_step")
 
@@ -235,7 +235,7 @@ for eta in (0.3, 0.6, 0.9):
         walk = ode.integrate(downhill, (0, 400 * eta), [2.0, 0.3], method="euler", step=eta)
     thrown[eta] = walk.y
     u, v = walk.y[-1]
-    if walk.success:
+    if walk.success:  # it came to its end
         print(f"learning rate {eta}: ends at ({u:.3f}, {v:.3f}), u v = {u * v:.3f}, "
               f"longest step there {2 / (u**2 + v**2):.3f}")
     else:
@@ -400,7 +400,7 @@ def slow_and_fast(t, y):
 for h in (0.00019, 0.00021):
     walk = ode.integrate(slow_and_fast, (0, 0.2), [1.0, 1.0], method="euler", step=h)
     print(f"Euler, h = {h}: at t = 0.2 the fast number is {walk.y[-1, 1]:.2g}")
-with warnings.catch_warnings(record=True) as told:
+with warnings.catch_warnings(record=True) as told:  # keeps the warning, to print it
     warnings.simplefilter("always")
     by_rk45 = ode.integrate(slow_and_fast, (0, 2), [1.0, 1.0], method="rk45")
 print(f"rk45: {by_rk45.n_steps} steps, {by_rk45.nfev} looks at the speed")
@@ -411,11 +411,12 @@ print("it warns:", *[str(one.message) for one in told])
 # it is −1.1, and at t = 0.2 it stands at 5e38.
 #
 # And rk45 takes 6,088 steps. Their mean length is 2/6088 = 0.000329. Its own factor, a
-# polynomial again, passes 1 at h |λ| = 3.3066, so its longest step is 0.000331. It
-# makes its steps longer, as there is no error to be seen. Then they are too long, the
-# fast number grows again, the two methods differ, and the steps are made shorter. So
-# they stay just at the longest step, says this story, and not the error decides their
-# length. The warning says the same.
+# polynomial again, passes 1 in size at h |λ| = 3.3066 (it stands with the table of its
+# numbers in tinyattn/pairs.py), so its longest step is 0.000331. It makes its steps
+# longer, as there is no error to be seen. Then they are too long, the fast number grows
+# again, the two methods differ, and the steps are made shorter. So they stay just at
+# the longest step, says this story, and not the error decides their length. The warning
+# says the same.
 #
 # To test it, *hold* the fast number at 0, where it never moves. The flow and the method
 # are the same, and so is the slow number.
@@ -548,7 +549,7 @@ slow = 1.0
 for _ in range(100):
     slow = slow / 1.02
 print(f"implicit, h = 0.02     100 steps, slow number off by {abs(slow - np.exp(-2)):.1e}")
-at_limit = 2 * 10_000 / 3.3066
+at_limit = 2 * 10_000 / pairs.DOPRI5.stable
 run.claim("rk45 takes the steps of its longest one, within 5%; under 100 with the fast number held",
           bool(abs(by_rk45.n_steps / at_limit - 1) < 0.05)
           and bool(by_bdf.n_steps < by_rk45.n_steps / 10 and without.n_steps < 100)
@@ -573,7 +574,7 @@ run.compare([
     ("implicit Euler, 100 steps: the slow number", "0.1353", f"{slow:.4f}"),
 ], before="on paper")
 steps = [by_rk45.n_steps, by_bdf.n_steps, without.n_steps]
-run.finish({"rates": rates, "longest": 3.3066}, hops=[low, high], order=order,
+run.finish({"rates": rates, "longest": pairs.DOPRI5.stable}, hops=[low, high], order=order,
            ends=[list(ends[0.3]), list(ends[0.6])], steps=steps)
 
 # %% [markdown]
