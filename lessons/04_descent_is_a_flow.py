@@ -173,18 +173,19 @@ run.claim("four steps of descent are four of Euler's method on the flow, to the 
 #
 #     dx/dt = (1 − x²) x
 #
-# Look at z = 1/x² instead of x:
+# Look at 1/x² instead of x. Its derivative by x is −2/x³, so
 #
-#     dz/dt = −(2/x³) dx/dt
-#           = −2 (1 − x²)/x²
-#           = −2 (z − 1)
+#     speed of 1/x² = −(2/x³) (1 − x²) x
+#                   = −2 (1 − x²)/x²
+#                   = −2 (1/x² − 1)
 #
-# So z − 1 shrinks like e^(−2t). At the start x = 0.1, z = 100 and z − 1 = 99:
+# The speed of 1/x² − 1 is −2 times itself, so it shrinks like e^(−2t). At the start x =
+# 0.1, 1/x² = 100 and 1/x² − 1 = 99:
 #
-#     z = 1 + 99 e^(−2t)        x = 1/√z
+#     1/x² = 1 + 99 e^(−2t)
 #
-# At t = 0.5 this is z = 1 + 99 · 0.3679 = 37.42 and x = 0.1635, as the walks above
-# said. At t = 2 it is z = 1 + 99 · 0.01832 = 2.813 and x = 0.5962.
+# At t = 0.5 this is 1 + 99 · 0.3679 = 37.42 and x = 0.1635, as the walks above said. At
+# t = 2 it is 1 + 99 · 0.01832 = 2.813 and x = 0.5962.
 #
 # **Predict.** Halve the step. By how much does the distance to 0.5962 at t = 2 fall?
 
@@ -276,9 +277,10 @@ print(f"flow: ends at {end.round(4)}, u² - v² = {end[0] ** 2 - end[1] ** 2:.4f
 #     speed of u + v ≈  (u + v)
 #     speed of u − v ≈ −(u − v)
 #
-# A number whose speed is λ times itself is e^(λt) times its start, for the derivative
-# of e^(λt) is λ e^(λt). This λ is a *growth rate*. It has a sign: 1 for the sum, which
-# grows like e^t, and −1 for the difference, which shrinks like e^(−t).
+# In section 2 the speed of a number was −2 times itself. In general, a number whose
+# speed is λ times itself is e^(λt) times its start, for the derivative of e^(λt) is λ
+# e^(λt). This λ is a *growth rate*. It has a sign: 1 for the sum, which grows like e^t,
+# and −1 for the difference, which shrinks like e^(−t).
 #
 #     direction      what lies along it     growth rate λ
 #     (1,  1)        u + v                  +1    away
@@ -312,8 +314,8 @@ for t, (u, v) in zip(walk.t, walk.y):
 # ## 5. The wait
 #
 # Start at u = v = ε, on the way out. Half of the target, u v = ½, is reached when x is
-# 0.7071. How long does that take? Section 2 has the path: z − 1 shrinks like e^(−2t),
-# and it starts at 1/ε² − 1. At u v = x² = ½ z is 2, so z − 1 is 1:
+# 0.7071. How long does that take? Section 2 has the path: 1/x² − 1 shrinks like
+# e^(−2t), and it starts at 1/ε² − 1. At u v = x² = ½ it is 2 − 1 = 1:
 #
 #     (1/ε² − 1) e^(−2t) = 1
 #     e^(2t) = 1/ε² − 1
@@ -524,10 +526,11 @@ run.finish({"eps": list(waits)}, waits=list(waits.values()), kept=list(kept.valu
 # 1. u v = 0.02, so 0.98 is missing. u = 0.2 + 0.5 · 0.98 · 0.1 = 0.249 and v = 0.1 +
 #    0.5 · 0.98 · 0.2 = 0.198. From 0.04 − 0.01 = 0.03, u² − v² has come to 0.062001 −
 #    0.039204 = 0.022797. That is a factor of 0.7599, and 1 − 0.25 · 0.98² = 0.7599.
-# 2. Near 0 what is missing is 2, so du/dt = 2 v and dv/dt = 2 u: the rate is 2. With z
-#    = 1/x² as in section 2, dz/dt = −4 (z − ½), so z − ½ shrinks like e^(−4t). It
-#    starts at 10,000 − ½ and is to become ½: t = ln(19999)/4 = 2.476. At rate 2 the
-#    wait is half as long as 4.605, and 0.173 = (ln 2)/4 more, as ½ is not 1.
+# 2. Near 0 what is missing is 2, so du/dt = 2 v and dv/dt = 2 u: the rate is 2. As in
+#    section 2, the speed of 1/x² is −2 (2 − x²)/x² = −4 (1/x² − ½), so 1/x² − ½ shrinks
+#    like e^(−4t). It starts at 10,000 − ½ and is to become ½: t = ln(19999)/4 = 2.476.
+#    At rate 2 the wait is half as long as 4.605, and 0.173 = (ln 2)/4 more, as ½ is not
+#    1.
 # 3. By section 4 the speed of u + v is (1 − u v) times u + v itself. So it never passes
 #    0, and its sign decides: positive starts end where both are positive. From (1.9,
 #    −0.8) the sum is 1.1. u² − v² = 3.61 − 0.64 = 2.97 is kept, so u² = (2.97 + √(2.97²

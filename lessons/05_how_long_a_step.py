@@ -306,10 +306,11 @@ run.figure(draw.hops(across, (low, high), paths, 0.6), "hops")
 #
 # The flow says e^(−1) = 0.368. Euler's step says 0.
 #
-# The same in letters, with z = h λ, from x:
+# The same in letters, with z = h λ, from x. Each speed is λ times the place where it is
+# seen: speed₂, for instance, at x + (h/2) speed₁.
 #
 #     h speed₁ = z x
-#     h speed₂ = z x (1 + z/2)
+#     h speed₂ = z (x + z x/2) = z x (1 + z/2)
 #     h speed₃ = z x (1 + z/2 + z²/4)
 #     h speed₄ = z x (1 + z + z²/2 + z³/4)
 #     average  = z x (6 + 3 z + z² + z³/4) / 6
@@ -353,7 +354,7 @@ run.claim("the error of Euler's method falls like h, that of RK4 like h⁴, with
 # error that is a hundred million times smaller, and the longest step has grown by 39%.
 # Every further look multiplies what came before by z, so the factor of any method that
 # goes on like this is a polynomial in z. And a polynomial grows beyond 1 sooner or
-# later. *No such method has a step of any length that is stable.*
+# later. *So every such method has a longest step.*
 #
 # ## 5. Two rates far apart
 #
@@ -410,13 +411,13 @@ print("it warns:", *[str(one.message) for one in told])
 # First Euler: at h = 0.00019 the factor is −0.9 and the fast number is gone; at 0.00021
 # it is −1.1, and at t = 0.2 it stands at 5e38.
 #
-# And rk45 takes 6,088 steps. Their mean length is 2/6088 = 0.000329. Its own factor, a
-# polynomial again, passes 1 in size at h |λ| = 3.3066 (it stands with the table of its
-# numbers in tinyattn/pairs.py), so its longest step is 0.000331. It makes its steps
-# longer, as there is no error to be seen. Then they are too long, the fast number grows
-# again, the two methods differ, and the steps are made shorter. So they stay just at
-# the longest step, says this story, and not the error decides their length. The warning
-# says the same.
+# And rk45 takes 6,088 steps. Their mean length is 2/6088 = 0.000329. Its own factor is
+# a polynomial again, and passes 1 at h |λ| = 3.3066. That number stands with the table
+# of the method in tinyattn/pairs.py. So its longest step is 0.000331. It makes its
+# steps longer, as there is no error to be seen. Then they are too long, the fast number
+# grows again, the two methods differ, and the steps are made shorter. So they stay just
+# at the longest step, says this story, and not the error decides their length. The
+# warning says the same.
 #
 # To test it, *hold* the fast number at 0, where it never moves. The flow and the method
 # are the same, and so is the slow number.
