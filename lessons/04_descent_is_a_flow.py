@@ -79,9 +79,9 @@ for step in range(10):
 
 # %% [markdown]
 # The sixth, which starts at step 5: from 0.6587 it is 0.1864 long. The loss falls most
-# one step earlier, from 0.300 to 0.160. Before that, three steps lower it by only
-# 0.012, 0.026 and 0.054; after step 7 nothing is left to learn. So even here one sees a
-# slow beginning, a fast middle and an end.
+# one step earlier, from 0.300 to 0.160. The first three steps lower it by only 0.012,
+# 0.026 and 0.054; after step 7 nothing is left to learn. So even here one sees a slow
+# beginning, a fast middle and an end.
 #
 # Look also at the columns u and v. They start equal, they are pulled equally, and so
 # they stay equal. *Equal stays equal.* In lesson 09 the same happens to two heads.
@@ -506,7 +506,7 @@ run.finish({"eps": list(waits)}, waits=list(waits.values()), kept=list(kept.valu
 # step because of rounding*: held; with rounding held off all three leave at 37.56.
 #
 # **What surprises in the picture.** The blue path almost stops where nothing is solved.
-# And it takes very little to get it out again: a distance of 1e-16 from the line was
+# And it takes very little to get it out again: a nudge of 1e-16 off the line was
 # enough, and it made the wait 37.5 and not millions.
 #
 # ## Exercises
