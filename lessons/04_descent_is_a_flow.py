@@ -118,7 +118,7 @@ for n in (1, 2, 4, 8, 16, 32, 64):
 # to come is as much as the last, and 0.16318 + 0.00029 is 0.1635.
 #
 # Here `ode.integrate` takes the steps. It is given the pull as a function of the time t
-# and of y, which holds both numbers in one array (this pull does not hang on t); from
+# and of y, which holds both numbers in one array (this pull does not depend on t); from
 # when to when; the start; and how many steps. What "euler" is comes in a moment.
 #
 # In the limit of ever shorter steps a walk becomes a path. On it u and v change all the
@@ -502,8 +502,8 @@ run.finish({"eps": list(waits)}, waits=list(waits.values()), kept=list(kept.valu
 # *That equal numbers stay equal, and u and −v too*: derived; in the run u + v was
 # exactly 0. *That descent moves u² − v² and the flow does not*: derived, in a step that
 # misses 0.4 with η = 0.5 the factor is 1 − 0.04. *That a start k times nearer waits (ln
-# k)/λ longer*: derived, and run. *That the nudged walks leave at times that hang on the
-# step because of rounding*: held; with rounding held off all three leave at 37.56.
+# k)/λ longer*: derived, and run. *That the nudged walks leave at times that depend on
+# the step because of rounding*: held; with rounding held off all three leave at 37.56.
 #
 # **What surprises in the picture.** The blue path almost stops where nothing is solved.
 # And it takes very little to get it out again: a nudge of 1e-16 off the line was
