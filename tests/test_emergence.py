@@ -137,7 +137,7 @@ def test_closed_forms():
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 1.0])
 def test_the_rate_is_the_speed_of_the_weights_at_the_start(p):
-    """There A = B/T and |d(w, v)/dt| is lambda; in closed form by the token's second moment."""
+    """There s_r = B/T and |d(w, v)/dt| is the rate; in closed form by the token's second moment."""
     T, d = 300, 50
     three = ThreeNumbers(T, d, p)
     assert three.rate == pytest.approx(np.linalg.norm(three(0.0, three.start())[:2]), rel=1e-12)
@@ -152,7 +152,7 @@ def test_the_rate_is_the_speed_of_the_weights_at_the_start(p):
     TwoNumbers(300, 50), TwoNumbers(300, 50, 7), TwoNumbers(300, 50, 7, per_place=True),
 ])  # fmt: skip
 def test_closed_forms_of_the_plateau_solve_its_equations(flow):
-    """dw/dt = lambda exp(Delta), dDelta/dt = lambda/c w exp(Delta); linear: 1 + Delta for exp."""
+    """dw/dt = rate exp(Delta), dDelta/dt = rate/c w exp(Delta); linear: 1 + Delta for exp."""
     integrate = pytest.importorskip("scipy.integrate")
     c, rate = 7 if flow.per_place else 1, flow.rate
     area = lambda end: integrate.quad(lambda u: np.exp(-(u**2) / (2 * c)), 0, end)[0]
@@ -163,7 +163,7 @@ def test_closed_forms_of_the_plateau_solve_its_equations(flow):
     times = np.array([0.2, 1.0, 2.5]) / rate
     path = integrate.solve_ivp(linear, (0, times[-1]), [0, 0], t_eval=times, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(flow.linearised(times), path.y.T, rtol=1e-7)
-    # L = 1/2 - lambda w (1 + Delta), the loss to the order that the linear flow knows
+    # L = 1/2 - rate w (1 + Delta), the loss to the order that the linear flow knows
     lost = rate * path.y[0] * (1 + path.y[1])
     np.testing.assert_allclose(flow.linearised_loss(times), 0.5 - lost, rtol=1e-7)
     for share in (0.01, 0.5, 0.9):
@@ -470,7 +470,7 @@ def test_a_layer_of_whose_settings_the_derivation_knows_nothing_is_refused(monke
 
 
 def test_the_smallest_and_largest_settings_are_taken_and_none_beyond():
-    """At A = B/T and numbers of 0 the loss is 1/2 whatever they are."""
+    """At s_r = B/T and numbers of 0 the loss is 1/2 whatever they are."""
     for flow in (
         TwoNumbers(2, 1),
         TwoNumbers(4, 1, 3),
