@@ -65,10 +65,12 @@ RTOL = 1e-5 if run.quick else 1e-8  # the error that a step may make
 # full, s_r = 1, but w has still to grow. By lesson 06, with s_r = 1,
 #
 #     dw/dt = (1 − w/√d) / √d
+#     d(1 − w/√d)/dt = −(dw/dt)/√d = −(1 − w/√d) / d
 #
-# so what is missing, 1 − w/√d, shrinks at the rate 1/d. The loss is 0.1 when 0.447 is
+# So what is missing, 1 − w/√d, shrinks like e^(−t/d). The loss is 0.1 when 0.447 is
 # missing (0.447²/2 = 0.1). Even from w = 0 this takes no more than
 #
+#     e^(−t/d) = 0.447
 #     t = d ln(1/0.447) = 0.8 d
 #
 # For T = 64 and d = 512 that is 412, beside a plateau of 1815. For T = 4096 it is the
@@ -90,6 +92,14 @@ def plateaus(field, mark, start):
     return ode.integrate(field, (0, 1e8), start, events=found, **how).t_events[0]
 
 
+def low(flow):
+    return lambda y: flow.loss(y) - 0.1
+
+
+def half(flow):
+    return lambda y: flow.attention(y) - 0.5
+
+
 def grid(*axes):
     return [values.ravel() for values in np.meshgrid(*axes)]
 
@@ -103,20 +113,18 @@ def without_noise(t, y, slope):  # the speeds of w and Δ, that of w replaced
 sizes = 2.0 ** np.arange(4, 10)
 T, d = grid(2.0 ** np.arange(6, 13), sizes)
 flow = TwoNumbers(T, d)
-low = lambda y: flow.loss(y) - 0.1
-half = lambda y: flow.attention(y) - 0.5
-
-laws = {}
+measured, laws = {}, {}
 print("what is measured                    C      T^     d^      R²")
-for name, field, mark in (("loss 0.1", flow, low), ("attention 1/2", flow, half),
-                          ("loss 0.1, no noise", hold(flow, without_noise), low),
-                          ("attention 1/2, no noise", hold(flow, without_noise), half)):
-    lengths = plateaus(field, mark, flow.start())
-    law = laws[name] = measure.fit_power_law(lengths, T=T, d=d)
+quiet = hold(flow, without_noise)
+for name, field, mark in (("loss 0.1", flow, low(flow)), ("attention 1/2", flow, half(flow)),
+                          ("loss 0.1, no noise", quiet, low(flow)),
+                          ("attention 1/2, no noise", quiet, half(flow))):
+    measured[name] = plateaus(field, mark, flow.start())
+    law = laws[name] = measure.fit_power_law(measured[name], T=T, d=d)
     of_T, of_d = law.exponents.values()
     print(f"{name:<32}{law.C:6.3f}  {of_T:.3f}  {of_d:.3f}  {law.r2:.5f}")
 
-lengths = plateaus(flow, low, flow.start())
+lengths = measured["loss 0.1"]
 whole, bare = laws["loss 0.1"].exponents, laws["attention 1/2, no noise"].exponents
 run.claim("the plateau grows like T^0.973 d^0.502, for T from 64 to 4096 and d from 16 to 512",
           abs(whole["T"] - 0.973) < 0.01 and abs(whole["d"] - 0.502) < 0.01)
@@ -219,8 +227,7 @@ at_8 = np.array([[8.0, 0.0]] * 3)
 held = {}
 for name, per_place in (("one shared score", False), ("a score for every place", True)):
     copies = TwoNumbers(4096.0, 64.0, few, per_place)
-    half = lambda y: copies.attention(y) - 0.5
-    held[name] = plateaus(hold(copies, w_still), half, at_8)
+    held[name] = plateaus(hold(copies, w_still), half(copies), at_8)
     print(f"w held, {name}: attention 1/2 at", held[name].round())
 run.claim("with w held a shared score gains n and scores of their own nothing, within 10%",
           all(np.abs(held[name] / foretold - 1).max() < 0.1 for name, foretold in
@@ -246,8 +253,7 @@ n, d_n = grid(2.0 ** np.arange(0, 7), sizes)
 gains, gain = {}, {}
 for name, per_place in (("one shared score", False), ("a score for every place", True)):
     copies = TwoNumbers(4096.0, d_n, n, per_place)
-    low = lambda y: copies.loss(y) - 0.1
-    found = plateaus(copies, low, copies.start())
+    found = plateaus(copies, low(copies), copies.start())
     gain[name] = -measure.fit_power_law(found, n=n, d=d_n).exponents["n"]
     gains[name] = found[d_n == 64][0] / found[d_n == 64]
     print(f"{name}: times sooner, d = 64:", gains[name].round(2), f"n^{gain[name]:.3f}")

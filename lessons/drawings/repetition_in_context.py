@@ -29,7 +29,9 @@ def laws(T, d, lengths, n, gains, few, held):
     marks.schematic(hears, boxes, arrows)
     hears.set_title("Which speed hears how many copies")
     hears.text(0.5, 0.1, "w and Δ n times faster: n times sooner", ha="center", color=plot.BLUE)
-    hears.text(0.5, 0.02, "w alone n times faster: √n times sooner", ha="center", color=plot.VERMILION)
+    hears.text(
+        0.5, 0.02, "w alone n times faster: √n times sooner", ha="center", color=plot.VERMILION
+    )
     for size, colour in zip(np.unique(d), plot.COLOURS):
         rows = d == size
         dots = dict(color=colour, marker="o", ms=4, lw=1)
