@@ -57,9 +57,17 @@ TOKENS, WIDTH, SEEDS = (64, 32, 3) if run.quick else (256, 256, 5)  # of the lay
 # - All places but r are alike. Their scores are told the same and stay equal (lesson
 #   04: equal stays equal). What matters is by how much the score of place r exceeds
 #   them. Call that **Δ**.
-# - Random tokens prefer no direction. So the gradient of W is a number times W*, plus a
-#   number times W (line (2) of `flows/population.py`). A matrix that starts at 0 then
-#   stays on the line through W*. How far it has come on that line, we call **w**.
+# - Random tokens prefer no direction. So W grows along W* and nowhere else. How far it
+#   has come on that line, we call **w**.
+#
+# The second point is worth a look. The gradient of W is the mean of (Σ_t s_t x_t)ᵀ
+# (y − x_r W*). Products of two different tokens have the mean 0, and x_tᵀ x_t is on
+# average 1/d times the identity. So only squares are left:
+#
+#     −∂L/∂W = (s_r W* − Σ_t s_t² W) / d
+#
+# That is a number times W*, less a number times W. A matrix that starts at 0 and is
+# moved in this way stays on the line through W*.
 #
 # As a vector of its d² entries W* has the length √d, for each of its d rows has length
 # 1. We measure w in this length:
@@ -81,7 +89,8 @@ TOKENS, WIDTH, SEEDS = (64, 32, 3) if run.quick else (256, 256, 5)  # of the lay
 # section 3 puts it in.)
 #
 # A step of w from 0 to 1 lowers the loss by 1/4096. So −∂L/∂w is 1/4096 there, and that
-# is the speed with which w sets out. This number sets the time of all that follows:
+# is the speed with which w sets out. We call it κ (kappa). It sets the time of all that
+# follows:
 #
 #     κ = 1 / (√d T)        for T = 512, d = 64:  1 / (8 · 512) = 1/4096
 #
@@ -356,10 +365,10 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states), "race")
 # are what was foretold.
 #
 # So it was too simple to say that two numbers feed each other, and therefore snap. What
-# makes the wait long is arrow (1): Δ has to wait until there is some w. What makes the
-# end sudden is arrow (3): attention's own. Arrow (2), from Δ back to w, shortens the
-# wait by an eighth. Its work is after the snap: it takes w, and with it the loss,
-# along.
+# makes the wait long is arrow (1): Δ has to wait until there is some w. For the sudden
+# end arrow (3) is enough, attention's own. (Exercise 3 cuts it. Then arrow (2) makes a
+# snap, only later.) Arrow (2), from Δ back to w, shortens the wait by an eighth. Its
+# work is after the snap: it takes w, and with it the loss, along.
 #
 # ## 5. The real layer, with noise
 #
@@ -374,7 +383,8 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states), "race")
 # that changes the speed of Δ by the factor T/(T − 1), and no more (lesson 07 has
 # several right places). And a batch of 32 samples has 32 · T · d random numbers, which
 # would take minutes to draw. The gradient needs only two combinations of them, whose
-# joint law is known exactly; `stochastic` draws these.
+# joint law is known exactly; `stochastic` draws these. `population` is the exact loss
+# of a layer, the average over all samples.
 #
 # **Predict.** Do 65,792 parameters under noise keep to the curve of two numbers? How
 # far apart are five runs with different draws?
@@ -383,7 +393,8 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states), "race")
 two = TwoNumbers(TOKENS, WIDTH, per_place=True)
 crossing = first(two, lambda y: two.loss(y) - 0.1)
 task, layer = regression.draw_task(run.rng, TOKENS, WIDTH), models.ToyLayer(TOKENS, WIDTH)
-start = {name: np.stack([x] * SEEDS).astype("float32") for name, x in layer.init().items()}
+start = {name: np.stack([x] * SEEDS).astype("float32")  # so many layers, side by side
+         for name, x in layer.init().items()}
 
 
 def noisy(params, rng):
@@ -425,7 +436,7 @@ run.finish(settings, **found, held=list(held.values()), deaf=without_2, crossing
 # They keep to it. With seed 0 five runs reach a loss of 0.1 from step 5413 to 5432; the
 # flow of two numbers at 5419. The mean of the runs is never further from the flow than
 # 1.3% of the starting loss. (Ten more, with seeds 1 and 2: from 5411 to 5434; 2.4% and
-# 0.8%.) Noise of batches neither ends this plateau nor prolongs it.
+# 0.8%.) Noise of batches of 32 neither ends this plateau nor prolongs it.
 #
 # In the figure the runs under SGD hide behind the flow, but for a thin blue fringe in
 # the inset. The closed form breaks off 3% too early, and the linear flow does not fall
@@ -435,8 +446,9 @@ run.finish(settings, **found, held=list(held.values()), deaf=without_2, crossing
 #
 # **What was asked.** Why nothing for thousands of steps, then all at once, and when?
 # The score of the right place moves in proportion to w, and w grows from 0 at the speed
-# κ. When w is about 2, attention's own growth takes over, and it needs no more time
-# than the last twentieth. The end is at 1.2533/κ = 1.2533 √d T, a few percent early.
+# κ. When w is about 2, e^Δ is about 10, and multiplies both speeds; the rest needs no
+# more than the last twentieth of the time. The end is at 1.2533/κ = 1.2533 √d T, a few
+# percent early.
 #
 # **Why.**
 #

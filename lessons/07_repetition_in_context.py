@@ -235,9 +235,9 @@ run.claim("with w held a shared score gains n and scores of their own nothing, w
 
 # %% [markdown]
 # With a shared score 4121, 1046, 274: 4096/n to within 7%. With scores of their own
-# 4120, 4180, 4368: no gain at all. (It is even a little later, since attention starts
-# at n/T and the factor 1 − s_r of each pull is felt sooner.) So a score of one's own
-# never hears that there are copies. Only w does, and that is worth √n.
+# 4120, 4180, 4368: no gain at all. (It is even a little later: attention starts at n/T,
+# and the factors 1 − s_r, which the signs ≈ leave out, are felt sooner.) So a score of
+# one's own never hears that there are copies. Only w does, and that is worth √n.
 #
 # *The loss is the same, the data are the same, what can be written is the same. Other
 # parameters, another law.* What descent does depends on the numbers in which it
@@ -311,8 +311,8 @@ run.finish({"rtol": RTOL}, gain=gain, law=vars(laws["loss 0.1"]))
 #   was foretold for each.
 #
 # **What surprises in the picture.** The longest line, d = 512, bends at T = 64, where
-# the plateau is 26% longer than 1.2533 √d T: the catching up. And the open red points
-# lie flat: with w held sixteen copies are worth no more than one.
+# the plateau is 26% longer than 1.2533 √d T, 20 of these by catching up. And the open
+# red points lie flat: with w held sixteen copies are worth no more than one.
 #
 # ## Exercises
 #

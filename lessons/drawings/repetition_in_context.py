@@ -39,7 +39,7 @@ def laws(T, d, lengths, n, gains, few, held):
         by_T.plot(T[rows], TwoNumbers(T[rows], size).snap_time, ":", color="0.2", lw=1)
     latest = np.argmax(lengths / TwoNumbers(T, d).snap_time)
     by_T.annotate(
-        "26% later:\nw catches up",
+        "26% later, 20 of\nthem: w catches up",
         (T[latest], lengths[latest]),
         (T[latest], 5 * lengths[latest]),
         fontsize=9,
