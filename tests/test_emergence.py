@@ -437,8 +437,14 @@ def test_across_samples_one_line_holds_for_all_p():
         for grid in np.meshgrid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 2.0 ** np.arange(4, 10))
     )
     x = np.sqrt(d) * 4096 / np.sqrt(1 + p**2 * (d - 1))
-    law = measure.fit_power_law(plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6), x=x)
+    flow = ThreeNumbers(4096.0, d, p)
+    law = measure.fit_power_law(plateau(flow, rtol=1e-6), x=x)
     assert (law.C, law.exponents["x"]) == pytest.approx((1.53, 0.983), rel=0.01) and law.r2 > 0.999
+    half = ode.event(lambda t, y: flow.attention(y) - 0.5, terminal=True)
+    how = dict(rtol=1e-6, atol=1e-9, t_eval=[0.0], events=half)
+    found = ode.integrate(flow, (0, 1e8), flow.start(), **how).t_events[0]
+    law = measure.fit_power_law(found, x=x)
+    assert law.exponents["x"] == pytest.approx(0.990, abs=1e-3) and law.r2 > 0.9997
 
 
 @pytest.mark.parametrize("matrix", ["orthogonal", "gaussian"])
