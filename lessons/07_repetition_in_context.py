@@ -196,8 +196,8 @@ run.claim("by attention, without noise, it is T^0.989 d^0.499",
 #
 #     dw/dt = n κ e^Δ        dΔ/dt = κ w e^Δ
 #
-# (The other scores fall a little. That adds the share n/(T − n) to the speed of Δ: 1/127 for
-# n = 4.) Solve it as in lesson 06:
+# (The other scores fall a little. That adds the share n/(T − n) to the speed of Δ:
+# 1/127 for n = 4.) Solve it as in lesson 06:
 #
 #     dΔ/dw = w/n
 #     Δ = w²/(2n)
