@@ -234,7 +234,13 @@ def _none(tensor, evidence):
     pair = lambda i: f"{at(i)}: {numbers[i][0]:.4g} by hand, {numbers[i][1]:.4g} by differences"
     where = missing.place(evidence, wrong)
     says = f"none of the known kinds; wrong {where}, most at {pair(worst)}"
-    return says if tensor.m.size == 1 else f"{says}; least at {pair(best)}"
+    says = says if tensor.m.size == 1 else f"{says}; least at {pair(best)}"
+    for axis in range(tensor.x.ndim if tensor.whole else 0):
+        n, m = (np.abs(one.sum(axis=axis)).max() / evidence.scale for one in (tensor.N, tensor.m))
+        if m < CLOSE < 1e-3 < n:
+            says += f"; along axis {axis} differences sum to 0 and this does not: is the row sum of"
+            return says + " a softmax or the mean of a norm forgotten?"
+    return says
 
 
 def main(arguments=None):

@@ -86,10 +86,9 @@ def _compare(forward, backward, inputs, wrt, symbol, title=None):
         print(title)
     for row in rows:
         print(row)
-        if getattr(row, "wrong", not row.error <= TOLERANCE):
+        if row.wrong:
             wrong.append(symbol.format(row.tensor))
-            if getattr(row, "finding", ""):
-                print(row.finding)
+            print(row.finding)
     settle(wrong)
 
 
