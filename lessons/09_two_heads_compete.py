@@ -60,9 +60,9 @@ run = lesson.start("09_two_heads_compete")
 # So a head holds a table too. The cell of a feature and a position is what it writes of
 # the feature times how much it looks at the position:
 #
-#                   position 1   position 2
-#     feature 1         1.5          0.5          2 · 0.75    2 · 0.25
-#     feature 2        0.75         0.25          1 · 0.75    1 · 0.25
+#                   position 1           position 2
+#     feature 1     2 · 0.75 = 1.5       2 · 0.25 = 0.5
+#     feature 2     1 · 0.75 = 0.75      1 · 0.25 = 0.25
 #
 # Its second row is its first row, halved. The rows of one head are always multiples of
 # each other, since all of them are multiples of s. The rows of G, (3, 0) and (0, 1),
@@ -73,10 +73,11 @@ run = lesson.start("09_two_heads_compete")
 #
 #     R = G − Y
 #
-# If the head above is all that there is,
+# Name its cells by feature and position, in this order: R₁₂ is what is left over of
+# feature 1 at position 2. If the head above is all that there is,
 #
-#     R = [[3 − 1.5,  0 − 0.5 ],   =   [[ 1.5,  −0.5 ],
-#          [0 − 0.75, 1 − 0.25]]        [−0.75,  0.75]]
+#     R₁₁ = 3 − 1.5 = 1.5          R₁₂ = 0 − 0.5 = −0.5
+#     R₂₁ = 0 − 0.75 = −0.75       R₂₂ = 1 − 0.25 = 0.75
 #
 # ## 3. The loss is the size of what is left over
 #
@@ -123,14 +124,14 @@ print("half the squares of R:   ", (R_example**2).sum() / 2)
 # Both heads go down the loss (lesson 04: a flow). Let us find the speeds of one head.
 #
 # *What it writes.* Raise V of feature 1 by a little. Then Y gains s₁ times that little
-# at position 1, and s₂ times it at position 2, and R loses the same. A square R₁₁²/2
-# that loses s₁ of its R falls by R₁₁ s₁. So the loss falls by R₁₁ s₁ + R₁₂ s₂ times the
-# little, and that is the speed of descent. For both features at once:
+# at position 1, and s₂ times it at position 2, and R loses the same. When R₁₁ falls by
+# s₁ times a little, R₁₁²/2 falls by R₁₁ times that, as its derivative is R₁₁. With the
+# same for R₁₂, the loss falls by R₁₁ s₁ + R₁₂ s₂ times the little. That is the slope
+# that leads down, and so the speed of the flow. For both features:
 #
 #     dV₁/dt = R₁₁ s₁ + R₁₂ s₂
 #     dV₂/dt = R₂₁ s₁ + R₂₂ s₂           in short:  dV/dt = R s
 #
-# In R₁₂ and all such pairs the first number is the feature and the second the position.
 # *A head learns to write what is left over where it looks.*
 #
 # *Where it looks.* Raise the attention on position 1 by a little. Then Y gains V₁ of
@@ -242,7 +243,7 @@ print("da/dt at t = 0.01: ", *speeds(little, nothing)[1])
 
 # %%
 FEATURE_2, SCORE_2 = 1, 3  # a head's state is the row V₁, V₂, a₁, a₂
-flow = target([3.0, 1.0], 2, "logits")  # the lines of section 4, for any G, heads, features
+flow = target([3.0, 1.0], 2, "logits")  # section 4 for any G and heads; "logits": with scores
 accurate = dict(method="rk45", rtol=1e-6 if run.quick else 1e-9, atol=1e-13)
 times = np.unique([*np.geomspace(0.1, 2000, 400), 20, 200, 2000])
 
@@ -504,7 +505,8 @@ run.claim("batches that both heads see leave them alike to the last bit; own bat
 # So noise does not part heads; noise that *differs from head to head* does. *Held*: the
 # noise is the same in kind and size, and only its being shared was changed.
 #
-# Nor does it need much: own batches part the heads sooner than ε = 1e-2 does, 88.5.
+# Nor does it take much noise: with seed 0 all three part sooner than from ε = 1e-2,
+# which took 88.5.
 #
 # ## 10. All of it in one picture
 
@@ -534,7 +536,7 @@ run.finish({"end": 2000, "batch": 32, "step": 0.05}, waits=waits, same_batches=s
 # *First row, t = 20, ε = 1e-2.* Both heads hold feature 1, 1.51 and 1.48 of the 3. What
 # is left over is feature 2, all of its 1, and −0.18: both still look a little at
 # position 2 and write feature 1 there, where it is not wanted. Head 2 writes 0.06 more
-# of feature 2 than head 1. That is β, growing.
+# of feature 2 than head 1. It is −β that grows.
 #
 # *Second row, t = 200.* Nothing is left over, and yet the heads have not divided the
 # work as one would: feature 1 to one, feature 2 to the other. In the framed cells head

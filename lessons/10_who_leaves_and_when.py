@@ -158,7 +158,8 @@ for nu, theta in ((0.0, 0.01), (0.01, 0.0)):
 # By the two lines θ = 0.01 gives dν/dt = 0.00055 and dθ/dt = 0, and ν = 0.01 gives 0
 # and 0.0011. Three of the four are found. The fourth is not: θ alone lowers dθ/dt, by
 # 0.00024. Section 4 finds out why. Leave that aside, and θ and ν feed each other as u
-# and v did in lesson 04, only that one of them is fed twice as much. So weigh ν by √2 and take the sum. It changes by a multiple of itself:
+# and v did in lesson 04, only that one of them is fed twice as much. So weigh ν by √2
+# and take the sum. It changes by a multiple of itself:
 #
 #     lead = θ + √2 ν
 #     d(lead)/dt = 2 δ ν + √2 δ θ = √2 δ (√2 ν + θ) = √2 δ · lead
@@ -184,7 +185,8 @@ for nu, theta in ((0.0, 0.01), (0.01, 0.0)):
 #     da₁/dt = (1 − δ) 4 δ²  ≈  4 δ²
 #     da₂/dt = δ (−4 δ) = −4 δ²
 #
-# and a₂ − a₁ falls at 8 δ². When a₂ − a₁ falls by 0.01, δ falls by a hundredth of itself, as in section 3. So
+# and a₂ − a₁ falls at 8 δ². When a₂ − a₁ falls by 0.01, δ falls by a hundredth of
+# itself, as in section 3. So
 #
 #     dδ/dt = −8 δ² · δ = −8 δ³
 #
@@ -222,7 +224,8 @@ for nu, theta in ((0.0, 0.01), (0.01, 0.0)):
 # At t = 20: 0.0783 − 0.0123 = 0.0660.
 #
 # **Predict.** The rate can be measured: `leading_mode` takes the derivatives of all
-# speeds and finds the fastest rate at which a small change of the state grows. How near will it be to √2 δ − 4 δ² at t = 20, and at 200?
+# speeds and finds the fastest rate at which a small change of the state grows. How near
+# will it be to √2 δ − 4 δ² at t = 20, and at 200?
 
 # %%
 times = np.array([20.0, 40, 70, 100, 200, 400, 700, 1000])
@@ -237,7 +240,9 @@ off = float(np.abs(by_hand / rates - 1)[times >= 100].max())
 run.claim("from t = 100 on the rate is √2 δ − 4 δ², within 2%", off < 0.02)
 
 # %% [markdown]
-# At t = 20 the rate is 0.0682 for 0.0660 by hand, 3% more. At t = 200 it is 0.02357 for 0.02351, a quarter of a percent. The gaps are 13 δ³ and 11 δ³: what we left out falls like δ³. From t = 20 to t = 1000 the rate falls to a sixth.
+# At t = 20 the rate is 0.0682 for 0.0660 by hand, 3% more. At t = 200 it is 0.02357 for
+# 0.02351, a quarter of a percent. The gaps are 13 δ³ and 11 δ³: what we left out falls
+# like δ³. From t = 20 to t = 1000 the rate falls to a sixth.
 #
 # ## 5. The square
 #
@@ -298,22 +303,24 @@ run.claim("the waits bend by 4 (ln 10)² = 21.2 for each power of ten, within 8%
 # quick run stops at 1e-7.) For 1e-2, where ε is not small, the line is worst: 86.5 for
 # 88.5.
 #
-# The last line of the output is a test without a fitted number. From one power of ten to the
-# next, ln(1/ε) gains h = ln 10 = 2.303. If the wait were a line in ln(1/ε), it would grow by
-# the same each time, and the differences of its differences would be 0. For the square 2 x²
-# they are
+# The last line of the output is a test without a fitted number. From one power of ten
+# to the next, ln(1/ε) gains h = ln 10 = 2.303. If the wait were a line in ln(1/ε), it
+# would grow by the same each time, and the differences of its differences would be 0.
+# For the square 2 x² they are
 #
 #     2 (x + h)² − 2 · 2 x² + 2 (x − h)² = 4 h² = 21.2
 #
-# The run has 22.5, falling to 21.8. The ¼ ln t is what it has more, and that counts for less
-# and less.
+# The run has 22.5, falling to 21.8. The ¼ ln t is what it has more, and that counts for
+# less and less.
 #
 # ## 6. Hold the crowd
 #
 # So far the square is derived, but for small differences, and with a constant fitted. A
 # test: is it the falling rate, and nothing else, that makes the square? *Hold* the
 # crowd still (lesson 03). At t = 20 stop it: from there on take from every speed its
-# mean over the two heads. What is left moves head 1 one way and head 2 as much the other way. So the mean of the two heads, which is the crowd with its δ, stays as it is, while ν and θ are free.
+# mean over the two heads. What is left moves head 1 one way and head 2 as much the
+# other way. So the mean of the two heads, which is the crowd with its δ, stays as it
+# is, while ν and θ are free.
 #
 # **Predict.** Start both runs from the crowd of t = 20, with ε added to head 2's score
 # of position 2; the heads have parted when they differ by 0.2 in what they write of
@@ -356,8 +363,10 @@ run.claim("with the crowd held each 100 times smaller ε waits ln 100 / rate lon
 #
 # ## 7. Who
 #
-# The lead grows, so its sign stays. If it is positive, head 1 will leave for feature 2; if it is negative, head 2 will. And it is a sum, so a head that looks less at position 2 wins if it writes enough more of feature 2. Take two cases in the crowd of t = 20. In both head 1 looks
-# more, θ = 0.0001, but writes less of feature 2:
+# The lead grows, so its sign stays. If it is positive, head 1 will leave for feature 2;
+# if it is negative, head 2 will. And it is a sum, so a head that looks less at position
+# 2 wins if it writes enough more of feature 2. Take two cases in the crowd of t = 20.
+# In both head 1 looks more, θ = 0.0001, but writes less of feature 2:
 #
 #     ν = −0.00005:   lead = 0.0001 − 1.414 · 0.00005 = 0.00003
 #     ν = −0.0001:    lead = 0.0001 − 1.414 · 0.0001 = −0.00004
@@ -401,7 +410,10 @@ run.claim("at t = 50 lead and leading direction name the head that leaves, from 
 
 # %% [markdown]
 # Head 1 in the first case, head 2 in the second, as the lead says. From random starts
-# the lead at t = 50 names the leaver in 20 of 20, more than 300 units of time before they part. `leading_mode` also gives the part of the motion that grows fastest, found with no hand-made sum; it names the same head each time. The reason is derived: the lead grows at a positive rate, and so it keeps its sign.
+# the lead at t = 50 names the leaver in 20 of 20, more than 300 units of time before
+# they part. `leading_mode` also gives the part of the motion that grows fastest, found
+# with no hand-made sum; it names the same head each time. The reason is derived: the
+# lead grows at a positive rate, and so it keeps its sign.
 #
 # At t = 0 the lead names only 12 of 20 with seed 0, and 16 and 18 with seeds 1 and 2.
 # There is no crowd yet, and the lead was worked out from the crowd's four cells. The
@@ -460,9 +472,12 @@ run.finish({"powers": powers, "starts": len(draws), "begin": BEGIN}, waits=waits
 # is a square*: derived from the two; the 0.855 is fitted. *That it is the falling rate
 # which makes it a square*: held; with the crowd held it is a line, 67.5 for 67.5
 # foretold. *That the lead names the leaver*: derived, once there is a crowd; 20 of 20.
-# Why it is 0.855 is not derived here. Nor are more heads and features; for three heads and forty positions the tests of the flow measure a square, too.
+# Why it is 0.855 is not derived here. Nor are more heads and features; for three heads
+# and forty positions the tests of the flow measure a square, too.
 #
-# **What surprises in the picture.** The head that leaves position 1 keeps more than half of its attention there. And waiting makes waiting longer: the more alike two heads are, the more the way out has closed by the time that they are ready to part.
+# **What surprises in the picture.** The head that leaves position 1 keeps more than
+# half of its attention there. And waiting makes waiting longer: the more alike two
+# heads are, the more the way out has closed by the time that they are ready to part.
 #
 # ## Exercises
 #
@@ -484,4 +499,6 @@ run.finish({"powers": powers, "starts": len(draws), "begin": BEGIN}, waits=waits
 #    large, and so is g = Rᵀ V. So dδ/dt = −4 δ³, 1/δ² = 8 t, and δ = 1/√(8 t), √2 times
 #    as large as with two heads. The lines for ν and θ have R in them and not V, so the
 #    rate is √2 δ and also √2 times as large: 0.5/√t, whose sum is √t. So √t grows like
-#    ln(1/ε), and t like ln(1/ε)²: half as long as 2 ln(1/ε)².
+#    ln(1/ε), and t like ln(1/ε)²: half as long as 2 ln(1/ε)². The run agrees: four
+#    heads bend by 11.4, falling to 11.0, for each power of ten, and half of 21.2 is
+#    10.6.

@@ -52,7 +52,7 @@ def tables(G, moments, curves):
         xlabel="time (logarithmic)",
         ylabel="loss",
         ylim=(0, 2),
-        xlim=(0.1, 2100),
+        xlim=(1, 2100),
         title="Together the loss rests at 1/2; the more alike the heads, the longer",
     )
     return fig
