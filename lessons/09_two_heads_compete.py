@@ -190,7 +190,7 @@ EYE = np.eye(2)
 
 def speeds(V, a, seen=(EYE, EYE)):
     """dV/dt and da/dt of both heads, a row for each; what `seen` is comes in section 9."""
-    s, _ = ops.softmax_forward(a)
+    s, _ = ops.softmax_forward(a)  # of each row
     R = G - np.outer(V[0], s[0]) - np.outer(V[1], s[1])
     dV, da = np.zeros((2, 2)), np.zeros((2, 2))
     for head in (0, 1):
@@ -220,8 +220,8 @@ print("da/dt at t = 0.01: ", *speeds(little, nothing)[1])
 #
 # ## 6. Alike stays alike
 #
-# In lesson 04 the difference u − v stayed 0 once it was 0. Subtract one head's line
-# from the other's:
+# In lesson 04 the difference u − v stayed 0 once it was 0. Subtract one head's line for
+# V from the other's. R is the same in both:
 #
 #     d(V of head 1 − V of head 2)/dt = R (s of head 1 − s of head 2)
 #

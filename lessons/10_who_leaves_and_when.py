@@ -103,7 +103,8 @@ print("R =", flow.residual(crowd).round(3).tolist())
 # R is what it was.
 #
 # *What θ does to ν.* Take θ = 0.01. A score that is 0.01 higher multiplies e^a by 1.01,
-# so it raises the attention on position 2 from 0.0554 by about a hundredth of itself:
+# and the sum of both, nearly all of it position 1's, hardly changes. So the attention
+# on position 2 rises from 0.0554 by about a hundredth of itself:
 #
 #     head 1 looks δ θ = 0.0554 · 0.01 = 0.00055 more at position 2
 #
@@ -246,17 +247,17 @@ run.claim("from t = 100 on the rate is √2 δ − 4 δ², within 2%", off < 0.0
 #
 # ## 5. The square
 #
-# At a changing rate a small difference grows by e to the *sum* of the rates over time.
-# With δ = 1/(4√t) the rate is
+# At a changing rate a small difference grows by e to the *integral* of the rate over
+# time. With δ = 1/(4√t) the rate is
 #
 #     √2 δ − 4 δ² = √2/(4 √t) − 4/(16 t) = 0.354/√t − 1/(4 t)
 #
 # The first part is the derivative of √(t/2), for that is 1/(2 √2 √t) = 0.354/√t. The
-# second is the derivative of ¼ ln t. So up to t the sum of the rates is
+# second is the derivative of ¼ ln t. So up to t the integral of the rate is
 #
 #     √(t/2) − ¼ ln t, and a constant
 #
-# The heads part when ε has grown to about 1, when this sum is about ln(1/ε):
+# The heads part when ε has grown to about 1. So this integral is then about ln(1/ε):
 #
 #     √(t/2) − ¼ ln t = ln(1/ε) + a constant
 #
@@ -498,7 +499,7 @@ run.finish({"powers": powers, "starts": len(draws), "begin": BEGIN}, waits=waits
 # 3. The four write together what the two did, so R is the same; each V is half as
 #    large, and so is g = Rᵀ V. So dδ/dt = −4 δ³, 1/δ² = 8 t, and δ = 1/√(8 t), √2 times
 #    as large as with two heads. The lines for ν and θ have R in them and not V, so the
-#    rate is √2 δ and also √2 times as large: 0.5/√t, whose sum is √t. So √t grows like
-#    ln(1/ε), and t like ln(1/ε)²: half as long as 2 ln(1/ε)². The run agrees: four
+#    rate is √2 δ and also √2 times as large: 0.5/√t, whose integral is √t. So √t grows
+#    like ln(1/ε), and t like ln(1/ε)²: half as long as 2 ln(1/ε)². The run agrees: four
 #    heads bend by 11.4, falling to 11.0, for each power of ten, and half of 21.2 is
 #    10.6.

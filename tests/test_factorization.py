@@ -455,7 +455,12 @@ def test_the_crowd_of_two_heads_turns_and_waits_as_worked_by_hand():
 
 def test_parted_heads_gain_by_a_product():
     flow = target([3.0, 1.0], 2, "simplex")
-    for beta, gamma, loss in ((0, 0, 0.59), (0.1, 0.1, 0.5704), (-0.1, 0.1, 0.6104), (0.1, 0, 0.59)):
+    for beta, gamma, loss in (
+        (0, 0, 0.59),
+        (0.1, 0.1, 0.5704),
+        (-0.1, 0.1, 0.6104),
+        (0.1, 0, 0.59),
+    ):
         V = np.array([[1.5, beta], [1.5, -beta]])
         s = np.array([[0.9 - gamma, 0.1 + gamma], [0.9 + gamma, 0.1 - gamma]])
         assert flow.loss(np.concatenate([V, s], axis=1)) == pytest.approx(loss, rel=1e-12)

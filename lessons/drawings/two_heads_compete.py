@@ -32,7 +32,7 @@ def tables(G, moments, curves):
         row[0].set_ylabel(moment, fontsize=12)
         for ax, sign in zip(row[1:], ("=", "+", "+")):
             ax.text(-0.42, 0.5, sign, transform=ax.transAxes, fontsize=16, ha="center", va="center")
-    for ax, said in zip(axes[-1, 1:3], ("takes it back", "writes 1.35 too much")):
+    for ax, said in zip(axes[-1, 1:3], ("head 1 takes it back", "head 2 writes 1.35 too much")):
         frame = dict(fill=False, edgecolor=plot.VERMILION, lw=2.5)
         ax.add_patch(Rectangle((-0.48, 0.52), 0.96, 0.96, clip_on=False, **frame))
         ax.set_xlabel(said, color=plot.VERMILION, fontsize=10)

@@ -13,15 +13,19 @@ def waits(times, paths, epsilons, took, rate_times, rates, first):
     first: √2 δ at the times of the rates.
     """
     fig, ((feeds, heads), (square, falling)) = plt.subplots(2, 2, figsize=(12.5, 8.6))
-    head_1 = {
+    boxes = {
         "ν: head 1 writes\nmore of feature 2": (0.18, 0.74, plot.BLUE),
         "θ: head 1 looks\nmore at position 2": (0.82, 0.74, plot.BLUE),
-        "δ: attention left on position 2\nthe crowd turns away: dδ/dt = −8 δ³": (0.5, 0.2, plot.VERMILION),
+        "δ: attention left on position 2\nthe crowd turns: dδ/dt = −8 δ³": (
+            0.5,
+            0.2,
+            plot.VERMILION,
+        ),
     }
-    nu, theta, crowd = head_1
+    nu, theta, crowd = boxes
     arrows = [(nu, theta, "dθ/dt = 2 δ ν", -0.3), (theta, nu, "dν/dt = δ θ", -0.3),
               (crowd, nu, "less and less", 0.0), (crowd, theta, "less and less", 0.0)]  # fmt: skip
-    marks.schematic(feeds, head_1, arrows, 9.5)
+    marks.schematic(feeds, boxes, arrows, 9.5)
     feeds.set_title("Each feeds the other by the attention that is left, and that falls")
     for (name, s), colour in zip(paths.items(), (plot.BLUE, plot.GREEN, plot.VERMILION)):
         leaver = s[-1].argmin()
