@@ -272,9 +272,9 @@ run.claim("heads that start alike stay alike to the last bit", bool(difference =
 #
 # And they do not reach s = (1, 0). Some attention is left on position 2, call it δ:
 # 0.055 at t = 20, 0.018 at 200, 0.0056 at 2000. It falls, but ever more slowly, close
-# to 1/(4√t), the last column. (Lesson 10 derives that.) Softmax gives exactly 0 only to
-# a score that lies infinitely far below the other. There, at V = (1.5, 0) and s = (1,
-# 0), nothing would move:
+# to 1/(4√t), the last column. Lesson 10 derives that. Softmax gives exactly 0 only to a
+# score that lies infinitely far below the other. There, at V = (1.5, 0) and s = (1, 0),
+# nothing would move:
 #
 #     dV/dt = R s = (0, 0)        g = Rᵀ V = (0, 0)
 #
@@ -283,40 +283,54 @@ run.claim("heads that start alike stay alike to the last bit", bool(difference =
 # ## 7. Why it pays to part: four cells
 #
 # Is that place the bottom of the loss? Stand near it: both heads write (1.5, 0) and
-# look (1 − δ, δ). (In the run above V is (1.508, 0.003) at t = 2000. The little more is
-# the same in both heads; what follows is about their difference.) Together they hold
+# look (0.9, 0.1). What the run above has more than that, 0.008 and 0.003 in V at t =
+# 2000, is the same in both heads; what follows is about their difference. Together they
+# hold
 #
-#                   position 1   position 2
-#     feature 1      3 (1 − δ)       3 δ
-#     feature 2          0            0
+#                   position 1                        position 2
+#     feature 1     1.5 · 0.9 + 1.5 · 0.9 = 2.7       1.5 · 0.1 + 1.5 · 0.1 = 0.3
+#     feature 2     0                                 0
 #
-# Feature 2 is missing, all of its 1, at position 2. To fetch it a head has to write it
-# *and* to look there. Let head 1 do more of both, β more of the writing and γ more of
-# the looking, and head 2 as much less:
+# Feature 1 lacks 0.3 at position 1 and has 0.3 too much at position 2. All of feature 2
+# is missing, its 1 at position 2. The loss is
+#
+#     0.3²/2 + 0.3²/2 + 1²/2 = 0.045 + 0.045 + 0.5 = 0.59
+#
+# To fetch feature 2 a head has to write it *and* to look at position 2. Let head 1 do
+# 0.1 more of both, and head 2 as much less:
+#
+#     head 1 writes (1.5, 0.1)      and looks (0.8, 0.2)
+#     head 2 writes (1.5, −0.1)     and looks (1.0, 0.0)
+#
+# The cells of both, what head 1 holds plus what head 2 holds:
+#
+#     feature 1, position 1:   1.5 · 0.8 + 1.5 · 1.0 = 2.7
+#     feature 1, position 2:   1.5 · 0.2 + 1.5 · 0.0 = 0.3
+#     feature 2, position 2:   0.1 · 0.2 − 0.1 · 0.0 = 0.02
+#     feature 2, position 1:   0.1 · 0.8 − 0.1 · 1.0 = −0.02
+#
+# Feature 1 is as before. Of feature 2 there is now 0.02 where 1 is wanted, a gain, and
+# −0.02 where nothing is wanted, a cost. The loss is
+#
+#     0.045 + 0.045 + 0.98²/2 + 0.02²/2 = 0.09 + 0.4802 + 0.0002 = 0.5704
+#
+# It has fallen. Now with letters: δ is the attention left on position 2, β the more of
+# writing, γ the more of looking.
 #
 #     head 1 writes (1.5, β)      and looks (1 − δ − γ, δ + γ)
 #     head 2 writes (1.5, −β)     and looks (1 − δ + γ, δ − γ)
-#
-# Attention is never below 0, so γ is at most δ. Now fill in the table of both, cell by
-# cell, what head 1 holds plus what head 2 holds:
 #
 #     feature 1, position 1:   1.5 (1 − δ − γ) + 1.5 (1 − δ + γ) = 3 (1 − δ)
 #     feature 1, position 2:   1.5 (δ + γ) + 1.5 (δ − γ) = 3 δ
 #     feature 2, position 2:   β (δ + γ) − β (δ − γ) = 2 β γ
 #     feature 2, position 1:   β (1 − δ − γ) − β (1 − δ + γ) = −2 β γ
 #
-# Feature 1 is as before. Of feature 2 there is now 2βγ where 1 is wanted, a gain, and
-# −2βγ where nothing is wanted, a cost. Feature 2's part of the loss was 1/2. It becomes
+# Feature 1 has neither β nor γ in it. Feature 2's part of the loss was 1/2 and becomes
 #
 #     (1 − 2 β γ)² / 2 + (2 β γ)² / 2 = 1/2 − 2 β γ + 4 β² γ²
 #
-# The gain counts once and the cost only squared: for small βγ > 0 the loss falls.
-#
-# In numbers, with δ = 0.1. Feature 1 lacks 0.3 at position 1 and has 0.3 too much at
-# position 2, which costs 0.3²/2 twice, 0.09. With feature 2's 1/2 the loss is 0.59. Let
-# β = γ = 0.1, so that 2βγ = 0.02:
-#
-#     0.09 + 0.5 − 0.02 + 0.0004 = 0.5704
+# The gain counts once and the cost only squared, so for small βγ > 0 the loss falls.
+# Mind that attention is never below 0, so that γ is at most δ.
 #
 # **Predict** the loss if head 1 looks more at position 2 but writes *less* of feature
 # 2: β = −0.1, γ = 0.1. And with β = 0.1 alone, γ = 0?
@@ -388,8 +402,7 @@ run.claim("a difference of 1e-2, 1e-4, 1e-8 parts the heads at 88.5, 263.0, 879.
 # twice as long as 1e-4. Here each is about three times the last: more. Lesson 10 says
 # how much more, and why.
 #
-# (What the heads end with, −1.36 and 2.36 for ε = 1e-2, is odd. Section 10 comes to
-# it.)
+# What the heads end with, −1.36 and 2.36 for ε = 1e-2, is odd. Section 10 comes to it.
 #
 # Does it take both β and γ? *Hold* one of them: keep it still while everything else
 # goes on (lesson 03). First keep the heads' V alike, so that β = 0: from every speed of
@@ -576,9 +589,10 @@ run.finish({"end": 2000, "batch": 32, "step": 0.05}, waits=waits, same_batches=s
 #
 # 1. Easy, 3 minutes. Write G as a sum of two tables that one head each can hold. Find a
 #    second way in the figure.
-# 2. Medium, 5 minutes. Start head 2 with V = (0, 0.1) and all else alike: in section 8
-#    set `start[1, FEATURE_2] = 0.1` instead of the line with eps. Which feature will
-#    head 2 take, and sooner or later than with ε = 1e-2 in a score? Then run it.
+# 2. Medium, 5 minutes. Start head 2 with V = (0, 0.1) and all else alike. Which feature
+#    will head 2 take, and sooner or later than with ε = 1e-2 in a score? Then add three
+#    lines after section 8: `start = flow.start(2, 0.0)`, `start[1, FEATURE_2] = 0.1`,
+#    `print(wait(start))`.
 # 3. Hard, 10 minutes. At infinite scores δ = 0, and section 7 allows no γ. Is that
 #    place a minimum? Let head 1 write (1.5, 1) and look (0.9, 0.1), and head 2 write
 #    (1.5, −1) and look (1, 0). Fill in the four cells and the loss.
@@ -588,8 +602,9 @@ run.finish({"end": 2000, "batch": 32, "step": 0.05}, waits=waits, same_batches=s
 #
 # 1. V = (3, 0) with s = (1, 0), and V = (0, 1) with s = (0, 1). The figure's second row
 #    is another: the cells −1.35 and 1.35 add up to 0.
-# 2. Feature 2: it writes more of it, so it is drawn to position 2. Sooner: they part at
-#    t = 37 instead of 88.5, as 0.1 is more than 0.01.
+# 2. Feature 2: it writes more of it, so it is drawn to position 2. Sooner, at t = 37.
+#    In section 8 a start of 0.01 in V took 90.7, and 0.01 in a score 88.5; 0.1 is ten
+#    times as far apart.
 # 3. Feature 1: 1.5 · 0.9 + 1.5 · 1 = 2.85 at position 1 and 1.5 · 0.1 = 0.15 at 2.
 #    Feature 2: 0.9 − 1 = −0.1 at position 1 and 0.1 at 2. So R = [[0.15, −0.15], [0.1,
 #    0.9]] and L = (0.0225 + 0.0225 + 0.01 + 0.81)/2 = 0.4325, less than 1/2. It is no

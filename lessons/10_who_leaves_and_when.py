@@ -300,9 +300,9 @@ run.claim("the waits bend by 4 (ln 10)² = 21.2 for each power of ten, within 8%
 
 # %% [markdown]
 # By hand: ¼ ln 1000 = 1.727, so t = 2 · (23.026 + 0.855 + 1.727)² = 1311.5; again, with
-# ¼ ln 1311.5 = 1.795, t = 1318.5, and it stays at 1318.6. The run says 1319.2. (The
-# quick run stops at 1e-7.) For 1e-2, where ε is not small, the line is worst: 86.5 for
-# 88.5.
+# ¼ ln 1311.5 = 1.795, t = 1318.5, and it stays at 1318.6. The run says 1319.2; with
+# `--quick` it stops at 1e-7. For 1e-2, where ε is not small, the line is worst: 86.5
+# for 88.5.
 #
 # The last line of the output is a test without a fitted number. From one power of ten
 # to the next, ln(1/ε) gains h = ln 10 = 2.303. If the wait were a line in ln(1/ε), it
