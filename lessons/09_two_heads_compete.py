@@ -450,13 +450,9 @@ run.claim("with β or with γ held at 0 the loss stays above 1/2", min(ends.valu
 # An error is a row of R times x. With an x of length 1 it is at most the length of that
 # row. So the squares of all cells, |R|², are at least 1, and L is at least 1/2.
 #
-# Now let both heads write the same V. There is a pair z of length 1 with z·V = 0. Of z₁
-# times feature 1 plus z₂ times feature 2 the heads write 0, whatever the input. Wanted
-# is 3 z₁ x₁ + z₂ x₂, whose mean square is
-#
-#     9 z₁² + z₂² ≥ 1
-#
-# and again L is at least 1/2.
+# Now let both heads write the same V. Turn every table on its side, positions down and
+# features across. G stays as it is, V and s change places, and |R|² is the sum of the
+# same squares. So this is the case above, and again L is at least 1/2.
 #
 # ## 9. Does noise part them?
 #
