@@ -5,6 +5,7 @@ from tinyattn import gradcheck, losses, measure, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.factorization import Factorization, target
+from tinyattn.ode import event
 from tinyattn.tasks import markov
 
 M = (2.89, 1.7, 1.0)
@@ -424,6 +425,45 @@ def test_a_difference_in_the_last_bit_parts_heads_and_the_leading_direction_name
         )
         _, motion = flow.leading_mode(found.y[0])
         assert motion[:, 1].argmax() == found.y_events[0][0][:, 1].argmax()
+
+
+def test_the_crowd_of_two_heads_turns_and_waits_as_worked_by_hand():
+    """G = diag(3, 1): attention left, the rate, and the wait for a difference of eps in one score, by lesson 10's lines."""
+    flow, tight = target([3.0, 1.0], 2, "logits"), dict(method="rk45", rtol=1e-9, atol=1e-14)
+    times = np.array([100.0, 300.0, 1000.0])
+    crowd = ode.integrate(flow, (0, 1000), flow.start(2, 0.0), t_eval=times, **tight).y
+    left = flow.split(crowd)[1][:, 0, 1]
+    assert left == pytest.approx(1 / (4 * np.sqrt(times)), rel=0.02)
+    rates = np.array([flow.leading_mode(y)[0] for y in crowd])
+    missing = (rates - np.sqrt(2) * left + 4 * left**2) / left**3
+    assert (missing > 10).all() and (missing < 13).all()
+    powers = np.arange(2, 9)
+    y0 = np.stack([flow.start(2, 0.0)] * len(powers))
+    y0[:, 1, -1] += 10.0**-powers
+    parted = event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
+    waits = ode.integrate(flow, (0, 1e3), y0, events=parted, t_eval=[], **tight).t_events[0]
+    t = waits.copy()
+    for _ in range(20):
+        t = 2 * (np.log(10) * powers + 0.855 + np.log(t) / 4) ** 2
+    assert t[2:] == pytest.approx(waits[2:], rel=2e-3) and t[0] == pytest.approx(86.46, abs=0.01)
+    off = [np.abs(np.polyval(np.polyfit(powers, waits, n), powers) - waits).max() for n in (1, 2)]
+    assert off[0] > 50 and off[1] < 0.5  # a line, a parabola
+    four = np.zeros((4, 4))
+    crowd = ode.integrate(flow, (0, 1000), four, t_eval=[1000], **tight).y[0]
+    assert flow.split(crowd)[1][0, 1] == pytest.approx(1 / np.sqrt(8 * 1000), rel=0.02)
+
+
+def test_parted_heads_gain_by_a_product():
+    flow = target([3.0, 1.0], 2, "simplex")
+    for beta, gamma, loss in (
+        (0, 0, 0.59),
+        (0.1, 0.1, 0.5704),
+        (-0.1, 0.1, 0.6104),
+        (0.1, 0, 0.59),
+    ):
+        V = np.array([[1.5, beta], [1.5, -beta]])
+        s = np.array([[0.9 - gamma, 0.1 + gamma], [0.9 + gamma, 0.1 - gamma]])
+        assert flow.loss(np.concatenate([V, s], axis=1)) == pytest.approx(loss, rel=1e-12)
 
 
 def halves(flow, y0, end, level=0.5):
