@@ -21,7 +21,7 @@ STEP = 1e-5
 PATIENCE = 0.3  # seconds for the differences of all tensors together, beyond those of the check
 FEWEST = 3  # indices of an axis that are compared, where not all can be
 NUMBERS = 4_000_000  # of a Jacobian
-BLOCKS = 32  # of an axis, in which a mistake in one place is looked for
+BLOCKS = 8  # of an axis, in which a mistake in one place is looked for
 SEEDS = (2, 3, 5, 7)  # of dy, so that it is no one's x
 
 
@@ -181,17 +181,41 @@ class Seen:
         entries = PATIENCE / several / (2 * run.seconds + 1e-9)
         entries = max(1, int(min(entries, NUMBERS / max(run.out.size, 1) / several)))
         self.whole = self.x.size <= max(entries, 64)
-        axes = [np.arange(size) for size in shape]
-        if not self.whole:
-            axes = [_some(run, key, n, axis, shape, entries) for axis in range(len(shape))]
-        self.at = tuple(slice(None) for _ in shape) if self.whole else np.ix_(*axes)
-        grid = [len(axis) for axis in axes]
-        places = np.ndindex(*grid)
+        keep = max(FEWEST, int(entries ** (1 / max(len(shape), 1))))
+        spread = lambda size: np.unique(np.linspace(0, size - 1, min(size, keep)).astype(int))
+        axes = [np.arange(size) if self.whole else spread(size) for size in shape]
+        self._compare_at(axes, run)
+        if not self.whole and n is not None and self.error <= TOLERANCE and self._off(run):
+            axes = [self._place(run, axis, one, keep) for axis, one in enumerate(axes)]
+            self._compare_at(axes, run)
+
+    def _compare_at(self, axes, run):
+        """Differences at these indices of each axis."""
+        self.at = tuple(slice(None) for _ in axes) if self.whole else np.ix_(*axes)
+        self.grid = [len(axis) for axis in axes]
+        places = np.ndindex(*self.grid)
         self.index = [tuple(int(axis[i]) for axis, i in zip(axes, one)) for one in places]
-        self.grid = grid
         self._compare(run, STEP)
-        if n is not None and self.error > TOLERANCE:
+        if self.n is not None and self.error > TOLERANCE:
             self._try_other_steps(run)
+
+    def _off(self, run, one=...):
+        """By how much n and differences differ along a random direction in a part of the tensor."""
+        direction, rng = np.zeros(self.x.shape), np.random.default_rng(SEEDS)
+        direction[one] = rng.choice([-1.0, 1.0], size=direction[one].shape)
+        n = (self.n * direction).sum()
+        m = (run.w * run.slope(self.key, direction)[0]).sum()
+        off = abs(n - m)
+        return off if off > 10 * TOLERANCE * max(abs(n), abs(m)) else 0.0
+
+    def _place(self, run, axis, spread, keep):
+        """Indices of an axis, those of a mistake in one place among them."""
+        blocks = np.array_split(np.arange(self.x.shape[axis]), BLOCKS)
+        off = [self._off(run, (slice(None),) * axis + (block,)) for block in blocks]
+        while len(blocks[int(np.argmax(off))]) > keep:
+            blocks = np.array_split(blocks[int(np.argmax(off))], BLOCKS)
+            off = [self._off(run, (slice(None),) * axis + (block,)) for block in blocks]
+        return np.unique([*blocks[int(np.argmax(off))], *spread])
 
     def _try_other_steps(self, run):
         """Another step where STEP rounds too much, or is too long for numbers that are small."""
@@ -292,25 +316,3 @@ class Seen:
         else:
             return []
         return [("precision", f"{says}; by hand {self.N[at]:.6g}")]
-
-
-def _some(run, key, n, axis, shape, entries):
-    """Some indices of an axis, those of a mistake in one place among them."""
-    size = shape[axis]
-    keep = max(FEWEST, int(entries ** (1 / len(shape))))
-    if size <= keep:
-        return np.arange(size)
-    blocks = np.array_split(np.arange(size), min(size, BLOCKS))
-    rng, worst = np.random.default_rng(1), []
-    for block in blocks if n is not None else []:
-        direction = np.zeros(shape)
-        one = (slice(None),) * axis + (block,)
-        direction[one] = rng.choice([-1.0, 1.0], size=direction[one].shape)
-        m = (run.w * run.slope(key, direction)[0]).sum()
-        worst.append(abs((n * direction).sum() - m))
-    chosen: list = []
-    if worst:
-        chosen = list(blocks[int(np.argmax(worst))][: keep - 1])
-        chosen += list(blocks[int(np.argmin(worst))][:1])
-    spread = np.linspace(0, size - 1, keep).astype(int)
-    return np.unique([*chosen, *spread])[: max(keep, len(chosen))] if chosen else np.unique(spread)
