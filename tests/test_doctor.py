@@ -79,7 +79,7 @@ def test_a_persons_softmax_that_forgets_the_row_sum_is_told_the_line():
     x = np.random.default_rng(0).normal(size=(3, 4))
     (row,) = gradcheck.check_pair(softmax, lambda dy, y: dy * y, {"x": x})
     assert row.wrong and "<-- WRONG" in str(row)
-    assert "row sum forgotten in softmax, in softmax_backward (2)" in row.finding
+    assert "row sum forgotten in softmax, in ops.softmax_backward (2)" in row.finding
     assert "goes with the output along axis 1" in row.finding
     (right,) = gradcheck.check_pair(
         softmax, lambda dy, y: y * (dy - (dy * y).sum(axis=-1, keepdims=True)), {"x": x}
@@ -230,7 +230,7 @@ def test_what_is_ours_is_known_in_any_order_of_inputs(rng):
 
     inputs = {"b": rng.normal(size=5), "x": rng.normal(size=(3, 5)), "g": rng.normal(size=5)}
     says = doctor.told(doctor.diagnose(forward, backward, inputs))
-    assert list(says) == ["g"] and "n missing in dg, in layernorm_backward (5)" in says["g"]
+    assert list(says) == ["g"] and "n missing in dg, in ops.layernorm_backward (5)" in says["g"]
 
 
 # Names that fit a mistake of foreign_pairs besides those of its table: each holds of the numbers.

@@ -132,7 +132,7 @@ WRONG = [
            "sign is reversed"),
     Answer("03_first_push", "paper",
            PAPER.format(y="[0.693, 1.386]", p="[0.333, 0.667]", dy="[-0.667, 0.667]", da="[-1.848, 0.924, 0.924]"),
-           "da       wrong"),
+           "3 times what it should be"),
     Answer("03_multihead", "backward",
            ROW + "dq, dk = da @ k, da.swapaxes(1, 2) @ q\nreturn dq * math.sqrt(q.shape[2]), dk, dv", "factor"),
     Answer("03_multihead", "backward",

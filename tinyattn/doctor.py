@@ -22,7 +22,7 @@ import numpy as np
 from . import backend, errors, kinds, missing
 from .cases import Case, pair_case
 from .errors import InputError
-from .evidence import CLOSE, PATIENCE, STEP, TOLERANCE, Evidence, Finding, Runs, Seen
+from .evidence import CLOSE, PATIENCE, SEEDS, STEP, TOLERANCE, Evidence, Finding, Runs, Seen
 from .mutants import like_ours
 from .terminal import CommandLine, open_output, run_command
 
@@ -62,10 +62,15 @@ def told(findings: Iterable[Finding]) -> dict[str, str]:
     return {tensor: "; also ".join(sentences) for tensor, sentences in says.items()}
 
 
-def examine(case: Case, inputs: dict, wrong: list | None = None, device=CPU) -> list[Finding]:
-    """The findings for a case at these inputs; wrong: the tensors that are known to be."""
+def examine(
+    case: Case, inputs: dict, wrong: list | None = None, device=CPU, rng: Any = None
+) -> list[Finding]:
+    """The findings for a case at these inputs.
+
+    wrong: the tensors that are known to be; rng: a Generator that gives dy.
+    """
     with np.errstate(all="ignore"):
-        run = Runs(case, inputs, device)
+        run = Runs(case, inputs, device, rng or np.random.default_rng(SEEDS))
         if not np.array_equal(run.out, run.again, equal_nan=True):
             says = "forward: a second call gives other numbers: dropout without a seed, or a state"
             return [Finding(key, "forward", says, math.nan) for key in wrong or case.wrt]
@@ -239,7 +244,7 @@ def _none(tensor, evidence):
         n, m = (np.abs(one.sum(axis=axis)).max() / evidence.scale for one in (tensor.N, tensor.m))
         if m < CLOSE < 1e-3 < n:
             says += f"; along axis {axis} differences sum to 0 and this does not: is the row sum of"
-            return says + " a softmax or the mean of a norm forgotten?"
+            return says + " a softmax or the mean of a norm forgotten, or over the wrong axis?"
     return says
 
 

@@ -13,6 +13,7 @@ The method, for a function y = f(x) with arrays in and out:
 """
 
 import contextlib
+import copy
 import math
 import sys
 from collections.abc import Callable
@@ -102,21 +103,22 @@ def check(case: Case, seed: int = 0, device: backend.Backend = CPU, tries: int =
     Where a gradient is wrong its Row has a finding. Raises InputError where no point without a kink
     is found.
     """
-    rows, inputs = _rows(case, seed, device, tries)
+    rows, inputs, rng = _rows(case, seed, device, tries)
     wrong = [row.tensor for row in rows if row.wrong]
     if not wrong:
         return rows
-    told = doctor.told(doctor.examine(case, inputs, wrong, device))
+    told = doctor.told(doctor.examine(case, inputs, wrong, device, rng))
     return [row._replace(finding=told.get(row.tensor, "")) for row in rows]
 
 
 def _rows(case, seed=0, device=CPU, tries=50):
-    """The rows without findings, and the inputs at which they were computed."""
+    """The rows without findings, the inputs, and a generator that gives the same dy once more."""
     errors.check_count("seed", seed, 0)
     for rng in np.random.default_rng(seed).spawn(tries):
         with contextlib.suppress(Kink):
             inputs = case.draw(rng)
-            return compare(case, inputs, rng, device), inputs
+            again = copy.deepcopy(rng)
+            return compare(case, inputs, rng, device), inputs, again
     wanted = f"a point of {case.name} where no ReLU changes sign"
     raise InputError(f"inputs: expected {wanted}, got none in {tries} draws")
 

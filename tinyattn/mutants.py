@@ -149,7 +149,8 @@ def like_ours(inputs: dict, out: Any, w: Any, gradients: dict) -> str:
             both = [(wrong[key], gradients[key]) for key in wrong if key in gradients]
             changes = any(not _same(right[key], wrong[key]) for key in wrong)
             if changes and both and all(_same(a, b) for a, b in both):
-                told.append(f"{one.mistake}, in {one.function.__qualname__}{_equation(one)}")
+                where = f"{one.function.__module__.split('.')[-1]}.{one.function.__qualname__}"
+                told.append(f"{one.mistake}, in {where}{_equation(one)}")
         if told:
             return f"as in {ours} with this mistake: {'; or '.join(dict.fromkeys(told))}"
     return ""

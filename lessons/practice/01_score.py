@@ -6,9 +6,10 @@
 #
 # **Takes** 10 minutes, easy. **After** lesson 01.
 #
-# Write what is missing in `backward` below, and run this file or all of its cells:
-# every number is compared with a central difference, as lesson 02 explains. With
-# `--hint` it gives a hint.
+# Write what is missing in `backward` below, and run this file or all of its cells.
+# Every number that it returns is compared with a finite difference: one input is
+# changed by a little, and the change of the loss is divided by that (more in lesson
+# 02). With `--hint` it gives a hint.
 
 # %%
 import numpy as np

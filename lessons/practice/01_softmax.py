@@ -14,7 +14,8 @@ import practice
 # %% [markdown]
 # ## Given: softmax of each row
 #
-# N rows of S numbers each. A row of the output sums to 1.
+# N rows of S numbers each. A row of the output sums to 1. What lesson 01 called a and
+# s, the scores and the weights, is x and y here: input and output.
 
 # %%
 def forward(x):

@@ -15,7 +15,8 @@ import practice
 # ## Given: scores and values
 #
 # B sequences; in each T queries and S keys. Query t gives key j the score a_tj. Softmax
-# over the keys makes attention of it, and y_t is the average of the values.
+# over the keys makes attention of it, and y_t is the average of the values. Lessons had
+# one query; here every value is read by all T.
 
 # %%
 def forward(a, v):

@@ -17,8 +17,8 @@ from tinyattn import gradcheck
 #
 # There are two letters, a and b. The next letter is always that at lag 3, three places
 # before it, so behind a b b comes an a. A head has three scores, one for each place,
-# and all are 0. What each letter writes it has learnt already, a little: two numbers,
-# one for each letter that may come next.
+# in the code `scores`, and all are 0. What each letter writes it has learnt already, a
+# little: two numbers, one for each letter that may come next.
 #
 #     a writes (3 ln 2, 0)        b writes (0, 3 ln 2)
 #
@@ -29,7 +29,8 @@ from tinyattn import gradcheck
 # ## Yours
 #
 # Work these out on paper, each from those above it, and write them here to three
-# digits. ln 2 is 0.6931. A list stands in the order of places, or of letters, a first.
+# digits. ln 2 is 0.6931. A list stands in the order of places, or of letters, the letter a
+# first. What you have is judged one after the other, up to the first that is missing.
 
 # %%
 paper = {
@@ -47,15 +48,15 @@ def softmax(x):
 def loss_of_y(y):
     return -np.log(softmax(y)[0])
 
-def loss_of_a(a):
-    return loss_of_y(softmax(a) @ writes)
+def loss_of_scores(scores):
+    return loss_of_y(softmax(scores) @ writes)
 
 writes = 3 * np.log(2) * np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])  # of a, b, b
 s = softmax(np.zeros(3))
 y = s @ writes
 by_differences = {"s": s, "y": y, "p": softmax(y),
                   "dy": gradcheck.central_differences(loss_of_y, y),
-                  "da": gradcheck.central_differences(loss_of_a, np.zeros(3))}
+                  "da": gradcheck.central_differences(loss_of_scores, np.zeros(3))}
 
 practice.check_numbers(paper, by_differences,
                        then="descent takes da from the scores: that at lag 3 rises, and the "

@@ -82,13 +82,13 @@ def _compare(forward, backward, inputs, wrt, symbol, title=None):
         gradients(np.ones_like(out), cache)
         rows = gradcheck.check_pair(forward, gradients, inputs, wrt=wrt, name=yours.__name__)
     wrong = []
-    if title:
-        print(title)
+    print(title or "what your backward gives (by hand) against finite differences; error:")
     for row in rows:
         print(row)
         if row.wrong:
             wrong.append(symbol.format(row.tensor))
             print(row.finding)
+    print(f"an error of at most {TOLERANCE:g} counts as right")
     settle(wrong)
 
 
@@ -133,26 +133,37 @@ def _difference(yours, right, y, names):
 def check_numbers(yours, right):
     """Numbers worked on paper, each a list or a number by name, to three digits.
 
-    right: the same names, arrays (...). Raises NotYet where one is missing; names the first that is
-    off, on which those behind it depend.
+    right: the same names, arrays (...), in the order in which each is worked from those before it.
+    Raises NotYet at the first that is missing or off.
     """
-    missing = [name for name in right if yours.get(name) is None]
-    if missing:
-        wanted = f"numbers for {', '.join(right)}"
-        none = f"got none for {', '.join(missing)}"
-        raise NotYet(f"paper: expected {wanted}, {none}: write them in {script_name()}")
-    wrong = []
     for name, value in right.items():
         value = np.asarray(value)
+        if yours.get(name) is None:
+            wanted = f"numbers for {', '.join(right)}"
+            where = f"write them in {script_name()}"
+            raise NotYet(f"paper: expected {wanted}, got none for {name}: {where}")
         try:
             mine = np.asarray(yours[name], dtype=float).reshape(value.shape)
         except (TypeError, ValueError):
             told = f"{name}: expected {value.size} numbers, got {shown(yours[name])}"
             raise NotYet(told) from None
         off = np.abs(mine - value).max()
-        reversed_ = np.abs(mine + value).max() < 2e-3
-        told = "right" if off < 2e-3 else "wrong: its sign is reversed" if reversed_ else "wrong"
-        print(f"{name:<8} {told}")
-        wrong += [] if off < 2e-3 else [name]
-    if wrong:
-        raise NotYet(f"{wrong[0]} is wrong; what is behind it is computed from it")
+        print(f"{name:<8} {'right' if off < 2e-3 else 'wrong' + _how(mine, value, off)}")
+        if off >= 2e-3:
+            raise NotYet(f"{name} is wrong")
+
+
+def _how(mine, value, off):
+    """What can be said of wrong numbers, without saying the right ones."""
+    if off < 0.02:
+        return ": nearly; give three digits"
+    if np.abs(mine + value).max() < 2e-3:
+        return ": its sign is reversed"
+    if mine.size > 1 and np.abs(np.sort(mine) - np.sort(value)).max() < 2e-3:
+        return ": the right numbers in another order"
+    times = (mine * value).sum() / (value * value).sum()
+    if mine.size > 1 and np.abs(mine - times * value).max() < 5e-3:
+        return f": {times:.3g} times what it should be"
+    if mine.size > 1 and abs(value.sum()) < 1e-6 and abs(mine.sum()) > 2e-3:
+        return ": its numbers should sum to 0"
+    return ""
