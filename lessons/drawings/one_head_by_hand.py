@@ -12,7 +12,10 @@ def by_hand(states, v, wanted, eta):
     states: twice (attention (3,), output, gradient of the scores (3,)). v: values (3,).
     """
     fig, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
-    fig.suptitle("Shaded: s (v − y), between a bar's top and the output. Times dy = y − 5 it is da", x=0.01, ha="left")
+    told = (
+        f"Shaded: s (v − y), between a bar's top and the output. Times dy = y − {wanted:g} it is da"
+    )
+    fig.suptitle(told, x=0.01, ha="left")
     titles = "Before: one query, three keys", f"After one step of descent, η = {eta:g}"
     for ax, title, state in zip(axes, titles, states):
         _bars(ax, v, wanted, *state)
@@ -42,7 +45,8 @@ def _bars(ax, v, wanted, s, y, da):
             text, at, va = "area 0: its top\nlies on the line", y - 0.15, "top"
         ax.text(middle, at, text, ha="center", va=va, fontsize=9)
         word = {1: "score rises", 0: "score stays", -1: "score falls"}[int(np.sign(-da[i]))]
-        ax.text(middle, 0.8, f"pull {_signed(-da[i])}:\n{word}", ha="center", va="bottom", fontsize=9)
+        pull = f"pull {_signed(-da[i])}:\n{word}"
+        ax.text(middle, 0.8, pull, ha="center", va="bottom", fontsize=9)
 
 
 def _signed(number):
