@@ -92,14 +92,15 @@ run = lesson.start("01_one_head_by_hand")
 #
 # ## 3. The gradient of a score
 #
-# A score is harder, since it acts through all three weights. Try it on score 1. Raise it
-# from ln 2 to ln 2.02, which is 0.00995 higher:
+# A score is harder, since it acts through all three weights. Try it on score 1. Raise
+# it from ln 2 to ln 2.02, which is 0.00995 higher:
 #
 #     e^a         2.02        1          1           their sum is 4.02
 #     s          0.50249   0.24876    0.24876
 #     y = 0.50249 · 2 + 0.24876 · 4 + 0.24876 · 8 = 3.99005
 #
-# The output fell by 0.00995, as much as the score rose: ∂y/∂a₁ is about −1. Now exactly.
+# The output fell by 0.00995, as much as the score rose: ∂y/∂a₁ is about −1. Now
+# exactly.
 #
 # Key 1's weight is a quotient, e^a₁ / sum. If a₁ rises, e^a₁ grows by its own size, and
 # so does the sum. The quotient rule, with sum = 4:
@@ -182,8 +183,8 @@ run.claim("paper and screen agree digit for digit", on_screen == on_paper)
 # - value 4 is what the head says already: more of it changes nothing.
 #
 # *Descent raises a score where that value serves better than the present average, and
-# in proportion to the attention that the key has already.* The rest of this book is that
-# sentence, for many queries, heads and steps.
+# in proportion to the attention that the key has already.* The rest of this book is
+# that sentence, for many queries, heads and steps.
 #
 # The two functions that were called are a pair. The *forward* function goes from inputs
 # to the output, and keeps in a *cache* what is needed later, here s and v. The
@@ -243,8 +244,8 @@ run.finish({"eta": eta}, da=da, loss_next=loss_next)
 
 # %% [markdown]
 # **What was asked.** Which weights should grow? Those of keys whose value lies on the
-# wanted side of the average. How fast? By s_i times the distance v_i − y times how wrong
-# the output is:
+# wanted side of the average. How fast? By s_i times the distance v_i − y times how
+# wrong the output is:
 #
 #     da_i = s_i dy (v_i − y)
 #
@@ -270,8 +271,8 @@ run.finish({"eta": eta}, da=da, loss_next=loss_next)
 # ## Answers
 #
 # 1. y = 1/2 · 2 + 1/4 · 4 + 1/4 · 6 = 3.5, so dy = −1.5 and v − y = (−1.5, 0.5, 2.5).
-#    Then da = (1.125, −0.1875, −0.9375): the third rises most. The second rises now too,
-#    as 4 lies above the new average.
+#    Then da = (1.125, −0.1875, −0.9375): the third rises most. The second rises now
+#    too, as 4 lies above the new average.
 # 2. Σ_i s_i (v_i − y) is Σ_i s_i v_i less y Σ_i s_i, which is y less y: 0. Adding one
 #    number to all scores multiplies every e^a alike, so softmax stays as it is, and the
 #    loss cannot change that way. That change is the sum of da.

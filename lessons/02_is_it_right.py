@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Is it right?
 #
-# Move a number, look at the loss: so any gradient is checked, and what fails says where.
+# Move a number, look at the loss: it checks any gradient, and what fails says where.
 #
-# **Question.** You have worked out a gradient by hand. How do you know that it is right?
-# And if it is wrong, which line of it is?
+# **Question.** You have worked out a gradient by hand. How do you know that it is
+# right? And if it is wrong, which line of it is?
 #
 # **You see** how near a checked gradient comes, and why no nearer; a whole attention
 # layer, backward; and what each of eight mistakes in it looks like, then five more to
@@ -24,8 +24,9 @@ run = lesson.start("02_is_it_right")
 # %% [markdown]
 # ## 1. One derivative, measured
 #
-# Take lesson 01's example: the scores ln 2, 0, 0, the values 2, 4, 8, and 5 wanted. There
-# we found da₁ = 1. If that is right, L must rise by about 0.1 when score 1 rises by 0.1.
+# Take lesson 01's example: the scores ln 2, 0, 0, the values 2, 4, 8, and 5 wanted.
+# There we found da₁ = 1. If that is right, L must rise by about 0.1 when score 1 rises
+# by 0.1.
 #
 #     score 1        e^a              output y              L = (y − 5)² / 2
 #     ln 2           2, 1, 1          16/4       = 4        0.5
@@ -73,8 +74,8 @@ for h in (1e-1, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12):
 # A hundredfold at each step would give −8e-26. It is 9e-5, as bad as at h = 0.03. The
 # error falls down to h = 1e-5 and then rises again. Two things are at work.
 #
-# *Too long a step.* Write L(a + h) and L(a − h) as their Taylor series. L′, L″ and L‴ are
-# the derivatives of L:
+# *Too long a step.* Write L(a + h) and L(a − h) as their Taylor series. L′, L″ and L‴
+# are the derivatives of L:
 #
 #     L(a + h) = L + L′ h + L″ h²/2 + L‴ h³/6 + ...
 #     L(a − h) = L − L′ h + L″ h²/2 − L‴ h³/6 + ...
@@ -90,8 +91,8 @@ for h in (1e-1, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12):
 # So the error is a number times h². Here it is −h²/12, as L‴ is −1/2. (Without the step
 # below, L″ h/2 would stay: an error like h, which is the 5% above.)
 #
-# *Too short a step.* The machine keeps about 16 digits of a number. So what it keeps of a
-# number near 1 is off by up to
+# *Too short a step.* The machine keeps about 16 digits of a number. So what it keeps of
+# a number near 1 is off by up to
 #
 #     ε = 1.1e-16
 #
@@ -112,10 +113,10 @@ for h in (1e-1, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12):
 #
 #     error ≈ 3h² = 3 (ε/2)^(2/3) = 1.9 ε^(2/3)
 #
-# With ε = 1.1e-16 that is h = 4e-6 and an error of 4e-11: ten of sixteen digits, and not
-# one more. *float32*, the numbers that networks train with, have ε = 6e-8. Put that in,
-# and the least error is 3e-5, at h = 3e-3. **Predict** the two curves of the error over
-# h, both axes logarithmic: their shape, their slopes, their lowest points.
+# With ε = 1.1e-16 that is h = 4e-6 and an error of 4e-11: ten of sixteen digits, and
+# not one more. *float32*, the numbers that networks train with, have ε = 6e-8. Put that
+# in, and the least error is 3e-5, at h = 3e-3. **Predict** the two curves of the error
+# over h, both axes logarithmic: their shape, their slopes, their lowest points.
 #
 # To measure them we take the scores of fifty queries, so that chance averages out, and
 # move each of the 150 in turn. Two gradients of many numbers are compared by the
@@ -157,13 +158,14 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
           abs(slopes[0] + 1) < 0.15 and abs(slopes[1] - 2) < 0.1)
 
 # %% [markdown]
-# A V each. With seed 0 the slopes are −1.00 and 2.00: ε/h on the left, h² on the right. The
-# lowest points are 6e-11 and 5e-5, for 4e-11 and 3e-5 foretold. They lie at a longer h
-# than foretold, since the number in front of h² is smaller than 1, as −1/12 was.
+# A V each. With seed 0 the slopes are −1.00 and 2.00: ε/h on the left, h² on the right.
+# The lowest points are 6e-11 and 5e-5, for 4e-11 and 3e-5 foretold. They lie at a
+# longer h than foretold, since the number in front of h² is smaller than 1, as −1/12
+# was.
 #
 # So gradients are checked in *float64*, with h = 1e-5. Then a right one is off by 1e-10
-# or so, and we call wrong what is off by more than 1e-7. In float32 a right gradient and
-# one with a small mistake would look the same.
+# or so, and we call wrong what is off by more than 1e-7. In float32 a right gradient
+# and one with a small mistake would look the same.
 #
 # What is this relative error for a wrong gradient? Let the right one have the length 1,
 # and the one by hand be a factor times it:
@@ -177,17 +179,17 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #
 # ## 2. A whole layer, forward and backward
 #
-# Where do scores and values come from? An *attention layer* makes them from one input x,
-# a row for each token. It has four matrices. The first three turn each row of x into a
-# query, a key and a value:
+# Where do scores and values come from? An *attention layer* makes them from one input
+# x, a row for each token. It has four matrices. The first three turn each row of x into
+# a query, a key and a value:
 #
 #     queries = x W_Q
 #     keys    = x W_K
 #     v       = x W_V
 #
 # A score says how well a key fits a query. It is their product, entry by entry, summed.
-# A sum of K products of independent numbers of size 1 has a size of √K, so divide by √K,
-# and scores have a size of 1 for any K, the length of a key:
+# A sum of K products of independent numbers of size 1 has a size of √K, so divide by
+# √K, and scores have a size of 1 for any K, the length of a key:
 #
 #     a_tj = (query t · key j) / √K
 #
@@ -202,8 +204,8 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #
 #     out = 1 · 3 + 2 · 4 = 11
 #
-# Raise the 3 by 1, and out rises by 1, the number of x that it is multiplied with. Raise
-# the 4 by 1, and out rises by 2. So with dout, the derivative of L by out,
+# Raise the 3 by 1, and out rises by 1, the number of x that it is multiplied with.
+# Raise the 4 by 1, and out rises by 2. So with dout, the derivative of L by out,
 #
 #     dW = (1 dout, 2 dout), as a column
 #
@@ -222,7 +224,7 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #     (1)  dW_O     = yᵀ dout
 #     (2)  dy       = dout W_Oᵀ
 #     (3)  dv       = sᵀ dy                        lesson 01: dv_j = Σ_t s_tj dy_t
-#     (4)  da_tj    = s_tj dy_t · (v_j − y_t)      lesson 01, for rows: · sums the products
+#     (4)  da_tj    = s_tj dy_t · (v_j − y_t)      lesson 01; · sums the products
 #     (5)  dqueries = da keys / √K                 query t meets every key j
 #     (6)  dkeys    = daᵀ queries / √K             key j meets every query t
 #     (7)  dW_Q = xᵀ dqueries,   dW_K = xᵀ dkeys,   dW_V = xᵀ dv
@@ -241,8 +243,8 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #
 # A mistake spoils what lies to the right of it, and nothing else. Here is the layer as
 # code: @ is the matrix product, .T is ᵀ. `check_pair` takes the two functions and the
-# inputs, draws a dout at random, moves each number of each input by h = 1e-5, and prints
-# a row for each.
+# inputs, draws a dout at random, moves each number of each input by h = 1e-5, and
+# prints a row for each.
 
 # %%
 def forward(x, W_Q, W_K, W_V, W_O):
@@ -293,8 +295,8 @@ for row in wrong_rows:
     print(row, "  <-- WRONG" if row.error > 1e-7 else "")
 
 # %% [markdown]
-# dW_K and dx, and no other: the two to the right of dkeys. The numbers of the other three
-# are the same as before to the last digit.
+# dW_K and dx, and no other: the two to the right of dkeys. The numbers of the other
+# three are the same as before to the last digit.
 #
 # So what fails tells where to look. Only dW_K and dx fail: the line is dkeys. If dW_Q
 # failed with them, it would be da. If dW_V failed too, it would be dy.
@@ -305,8 +307,9 @@ for row in wrong_rows:
 # eight broken lines is a piece of source replaced by another while the check runs
 # (`mutants.broken`); `self_attention` names the case, with its inputs.
 #
-# **Predict.** If da has the wrong sign, which gradients are still right? And if every dx
-# of a row times a matrix has the wrong sign, in (2) and in (8), is the layer's dx right?
+# **Predict.** If da has the wrong sign, which gradients are still right? And if every
+# dx of a row times a matrix has the wrong sign, in (2) and in (8), is the layer's dx
+# right?
 
 # %%
 case = next(case for case in gradcheck.cases() if case.name == "self_attention")
@@ -332,17 +335,16 @@ run.claim("each of eight mistakes shows in the gradients where it should, and in
           all(as_expected))
 
 # %% [markdown]
-# With the wrong sign in da, dW_O and dW_V are right: they never see da. In the chart they
-# are pale. dW_Q and dW_K have an error of exactly 1, a wrong sign.
+# With the wrong sign in da, dW_O and dW_V are right: they never see da. In the chart
+# they are pale. dW_Q and dW_K have an error of exactly 1, a wrong sign.
 #
-# With the wrong sign in every dx of a row times a matrix (the library calls that product
-# *linear*), the layer's own dx is *right*.
-# That is what surprises in the chart. Every way from dout to dx passes two such products,
-# (2) and then (8), and the two signs cancel. So one right gradient proves nothing about
-# the others: check them all.
+# With the wrong sign in every dx of a row times a matrix (the library calls that
+# product *linear*), the layer's own dx is *right*. That is what surprises in the chart.
+# Every way from dout to dx passes two such products, (2) and then (8), and the two
+# signs cancel. So one right gradient proves nothing about the others: check them all.
 #
-# The sizes speak too. "Scale missing in dq" leaves out the 1/√5 for queries (the library
-# calls them q, and keys k), so dW_Q is √5 too large:
+# The sizes speak too. "Scale missing in dq" leaves out the 1/√5 for queries (the
+# library calls them q, and keys k), so dW_Q is √5 too large:
 #
 #     (√5 − 1) / (√5 + 1) = 1.236 / 3.236 = 0.38
 #
@@ -363,8 +365,9 @@ run.claim("each of eight mistakes shows in the gradients where it should, and in
 #     4           0.65       4e-11     4e-11     1.00      5e-12
 #     5           8e-9       4e-11     4e-11     1e-8      5e-12
 #
-# **Predict** each line and what is wrong with it. What fails together gives the line, by
-# the arrows; the size gives the kind. The answers are the broken pieces in this cell.
+# **Predict** each line and what is wrong with it. What fails together gives the line,
+# by the arrows; the size gives the kind. The answers are the broken pieces in this
+# cell.
 
 # %%
 layer = attention.self_attention_backward
@@ -389,10 +392,10 @@ run.claim("the five broken backwards fail where the arrows say", all(found_out))
 # 1. dW_Q and dW_K fail, dW_V does not: the line is da. 0.38 is the factor √5 again, in
 #    both: the scale is missing in da.
 # 2. The same two fail, and dx is right. No line on the arrows does that, since what
-#    reaches dW_Q reaches dx. So the lines are right and the results are exchanged: W_K's
-#    gradient is returned as W_Q's.
-# 3. All but dW_O fail, so it is dy, (2), and 1/3 in each is a factor of 2: it is counted
-#    twice. (The library calls it dr.)
+#    reaches dW_Q reaches dx. So the lines are right and the results are exchanged:
+#    W_K's gradient is returned as W_Q's.
+# 3. All but dW_O fail, so it is dy, (2), and 1/3 in each is a factor of 2: it is
+#    counted twice. (The library calls it dr.)
 # 4. dW_V fails with 1, and dx with it: the sign of dv.
 # 5. Nothing fails at 1e-7. But dW_V and dx are off by 1e-8, a thousand times more than
 #    the others. No line is wrong: dv passes through float32 on its way.
@@ -412,19 +415,19 @@ run.compare([
 run.finish({"queries": len(many)}, slopes=slopes, least=least, mistakes=sum(as_expected))
 
 # %% [markdown]
-# **What was asked.** How do you know that a gradient is right? Move each number by 1e-5,
-# up and down, in float64, and compare: a right gradient agrees to about ten digits. Which
-# line is wrong? The one from which the arrows lead to all gradients that fail, and to no
-# other.
+# **What was asked.** How do you know that a gradient is right? Move each number by
+# 1e-5, up and down, in float64, and compare: a right gradient agrees to about ten
+# digits. Which line is wrong? The one from which the arrows lead to all gradients that
+# fail, and to no other.
 #
-# **Why.** *That the error is a V* was worked out: h² is what Taylor's series leaves, ε/h
-# what rounding leaves, and the measured slopes are 2 and −1. *That a mistake spoils what
-# is computed from it and nothing else* follows from the order of the lines, and was
-# tried: thirteen times one line was broken, and everything else left as it was.
+# **Why.** *That the error is a V* was worked out: h² is what Taylor's series leaves,
+# ε/h what rounding leaves, and the measured slopes are 2 and −1. *That a mistake spoils
+# what is computed from it and nothing else* follows from the order of the lines, and
+# was tried: thirteen times one line was broken, and everything else left as it was.
 #
-# **What surprises in the pictures.** A shorter step makes it worse: at h = 1e-12 a right
-# gradient looks as wrong as at h = 0.03. And in the chart a wrong sign in two places
-# leaves dx exact.
+# **What surprises in the pictures.** A shorter step makes it worse: at h = 1e-12 a
+# right gradient looks as wrong as at h = 0.03. And in the chart a wrong sign in two
+# places leaves dx exact.
 
 # %% [markdown]
 # ## Exercises
@@ -444,6 +447,6 @@ run.finish({"queries": len(many)}, slopes=slopes, least=least, mistakes=sum(as_e
 # 2. The derivative 1 − ε/h² is 0 at h = √ε = 1e-8, and there the error is
 #    2 √ε = 2e-8: five hundred times that of the central difference.
 # 3. dW_V and dx, to the right of dv; the chart has this mistake. With equal tokens all
-#    scores are equal, s is 1/T everywhere for T tokens, and a matrix of equal numbers is
-#    its own transpose: it does not show. Check with random inputs, and with sizes that
-#    differ.
+#    scores are equal, s is 1/T everywhere for T tokens, and a matrix of equal numbers
+#    is its own transpose: it does not show. Check with random inputs, and with sizes
+#    that differ.
