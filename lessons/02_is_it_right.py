@@ -88,17 +88,20 @@ for h in (1e-1, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12):
 #
 #     L′ + L‴ h²/6 + ...
 #
-# So the error is a number times h². Here it is −h²/12, as L‴ is −1/2. (Without the step
-# below, L″ h/2 would stay: an error like h, which is the 5% above.)
+# So the error is a number times h². Here it is −h²/12: by the first line of the table
+# above −8.3e-4 = −0.01/12.
 #
-# *Too short a step.* The machine keeps about 16 digits of a number. So what it keeps of
-# a number near 1 is off by up to
+# The one-sided difference, (L(a + h) − L) / h, keeps the term before: L″ h/2. Its error
+# is like h, and that is the 5% above.
 #
-#     ε = 1.1e-16
+# *Too short a step.* The machine keeps 53 binary digits of a number, about 16 decimal
+# ones. So what it keeps of a number near 1 is off by up to
 #
-# Look at the last line printed. The two losses agree in 11 digits. Their difference has
-# only the last four or five, and the rest of it is rounding. So L(a + h) − L(a − h) is
-# off by about ε, and after the division by 2h the error is about ε/h.
+#     ε = 1/2⁵³ = 1.1e-16
+#
+# Look at the last line printed. The two losses differ by 2e-12, and each is kept to
+# about 1e-16. So of their difference only the first four digits are true: its error is
+# about ε. After the division by 2h it is, up to a number of about 1, ε/h.
 #
 # *Both.* Up to numbers of about 1 in front of each,
 #
@@ -109,14 +112,16 @@ for h in (1e-1, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12):
 #     2h − ε/h² = 0
 #     h³ = ε/2
 #
-# There ε/h is 2h², and so
+# Multiply the first of these lines by h: ε/h is 2h² there. So
 #
-#     error ≈ 3h² = 3 (ε/2)^(2/3) = 1.9 ε^(2/3)
+#     error ≈ h² + 2h² = 3h² = 3 (ε/2)^(2/3) = 1.9 ε^(2/3)
 #
 # With ε = 1.1e-16 that is h = 4e-6 and an error of 4e-11: ten of sixteen digits, and
-# not one more. *float32*, the numbers that networks train with, have ε = 6e-8. Put that
-# in, and the least error is 3e-5, at h = 3e-3. **Predict** the two curves of the error
-# over h, both axes logarithmic: their shape, their slopes, their lowest points.
+# not one more. *float32*, the numbers that networks train with, keep 24 binary digits:
+# ε = 6e-8. Put that in, and the least error is 3e-5, at h = 3e-3.
+#
+# **Predict** the curve of the error over h, both axes logarithmic: its shape, and the
+# slopes of its two sides.
 #
 # To measure them we take the scores of fifty queries, so that chance averages out, and
 # move each of the 150 in turn. Two gradients of many numbers are compared by the
@@ -158,10 +163,14 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
           abs(slopes[0] + 1) < 0.15 and abs(slopes[1] - 2) < 0.1)
 
 # %% [markdown]
-# A V each. With seed 0 the slopes are −1.00 and 2.00: ε/h on the left, h² on the right.
-# The lowest points are 6e-11 and 5e-5, for 4e-11 and 3e-5 foretold. They lie at a
-# longer h than foretold, since the number in front of h² is smaller than 1, as −1/12
-# was.
+# On the left of the figure is what a difference does: a chord through L at ln 2 − h and
+# ln 2 + h, here for h = 1. It has the slope 0.924 where the tangent has 1; the chord to
+# one side has 1.351.
+#
+# On the right is the error, a V each. With seed 0 the slopes are −1.00 and 2.00: ε/h on
+# one side, h² on the other. The lowest points are 6e-11 and 4e-5, for 4e-11 and 3e-5
+# foretold. They lie at a longer h than foretold, 2e-5 and 1e-2, since the number in
+# front of h² is smaller than 1, as 1/12 was.
 #
 # So gradients are checked in *float64*, with h = 1e-5. Then a right one is off by 1e-10
 # or so, and we call wrong what is off by more than 1e-7. In float32 a right gradient
@@ -187,9 +196,10 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #     keys    = x W_K
 #     v       = x W_V
 #
-# A score says how well a key fits a query. It is their product, entry by entry, summed.
-# A sum of K products of independent numbers of size 1 has a size of √K, so divide by
-# √K, and scores have a size of 1 for any K, the length of a key:
+# A score says how well a key fits a query. It is their product, entry by entry, summed;
+# a dot stands for that. K is the length of a key. If the entries are independent
+# numbers of mean 0 and variance 1, each product has the variance 1, their sum has K,
+# and so a size of √K. Divided by √K scores have a size of 1 for any K:
 #
 #     a_tj = (query t · key j) / √K
 #
@@ -199,8 +209,8 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #     y_t  = Σ_j s_tj v_j
 #     out  = y W_O
 #
-# There is one new thing to differentiate: a row times a matrix. The smallest case is
-# x = (1, 2) times a matrix of one column, 3 above 4:
+# The lines that are new are a row times a matrix, and a dot. First the matrix. The
+# smallest case is x = (1, 2) times a matrix of one column, 3 above 4:
 #
 #     out = 1 · 3 + 2 · 4 = 11
 #
@@ -213,25 +223,34 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #
 #     dx = (3 dout, 4 dout)
 #
-# With several rows the same matrix is used for each. Each use moves L, and they add up.
-# In matrices (ᵀ swaps rows and columns) this sum is a product:
+# If x has several rows, the same matrix is used for each. Each use moves L, and what
+# they move adds up. The sum over rows is a product of matrices (ᵀ swaps rows and
+# columns):
 #
 #     dW = xᵀ dout
 #     dx = dout Wᵀ
 #
-# Now walk the layer from its end to its start, and use this four times:
+# Then the dot. Raise the first number of query t by 1, and a_tj rises by the first
+# number of key j, over √K. Query t meets every key j, and what it moves adds up:
+#
+#     dquery t = Σ_j da_tj (key j) / √K
+#     dkey j   = Σ_t da_tj (query t) / √K
+#
+# Now walk the layer from its end to its start. (3) and (4) are lesson 01's lines.
+# Values and outputs are rows now: each column is an output of its own, and in (4) what
+# they move adds up, which is a dot again.
 #
 #     (1)  dW_O     = yᵀ dout
 #     (2)  dy       = dout W_Oᵀ
-#     (3)  dv       = sᵀ dy                        lesson 01: dv_j = Σ_t s_tj dy_t
-#     (4)  da_tj    = s_tj dy_t · (v_j − y_t)      lesson 01; · sums the products
-#     (5)  dqueries = da keys / √K                 query t meets every key j
-#     (6)  dkeys    = daᵀ queries / √K             key j meets every query t
+#     (3)  dv       = sᵀ dy                       that is, dv_j = Σ_t s_tj dy_t
+#     (4)  da_tj    = s_tj dy_t · (v_j − y_t)
+#     (5)  dqueries = da keys / √K
+#     (6)  dkeys    = daᵀ queries / √K
 #     (7)  dW_Q = xᵀ dqueries,   dW_K = xᵀ dkeys,   dW_V = xᵀ dv
 #     (8)  dx   = dqueries W_Qᵀ + dkeys W_Kᵀ + dv W_Vᵀ
 #
-# In (8) x has three uses, so it has three gradients, and they add up. What is computed
-# from what, and so what a mistake can reach:
+# In (8) x has had three uses, so it has three gradients, and they add up. What is
+# computed from what, and so what a mistake can reach:
 #
 #     dout ─┬─→ dW_O
 #           └─→ dy ─┬─→ dv ─────────────────┬─→ dW_V
@@ -279,9 +298,9 @@ run.claim("the layer worked by hand is right: every gradient within 1e-7",
           max(row.error for row in right_rows) < 1e-7)
 
 # %% [markdown]
-# Each row says: what was checked, its shape, how many numbers, the relative error, and
-# the worst number, by hand and by differences. All five errors are near 1e-10 or below.
-# The layer is right.
+# Each row says: what was checked, the input (the row of x is about dx), its shape, how
+# many numbers, the relative error, and the worst number, by hand and by differences.
+# All five errors are near 1e-10 or below. The layer is right.
 #
 # Now forget the transposition in line (6). There are four tokens, so da is 4 by 4, and
 # `da @ queries` has the same shape as `da.T @ queries`: nothing crashes.
@@ -303,13 +322,26 @@ for row in wrong_rows:
 #
 # ## 3. Eight mistakes
 #
-# The same with the library's layer, which has several heads and sequences. Each of its
-# eight broken lines is a piece of source replaced by another while the check runs
-# (`mutants.broken`); `self_attention` names the case, with its inputs.
+# The same with the library's layer. It has several heads: each has matrices of its own,
+# all read the same x, and their outs are added. It also takes several sequences at
+# once. The library calls queries q, and keys k, and a row times a matrix *linear*.
+#
+# `mutants.MUTANTS` is a list of eight mistakes. For each it names a function, a piece
+# of its source, what stands there instead, and the gradients that should fail. In the
+# block `with mutants.broken(...)` the function runs with that piece.
+#
+#     mistake                              line
+#     row sum forgotten in softmax         (4): v_j in place of v_j − y_t
+#     scale missing in dq                  (5): no 1/√K
+#     da not transposed in dk              (6)
+#     s not transposed in dv               (3)
+#     wrong sign in da                     (4)
+#     wrong sign in dx of linear           (2) and (8), wherever a Wᵀ stands
+#     mean instead of sum in dW            (1) and (7): divided by the number of rows
+#     one of three uses of x forgotten     (8)
 #
 # **Predict.** If da has the wrong sign, which gradients are still right? And if every
-# dx of a row times a matrix has the wrong sign, in (2) and in (8), is the layer's dx
-# right?
+# dx of linear has the wrong sign, in (2) and in (8), is the layer's own dx right?
 
 # %%
 case = next(case for case in gradcheck.cases() if case.name == "self_attention")
@@ -338,19 +370,19 @@ run.claim("each of eight mistakes shows in the gradients where it should, and in
 # With the wrong sign in da, dW_O and dW_V are right: they never see da. In the chart
 # they are pale. dW_Q and dW_K have an error of exactly 1, a wrong sign.
 #
-# With the wrong sign in every dx of a row times a matrix (the library calls that
-# product *linear*), the layer's own dx is *right*. That is what surprises in the chart.
-# Every way from dout to dx passes two such products, (2) and then (8), and the two
-# signs cancel. So one right gradient proves nothing about the others: check them all.
+# With the wrong sign in every dx of linear, the layer's own dx is *right* (the green
+# frame). That is what surprises in the chart. Every way from dout to dx passes two such
+# lines, (2) and then (8), and the two signs cancel. So one right gradient proves
+# nothing about the others: check them all.
 #
-# The sizes speak too. "Scale missing in dq" leaves out the 1/√5 for queries (the
-# library calls them q, and keys k), so dW_Q is √5 too large:
+# The sizes speak too. Without the 1/√5 in (5) dW_Q is √5 times too large:
 #
 #     (√5 − 1) / (√5 + 1) = 1.236 / 3.236 = 0.38
 #
-# "Mean instead of sum in dW" divides by the number of rows, 2 sequences of 4 tokens:
+# With the mean over 8 rows (2 sequences of 4 tokens) in place of the sum each dW is 1/8
+# of what it should be:
 #
-#     (8 − 1) / (8 + 1) = 0.78
+#     (1 − 1/8) / (1 + 1/8) = 7/9 = 0.78
 #
 # Both stand in the chart.
 #
@@ -393,7 +425,8 @@ run.claim("the five broken backwards fail where the arrows say", all(found_out))
 #    both: the scale is missing in da.
 # 2. The same two fail, and dx is right. No line on the arrows does that, since what
 #    reaches dW_Q reaches dx. So the lines are right and the results are exchanged:
-#    W_K's gradient is returned as W_Q's.
+#    W_K's gradient is returned as W_Q's. And 0.71 is √2/2, the relative error of two
+#    gradients of one length at right angles: they have nothing to do with each other.
 # 3. All but dW_O fail, so it is dy, (2), and 1/3 in each is a factor of 2: it is
 #    counted twice. (The library calls it dr.)
 # 4. dW_V fails with 1, and dx with it: the sign of dv.
@@ -423,7 +456,7 @@ run.finish({"queries": len(many)}, slopes=slopes, least=least, mistakes=sum(as_e
 # **Why.** *That the error is a V* was worked out: h² is what Taylor's series leaves,
 # ε/h what rounding leaves, and the measured slopes are 2 and −1. *That a mistake spoils
 # what is computed from it and nothing else* follows from the order of the lines, and
-# was tried: thirteen times one line was broken, and everything else left as it was.
+# was tried: fourteen times one line was broken, and everything else left as it was.
 #
 # **What surprises in the pictures.** A shorter step makes it worse: at h = 1e-12 a
 # right gradient looks as wrong as at h = 0.03. And in the chart a wrong sign in two
