@@ -480,6 +480,5 @@ run.finish({"queries": len(many)}, slopes=slopes, least=least, mistakes=sum(as_e
 # 2. The derivative 1 − ε/h² is 0 at h = √ε = 1e-8, and there the error is
 #    2 √ε = 2e-8: five hundred times that of the central difference.
 # 3. dW_V and dx, to the right of dv; the chart has this mistake. With equal tokens all
-#    scores are equal, s is 1/T everywhere for T tokens, and a matrix of equal numbers
-#    is its own transpose: it does not show. Check with random inputs, and with sizes
-#    that differ.
+#    scores are equal, and so is all attention. A matrix of equal numbers is its own
+#    transpose: it does not show. Check with random inputs, and with sizes that differ.

@@ -192,7 +192,7 @@ run.claim("two letters: the first pulls are 1/54, -1/108, -1/108, as on paper",
 # nats. A model that knows nothing gives each token 1/10, and its loss is ln 10 = 2.30.
 #
 # The model is one head: lesson 02's layer, with W_K and W_O set to the identity. So a
-# key is the input as it comes, and the output are the logits. The input x_t is a row of
+# key is the input as it comes, and the output is the logits. The input x_t is a row of
 # D = 20 numbers: the one-hot of the token at t, and beside it the one-hot of the
 # position t. Scores are divided by √D, as D is the length of a key here:
 #
