@@ -432,8 +432,37 @@ run.claim("the five broken backwards fail where the arrows say", all(found_out))
 # 5. Nothing fails at 1e-7. But dW_V and dx are off by 1e-8, a thousand times more than
 #    the others. No line is wrong: dv passes through float32 on its way.
 #
-# This reading can be left to a program. It measures the same errors, tries the known
-# kinds of mistakes one after the other, and names the one that fits.
+# ## 5. The doctor
+#
+# This reading can be left to a program. `check` has a sentence for each row that is
+# wrong, its *finding*. It comes from `tinyattn.doctor`, which tries the known kinds of
+# mistakes one after the other on the numbers and names those that fit: a sign, one
+# factor and the size that it comes from, a transposition, a use that is forgotten, and
+# others. **Predict** what it says of dx of the first patient and of the fourth: x has
+# three uses, and one or two of them are wrong.
+
+# %%
+for number, function, right, wrong, where in patients[:4]:
+    with mutants.broken(function, right, wrong):
+        rows = gradcheck.check(case)
+    print(f"{number}:")
+    for row in rows:
+        if row.wrong and row.tensor in ("x", "W_Q", "W_V"):
+            print(f"    d{row.tensor}: {row.finding}")
+
+# %% [markdown]
+# Of the fourth it says "what x gives through W_V has the wrong sign": one of the three
+# uses is wrong, and it finds out which. How? What x gives through W_V is dv W_Vᵀ, and
+# dW_V is xᵀ dv. Multiplied with x and with W_V, entry by entry, and added up for one
+# feature, both are the sum of x W_V dv. So what is missing in dx, times x, can be held
+# against each dW times its W.
+#
+# Of the first it says "none of the known kinds": two of the three uses are too large,
+# and no single one explains it. Then it says what to mend first, W_Q and W_K, and of
+# these it names the factor: √5, the size of a key.
+#
+# Of the third it gives four readings of a factor 2. All fit these numbers: counted
+# twice, or a size of 2, or √4. Where two readings fit, it says both.
 
 # %%
 run.compare([

@@ -92,7 +92,6 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
-    "gradcheck.chart": "takes nothing",
     "evidence.": "inside doctor, whose inputs are checked as those of gradcheck.check_pair",
     "kinds.": "inside doctor",
     "missing.": "inside doctor",

@@ -215,11 +215,6 @@ def test_the_command_examines_a_file(tmp_path, capsys):
     sys.stdout.flush()
 
 
-def test_the_chart_of_mistakes_is_as_expected():
-    mistakes, tensors, rows, as_expected = gradcheck.chart()
-    assert len(mistakes) == len(rows) == 9 and all(as_expected) and tensors[0] == "x"
-
-
 def test_what_is_ours_is_known_in_any_order_of_inputs(rng):
     """A person's layer norm that takes its shift before its scale."""
     forward = lambda b, x, g: ops.layernorm_forward(x, g, b)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import backend, doctor, errors, mutants, ops
+from . import backend, doctor, errors, ops
 from .backend import Params
 from .cases import Case, cases, model_case, pair_case, widened
 from .errors import InputError, shown
@@ -266,25 +266,6 @@ def _relu_masks(cache):
     if not isinstance(cache, (tuple, list)):
         return []
     return [mask for branch in cache for mask in _relu_masks(branch)]
-
-
-def chart() -> tuple[list[str], tuple[str, ...], list[list[float]], list[bool]]:
-    """Errors of all gradients of one attention layer, as it is and with each mistake of MUTANTS.
-
-    Returns the mistakes ("nothing broken" first), the names of the tensors, a row of errors for
-    each mistake, and for each but the first whether it failed in the tensors where it should and in
-    no other.
-    """
-    case = next(case for case in cases() if case.name == mutants.SELF)
-    errors = lambda: [row.error for row in _rows(case)[0]]
-    rows, as_expected = [errors()], []
-    for mutant in mutants.MUTANTS:
-        with mutants.broken(mutant.function, mutant.right, mutant.wrong):
-            rows.append(errors())
-        failed = {name for name, error in zip(case.wrt, rows[-1]) if error > TOLERANCE}
-        as_expected.append(failed == mutant.breaks)
-    mistakes = ["nothing broken", *(mutant.mistake for mutant in mutants.MUTANTS)]
-    return mistakes, tuple(case.wrt), rows, as_expected
 
 
 def main(arguments=None):
