@@ -442,7 +442,7 @@ run.claim("the five broken backwards fail where the arrows say", all(found_out))
 # three uses, and one or two of them are wrong.
 
 # %%
-for number, function, right, wrong, where in patients[:4]:
+for number, function, right, wrong, _ in patients[:4]:
     with mutants.broken(function, right, wrong):
         rows = gradcheck.check(case)
     print(f"{number}:")
