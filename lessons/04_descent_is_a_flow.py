@@ -108,8 +108,8 @@ for step in range(10):
 #
 # In the code `ode.integrate` takes the steps. It is given the pull as a function of the
 # time t and of y; from when to when; the start; and how many steps. In lesson 01 y was
-# the output. For `integrate` it is the array of all numbers that move, here (u, v). This
-# pull does not depend on t. What "euler" is comes in a moment.
+# the output. For `integrate` it is the array of all numbers that move, here (u, v).
+# This pull does not depend on t. What "euler" is comes in a moment.
 #
 # **Predict.** Do the ends run away, or do they come to some number?
 
@@ -149,9 +149,9 @@ for n in (1, 2, 4, 8, 16, 32, 64):
 #
 # To see it on the machine, write the two numbers as a network: a function from
 # parameters and a batch of data to the loss and its gradient. This network has no data,
-# so it does not look at the batch. `train.train` descends on the loss; the optimizer in
-# the code subtracts 0.5 times the gradient in each step and does nothing else (lesson 06
-# says what its three letters mean). `losses.gradient_flow` makes the flow from the same
+# so it does not look at the batch. `train.train` descends on the loss. Its optimizer
+# subtracts 0.5 times the gradient in each step and does nothing else; lesson 06 says
+# what the three letters mean. `losses.gradient_flow` makes the flow from the same
 # function. Both walk 4 steps of 0.5, from (0.1, 0.2), so that u and v differ.
 #
 # **Predict.** In how many of their 16 digits do the two ends agree?
@@ -182,8 +182,8 @@ run.claim("four steps of descent are four of Euler's method on the flow, to the 
 #
 #     dx/dt = (1 − x²) x
 #
-# The trick is to find something whose speed is a number times itself. Here 1/x² does it,
-# but for a 1. Its derivative by x is −2/x³, so
+# The trick is to find something whose speed is a number times itself. Here 1/x² does
+# it, but for a 1. Its derivative by x is −2/x³, so
 #
 #     speed of 1/x² = −(2/x³) (1 − x²) x
 #                   = −2 (1 − x²)/x²
@@ -320,10 +320,10 @@ for t, (u, v) in zip(walk.t, walk.y):
           f"near the saddle ({(grown + shrunk) / 2:.4f}, {(grown - shrunk) / 2:.4f})")
 
 # %% [markdown]
-# Nearly: (0.0751, 0.0723) for (0.0752, 0.0725). At t = 3 it is 0.197 for 0.201, 2% less.
-# By then u v has grown to 0.04, so the sum grows at 0.96 instead of 1. But it was less
-# before: u v grows like e^(2t), whose integral is half of itself. So what the growth
-# has lost over the whole way is half of 0.04.
+# Nearly: (0.0751, 0.0723) for (0.0752, 0.0725). At t = 3 it is 0.197 for 0.201, 2%
+# less. By then u v has grown to 0.04, so the sum grows at 0.96 instead of 1. But it was
+# less before: u v grows like e^(2t), whose integral is half of itself. So what the
+# growth has lost over the whole way is half of 0.04.
 #
 # ## 5. The wait
 #
@@ -361,8 +361,8 @@ run.claim("the wait from ε, for four ε from 0.1 to 0.0001, is ln(1/ε) within 
 # %% [markdown]
 # 9.2103: only twice as long. Each time ε is ten times smaller the wait is ln 10 = 2.303
 # longer. The reason is in the growth rate. Whoever starts ten times nearer has to grow
-# tenfold first, and is then where the other one started. Growing tenfold at rate λ takes
-# the time t with e^(λt) = 10. So
+# tenfold first, and is then where the other one started. Growing tenfold at rate λ
+# takes the time t with e^(λt) = 10. So
 #
 #     k times nearer to a saddle of rate λ:  (ln k)/λ later
 #
@@ -411,8 +411,8 @@ run.claim("on (1, -1) a walk stays for ever, u + v = 0 to the last bit; nudged, 
 # at every step. Here is why rounding does not help it: what is missing, 1 − u v, is one
 # number and serves both. Then u moves by that number times v, and v by the same number
 # times u. As u and v differ in sign only, so do the two products, and so do their
-# rounded values, for rounding does not look at the sign. Each of the four looks does the
-# same. The machine computes u and −v alike, to the bit.
+# rounded values, for rounding does not look at the sign. Each of the four looks does
+# the same. The machine computes u and −v alike, to the bit.
 #
 # The nudged walk leaves, and near 37.53. But the three steps do not agree. Is it the
 # rounding? Near 0.1 the machine's numbers lie 1.4e-17 apart, no longer small beside
@@ -496,13 +496,13 @@ run.finish({"eps": list(waits)}, waits=list(waits.values()), kept=list(kept.valu
 # %% [markdown]
 # Left: one line falls away on both sides of the saddle, the other rises on both.
 # Middle: the brown path is exactly on (1, −1) and ends at the saddle. The green one
-# starts 0.0001 beside that line, too little to be seen. It comes to 0.017 of the saddle,
-# stays within 0.1 of it from t = 2.5 to 6.7 (nine of its dots lie in the ring), turns into
-# the other line, and goes to the valley. The grey one starts elsewhere and meets no
-# saddle. Right, above: all four losses have the same shape, a plateau at ½ and then a
-# fall, and each tenfold smaller start comes 2.3 later. The dots, where half of the target
-# is reached, stand on the dotted lines that were drawn at ln(1/ε). Below: the brown loss
-# stays at ½, the green one falls near 37.5.
+# starts 0.0001 beside that line, too little to be seen. It comes to 0.017 of the
+# saddle, stays within 0.1 of it from t = 2.5 to 6.7 (nine of its dots lie in the ring),
+# turns into the other line, and goes to the valley. The grey one starts elsewhere and
+# meets no saddle. Right, above: all four losses have the same shape, a plateau at ½ and
+# then a fall, and each tenfold smaller start comes 2.3 later. The dots, where half of
+# the target is reached, stand on the dotted lines that were drawn at ln(1/ε). Below:
+# the brown loss stays at ½, the green one falls near 37.5.
 #
 # The page drag_it.html has the same plane. Drag the start, and change the learning rate
 # η. What it says of the length of a step is lesson 05.
@@ -514,15 +514,15 @@ run.finish({"eps": list(waits)}, waits=list(waits.values()), kept=list(kept.valu
 # the end. From ε the wait is ln(1/ε): 4.605 from 0.01, 9.210 from 0.0001.
 #
 # **Why.** *That descent is Euler's method*: derived, and the same to the last bit.
-# *That equal numbers stay equal, and u and −v too*: derived. *That descent moves u² − v²
-# and the flow does not*: derived. *That a start k times nearer waits (ln k)/λ longer*:
-# derived, and run. *That the nudged walks leave at times that depend on the step*: held,
-# it is the rounding.
+# *That equal numbers stay equal, and u and −v too*: derived. *That descent moves u² −
+# v² and the flow does not*: derived. *That a start k times nearer waits (ln k)/λ
+# longer*: derived, and run. *That the nudged walks leave at times that depend on the
+# step*: held, it is the rounding.
 #
-# **What surprises in the picture.** The green path stops almost where nothing is solved.
-# And it takes very little to get out again: a nudge of 1e-16 was enough, and the wait
-# was 37.5. The logarithm turns sixteen zeros into 37. If the wait went like 1/ε it would
-# be 2e16.
+# **What surprises in the picture.** The green path stops almost where nothing is
+# solved. And it takes very little to get out again: a nudge of 1e-16 was enough, and
+# the wait was 37.5. The logarithm turns sixteen zeros into 37. If the wait went like
+# 1/ε it would be 2e16.
 #
 # ## Exercises
 #
