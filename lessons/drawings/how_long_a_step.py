@@ -37,12 +37,13 @@ def hops(across, places, paths, stable):
     )
     _valley(plane, stable)
     inks = (plot.BLUE, plot.VERMILION, plot.GREEN)
-    shifts = ((-14, -22), (-12, -14))
+    shifts = ((8, -24), (-12, -14))
     for (eta, path), colour, shift in zip(paths.items(), inks, shifts):
         plane.plot(*path.T, "o-", color=colour, lw=0.8, ms=4)
         plane.plot(*path[-1], "o", color=colour, ms=9)
-        beside = dict(xytext=shift, textcoords="offset points", color=colour, ha="right")
-        plane.annotate(f"η = {eta:g} ends", path[-1], **beside)
+        side = "left" if shift[0] > 0 else "right"
+        beside = dict(xytext=shift, textcoords="offset points", color=colour, ha=side)
+        plane.annotate(f"η = {eta:g} ends", path[-1], fontsize=9, **beside)
     beside = dict(textcoords="offset points", color=plot.VERMILION, fontsize=11)
     for number, landing in enumerate(paths[stable][1:5], 1):
         plane.annotate(f"{number}", landing, xytext=(6, 2), **beside)
