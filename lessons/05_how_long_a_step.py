@@ -531,8 +531,8 @@ run.finish({"rates": rates, "longest": pairs.DOPRI5.stable}, hops=[low, high],
 # too long a step is thrown to where the valley is wide*: derived as far as u² − v²
 # shrinks while η · missing is below √2; where it ends, and that 0.9 flies off, was only
 # run. *That RK4 has order 4 and the longest step 2.785/|λ|*: derived for dx/dt = λ x.
-# *That rk45's steps stay short for a number that is gone from the flow*: held. *That bdf
-# takes most of its steps for it, while it is there*: held.
+# *That rk45's steps stay short for a number that is gone from the flow*: held. *That
+# bdf takes most of its steps for it, while it is there*: held.
 #
 # **What surprises in the pictures.** Too long a step need not make descent fly off. At
 # (1, 1) one that is a tenth too long ends in a hop. The loss goes from 0.057 to 0.030
