@@ -572,8 +572,8 @@ run.finish({"rates": rates, "longest": pairs.DOPRI5.stable}, hops=[low, high],
 #    0.9091 = 0.0909. The roots are 1.9306 and 0.3015. Half their sum and half their
 #    difference are 1.1161 and 0.8146.
 #
-#    The derivative is 1 + η − 3 η x². The product at both places is (1 + η)² − 3 η
-#    (1 + η) (high² + low²) + 9 η² high² low². The middle term is −3 (1 + η)², the
-#    last is 9: together 9 − 2 (1 + η)². It lies between −1 and 1 for η from 1 to √5 − 1 =
-#    1.236. At 1.2 and 1.23 descent hops between two places, at 1.24 between four (0.733,
-#    1.154, 0.680, 1.134), and at 1.3 one sees no order any more.
+#    The derivative is 1 + η − 3 η x². The product at both places is (1 + η)² − 3 η (1
+#    + η) (high² + low²) + 9 η² high² low². The middle term is −3 (1 + η)², the last is
+#    9: together 9 − 2 (1 + η)². It lies between −1 and 1 for η from 1 to √5 − 1 =
+#    1.236. At 1.2 and 1.23 descent hops between two places, at 1.24 between four
+#    (0.733, 1.154, 0.680, 1.134), and at 1.3 one sees no order any more.
