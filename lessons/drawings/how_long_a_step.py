@@ -10,18 +10,17 @@ BROWN = "#9a6700"
 
 
 def hops(across, places, paths, stable):
-    """u over steps {learning rate: (n,)}, with the places of the hop; the plane with paths (n, 2).
+    """u over steps {learning rate: (n,)}, with the places of the hop; {learning rate: (n, 2)}.
 
     stable: the learning rate for which the valley is drawn thick where it is stable.
     """
-    fig, (line, plane) = plt.subplots(1, 2, figsize=(13, 5), width_ratios=(1.25, 1))
+    fig, (line, plane, size) = plt.subplots(1, 3, figsize=(16, 5), width_ratios=(1.15, 1.1, 0.8))
     steps = np.arange(25)
     for u, colour in zip(across.values(), (plot.BLUE, BROWN, plot.VERMILION)):
         line.plot(steps, u[:25], "o-", color=colour, lw=0.8, ms=4)
     for place in places:
         line.axhline(place, color=plot.VERMILION, ls=":", lw=1.2)
-        beside = dict(xytext=(6, 0), textcoords="offset points", va="center")
-        line.annotate(f"{place:.4f}", (25, place), color=plot.VERMILION, **beside)
+        line.annotate(f"{place:.4f}", (-0.3, place + 0.006), color=plot.VERMILION)
     notes = (
         ("η = 0.9: arrives", 0.775, plot.BLUE),
         ("η = 1.0: hardly closes in", 0.755, BROWN),
@@ -34,18 +33,35 @@ def hops(across, places, paths, stable):
         ylabel="u = v",
         xlim=(-0.5, 25),
         ylim=(0.72, 1.2),
-        title="At (1, 1) the longest step is 1",
+        title="The first 25 steps; at (1, 1) the longest step is 1",
     )
     _valley(plane, stable)
-    shifts = ((14, 8), (-12, -14))
-    for (name, path), colour, shift in zip(paths.items(), (plot.BLUE, plot.VERMILION), shifts):
+    inks = (plot.BLUE, plot.VERMILION, plot.GREEN)
+    shifts = ((8, -24), (-12, -14))
+    for (eta, path), colour, shift in zip(paths.items(), inks, shifts):
         plane.plot(*path.T, "o-", color=colour, lw=0.8, ms=4)
         plane.plot(*path[-1], "o", color=colour, ms=9)
-        beside = dict(xytext=shift, textcoords="offset points", color=colour)
-        end = f"η = {name.split()[-1]} ends"
-        plane.annotate(end, path[-1], ha="left" if shift[0] > 0 else "right", **beside)
+        side = "left" if shift[0] > 0 else "right"
+        beside = dict(xytext=shift, textcoords="offset points", color=colour, ha=side)
+        plane.annotate(f"η = {eta:g} ends", path[-1], fontsize=9, **beside)
+    beside = dict(textcoords="offset points", color=plot.VERMILION, fontsize=11)
+    for number, landing in enumerate(paths[stable][1:5], 1):
+        plane.annotate(f"{number}", landing, xytext=(6, 2), **beside)
     plane.plot(2, 0.3, "X", color="k", ms=9)
     plane.annotate("start", (2, 0.3), xytext=(8, -4), textcoords="offset points")
+    for path, colour in zip(paths.values(), inks):
+        away = np.hypot(*path[:14].T)
+        size.plot(np.arange(len(away)), away, "o-", color=colour, lw=1, ms=4)
+    size.annotate("η = 0.9 flies off", (10.2, 150), color=plot.GREEN, ha="right")
+    size.annotate("η = 0.3", (13, 2.4), color=plot.BLUE, ha="right")
+    size.annotate("η = 0.6", (13, 1.02), color=plot.VERMILION, ha="right")
+    size.set(
+        xlabel="step of descent",
+        ylabel="distance from (0, 0), logarithmic",
+        yscale="log",
+        ylim=(0.8, 1e3),
+        title="Descent from (2, 0.3)",
+    )
     return fig
 
 
@@ -100,10 +116,16 @@ def factors(times, fast):
     right.annotate(f"bdf: {len(times['bdf']) - 1} steps", (0.02, 0.1), color=plot.GREEN)
     right.annotate(f"rk45: {len(times['rk45']) - 1} steps", (0.1, 5e-4), color=plot.VERMILION)
     right.plot([3e-4, 2], [3.3066 / fast] * 2, color="0.2", ls=":")
-    right.annotate("its longest stable step", (0.06, 1.7e-4), color="0.3", fontsize=9)
+    limit = f"its longest stable step, {3.3066 / fast:.6f}"
+    right.annotate(limit, (1.8, 1.7e-4), color="0.3", fontsize=9, ha="right")
     right.axvline(1e-3, color="0.5", ls="--", lw=1)
     right.annotate(
-        "the fast number\nis gone", (8.5e-4, 0.3), color="0.3", fontsize=9, ha="right", va="top"
+        "the fast number is\ngone from the flow",
+        (8.5e-4, 0.3),
+        color="0.3",
+        fontsize=9,
+        ha="right",
+        va="top",
     )
     right.set(
         xlabel="time t",
