@@ -48,7 +48,7 @@ def stop_early(found, paper):
         if i == 0:
             ax.set_ylabel("distance to a teacher, nats")
     ax.plot([], [], ":", color="0.3", lw=2, label="learned rungs 1 and 2")
-    ax.legend(fontsize=9, loc="upper right")
+    ax.legend(fontsize=9, loc="upper center")
     return fig
 
 
@@ -76,7 +76,7 @@ def data(same, fresh, stop, sizes, shares, shows, foretold):
         right.plot(foretold[k], height, "D", color=colour, ms=11, mfc="none", mew=2)
     right.plot([], [], "s", color="0.7", mec="k", ms=10, label="shows: half of its last value")
     right.plot([], [], "D", color="0.4", mfc="none", ms=10, label="foretold from block 2")
-    right.legend(loc="lower right", fontsize=9)
+    right.legend(loc="upper left", fontsize=9)
     right.set(
         xscale="log",
         ylim=(0, 1),
