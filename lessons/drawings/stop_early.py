@@ -3,7 +3,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-import marks
 from tinyattn import plot
 
 INKS = plot.VERMILION, plot.ORANGE, plot.BLUE
