@@ -1,7 +1,7 @@
-"""The ladder on a set of sequences, with what shows when to stop, and why.
+"""The ladder (arXiv 2602.19143) on a set of sequences: when to stop, and why.
 
-A second set of held-out sequences, on which cross-entropy alone is measured; and data that are
-fresh from a step on, so that no sequence is seen again.
+Our own: a second set of held-out sequences, on which cross-entropy alone is measured; and data that
+are fresh from a step on, so that no sequence is seen again.
 """
 
 import dataclasses
