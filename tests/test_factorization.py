@@ -464,6 +464,60 @@ def test_parted_heads_gain_by_a_product():
         V = np.array([[1.5, beta], [1.5, -beta]])
         s = np.array([[0.9 - gamma, 0.1 + gamma], [0.9 + gamma, 0.1 - gamma]])
         assert flow.loss(np.concatenate([V, s], axis=1)) == pytest.approx(loss, rel=1e-12)
+def test_on_each_plateau_the_fastest_direction_names_the_next_feature_and_the_head_to_take_it():
+    flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
+    start = flow.start(3, 1e-6)
+    half = HALF_TIMES["simplex"][1e-6]
+    middles = np.sqrt(np.multiply(half[:-1], half[1:]))
+    path = ode.integrate(flow, (0, 200), start, t_eval=middles, **tight)
+    for y, feature in zip(path.y, (1, 2)):
+        _, motion = flow.leading_mode(y)
+        head, found = np.unravel_index(motion[:, :3].argmax(), (3, 3))
+        assert (head, found) == (feature, feature)
+
+
+def test_the_first_wait_is_a_tangents_and_attention_left_by_a_crowd_falls_like_one_over_time():
+    """With little written s_1 = 1/T + V_1^2 / 2; in the crowd s_k = H / ((m_1^2 - m_k^2) t).
+
+    The tangent leaves out what is written at the other positions, which takes H V_1 / T off dV_1/dt, so
+    (1 - H t / 2T) off V_1 while that grows evenly.
+    """
+    flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-9, atol=1e-13)
+    early = ode.integrate(flow, (0, 2), flow.start(3, 0.0), t_eval=[1.0, 2.0], **tight).y
+    V, s = flow.split(early)
+    assert s[:, 0, 0] == pytest.approx(1 / 40 + V[:, 0, 0] ** 2 / 2, rel=0.02)
+    tangent = np.sqrt(2 / 40) * np.tan(M[0] * np.array([1.0, 2.0]) / np.sqrt(80))
+    assert V[:, 0, 0] == pytest.approx(tangent * np.exp(-3 / 80 * np.array([1, 2])), rel=0.01)
+    late = ode.integrate(flow, (0, 4000), flow.start(3, 0.0), t_eval=[4000.0], **tight).y[-1]
+    left = flow.split(late)[1][0, 1:3]
+    limit = 3 / ((M[0] ** 2 - np.square(M[1:])) * 4000)
+    assert left == pytest.approx(limit, rel=0.03)
+
+
+def test_the_wait_is_foretold_from_the_crowd_and_one_constant():
+    """A lead grows like e^S / sqrt(rate), S the sum of the rates m_2 sqrt(s_2) of a crowd that stays."""
+    flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
+    t = np.linspace(0, 300, 3001)
+    crowd = ode.integrate(flow, (0, 300), flow.start(3, 0.0), t_eval=t, **tight).y
+    rate = M[1] * np.sqrt(flow.split(crowd)[1][:, 0, 1])
+    grown = np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 2 * np.diff(t))])
+    lead = grown - np.log(rate) / 2
+    waits = {eps: times[1] for eps, times in HALF_TIMES["simplex"].items()}
+    C = np.interp(waits[1e-2], t, lead) - np.log(1e2)
+    for eps, wait in waits.items():
+        assert np.interp(np.log(1 / eps) + C, lead[100:], t[100:]) == pytest.approx(wait, rel=5e-3)
+
+
+def test_one_head_alone_is_at_a_minimum_on_the_strongest_feature(rng):
+    """To second order the loss rises by (b - m_2 g)^2 / 2 + (m_1^2 - m_2^2) g^2 / 2 for b written, g looked."""
+    flow = target(M, 5, "simplex")
+    for b, g in rng.normal(size=(5, 2)) * 1e-3:
+        y = np.zeros((1, 8))
+        y[0, :2] = M[0] * (1 + g), b  # what is best of feature 1, for this attention
+        y[0, 3:5] = 1 - g, g
+        rise = flow.loss(y) - (M[1] ** 2 + M[2] ** 2) / 2
+        by_hand = (b - M[1] * g) ** 2 / 2 + (M[0] ** 2 - M[1] ** 2) * g**2 / 2
+        assert rise == pytest.approx(by_hand, rel=0.02)
 
 
 def halves(flow, y0, end, level=0.5):
