@@ -522,7 +522,14 @@ def test_each_arrow_between_two_numbers_cut_alone():
     even = lambda y: flow(0.0, np.array([y[0], 0.0]))
     heard = lambda y, s_r: (1 - s_r * y[0] / 8) * s_r / 8
     quiet = hold(flow, lambda t, y, slope: np.array([heard(y, flow.attention(y)), slope[1]]))
+    heard_by_Delta = lambda y, s_r: (1 - s_r * y[0] / 8) * y[0] / 8 * s_r * (1 - s_r)
+    silent = lambda t, y, slope: np.array(
+        [heard(y, flow.attention(y)), heard_by_Delta(y, flow.attention(y))]
+    )
     deaf = hold(flow, lambda t, y, slope: np.array([even(y)[0], slope[1]]))
+    quiet_and_deaf = hold(
+        flow, lambda t, y, slope: np.array([heard(y, 1 / 512), slope[1]])
+    )
     speed = lambda s_r: s_r * (1 - s_r)
     slow = hold(
         flow,
@@ -535,7 +542,46 @@ def test_each_arrow_between_two_numbers_cut_alone():
     assert first(deaf, half, (0, 0)) == pytest.approx(6043.1, abs=0.1)
     assert first(deaf, low, (0, 0)) == pytest.approx(26378, abs=1)
     assert first(slow, low, (0, 0)) == pytest.approx(9154, abs=1)
+    assert first(slow, lambda y: flow.attention(y) - 0.26, (0, 0)) == pytest.approx(9154, abs=10)
+    assert first(slow, half, (0, 0)) == pytest.approx(47532, abs=10)
     assert np.pi / np.sqrt(2) / flow.rate == pytest.approx(9099, abs=0.1)
+    assert first(hold(flow, silent), half, (0, 0)) == pytest.approx(5179.9, abs=0.1)
+    assert first(quiet_and_deaf, half, (0, 0)) == pytest.approx(5864, abs=1)
+    both = hold(deaf, slow.still)
+    assert first(both, half, (0, 0)) == pytest.approx(15988, abs=1)
+    assert np.sqrt(2 * np.log(511)) / flow.rate == pytest.approx(14466, abs=1)
+
+
+def test_the_last_part_of_a_snap():
+    """Lesson 06: the share of the time, up to attention 1/2, that is left when e^Delta is 10."""
+    flow = TwoNumbers(512, 64)
+    half, ten = lambda y: flow.attention(y) - 0.5, lambda y: y[1] - np.log(10)
+    even = lambda y: flow(0.0, np.array([y[0], 0.0]))
+    deaf = hold(flow, lambda t, y, slope: np.array([even(y)[0], slope[1]]))
+    speed = lambda s_r: s_r * (1 - s_r)
+    steady = lambda t, y, slope: slope * [1, speed(1 / 512) / speed(flow.attention(y))]
+    still = hold(flow, np.array([True, False]))
+    for field, w, share in (
+        (flow, 0, 0.037), (still, 8, 0.123), (still, 1, 0.114), (deaf, 0, 0.060), (hold(deaf, steady), 0, 0.424),
+    ):  # fmt: skip
+        left = 1 - first(field, ten, (w, 0)) / first(field, half, (w, 0))
+        assert left == pytest.approx(share, abs=6e-4)
+
+
+@pytest.mark.parametrize("d", [16, 64, 512])
+def test_the_share_of_noise_in_the_speed_of_w(d):
+    """Lessons 06, 07: w / (sqrt(d) e^Delta), at most e^(-1/2) / sqrt(d), at w = 1."""
+    flow = TwoNumbers(4096.0, d)
+    times = np.linspace(0.01, 1.2, 400) * flow.snap_time
+    how = dict(rtol=1e-9, atol=1e-12, t_eval=times)
+    y = ode.integrate(flow, (0, times[-1]), flow.start(), **how).y
+    y = y[flow.attention(y) < 0.05]
+    w, s_r = y[:, 0], flow.attention(y)
+    by_itself = s_r * (1 - s_r * w / np.sqrt(d)) / np.sqrt(d)
+    share = (1 - s_r) ** 2 * w / (d * 4095) / by_itself
+    assert share == pytest.approx(w / np.sqrt(d) / np.exp(y[:, 1]), rel=0.25, abs=2e-4)
+    assert share.max() == pytest.approx(np.exp(-0.5) / np.sqrt(d), rel=0.07)
+    assert w[share.argmax()] == pytest.approx(1, abs=0.1)
 
 
 def test_w_held_copies_gain_by_a_shared_score_alone():
@@ -570,9 +616,10 @@ def test_what_tilts_the_law_of_tokens_and_sizes():
     flow = TwoNumbers(T, d)
 
     def quiet(t, y, slope):
-        s_r = flow.attention(y)
-        dw = (1 - s_r * y[:, 0] / np.sqrt(d)) * s_r / np.sqrt(d)
-        return np.stack([dw, slope[:, 1]], axis=-1)
+        w, s_r = y[:, 0], flow.attention(y)
+        missing = 1 - s_r * w / np.sqrt(d)
+        dDelta = missing * w / np.sqrt(d) * s_r * (1 - s_r)
+        return np.stack([missing * s_r / np.sqrt(d), dDelta], axis=-1)
 
     low, half = lambda y: flow.loss(y) - 0.1, lambda y: flow.attention(y) - 0.5
     for field, mark, exponents in (
