@@ -346,7 +346,7 @@ run.finish({"rtol": RTOL}, gain=gain, law=vars(laws["loss 0.1"]))
 #     s_r w/√d = 0.137 · 17.4 / 4 = 0.60
 #
 # is written. What is missing is 0.4, where the sign ≈ has 1, and both speeds are less
-# than half of what they should be. For d = 512, where √d is 22.6, only 0.10 is written
+# than half of what they should be. For d = 512, where √d is 22.6, only 0.11 is written
 # by then. So over n alone the slope must be nearer to 1/2 there, and it is: 0.490 at d
 # = 16, 0.495 at d = 512. (That nothing else has a part in it is a guess.)
 #
@@ -356,7 +356,8 @@ run.finish({"rtol": RTOL}, gain=gain, law=vars(laws["loss 0.1"]))
 #
 # In the figure, left: which speed hears how many copies. Middle: the 42 plateaus; the
 # dotted lines are 1.2533 √d T. Right: the gain. Dots are the free runs, squares the
-# runs with w held, and dotted lines the slopes 1 and 1/2.
+# runs with w held, and dotted lines the slopes 1 and 1/2. At n = 1 all are 1, for that
+# is what they are compared with.
 #
 # ## What was asked
 #

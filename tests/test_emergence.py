@@ -584,8 +584,25 @@ def test_the_share_of_noise_in_the_speed_of_w(d):
     assert w[share.argmax()] == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.parametrize("d, written", [(16, 0.60), (512, 0.11)])
+def test_many_copies_of_own_scores_have_written_much_when_attention_wakes(d, written):
+    """Lesson 07: what is missing is no longer all, so the gain is less than the root of n."""
+    flow = TwoNumbers(4096, d, 64, True)
+    ten = lambda y: y[1] - np.log(10)
+    time = first(flow, ten, (0, 0))
+    how = dict(rtol=1e-9, atol=1e-12)
+    y = ode.integrate(flow, (0, time), flow.start(), **how).y[-1]
+    assert flow.attention(y) * y[0] / np.sqrt(d) == pytest.approx(written, abs=5e-3)
+    assert y[0] == pytest.approx(17.5, abs=0.1)
+
+
 def test_w_held_copies_gain_by_a_shared_score_alone():
     """Lesson 07, for T = 4096 and d = 64."""
+    for n, time in zip((1, 4, 16), (4092, 4083, 4047)):  # without its three factors 1 - s_r
+        flow = TwoNumbers(4096, 64, n, True)
+        half = lambda y, flow=flow: flow.attention(y) - 0.5
+        undamped = lambda t, y, slope, flow=flow: slope * [0, (1 - flow.attention(y)) ** -3]
+        assert first(hold(flow, undamped), half, (8, 0)) == pytest.approx(time, abs=0.6)
     for per_place, times in ((False, [4121, 1046, 274]), (True, [4120, 4180, 4368])):
         for n, time in zip((1, 4, 16), times):
             flow = TwoNumbers(4096, 64, n, per_place)
@@ -603,6 +620,36 @@ def test_what_wakes_attention_under_repetition_across_samples(p, times):
         field = hold(flow, np.isin(np.arange(3), held))
         found = first(field, lambda y: y[2] - np.log(10), (0, 0, 0))
         assert found == pytest.approx(time, abs=0.6)
+
+
+def test_without_the_rest_attention_rests_and_noise_lets_it_creep():
+    """Lesson 08, q = 0.5: with s_r v = 1 nothing is asked for; without noise it stays there for ever."""
+    flow = ThreeNumbers(512, 64, 0.5)
+
+    def quiet(t, y, slope):
+        s_r = flow.attention(y)
+        missing = (0.5 + 0.5 / 64) * (1 - s_r * y[1])
+        return np.array([0, missing * s_r, missing * y[1] * s_r * (1 - s_r)])
+
+    times = np.array([1500.0, 10000.0])
+    for field, attention in (
+        (hold(flow, np.array([True, False, False])), [0.296, 0.342]),
+        (hold(flow, quiet), [0.2942, 0.2942]),
+    ):
+        how = dict(rtol=1e-8, atol=1e-11, t_eval=times)
+        y = ode.integrate(field, (0, times[-1]), flow.start(), **how).y
+        assert flow.attention(y) == pytest.approx(attention, abs=6e-4)
+
+
+def test_where_repetition_is_the_rule_attention_waits_for_the_rest():
+    """Lesson 08, q = 0.95: it wakes early, and is a half when the others are written to 39%."""
+    flow = ThreeNumbers(512, 64, 0.95)
+    for mark, time in (
+        (lambda y: y[2] - np.log(10), 660),
+        (lambda y: flow.attention(y) - 0.5, 2257),
+        (lambda y: flow.test_loss(y) - 0.1, 2998),
+    ):
+        assert first(flow, mark, (0, 0, 0)) == pytest.approx(time, abs=0.6)
 
 
 def test_more_repetition_across_samples_is_not_always_better():
