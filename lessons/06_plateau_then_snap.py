@@ -428,11 +428,12 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states, foretold),
 # In the figure the three arrows stand on the left. In the middle is the free run: w
 # (its share of √d) climbs from the first moment, attention lies at 0 and then jumps. On
 # the right is attention in six of the runs, on a logarithmic time axis; crosses mark
-# the time that was foretold. The free curve ends at 0.96, the others go on to 1, that
-# with w held at 8 slowly: there s_r w/√d is nearly 1 soon, and little is left to pull.
+# the time that was foretold. The free curve ends at 0.96, the others that rise go on to
+# 1, that with w held at 8 slowly: there s_r w/√d is nearly 1 soon, and little is left
+# to pull.
 #
 # What became of the belief? The two do feed each other, but neither the wait nor the
-# snap needs that.
+# snap of attention needs that.
 #
 # - *The wait.* Δ is slow while κ w is small, and for that not some w is wanted but a
 #   large one: with w held at 1 it still waits 4194, and 8192 is foretold for 1/2. Arrow
