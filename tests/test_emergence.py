@@ -522,7 +522,14 @@ def test_each_arrow_between_two_numbers_cut_alone():
     even = lambda y: flow(0.0, np.array([y[0], 0.0]))
     heard = lambda y, s_r: (1 - s_r * y[0] / 8) * s_r / 8
     quiet = hold(flow, lambda t, y, slope: np.array([heard(y, flow.attention(y)), slope[1]]))
+    heard_by_Delta = lambda y, s_r: (1 - s_r * y[0] / 8) * y[0] / 8 * s_r * (1 - s_r)
+    silent = lambda t, y, slope: np.array(
+        [heard(y, flow.attention(y)), heard_by_Delta(y, flow.attention(y))]
+    )
     deaf = hold(flow, lambda t, y, slope: np.array([even(y)[0], slope[1]]))
+    quiet_and_deaf = hold(
+        flow, lambda t, y, slope: np.array([heard(y, 1 / 512), slope[1]])
+    )
     speed = lambda s_r: s_r * (1 - s_r)
     slow = hold(
         flow,
@@ -535,11 +542,67 @@ def test_each_arrow_between_two_numbers_cut_alone():
     assert first(deaf, half, (0, 0)) == pytest.approx(6043.1, abs=0.1)
     assert first(deaf, low, (0, 0)) == pytest.approx(26378, abs=1)
     assert first(slow, low, (0, 0)) == pytest.approx(9154, abs=1)
+    assert first(slow, lambda y: flow.attention(y) - 0.26, (0, 0)) == pytest.approx(9154, abs=10)
+    assert first(slow, half, (0, 0)) == pytest.approx(47532, abs=10)
     assert np.pi / np.sqrt(2) / flow.rate == pytest.approx(9099, abs=0.1)
+    assert first(hold(flow, silent), half, (0, 0)) == pytest.approx(5179.9, abs=0.1)
+    assert first(quiet_and_deaf, half, (0, 0)) == pytest.approx(5864, abs=1)
+    both = hold(deaf, slow.still)
+    assert first(both, half, (0, 0)) == pytest.approx(15988, abs=1)
+    assert np.sqrt(2 * np.log(511)) / flow.rate == pytest.approx(14466, abs=1)
+
+
+def test_the_last_part_of_a_snap():
+    """Lesson 06: the share of the time, up to attention 1/2, that is left when e^Delta is 10."""
+    flow = TwoNumbers(512, 64)
+    half, ten = lambda y: flow.attention(y) - 0.5, lambda y: y[1] - np.log(10)
+    even = lambda y: flow(0.0, np.array([y[0], 0.0]))
+    deaf = hold(flow, lambda t, y, slope: np.array([even(y)[0], slope[1]]))
+    speed = lambda s_r: s_r * (1 - s_r)
+    steady = lambda t, y, slope: slope * [1, speed(1 / 512) / speed(flow.attention(y))]
+    still = hold(flow, np.array([True, False]))
+    for field, w, share in (
+        (flow, 0, 0.037), (still, 8, 0.123), (still, 1, 0.114), (deaf, 0, 0.060), (hold(deaf, steady), 0, 0.424),
+    ):  # fmt: skip
+        left = 1 - first(field, ten, (w, 0)) / first(field, half, (w, 0))
+        assert left == pytest.approx(share, abs=6e-4)
+
+
+@pytest.mark.parametrize("d", [16, 64, 512])
+def test_the_share_of_noise_in_the_speed_of_w(d):
+    """Lessons 06, 07: w / (sqrt(d) e^Delta), at most e^(-1/2) / sqrt(d), at w = 1."""
+    flow = TwoNumbers(4096.0, d)
+    times = np.linspace(0.01, 1.2, 400) * flow.snap_time
+    how = dict(rtol=1e-9, atol=1e-12, t_eval=times)
+    y = ode.integrate(flow, (0, times[-1]), flow.start(), **how).y
+    y = y[flow.attention(y) < 0.05]
+    w, s_r = y[:, 0], flow.attention(y)
+    by_itself = s_r * (1 - s_r * w / np.sqrt(d)) / np.sqrt(d)
+    share = (1 - s_r) ** 2 * w / (d * 4095) / by_itself
+    assert share == pytest.approx(w / np.sqrt(d) / np.exp(y[:, 1]), rel=0.25, abs=2e-4)
+    assert share.max() == pytest.approx(np.exp(-0.5) / np.sqrt(d), rel=0.07)
+    assert w[share.argmax()] == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("d, written", [(16, 0.60), (512, 0.11)])
+def test_many_copies_of_own_scores_have_written_much_when_attention_wakes(d, written):
+    """Lesson 07: what is missing is no longer all, so the gain is less than the root of n."""
+    flow = TwoNumbers(4096, d, 64, True)
+    ten = lambda y: y[1] - np.log(10)
+    time = first(flow, ten, (0, 0))
+    how = dict(rtol=1e-9, atol=1e-12)
+    y = ode.integrate(flow, (0, time), flow.start(), **how).y[-1]
+    assert flow.attention(y) * y[0] / np.sqrt(d) == pytest.approx(written, abs=5e-3)
+    assert y[0] == pytest.approx(17.5, abs=0.1)
 
 
 def test_w_held_copies_gain_by_a_shared_score_alone():
     """Lesson 07, for T = 4096 and d = 64."""
+    for n, time in zip((1, 4, 16), (4092, 4083, 4047)):  # without its three factors 1 - s_r
+        flow = TwoNumbers(4096, 64, n, True)
+        half = lambda y, flow=flow: flow.attention(y) - 0.5
+        undamped = lambda t, y, slope, flow=flow: slope * [0, (1 - flow.attention(y)) ** -3]
+        assert first(hold(flow, undamped), half, (8, 0)) == pytest.approx(time, abs=0.6)
     for per_place, times in ((False, [4121, 1046, 274]), (True, [4120, 4180, 4368])):
         for n, time in zip((1, 4, 16), times):
             flow = TwoNumbers(4096, 64, n, per_place)
@@ -559,6 +622,36 @@ def test_what_wakes_attention_under_repetition_across_samples(p, times):
         assert found == pytest.approx(time, abs=0.6)
 
 
+def test_without_the_rest_attention_rests_and_noise_lets_it_creep():
+    """Lesson 08, q = 0.5: with s_r v = 1 nothing is asked for; without noise it stays there for ever."""
+    flow = ThreeNumbers(512, 64, 0.5)
+
+    def quiet(t, y, slope):
+        s_r = flow.attention(y)
+        missing = (0.5 + 0.5 / 64) * (1 - s_r * y[1])
+        return np.array([0, missing * s_r, missing * y[1] * s_r * (1 - s_r)])
+
+    times = np.array([1500.0, 10000.0])
+    for field, attention in (
+        (hold(flow, np.array([True, False, False])), [0.296, 0.342]),
+        (hold(flow, quiet), [0.2942, 0.2942]),
+    ):
+        how = dict(rtol=1e-8, atol=1e-11, t_eval=times)
+        y = ode.integrate(field, (0, times[-1]), flow.start(), **how).y
+        assert flow.attention(y) == pytest.approx(attention, abs=6e-4)
+
+
+def test_where_repetition_is_the_rule_attention_waits_for_the_rest():
+    """Lesson 08, q = 0.95: it wakes early, and is a half when the others are written to 39%."""
+    flow = ThreeNumbers(512, 64, 0.95)
+    for mark, time in (
+        (lambda y: y[2] - np.log(10), 660),
+        (lambda y: flow.attention(y) - 0.5, 2257),
+        (lambda y: flow.test_loss(y) - 0.1, 2998),
+    ):
+        assert first(flow, mark, (0, 0, 0)) == pytest.approx(time, abs=0.6)
+
+
 def test_more_repetition_across_samples_is_not_always_better():
     p = np.array([0.5, 0.7, 0.95])
     assert plateau(ThreeNumbers(512, 64, p)) == pytest.approx([1487, 1298, 2998], abs=1)
@@ -570,9 +663,10 @@ def test_what_tilts_the_law_of_tokens_and_sizes():
     flow = TwoNumbers(T, d)
 
     def quiet(t, y, slope):
-        s_r = flow.attention(y)
-        dw = (1 - s_r * y[:, 0] / np.sqrt(d)) * s_r / np.sqrt(d)
-        return np.stack([dw, slope[:, 1]], axis=-1)
+        w, s_r = y[:, 0], flow.attention(y)
+        missing = 1 - s_r * w / np.sqrt(d)
+        dDelta = missing * w / np.sqrt(d) * s_r * (1 - s_r)
+        return np.stack([missing * s_r / np.sqrt(d), dDelta], axis=-1)
 
     low, half = lambda y: flow.loss(y) - 0.1, lambda y: flow.attention(y) - 0.5
     for field, mark, exponents in (

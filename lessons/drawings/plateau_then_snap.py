@@ -7,10 +7,11 @@ import marks
 from tinyattn import player, plot
 
 
-def race(flow, times, path, later, states):
+def race(flow, times, path, later, states, foretold):
     """The three arrows; w and attention along the free path; attention where something is held.
 
-    flow: TwoNumbers. times (n,), path (n, 2). later (m,), states {name of the run: (m, 2)}.
+    flow: TwoNumbers. times (n,), path (n, 2). later (m,), states {name of the run: (m, 2)},
+    foretold {name: time of attention 1/2}.
     """
     fig, (loop, free, held) = plt.subplots(
         1, 3, figsize=(15, 4.8), gridspec_kw={"width_ratios": (1, 1, 1.25)}
@@ -52,32 +53,34 @@ def race(flow, times, path, later, states):
         ylabel="share",
         title="w grows from the first moment; attention jumps",
     )
-    styles = {
-        "free": ("k", "-", 5134),
-        "w held at 8": (plot.BLUE, "-", 512),
-        "w held at 4": (plot.SKY, "-", 1024),
-        "w held at 1": (plot.GREEN, "-", 4096),
-        "w deaf": (plot.VERMILION, "-", 5793),
-        "Δ held at 0": (plot.PURPLE, "--", None),
+    styles = {  # attention of the free run in the colour of the middle
+        "free": (plot.PURPLE, "-"),
+        "w held at 8": (plot.BLUE, "-"),
+        "w held at 1": (plot.SKY, "-"),
+        "w deaf": (plot.VERMILION, "-"),
+        "(2), (3) cut": (plot.GREEN, "-"),
+        "Δ held at 0": ("0.5", "--"),
     }
-    for name, (colour, line, foretold) in styles.items():
-        held.plot(later, flow.attention(states[name]), line, color=colour, lw=2, label=name)
-        if foretold:
-            held.axvline(foretold, color=colour, lw=1, ls=":")
-    held.legend(loc="center left")
+    for name, (colour, line) in styles.items():
+        label = name
+        if name in foretold:
+            label = f"{name}: {foretold[name]} foretold"
+            held.plot(foretold[name], 0.5, "x", color=colour, ms=9, mew=2.5, zorder=4)
+        held.plot(later, flow.attention(states[name]), line, color=colour, lw=2, label=label)
+    held.legend(loc="center left", bbox_to_anchor=(0.14, 0.28), fontsize=8.5)
     held.set(
         xscale="log",
         xlim=(later[0], later[-1]),
         ylim=(-0.02, 1.05),
         xlabel="time",
         ylabel="attention on the right token",
-        title="With w held it snaps too, and sooner; dotted: foretold",
+        title="With w held or deaf it snaps; without (2) and (3) it climbs",
     )
     return fig
 
 
 def snap(flow, path, times, losses):
-    """The loss of two numbers, of the layer under SGD, of the closed form and of the linear flow.
+    """The loss of two numbers, of the layer under SGD and of the closed form.
 
     flow: TwoNumbers. path (n, 2) at times (n,), losses (n, seeds).
     """
@@ -91,12 +94,8 @@ def snap(flow, path, times, losses):
             ax.plot(times, of_seed, color=plot.SKY, lw=1, label=label)
         ax.plot(times, flow.loss(path), color="k", lw=2, label="the flow of two numbers")
         ax.plot(*closed, color=plot.VERMILION, lw=2, ls="--", label="closed form of the plateau")
-        linear = flow.linearised_loss(times)
-        ax.plot(times, linear, color=plot.GREEN, lw=2, ls="-.", label="the linear flow")
-        ax.axvline(flow.snap_time, color=plot.VERMILION, lw=1, ls=":")
-    told = f"$\\sqrt{{\\pi/2}}/\\kappa$ = {flow.snap_time:.0f}"
-    beside = dict(xytext=(-4, 0), textcoords="offset points", ha="right")
-    closer.annotate(told, (flow.snap_time, 0.05), color=plot.VERMILION, **beside)
+        told = f"its end, 1.2533/κ = {flow.snap_time:.0f}"
+        ax.axvline(flow.snap_time, color=plot.VERMILION, lw=1, ls=":", label=told)
     closer.set(
         xlim=(0.93 * flow.snap_time, 1.17 * flow.snap_time),
         ylim=(0, 0.52),

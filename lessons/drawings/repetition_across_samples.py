@@ -6,11 +6,11 @@ import numpy as np
 from tinyattn import plot
 
 
-def across(flow, dense, path, times, states, over, lengths):
+def across(flow, dense, path, times, states, over, lengths, standing_out):
     """What is heard by direction; the free run; attention with a part held at 0; one law.
 
     flow: ThreeNumbers. dense (n,), path (n, 3): the free run. times (m,), states {run: (m, 3)}.
-    over (k,), lengths (k,): of the plateaus, over 1/kappa_q.
+    over (k,), lengths (k,): of the plateaus, over 1/kappa_q. standing_out {text: number of one}.
     """
     fig, ((heard, free), (held, law)) = plt.subplots(2, 2, figsize=(12.5, 9))
     d, q = 64, 0.1
@@ -52,7 +52,7 @@ def across(flow, dense, path, times, states, over, lengths):
         xlim=(0, dense[-1]),
         ylim=(0, 3.7),
         xlabel="time",
-        ylabel="share of what is needed",
+        ylabel="written, as a share of its whole; attention",
         title="q = 0.5: first what is repeated, then attention, then the rest",
     )
     names = {
@@ -65,9 +65,9 @@ def across(flow, dense, path, times, states, over, lengths):
         held.plot(times, s_r, color=colour, ls=line, lw=2, label=name)
     held.legend(loc="center left")
     held.annotate(
-        "stops near 0.30",
+        "rests near 0.30,\nthen creeps",
         (4000, 0.31),
-        (2500, 0.45),
+        (2300, 0.45),
         color=plot.BLUE,
         arrowprops={"arrowstyle": "->", "color": "0.3"},
     )
@@ -80,6 +80,8 @@ def across(flow, dense, path, times, states, over, lengths):
         title="q = 0.5: the repeated token brings attention; the rest makes it full",
     )
     law.loglog(over, lengths, "o", color=plot.GREEN, ms=5)
+    for (text, i), marker in zip(standing_out.items(), "^sD"):
+        law.plot(over[i], lengths[i], marker, color=plot.VERMILION, ms=7, label=text)
     ends = np.array([over.min(), over.max()])
     law.plot(ends, 1.53 * ends**0.983, color="k", lw=1, label="$1.53\\,x^{0.983}$")
     law.plot(ends, 1.2533 * ends, ":", color="0.3", lw=1.2, label="closed form: $1.2533\\,x$")

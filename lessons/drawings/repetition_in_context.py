@@ -32,8 +32,9 @@ def laws(T, d, lengths, n, gains, few, held):
     hears.text(
         0.5, 0.02, "w alone n times faster: √n times sooner", ha="center", color=plot.VERMILION
     )
-    for size, colour in zip(np.unique(d), plot.COLOURS):
-        rows = d == size
+    every = np.unique(d)
+    for size, shade in zip(every, np.linspace(0.5, 1, len(every))):
+        rows, colour = d == size, plt.get_cmap("Purples")(shade)
         dots = dict(color=colour, marker="o", ms=4, lw=1)
         marks.named(by_T, T[rows], lengths[rows], f"d = {size:.0f}", **dots)
         by_T.plot(T[rows], TwoNumbers(T[rows], size).snap_time, ":", color="0.2", lw=1)
@@ -53,11 +54,12 @@ def laws(T, d, lengths, n, gains, few, held):
         xlim=(None, 2.4 * T.max()),
         title=r"$T^{0.973}\,d^{0.502}$ (dotted: $1.2533\,\sqrt{d}\,T$)",
     )
-    for (name, gain), colour in zip(gains.items(), (plot.BLUE, plot.VERMILION)):
+    for (name, gain), colour, size in zip(gains.items(), (plot.BLUE, plot.VERMILION), (16, 10)):
         dots = dict(color=colour, ms=6)
         by_n.plot(n, gain, "o", label=name, **dots)
         found = held[name][0] / held[name]
-        by_n.plot(few, found, "o", mfc="none", mew=1.5, label=f"{name}, w held at 8", **dots)
+        squares = dict(color=colour, ms=size, mfc="none", mew=1.5)
+        by_n.plot(few, found, "s", label=f"{name}, w held at 8", **squares)
     marks.slope(by_n, n, 1.0, 1, r"$n$")
     marks.slope(by_n, n, 1.0, 0.5, r"$\sqrt{n}$")
     by_n.legend(loc="upper left")
