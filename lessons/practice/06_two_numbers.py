@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Practice: two numbers feed each other
+# # Practice: what to write and where to look, two numbers
 #
 # **Question.** w says how much is written of what is right, Δ how much higher the right
 # score is. How fast does descent move each?
