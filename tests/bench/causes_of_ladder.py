@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from experiments import LadderTrial
+from experiments.continued import ContinuedLadder
 from tinyattn.hold import hold_params
 
 LOST = {  # by seed: the excess loss at once, by the block of the head that is lost; and at the end
@@ -16,42 +17,36 @@ ALONE = {0: (0.80, 0.94, 1.08), 1: (1.03, 0.89, 1.04)}  # distances to the rungs
 
 
 @dataclasses.dataclass(frozen=True)
-class HeldLadder(LadderTrial):
-    """The ladder with heads of some numbers held, whose values are 0.
-
-    silent: the heads, from 0. start: the parameters to start from.
-    looked_at: the parameters at each look of the run.
-    """
+class HeldLadder(ContinuedLadder):
+    """The ladder with heads of some numbers held, from 0."""
 
     silent: tuple = ()
-    start: dict | None = None
-    looked_at: list = dataclasses.field(default_factory=list)
 
     def trained(self, loss, params, batches, optimizer, look, **how):
-        params = dict(self.start or params)
         masks = {key: np.zeros(p.shape, bool) for key, p in params.items()}
         for mask in masks.values():
             mask[:, list(self.silent)] = True
-        params["W_V"] = np.where(masks["W_V"], 0, params["W_V"])
         loss, optimizer = hold_params(loss, optimizer, masks)
+        return super().trained(loss, params, batches, optimizer, look, **how)
 
-        def kept(step, params):
-            self.looked_at.append(params)
-            return look(step, params)
 
-        return super().trained(loss, params, batches, optimizer, kept, **how)
+def silenced(params, head):
+    """The parameters, with values of 0 for this head."""
+    W_V = params["W_V"].copy()
+    W_V[:, head] = 0
+    return params | {"W_V": W_V}
 
 
 def lost(seeds=(0, 1), after=1500, **settings):
     for seed in seeds:
-        free = HeldLadder(seed=seed, **settings)
-        found = free.run()
+        found = ContinuedLadder(seed=seed, **settings).run()
         yield f"ladder, free, seed {seed}: distance to the full teacher", found["kl"][-1][-1], ""
         at_once, at_end = LOST[seed]
+        end = found["params"][-1]
         for head in np.argsort(found["own_block"]).tolist():
             block = found["own_block"][head]
             how = settings | dict(steps=after, every=after, draw=1)  # on new batches
-            run = HeldLadder(seed=seed, silent=(head,), start=free.looked_at[-1], **how).run()
+            run = HeldLadder(seed=seed, silent=(head,), start=silenced(end, head), **how).run()
             yield f"    head of block {block} lost: excess", run["excess"][0], at_once[block - 1]
             yield "        at the end", run["excess"][-1], at_end[block - 1]
             yield "        distances to the rungs", run["kl"][-1], RUNGS.get((seed, block), "")
