@@ -22,9 +22,7 @@ def ladder(trial, found, moments):
         plot.heads_map(ax, found["maps"][moment], f"step {step[moment]}", first_query=first)
         ax.set_ylabel("" if column else "query (place in the sequence)")
         ax.set_xlabel("key: the place looked at")
-    names = [
-        f"head {j + 1}: ends on block {block}" for j, block in enumerate(found["own_block"])
-    ]
+    names = [f"head {j + 1}: ends on block {block}" for j, block in enumerate(found["own_block"])]
     for j, name in enumerate(names):
         ax = fig.add_subplot(grid[2, j])
         for k, colour in enumerate(BLOCKS):
@@ -94,9 +92,7 @@ def lost(found, at_end, on_rung, on_rung_from, apart):
     longest = _after(axes[1], on_rung, where)
     after = step[on_rung_from:] - step[on_rung_from]
     shown = after <= longest
-    axes[1].plot(
-        after[shown], excess[on_rung_from:][shown], color="0.5", lw=2.4, label="none lost"
-    )
+    axes[1].plot(after[shown], excess[on_rung_from:][shown], color="0.5", lw=2.4, label="none lost")
     axes[2].plot(step, excess, color="0.5", lw=2.4, label="three heads, added")
     for head, run in enumerate(apart):
         style = {"color": plot.COLOURS[head], "ls": STYLES[head], "lw": 2.2}

@@ -1,4 +1,4 @@
-"""The ladder from parameters that are given, with all that it passes: for heads that are lost."""
+"""The ladder from given parameters, with all that it passes, for heads that are lost (our own)."""
 
 from dataclasses import dataclass
 from typing import Any
