@@ -14,13 +14,13 @@ def ladder(trial, found, moments):
     """Distances to the rungs; maps at these steps; where each head looks."""
     step, kl, mass = (np.array(found[name]) for name in ("step", "kl", "span_mass"))
     fig = plt.figure(figsize=(12, 10.2))
-    grid = fig.add_gridspec(3, 3, height_ratios=(1.25, 1, 0.9))
+    grid = fig.add_gridspec(3, 3, height_ratios=(1.2, 1, 0.9))
     _distances(fig.add_subplot(grid[0, :]), found, step, kl)
     for column, moment in enumerate(moments):
         ax = fig.add_subplot(grid[1, column])
         first = trial.network.first_query
         plot.heads_map(ax, found["maps"][moment], f"step {step[moment]}", first_query=first)
-        ax.set_ylabel("" if column else "query (place in the sequence)")
+        ax.set_ylabel("" if column else "query\n(colours: the heads below; grey: alike)")
         ax.set_xlabel("key: the place looked at")
     names = [f"head {j + 1}: ends on block {block}" for j, block in enumerate(found["own_block"])]
     for j, name in enumerate(names):
@@ -33,7 +33,7 @@ def ladder(trial, found, moments):
         ax.set_title(name, color=plot.COLOURS[j], fontweight="bold")
         if j == 0:
             ax.set_ylabel("share of its attention")
-            ax.legend(loc="center right")
+            ax.legend(loc="best")
         _turned_back(ax, step, mass[:, j], found["own_block"][j])
     return fig
 
@@ -62,7 +62,7 @@ def _distances(ax, found, step, kl):
         ylabel="distance KL(teacher || network), nats",
         title="Distance to teachers who see one, two and all three blocks of the past",
     )
-    ax.legend(loc="center right", frameon=True, framealpha=0.8, edgecolor="none")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
 
 
 def _turned_back(ax, step, mass, own):
