@@ -432,8 +432,8 @@ for after, looks in list(zip(going_on["step"], going_on["span_mass"]))[::2]:
     print(f"{after:>3} steps after step {step[turn]}: head {third + 1} looks", text(looks[place]))
 
 # %% [markdown]
-# It does not. It goes on to block 2: 0.23, then 0.42 after 40 steps, 0.58 after 100,
-# 0.68 in the end. With head 2 there it was back on block 1 within 60 steps. *Held.*
+# It does not. It goes on to block 2: 0.23, then 0.46 after 50 steps, 0.58 after 100,
+# 0.69 in the end. With head 2 there it was back on block 1 within 60 steps. *Held.*
 # What another head has learnt is not left over, and a head that came too late turns
 # round.
 #
