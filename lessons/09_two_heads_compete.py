@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Two heads compete
 #
-# Nothing in a head's gradient says which head it is.
+# One leftover moves all heads, and nothing in it says which head is which.
 #
 # **Question.** Several heads read the same input and could share the work. Why do they
-# all first learn the same thing?
+# all first learn the same thing, and what parts them?
 #
-# **You see** two heads and two features, worked on paper; both heads on the same
-# feature; and what parts them: not noise they share. **Takes** 10 seconds.
+# **You see** two heads and two features, worked on paper; both heads on one feature;
+# why it pays to part, in four cells; and what parts them: not noise that they share.
+# **Takes** 15 minutes to read, 15 seconds to run.
 
 # %%
 import numpy as np
@@ -16,145 +17,592 @@ import lesson
 from drawings import two_heads_compete as draw
 from tinyattn import ode, ops
 from tinyattn.flows.factorization import target
+from tinyattn.hold import hold
 
 run = lesson.start("09_two_heads_compete")
 
 # %% [markdown]
-# ## 1. What is to be learnt, and what a head can hold
+# ## 1. What is wanted: a table
 #
-# Position p holds a random number x_p (mean 0, mean square 1), and G x is wanted. G is
-# a table, *features* down (what can be written), positions across (where one may look):
+# An input has two positions. At position 1 stands a random number x₁, at position 2 a
+# random number x₂. They are independent of each other; each has mean 0, and its square
+# has mean 1.
 #
-#     G = [[3, 0],        feature 1 stands at position 1 and matters three times as much
-#          [0, 1]]        feature 2 stands at position 2
+# Two numbers are to be written. Call each thing that can be written a *feature*:
 #
-# A head has one column V, what it writes, and one row s = softmax(a), where it looks.
-# It sees s·x and writes V (s·x): its table is V times s, one filled cell if it looks at
-# one position and writes one feature. Two heads add up; the mean loss is what's *left
+#     feature 1 is to be 3 x₁
+#     feature 2 is to be 1 x₂
+#
+# Put this into a table G, features down, positions across:
+#
+#                   position 1   position 2
+#     feature 1          3            0
+#     feature 2          0            1
+#
+# Feature 1 stands at position 1 and counts three times as much as feature 2, which
+# stands at position 2.
+#
+# ## 2. What one head can hold
+#
+# A head looks and writes. Where it looks is its attention s, two numbers that sum to 1;
+# s is the softmax of its two scores a (lesson 01). What it writes is a list V, a number
+# for each feature.
+#
+# Take V = (2, 1) and s = (0.75, 0.25). The head reads the one number
+#
+#     s·x = 0.75 x₁ + 0.25 x₂
+#
+# and writes 2 times that as feature 1, and 1 times that as feature 2:
+#
+#     feature 1:  2 · 0.75 x₁ + 2 · 0.25 x₂ = 1.5 x₁ + 0.5 x₂
+#     feature 2:  1 · 0.75 x₁ + 1 · 0.25 x₂ = 0.75 x₁ + 0.25 x₂
+#
+# So a head holds a table too. The cell of a feature and a position is what it writes of
+# the feature times how much it looks at the position:
+#
+#                   position 1           position 2
+#     feature 1     2 · 0.75 = 1.5       2 · 0.25 = 0.5
+#     feature 2     1 · 0.75 = 0.75      1 · 0.25 = 0.25
+#
+# Its second row is its first row, halved. The rows of one head are always multiples of
+# each other, since all of them are multiples of s. The rows of G, (3, 0) and (0, 1),
+# are not. One head alone cannot hold G. Two can: their tables add up.
+#
+# Call the sum of the heads' tables Y. What is wanted and not yet written is *left
 # over*:
 #
-#     Y = V₁ s₁ + V₂ s₂        R = G − Y        L = |R|² / 2
+#     R = G − Y
 #
-# Descent moves them by two lines. The second is lesson 01's: a pull g on the attention,
-# here Rᵀ V_j, pulls the scores by J(s) g = s (g − s·g), where g exceeds its average.
+# Name its cells by feature and position, in this order: R₁₂ is what is left over of
+# feature 1 at position 2. If the head above is all that there is,
 #
-#     dV_j/dt = R s_j        da_j/dt = J(s_j) Rᵀ V_j
+#     R₁₁ = 3 − 1.5 = 1.5          R₁₂ = 0 − 0.5 = −0.5
+#     R₂₁ = 0 − 0.75 = −0.75       R₂₂ = 1 − 0.25 = 0.75
 #
-# R is all that either head is told, and it holds both heads' work. By hand: V = 0 and s
-# = (1/2, 1/2) for both, so R = G and dV/dt = G s = (1.5, 0.5). Both begin to write,
-# feature 1 three times as fast. A moment τ later V = (1.5, 0.5) τ, Rᵀ V = (4.5, 0.5) τ,
-# and da/dt = (1, −1) τ. **Predict:** which position does head 2 turn to?
+# ## 3. The loss is the size of what is left over
+#
+# For an input (x₁, x₂) feature 1 is wrong by the first row of R, applied to it:
+#
+#     error of feature 1 = 1.5 x₁ − 0.5 x₂
+#
+# Its square is
+#
+#     2.25 x₁² − 1.5 x₁ x₂ + 0.25 x₂²
+#
+# Now the mean over all inputs. The mean of x₁² is 1, and that of x₂² is 1. The
+# positions are independent, so the mean of x₁ x₂ is the product of their means, 0 · 0.
+#
+#     mean square of feature 1's error = 2.25 − 0 + 0.25 = 2.5
+#
+# The squares of the row's two cells, added up. For feature 2 the same:
+#
+#     mean square of feature 2's error = 0.75² + 0.75² = 1.125
+#
+# The loss L is half of the mean squared error of both: (2.5 + 1.125)/2 = 1.8125. Write
+# |R|² for the sum of the squares of all four cells. Then
+#
+#     L = |R|² / 2
+#
+# The random inputs are gone. From here on learning is about four cells.
 
 # %%
 G = np.array([[3.0, 0.0], [0.0, 1.0]])
-
-
-def push(V, a, G):
-    """The two lines for heads V (2, features) and a (2, positions); each may see a G of its own."""
-    s, cache = ops.softmax_forward(a)
-    R = G - V.T @ s + np.zeros((2, 1, 1))
-    return (R * s[:, None]).sum(axis=2), ops.softmax_backward((R * V[..., None]).sum(axis=1), cache)
-
-
-print("dV/dt at the start", push(np.zeros((2, 2)), np.zeros((2, 2)), G)[0])
-print("da/dt at τ = 0.01 ", push(0.01 * np.array([[1.5, 0.5]] * 2), np.zeros((2, 2)), G)[1])
+V_example = np.array([2.0, 1.0])
+s_example = np.array([0.75, 0.25])
+R_example = G - np.outer(V_example, s_example)  # outer: each number of V times each of s
+x = run.rng.normal(size=(100_000, 2))  # inputs, one in a row
+errors = x @ R_example.T  # for each input, the errors of features 1 and 2
+print("mean over 100,000 inputs:", (errors**2).sum(axis=1).mean() / 2)
+print("half the squares of R:   ", (R_example**2).sum() / 2)
 
 # %% [markdown]
-# Position 1, both of them. Nothing told head 2 to look elsewhere.
+# The second number is 1.8125, as on paper. The first comes near it, by chance a
+# hundredth off or so.
 #
-# ## 2. Where it goes
+# ## 4. What moves a head
 #
-# Both end on feature 1 and share it: V = (1.5, 0) and s = (1, 0) for each. All that is
-# left over is feature 2, R = [[0, 0], [0, 1]], so L = 1/2. There R s = 0 and Rᵀ V = 0:
-# nothing moves. **Predict:** is it a minimum?
+# Both heads go down the loss (lesson 04: a flow). Let us find the speeds of one head.
+#
+# *What it writes.* Raise V of feature 1 by a little. Then Y gains s₁ times that little
+# at position 1, and s₂ times it at position 2, and R loses the same. When R₁₁ falls by
+# s₁ times a little, R₁₁²/2 falls by R₁₁ times that, as its derivative is R₁₁. With the
+# same for R₁₂, the loss falls by R₁₁ s₁ + R₁₂ s₂ times the little. That is the slope
+# that leads down, and so the speed of the flow. For both features:
+#
+#     dV₁/dt = R₁₁ s₁ + R₁₂ s₂
+#     dV₂/dt = R₂₁ s₁ + R₂₂ s₂           in short:  dV/dt = R s
+#
+# *A head learns to write what is left over where it looks.*
+#
+# *Where it looks.* Raise the attention on position 1 by a little. Then Y gains V₁ of
+# that in feature 1, and V₂ of that in feature 2. So the loss falls by g₁ times the
+# little, where g₁ is what is left over at position 1, weighed by what the head writes:
+#
+#     g₁ = R₁₁ V₁ + R₂₁ V₂
+#     g₂ = R₁₂ V₁ + R₂₂ V₂               in short:  g = Rᵀ V
+#
+# Attention itself is not free, it must sum to 1; scores are. Lesson 01 worked out what
+# a pull g on the attention does to the scores. A score rises where g is above its
+# average s·g, by the attention that is there:
+#
+#     da₁/dt = s₁ (g₁ − s·g)
+#     da₂/dt = s₂ (g₂ − s·g)             in short:  da/dt = J(s) g
+#
+# J(s) is the name of this step, softmax's derivative.
+#
+# Both heads follow these lines, each with its own V and s, and both with the same R:
+#
+#                 R = G − Y, what is left over
+#                    |                  |
+#                    v                  v
+#                 head 1             head 2
+#                  V, s               V, s
+#                    |                  |
+#                    +-----> Y <--------+       the sum of what they hold
+#
+# ## 5. The first push, by hand
+#
+# Both heads start with V = (0, 0) and s = (1/2, 1/2). Nothing is written, so R = G.
+#
+#     dV₁/dt = 3 · ½ + 0 · ½ = 1.5
+#     dV₂/dt = 0 · ½ + 1 · ½ = 0.5
+#
+# And g = 0, as V = 0: nothing turns yet. After a short time of 0.01 each head writes V
+# = (0.015, 0.005). Each cell of a head's table is half of its V, and there are two
+# heads, so the table of both is
+#
+#     Y = [[0.015, 0.015], [0.005, 0.005]]
+#     R = [[2.985, −0.015], [−0.005, 0.995]]
+#
+# Now attention is pulled:
+#
+#     g₁ = 2.985 · 0.015 − 0.005 · 0.005 = 0.04475
+#     g₂ = −0.015 · 0.015 + 0.995 · 0.005 = 0.00475
+#     s·g = ½ · 0.04475 + ½ · 0.00475 = 0.02475
+#     da₁/dt = ½ (0.04475 − 0.02475) = 0.01
+#     da₂/dt = ½ (0.00475 − 0.02475) = −0.01
+#
+# These are the lines of one head. **Predict:** to which position does the other turn?
 
 # %%
-flow = target([3.0, 1.0], 2, "logits")  # the same two lines, for any number of each
-precise = dict(method="rk45", rtol=1e-6 if run.quick else 1e-9, atol=1e-13)
-times = np.geomspace(0.1, 2000, 400)
-follow = lambda y0: ode.integrate(flow, (0, 2000), y0, t_eval=times, **precise).y
-together = follow(flow.start(2, 0.0))  # identical heads
-rate, _ = flow.leading_mode(together[-1])
-print(f"V {together[-1][0, :2]}, loss {flow.loss(together[-1]):.4f}, leading rate {rate:.4f}")
-run.claim("identical heads stay identical to the last bit",
-          bool((together[:, 0] == together[:, 1]).all()))
+EYE = np.eye(2)
+
+
+def speeds(V, a, seen=(EYE, EYE)):
+    """dV/dt and da/dt of both heads, a row for each; what `seen` is comes in section 9."""
+    s, _ = ops.softmax_forward(a)  # of each row
+    R = G - np.outer(V[0], s[0]) - np.outer(V[1], s[1])
+    dV, da = np.zeros((2, 2)), np.zeros((2, 2))
+    for head in (0, 1):
+        told = R @ seen[head]  # all of R, until section 9
+        dV[head] = told @ s[head]
+        g = told.T @ V[head]
+        da[head] = s[head] * (g - s[head] @ g)
+    return dV, da
+
+
+nothing = np.zeros((2, 2))
+print("dV/dt at the start:", *speeds(nothing, nothing)[0])
+little = np.array([[0.015, 0.005], [0.015, 0.005]])
+print("da/dt at t = 0.01: ", *speeds(little, nothing)[1])
 
 # %% [markdown]
-# No: the *leading rate*, at which the fastest change grows, is positive as long as some
-# attention is left on position 2, so it is a saddle (lesson 04). Let one head write a
-# little of feature 2 and look a little at position 2, and the other do the opposite:
-# their sum hardly changes, and what does change is for the better. But equal heads
-# never do it, just as a walk on u = −v never left the saddle of lesson 04.
+# To position 1, as the first does, and as fast: the digits are those of the paper. Head
+# 2 has the same V and s and is told the same R, and nothing else enters the lines.
 #
-# Give one score of one head a difference ε, and they part, late:
+# Why position 1? Leave out what is smaller by 0.01. Then g₁ is 3 · 0.015 and g₂ is 1 ·
+# 0.005. The 3 of feature 1 counts twice: it made the heads write feature 1 three times
+# as fast, and what they write finds three times as much left over there.
+#
+#     g₁ : g₂ = 3 · 3 : 1 · 1 = 9 : 1
+#
+# With the 3 and the 1 of G exchanged it would be position 2.
+#
+# ## 6. Alike stays alike
+#
+# In lesson 04 the difference u − v stayed 0 once it was 0. Subtract one head's line for
+# V from the other's. R is the same in both:
+#
+#     d(V of head 1 − V of head 2)/dt = R (s of head 1 − s of head 2)
+#
+# If both look alike, the bracket is 0, and what they write stays as different as it is.
+# If they look alike and write alike, their g is the same too, and so is da/dt. So two
+# heads that start alike stay alike. This is *derived*: it follows from the lines.
+#
+# What can two heads do that are alike? Both write one V and look with one s, and
+# together they hold 2 V s: a table whose rows are multiples of each other, as if they
+# were one head. Section 8 shows that none of these comes below L = 1/2. This one has
+# 1/2, feature 1 shared:
+#
+#     V = (1.5, 0)      s = (1, 0)      Y = [[3, 0], [0, 0]]      R = [[0, 0], [0, 1]]
+#
+# Heads that sit together on one feature are a *crowd*.
+#
+# **Predict.** Start the heads alike and wait till t = 2000. How large is the difference
+# between them then, and do they reach s = (1, 0)?
 
 # %%
-apart, waits = {}, {}
-for eps in (1e-2, 1e-4, 1e-8):
-    y0 = flow.start(2, 0.0)
-    y0[1, 3] += eps  # head 2's score of position 2
-    solved = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
-    waits[eps] = ode.integrate(flow, (0, 1e4), y0, events=solved, **precise).first_times[0]
-    apart[eps] = follow(y0)
-    print(f"ε = {eps:g}: the loss falls below 1/4 at t = {waits[eps]:.1f}")
+FEATURE_2, SCORE_2 = 1, 3  # a head's state is the row V₁, V₂, a₁, a₂
+flow = target([3.0, 1.0], 2, "logits")  # section 4 for any G and heads; "logits": with scores
+accurate = dict(method="rk45", rtol=1e-6 if run.quick else 1e-9, atol=1e-13)
+times = np.unique([*np.geomspace(0.1, 2000, 400), 20, 200, 2000])
+
+
+def follow(start, end=2000, flow=flow):
+    """Times up to `end`, and the states on the way there."""
+    path = ode.integrate(flow, (0, end), start, t_eval=times[times <= end], **accurate)
+    return path.t, path.y
+
+
+_, alike = follow(flow.start(2, 0.0))  # two heads: V = 0, all scores 0
+V, s = flow.split(alike)
+print("   t   V of head 1     s of head 1        loss    1/(4√t)")
+for t in (20, 200, 2000):
+    at = np.flatnonzero(times == t)[0]
+    values, looks = V[at, 0].round(3), s[at, 0].round(4)
+    loss = flow.loss(alike[at])
+    print(f"{t:4}   {values}   {looks}   {loss:.4f}   {0.25 / np.sqrt(t):.4f}")
+difference = np.abs(alike[:, 0] - alike[:, 1]).max()
+print("largest difference between the heads, all the way:", difference)
+run.claim("heads that start alike stay alike to the last bit", bool(difference == 0))
+
+# %% [markdown]
+# The difference is 0, exactly: also on the machine both heads go through the same
+# operations with the same numbers. The loss comes to rest near 1/2.
+#
+# And they do not reach s = (1, 0). Some attention is left on position 2, call it δ:
+# 0.055 at t = 20, 0.018 at 200, 0.0056 at 2000. It falls, but ever more slowly, close
+# to 1/(4√t), the last column. Lesson 10 derives that. Softmax gives exactly 0 only to a
+# score that lies infinitely far below the other. There, at V = (1.5, 0) and s = (1, 0),
+# nothing would move:
+#
+#     dV/dt = R s = (0, 0)        g = Rᵀ V = (0, 0)
+#
+# The place of rest is at infinite scores; the crowd is on its way to it for ever.
+#
+# ## 7. Why it pays to part: four cells
+#
+# Is that place the bottom of the loss? Stand near it: both heads write (1.5, 0) and
+# look (0.9, 0.1). What the run above has more than that, 0.008 and 0.003 in V at t =
+# 2000, is the same in both heads; what follows is about their difference. Together they
+# hold
+#
+#                   position 1                        position 2
+#     feature 1     1.5 · 0.9 + 1.5 · 0.9 = 2.7       1.5 · 0.1 + 1.5 · 0.1 = 0.3
+#     feature 2     0                                 0
+#
+# Feature 1 lacks 0.3 at position 1 and has 0.3 too much at position 2. All of feature 2
+# is missing, its 1 at position 2. The loss is
+#
+#     0.3²/2 + 0.3²/2 + 1²/2 = 0.045 + 0.045 + 0.5 = 0.59
+#
+# To fetch feature 2 a head has to write it *and* to look at position 2. Let head 1 do
+# 0.1 more of both, and head 2 as much less:
+#
+#     head 1 writes (1.5, 0.1)      and looks (0.8, 0.2)
+#     head 2 writes (1.5, −0.1)     and looks (1.0, 0.0)
+#
+# The cells of both, what head 1 holds plus what head 2 holds:
+#
+#     feature 1, position 1:   1.5 · 0.8 + 1.5 · 1.0 = 2.7
+#     feature 1, position 2:   1.5 · 0.2 + 1.5 · 0.0 = 0.3
+#     feature 2, position 2:   0.1 · 0.2 − 0.1 · 0.0 = 0.02
+#     feature 2, position 1:   0.1 · 0.8 − 0.1 · 1.0 = −0.02
+#
+# Feature 1 is as before. Of feature 2 there is now 0.02 where 1 is wanted, a gain, and
+# −0.02 where nothing is wanted, a cost. The loss is
+#
+#     0.045 + 0.045 + 0.98²/2 + 0.02²/2 = 0.09 + 0.4802 + 0.0002 = 0.5704
+#
+# It has fallen. Now with letters: δ is the attention left on position 2, β the more of
+# writing, γ the more of looking.
+#
+#     head 1 writes (1.5, β)      and looks (1 − δ − γ, δ + γ)
+#     head 2 writes (1.5, −β)     and looks (1 − δ + γ, δ − γ)
+#
+#     feature 1, position 1:   1.5 (1 − δ − γ) + 1.5 (1 − δ + γ) = 3 (1 − δ)
+#     feature 1, position 2:   1.5 (δ + γ) + 1.5 (δ − γ) = 3 δ
+#     feature 2, position 2:   β (δ + γ) − β (δ − γ) = 2 β γ
+#     feature 2, position 1:   β (1 − δ − γ) − β (1 − δ + γ) = −2 β γ
+#
+# Feature 1 has neither β nor γ in it. Feature 2's part of the loss was 1/2 and becomes
+#
+#     (1 − 2 β γ)² / 2 + (2 β γ)² / 2 = 1/2 − 2 β γ + 4 β² γ²
+#
+# The gain counts once and the cost only squared, so for small βγ > 0 the loss falls.
+# Mind that attention is never below 0, so that γ is at most δ.
+#
+# **Predict** the loss if head 1 looks more at position 2 but writes *less* of feature
+# 2: β = −0.1, γ = 0.1. And with β = 0.1 alone, γ = 0?
+
+# %%
+def loss_of(beta, gamma, delta=0.1):
+    """The loss of the two heads above."""
+    head_1 = np.outer([1.5, beta], [1 - delta - gamma, delta + gamma])
+    head_2 = np.outer([1.5, -beta], [1 - delta + gamma, delta - gamma])
+    return ((G - head_1 - head_2) ** 2).sum() / 2
+
+
+for beta, gamma in ((0.0, 0.0), (0.1, 0.1), (-0.1, 0.1), (0.1, 0.0), (0.0, 0.1)):
+    print(f"β = {beta:4}, γ = {gamma:3}: loss {loss_of(beta, gamma):.4f}")
+
+# %% [markdown]
+# It rises to 0.6104: 2βγ is negative. And either of the two alone leaves it at 0.59.
+# What counts is the *product* βγ, as u v was in lesson 04. The slopes that lead down,
+# for small β and γ, are
+#
+#     −∂L/∂β = 2 γ        −∂L/∂γ = 2 β
+#
+# So each is pushed by the other, and where both are 0 neither is pushed. If both grow
+# positive, head 1 leaves for feature 2; if both grow negative, head 2 does.
+#
+# The place of rest is no bottom, then. With βγ > 0 the way leads down, with βγ < 0 up:
+# a saddle (lesson 04). But it is one at infinite scores: there δ = 0, γ is at most δ,
+# and no head can turn. The crowd comes nearer to it for ever, and while it does, the
+# room for γ gets smaller.
+#
+# So this is what it means that heads *compete*: one leftover moves all of them, so all
+# are drawn to its strongest feature, and what one of them writes the others do not find
+# any more. The loss falls further only if they become different, by 2βγ.
+#
+# ## 8. A small difference, and what it needs
+#
+# Alike heads have β = γ = 0 and never leave. Make them different by little: add ε to
+# head 2's score of position 2.
+#
+# **Predict.** Which head will leave for feature 2? From ε = 1e-2 they part, that is the
+# loss falls below 1/4, at t = 88.5. When from ε = 1e-4, and from 1e-8?
+
+# %%
+parted = ode.event(lambda t, y: flow.loss(y) - 0.25, terminal=True)  # stop where this is 0
+
+
+def wait(start):
+    """When the loss falls below 1/4."""
+    return ode.integrate(flow, (0, 1e4), start, events=parted, **accurate).first_times[0]
+
+
+waits, paths = {}, {}
+for eps in ("1e-2", "1e-4", "1e-8"):
+    start = flow.start(2, 0.0)
+    start[1, SCORE_2] += float(eps)  # of head 2: code counts heads from 0
+    waits[eps] = wait(start)
+    paths[eps] = follow(start, end=2.5 * waits[eps])
+    _, states = paths[eps]
+    wrote = states[-1, :, FEATURE_2].round(2)
+    print(f"ε = {eps}: parted at {waits[eps]:.1f}; of feature 2 heads 1 and 2 end with {wrote}")
+known = {"1e-2": 88.5, "1e-4": 263.0, "1e-8": 879.3}
 run.claim("a difference of 1e-2, 1e-4, 1e-8 parts the heads at 88.5, 263.0, 879.3",
-          all(abs(waits[eps] / t - 1) < 1e-3 for eps, t in zip(waits, (88.5, 263.0, 879.3))))
+          all(abs(waits[eps] / known[eps] - 1) < 1e-3 for eps in known))
 
 # %% [markdown]
-# The waits grow faster than the ln(1/ε) of lesson 04. Lesson 10 says how, and why.
+# Head 2 leaves, each time. It looked more at position 2, a negative γ; that pushes β
+# below 0, which pushes γ. From 1e-4 they part at 263.0, from 1e-8 at 879.3. In lesson
+# 04 a wait was ln(1/ε) over a rate, so 1e-4 waited twice as long as 1e-2, and 1e-8
+# twice as long as 1e-4. Here each is about three times the last: more. Lesson 10 says
+# how much more, and why.
 #
-# ## 3. Does noise part them?
+# What the heads end with, −1.36 and 2.36 for ε = 1e-2, is odd. Section 10 comes to it.
 #
-# Training takes batches, and each batch shows the target with noise of its own.
-# **Predict:** do identical heads part under it?
+# Does it take both β and γ? *Hold* one of them: keep it still while everything else
+# goes on (lesson 03). First keep the heads' V alike, so that β = 0: from every speed of
+# V take its mean over the two heads and give it to both. They differ by 0.01 in a score
+# of head 2. Then keep their scores alike in the same way, so that γ = 0; now they
+# differ by 0.01 in what head 2 writes of feature 2.
+#
+# **Predict** the loss at t = 2000 in these two runs. Free, it is 0 by then.
 
 # %%
-def descend(noise):
-    """Descent from identical heads: how far apart they end. Each sees the target and its noise."""
+def together(part):
+    """A rule for `hold`: in these columns of the state both heads get their mean speed."""
+
+    def rule(t, y, slope):
+        slope = slope.copy()
+        slope[:, part] = slope[:, part].mean(axis=0)
+        return slope
+
+    return rule
+
+
+values, scores = slice(0, 2), slice(2, 4)
+ends = {}
+for held, kept, differ in (("β", values, SCORE_2), ("γ", scores, FEATURE_2)):
+    start = flow.start(2, 0.0)
+    start[1, differ] += 0.01
+    _, states = follow(start, flow=hold(flow, together(kept)))
+    ends[held] = float(flow.loss(states[-1]))
+    print(f"{held} held at 0: loss {ends[held]:.4f} at t = 2000; free, parted at {wait(start):.1f}")
+run.claim("with β or with γ held at 0 the loss stays above 1/2", min(ends.values()) > 0.5)
+
+# %% [markdown]
+# 0.5001 in both: nobody leaves. Each of the two needs the other; *held*, twice.
+#
+# It can also be *derived* that the loss cannot fall below 1/2 then. Let both heads look
+# with the same s. There is an input with
+#
+#     s·x = 0        x₁² + x₂² = 1
+#
+# Both heads read 0 of it, and write 0. Wanted are 3 x₁ and x₂, so the errors of this
+# input have the squares
+#
+#     9 x₁² + x₂² ≥ x₁² + x₂² = 1
+#
+# An error is a row of R times x. With an x of length 1 it is at most the length of that
+# row. So the squares of all cells, |R|², are at least 1, and L is at least 1/2.
+#
+# Now let both heads write the same V. Turn every table on its side, positions down and
+# features across. G stays as it is, V and s change places, and |R|² is the sum of the
+# same squares. So this is the case above, and again L is at least 1/2.
+#
+# ## 9. Does noise part them?
+#
+# Training sees batches, not the mean over all inputs. In a batch of 32 inputs the mean
+# of x₁² is not 1 but perhaps 1.2, and that of x₁ x₂ not 0 but perhaps −0.1. Put these
+# means into a table M, x₁ x₁ and x₁ x₂ in its first row, x₂ x₁ and x₂ x₂ in its second.
+# In this batch it could be, and over all inputs it is,
+#
+#     M = [[1.2, −0.1], [−0.1, 0.8]]           M = [[1, 0], [0, 1]]
+#
+# The error of an input is R x. How fast V changes is the mean of the error times s·x,
+# and in a mean over the batch x times x becomes M:
+#
+#     dV/dt = R M s            g = (R M)ᵀ V
+#
+# These are the lines of section 4 with R M for R; `seen` in the code is M. Over all
+# inputs R M is R. A batch is noise: R M is another in each step.
+#
+# **Predict.** Two heads that start alike learn from noisy batches, 4000 steps of 0.05.
+# First every batch is for both heads, as in any training. Then we hold the noise as
+# large as it is and change one thing: each head gets batches of its own. In which of
+# the two do they part?
+
+# %%
+def batch(rng):
+    """The table M of 32 inputs."""
+    x = rng.normal(size=(32, 2))
+    return x.T @ x / 32
+
+
+def descend(rng, own, steps=3000 if run.quick else 4000, step=0.05):
+    """Descent from alike heads: when the loss fell below 1/4, and the difference at the end."""
     V, a = np.zeros((2, 2)), np.zeros((2, 2))
-    for _ in range(4000):
-        dV, da = push(V, a, G + noise())
-        V, a = V + 0.05 * dV, a + 0.05 * da
-    return float(np.abs(V[0] - V[1]).max())
+    parted_at = np.nan
+    for n in range(1, steps + 1):
+        one = batch(rng)
+        other = batch(rng) if own else one
+        dV, da = speeds(V, a, (one, other))
+        V, a = V + step * dV, a + step * da
+        s, _ = ops.softmax_forward(a)
+        if np.isnan(parted_at) and ((G - V.T @ s) ** 2).sum() / 2 < 0.25:  # V.T @ s is Y
+            parted_at = n * step
+    return parted_at, float(np.abs(V[0] - V[1]).max())
 
 
-same = descend(lambda: 0.3 * run.rng.normal(size=(2, 2)))
-own = descend(lambda: 0.3 * run.rng.normal(size=(2, 2, 2)))
-run.claim("noise that both heads see leaves them identical; noise of their own parts them",
-          same == 0 and own > 1)
+same, own = [], []
+for shared_rng, own_rng in zip(run.rng.spawn(3), run.rng.spawn(3)):  # three draws of batches
+    same.append(descend(shared_rng, own=False)[1])
+    parted_at, far = descend(own_rng, own=True)
+    own.append(far)
+    print(f"difference at the end: the same batches {same[-1]}; "
+          f"own batches {far:.2f}, parted at {parted_at:.1f}")
+run.claim("batches that both heads see leave them alike to the last bit; own batches part them",
+          max(same) == 0 and min(own) > 1)
 
 # %% [markdown]
-# No. Both heads get the same noise, so they stay equal. Given noise of its own, as from
-# a dropout mask of its own, or a different start, each goes its way.
+# The same batches: the difference is 0, exactly, in all three draws. Own batches: they
+# part in all three, with seed 0 at t = 25.2, 55.6 and 60.2, and end more than 3 apart.
+# So noise does not part heads; noise that *differs from head to head* does. *Held*: the
+# noise is the same in kind and size, and only its being shared was changed.
+#
+# Nor does it take much noise: with seed 0 all three part sooner than from ε = 1e-2,
+# which took 88.5.
+#
+# ## 10. All of it in one picture
 
 # %%
-V, s = flow.split(apart[1e-2])
-tables = V[..., :, None] * s[..., None, :]
-moments = {f"t = {t}": tables[np.abs(times - t).argmin()] for t in (20, 200)}
-curves = {"identical heads": together, **{f"ε = {eps:g}": path for eps, path in apart.items()}}
-curves = {name: (times, flow.loss(path)) for name, path in curves.items()}
+t, states = paths["1e-2"]
+V, s = flow.split(states)
+tables = V[..., :, None] * s[..., None, :]  # for each time and head: V times s
+moments = {f"t = {moment}": tables[t == moment][0] for moment in (20, 200)}
+curves = {"alike: for ever": (times, flow.loss(alike))}
+for eps, (t, states) in paths.items():
+    curves[f"ε = {eps}: {waits[eps]:.1f}"] = t, flow.loss(states)
 run.figure(draw.tables(G, moments, curves), "tables")
 
+end_V, end_s = V[-1], s[-1]
 run.compare([
-    ("both share feature 1: V", "1.5, 0", ", ".join(f"{v:.3f}" for v in together[-1][0, :2])),
-    ("loss then", 0.5, float(flow.loss(together[-1]))),
-    ("difference of identical heads at the end", 0, float(np.ptp(together, axis=1).max())),
-    *((f"ε = {eps:g}: they part at", None, wait) for eps, wait in waits.items()),
+    ("crowd at t = 2000: V", "1.5, 0", ", ".join(f"{v:.3f}" for v in alike[-1, 0, :2])),
+    ("    attention on position 2: 1/(4√t)", "0.0056", f"{flow.split(alike[-1])[1][0, 1]:.4f}"),
+    ("    loss", 0.5, float(flow.loss(alike[-1]))),
+    ("loss with β, with γ held at 0", "> 0.5", f"{ends['β']:.4f}, {ends['γ']:.4f}"),
+    ("parted at, ε = 1e-2, 1e-4, 1e-8", None, ", ".join(f"{t:.1f}" for t in waits.values())),
+    ("ε = 1e-2: feature 2, both at the end", 1, ", ".join(f"{v:.2f}" for v in end_V[:, 1])),
 ], before="on paper")
-waits = {f"{eps:g}": wait for eps, wait in waits.items()}
-run.finish({"end": 2000, "noise": 0.3}, waits=waits, same_noise=same, own_noise=own)
+run.finish({"end": 2000, "batch": 32, "step": 0.05}, waits=waits, same_batches=same,
+           own_batches=own, held=ends, end_V=end_V, end_s=end_s)
 
 # %% [markdown]
+# *First row, t = 20, ε = 1e-2.* Both heads hold feature 1, 1.51 and 1.48 of the 3. What
+# is left over is feature 2, all of its 1, and −0.18: both still look a little at
+# position 2 and write feature 1 there, where it is not wanted. Head 2 writes 0.06 more
+# of feature 2 than head 1. It is −β that grows.
+#
+# *Second row, t = 200.* Nothing is left over, and yet the heads have not divided the
+# work as one would: feature 1 to one, feature 2 to the other. In the framed cells head
+# 2 writes 1.35 of feature 2 at position 1, where none is wanted, and head 1 writes
+# −1.35 of it. In numbers, head 2 looks at both positions, and writes feature 2 from
+# both:
+#
+#     head 2 at position 1:   2.36 · 0.571 = 1.35
+#     head 2 at position 2:   2.36 · 0.429 = 1.01
+#     head 1 at position 1:   −1.36 · 0.992 = −1.35
+#
+# What one head writes too much the other takes back. Only the sum is in the loss. And
+# nothing will change it: R = 0, so both lines of section 4 are 0. *Derived.* How much
+# is taken back hangs on how they came there: head 1 ends with −1.36, −1.45 and −1.53 of
+# feature 2 for ε = 1e-2, 1e-4 and 1e-8. We have no formula for it.
+#
+# *Below.* All four curves fall together and rest at 1/2. There the gain 2βγ is too
+# small to be seen, while β and γ feed each other. The more alike the heads, the longer.
+# The curve of the alike ones never leaves.
+#
+# **What was asked.** Why do several heads first learn the same thing? All are told one
+# leftover R, and it draws each of them to its strongest feature. What parts them? Only
+# a difference that is there already, in the start or in the noise that each sees.
+#
+# **Why.** *That the first push sends both to position 1*: derived, by hand. *That alike
+# heads stay alike*: derived; and 0 exactly when run. *That parting pays*: derived, 2βγ
+# in one cell. *That it takes both, writing and looking*: held, β or γ kept at 0, and
+# the loss stays above 1/2; and derived. *That noise parts only if each head has its
+# own*: held, on three draws. *That the shared R is the whole of competition*: here only
+# derived for alike heads; lesson 11 gives each head a leftover of its own and sees.
+#
+# **What surprises in the picture.** Parted heads do not divide the work cleanly. One
+# writes feature 2 at both positions, and the other takes back the 1.35 that is too
+# much.
+#
 # ## Exercises
 #
-# 1. Write G as a sum of two tables that one head each can hold. Is there another way?
-# 2. Start head 2 with V = (0, 0.1) instead of 0. Which feature does it take?
-# 3. At the end head 1 writes −1.3 of feature 2. Why does nothing stop it?
+# 1. Easy, 3 minutes. Write G as a sum of two tables that one head each can hold. Find a
+#    second way in the figure.
+# 2. Medium, 5 minutes. Start head 2 with V = (0, 0.1) and all else alike. Which feature
+#    will head 2 take, and sooner or later than with ε = 1e-2 in a score? Then add three
+#    lines after section 8: `start = flow.start(2, 0.0)`, `start[1, FEATURE_2] = 0.1`,
+#    `print(wait(start))`.
+# 3. Hard, 10 minutes. At infinite scores δ = 0, and section 7 allows no γ. Is that
+#    place a minimum? Let head 1 write (1.5, 1) and look (0.9, 0.1), and head 2 write
+#    (1.5, −1) and look (1, 0). Fill in the four cells and the loss.
 
 # %% [markdown]
 # ## Answers
 #
-# 1. (3, 0) times (1, 0), plus (0, 1) times (0, 1). There are others: see 3.
-# 2. Feature 2. It differs from head 1 from the start, and they part at t = 37.
-# 3. Head 2 looks at both positions and writes feature 2 from both; head 1, which looks
-#    at position 1 alone, takes back what came from there. Only the sum counts.
+# 1. V = (3, 0) with s = (1, 0), and V = (0, 1) with s = (0, 1). The figure's second row
+#    is another: the cells −1.35 and 1.35 add up to 0.
+# 2. Feature 2: it writes more of it, so it is drawn to position 2. Sooner, at t = 37.
+#    In section 8 a start of 0.01 in V took 90.7, and 0.01 in a score 88.5; 0.1 is ten
+#    times as far apart.
+# 3. Feature 1: 1.5 · 0.9 + 1.5 · 1 = 2.85 at position 1 and 1.5 · 0.1 = 0.15 at 2.
+#    Feature 2: 0.9 − 1 = −0.1 at position 1 and 0.1 at 2. So R = [[0.15, −0.15], [0.1,
+#    0.9]] and L = (0.0225 + 0.0225 + 0.01 + 0.81)/2 = 0.4325, less than 1/2. It is no
+#    minimum. No flow finds this way from s = (1, 0) itself, where J(s) g is 0 for every
+#    g; near it, with δ small, the flow finds it late.

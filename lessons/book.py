@@ -21,7 +21,10 @@ README = HERE / "README.md"
 
 
 def read_lesson(text):
-    """A lesson as a notebook: answers folded; new words lead to the glossary."""
+    """A lesson or a stub as a notebook: answers and hints folded; new words lead to the glossary.
+
+    A lesson ends with the stubs that belong to it.
+    """
     import jupytext
 
     notebook = jupytext.reads(text, fmt="py:percent")
@@ -30,9 +33,10 @@ def read_lesson(text):
     number = re.search(r'lesson\.start\("(\d\d)_', text)
     terms = [term for term, lesson, _ in words() if number and lesson == number[1]]
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("## Answers"):
-            answers = cell.source.removeprefix("## Answers").strip()
-            cell.source = f"<details>\n<summary>Answers</summary>\n\n{answers}\n\n</details>"
+        folded = re.match(r"## (Answers|Hints)\n", cell.source)
+        if cell.cell_type == "markdown" and folded:
+            text = cell.source[folded.end() :].strip()
+            cell.source = f"<details>\n<summary>{folded[1]}</summary>\n\n{text}\n\n</details>"
         elif cell.cell_type == "markdown":
             for term in list(terms):
                 spelt = r"\s+".join(map(re.escape, term.split()))
@@ -42,7 +46,22 @@ def read_lesson(text):
                     terms.remove(term)
         elif "run.compare(" in cell.source:
             cell.metadata["tags"] = ["hide-input"]
+    stubs = practice(number[1]) if number else ""
+    if stubs:
+        (cell,) = jupytext.reads(f"# %% [markdown]\n# {stubs}", fmt="py:percent").cells
+        notebook.cells.append(cell)
     return notebook
+
+
+def practice(number):
+    """The line of links to the stubs of a lesson, by its number, each with its minutes; or ""."""
+    links = []
+    for path in sorted((HERE / "practice").glob(f"{number}_*.py")):
+        text = path.read_text(encoding="utf-8")
+        title = re.search("^# # Practice: (.*)", text, re.M)
+        takes = re.search(r"^# \*\*Takes\*\* (\d+ minutes, \w+)", text, re.M)
+        links.append(f"[{title[1]}](practice/{path.stem}) ({takes[1]})")
+    return f"**Practice.** {'; '.join(links)}." if links else ""
 
 
 def run_side_by_side(app, env, docnames):
@@ -59,7 +78,7 @@ def run_side_by_side(app, env, docnames):
 
     cache, missing = get_cache(env.mystnb_config.execution_cache_path), {}
     for path in (HERE / f"{name}.py" for name in docnames):
-        if path.exists():
+        if path.exists() and path.parent == HERE:  # stubs are not run
             notebook = read_lesson(path.read_text(encoding="utf-8"))
             try:
                 cache.match_cache_notebook(notebook)

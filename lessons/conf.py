@@ -22,6 +22,7 @@ copyright = "the authors of tinyattn, MIT licence"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_codeautolink", "book"]
 exclude_patterns = [
     "[a-z]*.py",  # what is no lesson
+    "practice/[a-z]*.py",  # what is no stub
     "drawings",
     "experiments",
     "out",
@@ -38,6 +39,7 @@ html_show_sphinx = False
 myst_heading_anchors = 3
 nb_custom_formats = {".py": ["book.read_lesson", {}]}
 nb_execution_mode = "cache"
+nb_execution_excludepatterns = ["practice/*"]  # stubs are not answered yet
 nb_execution_in_temp = True
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True

@@ -34,6 +34,7 @@ from tinyattn import (
     attention,
     backend,
     checkpoint,
+    doctor,
     few_queries,
     gradcheck,
     hold,
@@ -91,6 +92,13 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "gradcheck.check": "takes a Case, which the library makes",
     "gradcheck.compare": "takes a Case, which the library makes",
     "gradcheck.main": "a command line",
+    "evidence.": "inside doctor, whose inputs are checked as those of gradcheck.check_pair",
+    "kinds.": "inside doctor",
+    "missing.": "inside doctor",
+    "doctor.examine": "takes a Case, which the library makes",
+    "doctor.of_shape": "inside gradcheck",
+    "doctor.told": "takes what diagnose returns",
+    "doctor.main": "a command line",
     "hold.HeldFlow": "made by hold, and tried through it",
     "hold.HeldOptimizer": "made by hold_params, and tried through it",
     "backend.Backend": "made by backend.get",
@@ -198,6 +206,8 @@ def add_ops():
     inputs = {"x": array(2, 2), "W": array(2, 2), "b": array(2)}
     add(gradcheck.check_pair, forward=ops.linear_forward, backward=ops.linear_backward, inputs=inputs, wrt=("x", "W", "b"),
         seed=3, name=Text("linear"), also=("wrt", "axes"))
+    add(doctor.diagnose, forward=ops.linear_forward, backward=ops.linear_backward, inputs=inputs, wrt=("x", "W", "b"),
+        also=("wrt", "axes"))
 
 
 def add_models():

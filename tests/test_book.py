@@ -80,7 +80,8 @@ def book(quick_runs):
         for name in ("tinyattn", "experiments")
         for path in (out / "html" / "_modules" / name).rglob("*.html")
     ]
-    paths = [*(out / "html").glob("*.html"), *sources]
+    stubs = (out / "html" / "practice").glob("*.html")
+    paths = [*(out / "html").glob("*.html"), *stubs, *sources]
     return {
         path.relative_to(out / "html").with_suffix("").as_posix(): path.read_text(encoding="utf-8")
         for path in paths
@@ -100,16 +101,24 @@ def test_every_lesson_is_a_page_with_its_answers_folded(book):
     pages = [name for name in LESSONS if '<iframe class="page"' in book[name]]
     assert [name[:2] for name in pages] == [
         "01",
-        "02",
         "03",
         "04",
-        "07",
-        "09",
-        "11",
-        "13",
+        "06",
+        "10",
+        "12",
         "14",
-        "15",
+        "17",
+        "18",
+        "19",
     ]
+
+
+def test_every_stub_of_practice_is_a_page_that_its_lesson_leads_to(book):
+    for path in (ROOT / "lessons" / "practice").glob("[0-9][0-9]_*.py"):
+        page = book[f"practice/{path.stem}"]
+        assert "<summary>Hints</summary>" in page and "not yet" not in page, "it is not run"
+        for name in (lesson for lesson in LESSONS if lesson[:2] == path.stem[:2]):
+            assert f'href="practice/{path.stem}.html"' in book[name]
 
 
 def test_the_library_stands_there_module_by_module(book):

@@ -9,6 +9,7 @@ from tinyattn.errors import InputError
 from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.population import population, stochastic
 from tinyattn.flows.repetition import ThreeNumbers
+from tinyattn.hold import hold
 from tinyattn.tasks import regression
 
 FLOWS = [
@@ -137,7 +138,7 @@ def test_closed_forms():
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 1.0])
 def test_the_rate_is_the_speed_of_the_weights_at_the_start(p):
-    """There A = B/T and |d(w, v)/dt| is lambda; in closed form by the token's second moment."""
+    """There s_r = B/T and |d(w, v)/dt| is the rate; in closed form by the token's second moment."""
     T, d = 300, 50
     three = ThreeNumbers(T, d, p)
     assert three.rate == pytest.approx(np.linalg.norm(three(0.0, three.start())[:2]), rel=1e-12)
@@ -152,7 +153,7 @@ def test_the_rate_is_the_speed_of_the_weights_at_the_start(p):
     TwoNumbers(300, 50), TwoNumbers(300, 50, 7), TwoNumbers(300, 50, 7, per_place=True),
 ])  # fmt: skip
 def test_closed_forms_of_the_plateau_solve_its_equations(flow):
-    """dw/dt = lambda exp(Delta), dDelta/dt = lambda/c w exp(Delta); linear: 1 + Delta for exp."""
+    """dw/dt = rate exp(Delta), dDelta/dt = rate/c w exp(Delta); linear: 1 + Delta for exp."""
     integrate = pytest.importorskip("scipy.integrate")
     c, rate = 7 if flow.per_place else 1, flow.rate
     area = lambda end: integrate.quad(lambda u: np.exp(-(u**2) / (2 * c)), 0, end)[0]
@@ -163,7 +164,7 @@ def test_closed_forms_of_the_plateau_solve_its_equations(flow):
     times = np.array([0.2, 1.0, 2.5]) / rate
     path = integrate.solve_ivp(linear, (0, times[-1]), [0, 0], t_eval=times, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(flow.linearised(times), path.y.T, rtol=1e-7)
-    # L = 1/2 - lambda w (1 + Delta), the loss to the order that the linear flow knows
+    # L = 1/2 - rate w (1 + Delta), the loss to the order that the linear flow knows
     lost = rate * path.y[0] * (1 + path.y[1])
     np.testing.assert_allclose(flow.linearised_loss(times), 0.5 - lost, rtol=1e-7)
     for share in (0.01, 0.5, 0.9):
@@ -436,8 +437,14 @@ def test_across_samples_one_line_holds_for_all_p():
         for grid in np.meshgrid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 2.0 ** np.arange(4, 10))
     )
     x = np.sqrt(d) * 4096 / np.sqrt(1 + p**2 * (d - 1))
-    law = measure.fit_power_law(plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6), x=x)
+    flow = ThreeNumbers(4096.0, d, p)
+    law = measure.fit_power_law(plateau(flow, rtol=1e-6), x=x)
     assert (law.C, law.exponents["x"]) == pytest.approx((1.53, 0.983), rel=0.01) and law.r2 > 0.999
+    half = ode.event(lambda t, y: flow.attention(y) - 0.5, terminal=True)
+    how = dict(rtol=1e-6, atol=1e-9, t_eval=[0.0], events=half)
+    found = ode.integrate(flow, (0, 1e8), flow.start(), **how).t_events[0]
+    law = measure.fit_power_law(found, x=x)
+    assert law.exponents["x"] == pytest.approx(0.990, abs=1e-3) and law.r2 > 0.9997
 
 
 @pytest.mark.parametrize("matrix", ["orthogonal", "gaussian"])
@@ -470,7 +477,7 @@ def test_a_layer_of_whose_settings_the_derivation_knows_nothing_is_refused(monke
 
 
 def test_the_smallest_and_largest_settings_are_taken_and_none_beyond():
-    """At A = B/T and numbers of 0 the loss is 1/2 whatever they are."""
+    """At s_r = B/T and numbers of 0 the loss is 1/2 whatever they are."""
     for flow in (
         TwoNumbers(2, 1),
         TwoNumbers(4, 1, 3),
@@ -499,3 +506,82 @@ def test_a_task_of_ones_own_matrix_has_one_relevant_token_the_last(rng):
     x, target = regression.SingleLocation(W, 4).sample(rng, 5)
     np.testing.assert_allclose(x[:, -1] @ W, target, rtol=1e-12)
     assert (np.abs(x[:, :-1] - x[:, -1:]).max(axis=-1) > 0).all()
+
+
+def first(field, mark, start, until=1e5):
+    """The time at which mark(y) is first 0."""
+    found = ode.event(lambda t, y: mark(y), terminal=True)
+    how = dict(rtol=1e-9, atol=1e-12, events=found)
+    return ode.integrate(field, (0, until), np.array(start, float), **how).first_times[0]
+
+
+def test_each_arrow_between_two_numbers_cut_alone():
+    """Lesson 06: without noise on w, without the way from Delta to w, without that from Delta to itself."""
+    flow = TwoNumbers(512, 64)
+    half, low = lambda y: flow.attention(y) - 0.5, lambda y: flow.loss(y) - 0.1
+    even = lambda y: flow(0.0, np.array([y[0], 0.0]))
+    heard = lambda y, s_r: (1 - s_r * y[0] / 8) * s_r / 8
+    quiet = hold(flow, lambda t, y, slope: np.array([heard(y, flow.attention(y)), slope[1]]))
+    deaf = hold(flow, lambda t, y, slope: np.array([even(y)[0], slope[1]]))
+    speed = lambda s_r: s_r * (1 - s_r)
+    slow = hold(
+        flow,
+        lambda t, y, slope: slope * [1, speed(1 / 512) / speed(flow.attention(y))],
+    )
+    assert first(flow, half, (0, 0)) == pytest.approx(5291.7, abs=0.1)
+    assert first(flow, lambda y: flow.loss(y) - 0.495, (0, 0)) == pytest.approx(5100, abs=1)
+    assert first(flow, low, (0, 1)) == pytest.approx(1981, abs=0.5)
+    assert first(quiet, half, (0, 0)) == pytest.approx(5179.2, abs=0.1)
+    assert first(deaf, half, (0, 0)) == pytest.approx(6043.1, abs=0.1)
+    assert first(deaf, low, (0, 0)) == pytest.approx(26378, abs=1)
+    assert first(slow, low, (0, 0)) == pytest.approx(9154, abs=1)
+    assert np.pi / np.sqrt(2) / flow.rate == pytest.approx(9099, abs=0.1)
+
+
+def test_w_held_copies_gain_by_a_shared_score_alone():
+    """Lesson 07, for T = 4096 and d = 64."""
+    for per_place, times in ((False, [4121, 1046, 274]), (True, [4120, 4180, 4368])):
+        for n, time in zip((1, 4, 16), times):
+            flow = TwoNumbers(4096, 64, n, per_place)
+            half = lambda y, flow=flow: flow.attention(y) - 0.5
+            assert first(hold(flow, np.array([True, False])), half, (8, 0)) == pytest.approx(
+                time, abs=0.6
+            )
+
+
+@pytest.mark.parametrize("p, times", [(0.1, [3979, 5724, 5617]), (0.5, [1230, 10506, 1239])])
+def test_what_wakes_attention_under_repetition_across_samples(p, times):
+    """Lesson 08: free, without what is written of the repeated token, without that of the rest."""
+    flow = ThreeNumbers(512, 64, p)
+    for held, time in zip(([], [1], [0]), times):
+        field = hold(flow, np.isin(np.arange(3), held))
+        found = first(field, lambda y: y[2] - np.log(10), (0, 0, 0))
+        assert found == pytest.approx(time, abs=0.6)
+
+
+def test_more_repetition_across_samples_is_not_always_better():
+    p = np.array([0.5, 0.7, 0.95])
+    assert plateau(ThreeNumbers(512, 64, p)) == pytest.approx([1487, 1298, 2998], abs=1)
+
+
+def test_what_tilts_the_law_of_tokens_and_sizes():
+    """Lesson 07: judged by attention nothing has to catch up; without noise w keeps its speed."""
+    T, d = (grid.ravel() for grid in np.meshgrid(2.0 ** np.arange(6, 13), 2.0 ** np.arange(4, 10)))
+    flow = TwoNumbers(T, d)
+
+    def quiet(t, y, slope):
+        s_r = flow.attention(y)
+        dw = (1 - s_r * y[:, 0] / np.sqrt(d)) * s_r / np.sqrt(d)
+        return np.stack([dw, slope[:, 1]], axis=-1)
+
+    low, half = lambda y: flow.loss(y) - 0.1, lambda y: flow.attention(y) - 0.5
+    for field, mark, exponents in (
+        (flow, half, (0.989, 0.489)),
+        (hold(flow, quiet), low, (0.973, 0.512)),
+        (hold(flow, quiet), half, (0.989, 0.499)),
+    ):
+        found = ode.event(lambda t, y, mark=mark: mark(y), terminal=True)
+        how = dict(rtol=1e-6, atol=1e-9, t_eval=[0.0], events=found)
+        times = ode.integrate(field, (0, 1e8), flow.start(), **how).t_events[0]
+        law = measure.fit_power_law(times, T=T, d=d)
+        assert tuple(law.exponents.values()) == pytest.approx(exponents, abs=1e-3)

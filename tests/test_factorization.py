@@ -5,6 +5,7 @@ from tinyattn import gradcheck, losses, measure, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.factorization import Factorization, target
+from tinyattn.ode import event
 from tinyattn.tasks import markov
 
 M = (2.89, 1.7, 1.0)
@@ -424,6 +425,99 @@ def test_a_difference_in_the_last_bit_parts_heads_and_the_leading_direction_name
         )
         _, motion = flow.leading_mode(found.y[0])
         assert motion[:, 1].argmax() == found.y_events[0][0][:, 1].argmax()
+
+
+def test_the_crowd_of_two_heads_turns_and_waits_as_worked_by_hand():
+    """G = diag(3, 1): attention left, the rate, and the wait for a difference of eps in one score, by lesson 10's lines."""
+    flow, tight = target([3.0, 1.0], 2, "logits"), dict(method="rk45", rtol=1e-9, atol=1e-14)
+    times = np.array([100.0, 300.0, 1000.0])
+    crowd = ode.integrate(flow, (0, 1000), flow.start(2, 0.0), t_eval=times, **tight).y
+    left = flow.split(crowd)[1][:, 0, 1]
+    assert left == pytest.approx(1 / (4 * np.sqrt(times)), rel=0.02)
+    rates = np.array([flow.leading_mode(y)[0] for y in crowd])
+    missing = (rates - np.sqrt(2) * left + 4 * left**2) / left**3
+    assert (missing > 10).all() and (missing < 13).all()
+    powers = np.arange(2, 9)
+    y0 = np.stack([flow.start(2, 0.0)] * len(powers))
+    y0[:, 1, -1] += 10.0**-powers
+    parted = event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
+    waits = ode.integrate(flow, (0, 1e3), y0, events=parted, t_eval=[], **tight).t_events[0]
+    t = waits.copy()
+    for _ in range(20):
+        t = 2 * (np.log(10) * powers + 0.855 + np.log(t) / 4) ** 2
+    assert t[2:] == pytest.approx(waits[2:], rel=2e-3) and t[0] == pytest.approx(86.46, abs=0.01)
+    off = [np.abs(np.polyval(np.polyfit(powers, waits, n), powers) - waits).max() for n in (1, 2)]
+    assert off[0] > 50 and off[1] < 0.5  # a line, a parabola
+    four = np.zeros((4, 4))
+    crowd = ode.integrate(flow, (0, 1000), four, t_eval=[1000], **tight).y[0]
+    assert flow.split(crowd)[1][0, 1] == pytest.approx(1 / np.sqrt(8 * 1000), rel=0.02)
+
+
+def test_parted_heads_gain_by_a_product():
+    flow = target([3.0, 1.0], 2, "simplex")
+    for beta, gamma, loss in (
+        (0, 0, 0.59),
+        (0.1, 0.1, 0.5704),
+        (-0.1, 0.1, 0.6104),
+        (0.1, 0, 0.59),
+    ):
+        V = np.array([[1.5, beta], [1.5, -beta]])
+        s = np.array([[0.9 - gamma, 0.1 + gamma], [0.9 + gamma, 0.1 - gamma]])
+        assert flow.loss(np.concatenate([V, s], axis=1)) == pytest.approx(loss, rel=1e-12)
+def test_on_each_plateau_the_fastest_direction_names_the_next_feature_and_the_head_to_take_it():
+    flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
+    start = flow.start(3, 1e-6)
+    half = HALF_TIMES["simplex"][1e-6]
+    middles = np.sqrt(np.multiply(half[:-1], half[1:]))
+    path = ode.integrate(flow, (0, 200), start, t_eval=middles, **tight)
+    for y, feature in zip(path.y, (1, 2)):
+        _, motion = flow.leading_mode(y)
+        head, found = np.unravel_index(motion[:, :3].argmax(), (3, 3))
+        assert (head, found) == (feature, feature)
+
+
+def test_the_first_wait_is_a_tangents_and_attention_left_by_a_crowd_falls_like_one_over_time():
+    """With little written s_1 = 1/T + V_1^2 / 2; in the crowd s_k = H / ((m_1^2 - m_k^2) t).
+
+    The tangent leaves out what is written at the other positions, which takes H V_1 / T off dV_1/dt, so
+    (1 - H t / 2T) off V_1 while that grows evenly.
+    """
+    flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-9, atol=1e-13)
+    early = ode.integrate(flow, (0, 2), flow.start(3, 0.0), t_eval=[1.0, 2.0], **tight).y
+    V, s = flow.split(early)
+    assert s[:, 0, 0] == pytest.approx(1 / 40 + V[:, 0, 0] ** 2 / 2, rel=0.02)
+    tangent = np.sqrt(2 / 40) * np.tan(M[0] * np.array([1.0, 2.0]) / np.sqrt(80))
+    assert V[:, 0, 0] == pytest.approx(tangent * np.exp(-3 / 80 * np.array([1, 2])), rel=0.01)
+    late = ode.integrate(flow, (0, 4000), flow.start(3, 0.0), t_eval=[4000.0], **tight).y[-1]
+    left = flow.split(late)[1][0, 1:3]
+    limit = 3 / ((M[0] ** 2 - np.square(M[1:])) * 4000)
+    assert left == pytest.approx(limit, rel=0.03)
+
+
+def test_the_wait_is_foretold_from_the_crowd_and_one_constant():
+    """A lead grows like e^S / sqrt(rate), S the sum of the rates m_2 sqrt(s_2) of a crowd that stays."""
+    flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
+    t = np.linspace(0, 300, 3001)
+    crowd = ode.integrate(flow, (0, 300), flow.start(3, 0.0), t_eval=t, **tight).y
+    rate = M[1] * np.sqrt(flow.split(crowd)[1][:, 0, 1])
+    grown = np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 2 * np.diff(t))])
+    lead = grown - np.log(rate) / 2
+    waits = {eps: times[1] for eps, times in HALF_TIMES["simplex"].items()}
+    C = np.interp(waits[1e-2], t, lead) - np.log(1e2)
+    for eps, wait in waits.items():
+        assert np.interp(np.log(1 / eps) + C, lead[100:], t[100:]) == pytest.approx(wait, rel=5e-3)
+
+
+def test_one_head_alone_is_at_a_minimum_on_the_strongest_feature(rng):
+    """To second order the loss rises by (b - m_2 g)^2 / 2 + (m_1^2 - m_2^2) g^2 / 2 for b written, g looked."""
+    flow = target(M, 5, "simplex")
+    for b, g in rng.normal(size=(5, 2)) * 1e-3:
+        y = np.zeros((1, 8))
+        y[0, :2] = M[0] * (1 + g), b  # what is best of feature 1, for this attention
+        y[0, 3:5] = 1 - g, g
+        rise = flow.loss(y) - (M[1] ** 2 + M[2] ** 2) / 2
+        by_hand = (b - M[1] * g) ** 2 / 2 + (M[0] ** 2 - M[1] ** 2) * g**2 / 2
+        assert rise == pytest.approx(by_hand, rel=0.02)
 
 
 def halves(flow, y0, end, level=0.5):

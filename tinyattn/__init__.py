@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 _ORDER = """
     errors door terminal backend
     ops attention few_queries models
-    cases gradcheck mutants
+    cases mutants evidence kinds missing doctor gradcheck
     steps pairs bdf events ode
     losses optim kept checkpoint train hold
     tasks flows measure

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import attention, few_queries, models, ops
-from .errors import check_dict, check_float_dict, check_pair_of
+from . import attention, errors, few_queries, models, ops
+from .backend import to_numpy
+from .errors import InputError, check_dict, check_float_dict, check_pair_of, shown
 
 
 class Case(NamedTuple):
@@ -177,3 +178,66 @@ def model_case(name, model, draw_x):
 
     wrt = ("x", *shapes) if inside else tuple(shapes)
     return Case(name, type(model), wrt, draw, forward, gradients)
+
+
+def pair_case(forward, backward, inputs, wrt=None, name=None):
+    """A case for a pair of a person's own; `gradcheck.check_pair` says what it takes.
+
+    Raises InputError for what is no pair.
+    """
+    errors.check_function("forward", forward)
+    errors.check_function("backward", backward)
+    if not isinstance(inputs, dict) or not inputs:
+        raise InputError(f"inputs: expected a dict of arrays by name, got {shown(inputs)}")
+    held = {key: widened(key, value) for key, value in inputs.items()}
+    floats = [key for key, value in held.items() if getattr(value, "dtype", None) == np.float64]
+    if wrt is not None and not isinstance(wrt, (tuple, list)):
+        raise InputError(f"wrt: expected a list of names, got {shown(wrt)}")
+    if not floats:
+        raise InputError(f"inputs: expected at least one array of floats, got {shown(inputs)}")
+    wrt = tuple(floats if wrt is None else wrt)
+    if not wrt or not set(wrt) <= set(floats):
+        wanted = f"some of the arrays of floats, {', '.join(floats)}"
+        raise InputError(f"wrt: expected {wanted}, got {wrt}")
+    for key in wrt:
+        errors.check_some(key, held[key])
+
+    def run(inputs):
+        returned = forward(*(inputs[key] for key in held))
+        return check_pair_of("forward", "out and cache", returned)
+
+    def gradients(dout, cache):
+        return _by_name(backward(dout, cache), wrt, tuple(held))
+
+    if name is None:
+        name = getattr(forward, "__name__", type(forward).__name__)
+    return Case(name, backward, wrt, lambda rng: held, run, gradients)
+
+
+def _by_name(grads, wrt, names):
+    """What a backward returned, as a dict with the gradients of at least wrt."""
+    wanted = ", ".join(wrt)
+    if isinstance(grads, dict):
+        missing = ", ".join(key for key in wrt if key not in grads)
+        if missing:
+            wanted = f"a gradient of each of {wanted}"
+            raise InputError(f"backward: expected {wanted}, got none of {missing}")
+        return grads
+    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
+    if len(grads) == len(wrt):
+        return dict(zip(wrt, grads))
+    if len(grads) != len(names):
+        raise InputError(f"backward: expected {len(wrt)} gradients, of {wanted}, got {len(grads)}")
+    return dict(zip(names, grads))
+
+
+def widened(name, value):
+    """Floats as float64, in which differences are taken; everything else as it is.
+
+    Raises InputError for arrays of anything but numbers.
+    """
+    if hasattr(value, "dtype") and errors.check_array(name, value).dtype.kind not in "fiub":
+        raise InputError(f"{name}: expected an array of numbers, got {value.dtype}")
+    if errors.is_array(value) and value.dtype.kind == "f":
+        return errors.host_floats(name, to_numpy(value))
+    return value

@@ -13,6 +13,7 @@ The method, for a function y = f(x) with arrays in and out:
 """
 
 import contextlib
+import copy
 import math
 import sys
 from collections.abc import Callable
@@ -20,9 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import backend, errors, ops
+from . import backend, doctor, errors, ops
 from .backend import Params
-from .cases import Case, cases, model_case
+from .cases import Case, cases, model_case, pair_case, widened
 from .errors import InputError, shown
 from .terminal import CommandLine, each, open_output, run_command, whole_number
 
@@ -39,6 +40,7 @@ class Row(NamedTuple):
 
     where: the index of that number, or None for one along a random direction.
     checked: how many numbers were compared; 0 for an input that is not differentiated.
+    finding: where it is wrong, which kind of mistake fits, as `doctor` says.
     """
 
     case: str
@@ -49,6 +51,12 @@ class Row(NamedTuple):
     where: tuple[int, ...] | None
     by_hand: float
     by_differences: float
+    finding: str = ""
+
+    @property
+    def wrong(self):
+        """Whether the error is above the tolerance, 1e-7."""
+        return not self.error <= TOLERANCE
 
     def __str__(self):
         what = f"{self.case:<24} {self.tensor:<7} {str(self.shape):<13} {self.checked:>4}"
@@ -58,7 +66,8 @@ class Row(NamedTuple):
         if self.where is not None:
             where = f"at [{', '.join(map(str, self.where))}]"
         numbers = f"{self.by_hand:+.10e} by hand, {self.by_differences:+.10e} by differences"
-        return f"{what} {self.error:9.1e}   {where}: {numbers}"
+        mark = "   <-- WRONG" if self.wrong else ""
+        return f"{what} {self.error:9.1e}   {where}: {numbers}{mark}"
 
 
 class Kink(Exception):
@@ -91,12 +100,25 @@ def central_differences(f: Callable, x: np.ndarray, h: float | None = None) -> n
 def check(case: Case, seed: int = 0, device: backend.Backend = CPU, tries: int = 50) -> list[Row]:
     """Draw a point away from every kink and compare all gradients there: a Row for each tensor.
 
-    Raises InputError where no point without a kink is found.
+    Where a gradient is wrong its Row has a finding. Raises InputError where no point without a kink
+    is found.
     """
+    rows, inputs, rng = _rows(case, seed, device, tries)
+    wrong = [row.tensor for row in rows if row.wrong]
+    if not wrong:
+        return rows
+    told = doctor.told(doctor.examine(case, inputs, wrong, device, rng))
+    return [row._replace(finding=told.get(row.tensor, "")) for row in rows]
+
+
+def _rows(case, seed=0, device=CPU, tries=50):
+    """The rows without findings, the inputs, and a generator that gives the same dy once more."""
     errors.check_count("seed", seed, 0)
     for rng in np.random.default_rng(seed).spawn(tries):
         with contextlib.suppress(Kink):
-            return compare(case, case.draw(rng), rng, device)
+            inputs = case.draw(rng)
+            again = copy.deepcopy(rng)
+            return compare(case, inputs, rng, device), inputs, again
     wanted = f"a point of {case.name} where no ReLU changes sign"
     raise InputError(f"inputs: expected {wanted}, got none in {tries} draws")
 
@@ -114,7 +136,7 @@ def check_model(model: Any, x: Any, params: Params | None = None, seed: int = 0)
         wanted = "one with its settings, such as models.MinimalModel(5, 6)"
         raise InputError(f"model: expected {wanted}, got {shown(model)}")
     parts = x if isinstance(x, tuple) else (x,)
-    read = tuple(_widened("x", part) for part in parts)
+    read = tuple(widened("x", part) for part in parts)
     case = model_case(type(model).__name__, model, lambda rng: read)
     if params is not None:
         own = model.init(np.random.default_rng(0))
@@ -146,65 +168,13 @@ def check_pair(
 
     Raises InputError for inputs, outputs and gradients that do not fit.
     """
-    errors.check_function("forward", forward)
-    errors.check_function("backward", backward)
-    if not isinstance(inputs, dict) or not inputs:
-        raise InputError(f"inputs: expected a dict of arrays by name, got {shown(inputs)}")
-    held = {key: _widened(key, value) for key, value in inputs.items()}
-    floats = [key for key, value in held.items() if getattr(value, "dtype", None) == np.float64]
-    if wrt is not None and not isinstance(wrt, (tuple, list)):
-        raise InputError(f"wrt: expected a list of names, got {shown(wrt)}")
-    if not floats:
-        raise InputError(f"inputs: expected at least one array of floats, got {shown(inputs)}")
-    passed_over = [key for key in held if key not in floats] if wrt is None else []
-    wrt = tuple(floats if wrt is None else wrt)
-    if not wrt or not set(wrt) <= set(floats):
-        wanted = f"some of the arrays of floats, {', '.join(floats)}"
-        raise InputError(f"wrt: expected {wanted}, got {wrt}")
-    for key in wrt:
-        errors.check_some(key, held[key])
-
-    def run(inputs):
-        return errors.check_pair_of(
-            "forward", "out and cache", forward(*(inputs[key] for key in held))
-        )
-
-    def gradients(dout, cache):
-        return _by_name(backward(dout, cache), wrt, tuple(held))
-
-    if name is None:
-        name = getattr(forward, "__name__", type(forward).__name__)
-    rows = check(Case(name, backward, wrt, lambda rng: held, run, gradients), seed, tries=1)
-    for key in passed_over:
-        rows.append(Row(name, key, np.shape(held[key]), 0, 0.0, None, 0.0, 0.0))
+    case = pair_case(forward, backward, inputs, wrt, name)
+    rows = check(case, seed, tries=1)
+    if wrt is None:
+        for key in inputs:
+            if key not in case.wrt:
+                rows.append(Row(case.name, key, np.shape(inputs[key]), 0, 0.0, None, 0.0, 0.0))
     return rows
-
-
-def _by_name(grads, wrt, names):
-    """What a backward returned, as a dict with the gradients of at least wrt."""
-    wanted = ", ".join(wrt)
-    if isinstance(grads, dict):
-        missing = ", ".join(key for key in wrt if key not in grads)
-        if missing:
-            raise InputError(
-                f"backward: expected a gradient of each of {wanted}, got none of {missing}"
-            )
-        return grads
-    grads = grads if isinstance(grads, (tuple, list)) else (grads,)
-    if len(grads) == len(wrt):
-        return dict(zip(wrt, grads))
-    if len(grads) != len(names):
-        raise InputError(f"backward: expected {len(wrt)} gradients, of {wanted}, got {len(grads)}")
-    return dict(zip(names, grads))
-
-
-def _widened(name, value):
-    """Floats as float64, in which differences are taken; everything else as it is."""
-    if hasattr(value, "dtype") and errors.check_array(name, value).dtype.kind not in "fiub":
-        raise InputError(f"{name}: expected an array of numbers, got {value.dtype}")
-    if errors.is_array(value) and value.dtype.kind == "f":
-        return errors.host_floats(name, backend.to_numpy(value))
-    return value
 
 
 def compare(case, inputs, rng, device=CPU):
@@ -232,7 +202,12 @@ def compare(case, inputs, rng, device=CPU):
     rows = []
     for tensor in case.wrt:
         x, g = inputs[tensor], grads[tensor]
-        errors.check_floats(f"gradient of {tensor} in {case.name}", g, x.shape)
+        name = f"gradient of {tensor} in {case.name}"
+        errors.check_floats(name, g)
+        if g.shape != x.shape:
+            L = lambda x, tensor=tensor: (weights * run(tensor, x)[0]).sum()
+            hint = doctor.of_shape(g, x, L)
+            raise InputError(f"{name}: expected shape {x.shape}, got {g.shape}{hint}")
         small = x.size <= SMALL
         if small:
             steps, h = list(np.ndindex(x.shape)), STEP
@@ -307,9 +282,9 @@ def _print_table(arguments):
     device = backend.get(options.device)
     print(f"{'case':<24} {'tensor':<7} {'shape':<13} {'n':>4} {'error':>9}   worst entry")
     rows = [row for case in each(cases(), "gradients") for row in check(case, options.seed, device)]
-    bad = [row for row in rows if not row.error <= TOLERANCE]
+    bad = [row for row in rows if row.wrong]
     for row in rows:
-        print(f"{row}{'   <-- WRONG' if row in bad else ''}")
+        print(f"{row}\n    {row.finding}" if row.finding else row)
     largest = max(row.error for row in rows)
     print(f"{len(rows)} tensors, largest error {largest:.1e}, {len(bad)} above {TOLERANCE:.0e}")
     return 1 if bad else 0

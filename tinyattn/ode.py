@@ -1,7 +1,7 @@
 """Integrate dy/dt = f(t, y), written by hand: Euler, RK4, Dormand-Prince, backward differences.
 
-y is an array of any shape, on NumPy or CuPy. Gradient descent with learning rate h is `euler_step`
-on the gradient flow; what Euler gets wrong, the others show.
+y is an array of any shape, on NumPy or CuPy. Gradient descent with learning rate η is an
+`euler_step` of h = η on the gradient flow; what Euler gets wrong, the others show.
 """
 
 import math

@@ -1,61 +1,57 @@
-"""The figures of lesson 01."""
+"""The figure of lesson 01."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-import marks
-from tinyattn import gradcheck, player, plot
+from tinyattn import player, plot
 
 
-def by_hand(s, v, da, y, wanted):
-    """Attention s, values v, score gradients da, (3,) each, the output y and what is wanted."""
-    fig, ax = plt.subplots(figsize=(7.5, 3.8))
-    ax.scatter([1, 2, 3], v, s=8000 * s, color=plot.SKY, edgecolor=plot.BLUE, zorder=2)
-    effects = {1: "its score rises", 0: "its score stays", -1: "its score falls"}
-    for i in range(3):
-        push = f"push −da = {-da[i] + 0:g}\n{effects[int(np.sign(-da[i]))]}"
-        ax.text(i + 1, v[i], f"s = {s[i]:g}", ha="center", va="center", fontsize=9)
-        ax.text(i + 1.26, v[i], push, va="center", color=plot.VERMILION)
-    ax.axhline(y, color="k", lw=1, zorder=1)
-    ax.axhline(wanted, color="k", lw=1, ls="--")
-    ax.text(3.88, y - 0.1, f"output y = {y:g}, the average", va="top", ha="right")
-    ax.text(3.88, wanted + 0.1, f"wanted: {wanted:g}", va="bottom", ha="right")
-    ax.set(xlim=(0.4, 3.9), ylim=(0, 10), xticks=[1, 2, 3], xlabel="key", ylabel="value v")
-    ax.set_title("Descent shifts attention (area) to values on the wanted side of the average")
-    return fig
+def by_hand(states, v, wanted, eta):
+    """Bars as wide as attention and as high as values, before a step and after it.
 
-
-def checks(steps, errors, chart, mistakes, tensors):
-    """Errors over steps of differences, {dtype: (n,)} both; errors by mistake and tensor."""
-    fig, (valley, table) = plt.subplots(1, 2, figsize=(14, 4.8), width_ratios=(1, 1.2))
-    styles = (plot.BLUE, "o", (-30, -16)), (plot.VERMILION, "s", (12, 10))
-    for (name, h), (colour, marker, shift) in zip(steps.items(), styles):
-        style = dict(color=colour, marker=marker, ms=3.5)
-        marks.named(valley, h, errors[name], name, at=1e-3, shift=shift, **style)
-    valley.set(
-        xscale="log",
-        yscale="log",
-        xlabel="step h of the central difference",
-        ylabel="relative error of the gradient",
+    states: twice (attention (3,), output, gradient of the scores (3,)). v: values (3,).
+    """
+    fig, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
+    told = (
+        f"Shaded: s (v − y), between a bar's top and the output. Times dy = y − {wanted:g} it is da"
     )
-    valley.set_title("Too long a step: Taylor's next term. Too short: round-off")
-    error_at = lambda h: np.interp(h, steps["float64"], errors["float64"])
-    marks.slope(valley, np.array([1e-3, 0.2]), 3 * error_at(1e-3), 2, "$h^2$")
-    marks.slope(valley, np.array([1e-8, 1e-12]), 3 * error_at(1e-8), -1, "$1/h$")
-    grey = "0.35"
-    valley.axvline(gradcheck.STEP, color=grey, lw=1, ls="--")
-    beside = dict(xytext=(-6, 0), textcoords="offset points", ha="right", fontsize=8)
-    valley.annotate("the library's checks", (gradcheck.STEP, 3e-3), color=grey, **beside)
-    image = table.imshow(np.log10(chart), cmap="magma_r", vmin=-12, vmax=0, aspect="auto")
-    table.set_xticks(range(len(tensors)), [f"d{name}" for name in tensors])
-    table.set_yticks(range(len(chart)), mistakes)
-    for (i, j), error in np.ndenumerate(np.array(chart)):
-        ink = "w" if error > 1e-4 else "k"
-        table.text(j, i, f"{error:.0e}", ha="center", va="center", fontsize=8, color=ink)
-    table.set_title("Which gradients fail tells which line is wrong")
-    table.spines[:].set_visible(False)
-    fig.colorbar(image, label="log10 of the relative error")
+    fig.suptitle(told, x=0.01, ha="left")
+    titles = "Before: one query, three keys", f"After one step of descent, η = {eta:g}"
+    for ax, title, state in zip(axes, titles, states):
+        _bars(ax, v, wanted, *state)
+        ax.set(xlim=(0, 1.3), ylim=(0, 8.6), title=title)
+        ax.set(xticks=[0, 0.25, 0.5, 0.75, 1], xlabel="attention s: the widths sum to 1")
+    axes[0].set_ylabel("value v")
     return fig
+
+
+def _bars(ax, v, wanted, s, y, da):
+    """The bars of one state; between each top and the line y its share of the gradient, shaded."""
+    left = np.cumsum(s) - s
+    ax.bar(left, v, s, align="edge", color=plot.SKY, alpha=0.35, edgecolor=plot.BLUE)
+    shades = [plot.ORANGE if top > y else plot.PURPLE for top in v]
+    ax.bar(left, v - y, s, bottom=y, align="edge", color=shades, alpha=0.75, edgecolor="k", lw=0.5)
+    ax.plot([0, 1], [y, y], color="k", lw=2)
+    ax.plot([0, 1], [wanted, wanted], color="k", lw=1, ls="--")
+    ax.text(1.01, y, f"output y = {y:.3f}", va="center")
+    ax.text(1.01, wanted, f"wanted: {wanted:g}", va="center")
+    for i, middle in enumerate(left + s / 2):
+        ax.text(middle, 0.15, f"key {i + 1}", ha="center", va="bottom", fontsize=9)
+        area = s[i] * (v[i] - y)
+        inside = abs(v[i] - y) > 1
+        at, va = ((v[i] + y) / 2, "center") if inside else (max(v[i], y) + 0.1, "bottom")
+        text = f"area {_signed(area)}"
+        if abs(area) < 1e-9:
+            text, at, va = "area 0: its top\nlies on the line", y - 0.15, "top"
+        ax.text(middle, at, text, ha="center", va=va, fontsize=9)
+        word = {1: "score rises", 0: "score stays", -1: "score falls"}[int(np.sign(-da[i]))]
+        pull = f"pull {_signed(-da[i])}:\n{word}"
+        ax.text(middle, 0.8, pull, ha="center", va="bottom", fontsize=9)
+
+
+def _signed(number):
+    """Three digits and a sign that is as wide as a plus."""
+    return f"{number + 0:.3g}".replace("-", "−")
 
 
 def page():

@@ -3,61 +3,66 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-import marks
 from tinyattn import attention, player, plot
 
 
-def looks_back(push, steps, maps, by_lag, batches, losses, entropy_rate, W_Q, vocab, lag):
-    """The first push (T, S), maps {step: (T, S)}, attention by lag (n, S), losses, and W_Q.
+def looks_back(pull, maps, steps, by_lag, runs):
+    """The first pull (T, S); maps {step: (T, S)}; attention by lag (n, S); {run: on lag 3 (n,)}.
 
-    steps: of the n evaluations. batches: steps and losses of each batch. losses: on held-out
-    sequences, at `steps`.
+    steps: of the n looks.
     """
-    fig = plt.figure(figsize=(12, 6.6))
-    top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.25))
-    axes = top.subplots(1, len(maps) + 1)
-    T, S = push.shape
+    fig = plt.figure(figsize=(12, 7.4))
+    top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.2))
+    axes = top.subplots(1, 3)
+    T, S = pull.shape
     visible = attention.causal(T, S)
-    push = push / np.abs(push).max()
-    title = "first push, −da\n(W_Q held at 0)"
+    pull = pull / np.abs(pull).max()
+    title = "The first pull, after one step of W_V:\nlag 3 stands out, less where keys are many"
     both_signs = dict(cmap="PuOr_r", limits=(-1, 1))
-    image = plot.attention_map(axes[0], push, title, S - T, visible, **both_signs)
-    bar = top.colorbar(image, ax=axes[0], shrink=0.7, ticks=[-1, 0, 1], location="left")
+    image = plot.attention_map(axes[0], pull, title, S - T, visible, **both_signs)
+    bar = top.colorbar(image, ax=axes[0], shrink=0.8, ticks=[-1, 0, 1], location="left")
     bar.ax.set_yticklabels(["score\nfalls", "stays", "score\nrises"])
-    titles = [f"mean attention\nat step {step}" for step in maps]
+    titles = [f"Mean attention\nat step {step}" for step in maps]
     image = plot.maps_row(axes[1:], np.stack(list(maps.values())), titles, S - T, visible)
-    top.colorbar(image, ax=axes[1:], shrink=0.7, label="attention")
+    top.colorbar(image, ax=axes[1:], shrink=0.8, label="attention")
 
-    left, middle, right = bottom.subplots(1, 3)
+    left, right = bottom.subplots(1, 2)
     inks = plot.SKY, plot.ORANGE, plot.VERMILION, plot.GREEN, plot.PURPLE, plot.BLACK
     for one, colour in enumerate(inks, 1):
-        width = 2.5 if one == lag else 1.2
+        width = 2.5 if one == 3 else 1.2
         left.plot(steps, by_lag[:, one - 1], color=colour, lw=width, label=f"lag {one}")
-    left.set(ylabel="mean attention", ylim=(0, 1), title="One lag takes nearly all the attention")
+    left.set(ylabel="mean attention", title="Attention waits, then lag 3 takes it from the others")
     left.legend(loc="upper left")
-    middle.plot(*batches, color=plot.SKY, lw=0.8, label="each batch")
-    middle.plot(steps, losses, color=plot.BLUE, lw=2, label="held-out sequences")
-    middle.axhline(entropy_rate, color="0.35", ls="--", lw=1, label="entropy rate of the chain")
-    middle.set(
-        ylabel="cross-entropy (nats)",
-        ylim=(0, None),
-        title="The loss falls to what the chain leaves open",
-    )
-    middle.legend(loc="lower left")
-    for ax in (left, middle):
-        marks.step_axis(ax, steps[-1])
-    largest = np.abs(W_Q).max()
-    image = right.imshow(W_Q, cmap="PuOr_r", vmin=-largest, vmax=largest)
-    right.axhline(vocab - 0.5, color="0.35", lw=0.8)
-    right.axvline(vocab - 0.5, color="0.35", lw=0.8)
-    middles = [(vocab - 1) / 2, vocab + (S - 1) / 2]
-    right.set_xticks(middles, ["key token", "key position"])
-    right.set_yticks(middles, ["query\ntoken", "query\nposition"])
-    right.tick_params(length=0)
-    right.set_title("Learnt in W_Q: which pairs score high")
-    right.spines[:].set_visible(False)
-    bottom.colorbar(image, ax=right, shrink=0.7, label="weight")
+    _runs(right, steps, runs)
+    for ax in (left, right):
+        ax.set(xlabel="training step", ylim=(0, 0.8), xlim=(0, steps[-1]))
     return fig
+
+
+def _runs(ax, steps, runs):
+    """Attention on lag 3 of each run, in the order of their ends."""
+    styles = {
+        "free": (plot.VERMILION, "-", 2.5),
+        "W_V held after 100": (plot.BLUE, "-", 2),
+        "W_V after 1, longer": (plot.PURPLE, "-", 2),
+        "W_V held after 10": (plot.GREEN, "-", 2),
+        "W_V held after 1": (plot.ORANGE, "-", 2),
+        "W_V held at 0": (plot.BLACK, "--", 1.2),
+        "W_Q held": (plot.SKY, ":", 2.5),
+    }
+    for name, (colour, dash, width) in styles.items():
+        ax.plot(steps, runs[name], color=colour, ls=dash, lw=width, label=name)
+    ax.axvline(100, color="0.35", lw=0.8, ls="--")
+    free, still = np.interp(100, steps, runs["free"]), runs["W_V held after 100"][-1]
+    told = (
+        f"Blue: at step 100 attention was {free:.2f}.\nWhat W_V knew then is enough for {still:.2f}"
+    )
+    ax.annotate(told, (100, free), (0.34, 0.05), textcoords="axes fraction", fontsize=9,
+                arrowprops=dict(arrowstyle="->", color="0.35"))  # fmt: skip
+    ax.set(
+        ylabel="mean attention on lag 3", title="A part held still: how far does attention come?"
+    )
+    ax.legend(loc="upper left", bbox_to_anchor=(0.06, 1), fontsize=9)
 
 
 def page(steps, maps, by_lag, excess, entropy_rate):

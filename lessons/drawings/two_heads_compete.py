@@ -2,22 +2,23 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 
-import marks
 from tinyattn import plot
 
 
 def tables(G, moments, curves):
     """The target (2, 2); {moment: tables of the heads (2, 2, 2)}; losses {name: (t, loss)}.
 
-    A table has features down and positions across.
+    A table has features down and positions across. In the last moment the cells that cancel are
+    framed.
     """
-    fig = plt.figure(figsize=(12.5, 8.2))
-    top, bottom = fig.subfigures(2, 1, height_ratios=(1.25, 1))
+    fig = plt.figure(figsize=(12.5, 8.8))
+    top, bottom = fig.subfigures(2, 1, height_ratios=(1.4, 1))
     axes = top.subplots(2, 4)
     for row, (moment, heads) in zip(axes, moments.items()):
         left_over = G - heads.sum(axis=0)
-        names = ["wanted: G", "head 1 writes", "head 2 writes", "left over: R"]
+        names = ["wanted: G", "head 1 holds", "head 2 holds", "left over: R"]
         for ax, name, table in zip(row, names, [G, *heads, left_over]):
             ax.imshow(table, cmap="PuOr_r", vmin=-3, vmax=3)
             for (i, j), value in np.ndenumerate(table):
@@ -28,19 +29,30 @@ def tables(G, moments, curves):
             ax.tick_params(length=0)
             ax.spines[:].set_visible(False)
             ax.set_title(name, loc="center")
-        row[0].set_ylabel(moment)
+        row[0].set_ylabel(moment, fontsize=12)
         for ax, sign in zip(row[1:], ("=", "+", "+")):
             ax.text(-0.42, 0.5, sign, transform=ax.transAxes, fontsize=16, ha="center", va="center")
+    for ax, said in zip(axes[-1, 1:3], ("head 1 takes it back", "head 2 writes 1.35 too much")):
+        frame = dict(fill=False, edgecolor=plot.VERMILION, lw=2.5)
+        ax.add_patch(Rectangle((-0.48, 0.52), 0.96, 0.96, clip_on=False, **frame))
+        ax.set_xlabel(said, color=plot.VERMILION, fontsize=10)
+    top.suptitle("Two heads, first ε = 1e-2 apart: together on feature 1, then parted", fontsize=11)
     ax = bottom.subplots()
-    for (name, (t, loss)), colour in zip(curves.items(), plot.COLOURS):
-        leaves = t[np.argmax(loss < 0.25)] if (loss < 0.25).any() else t[-1] / 2
-        marks.named(ax, t, loss, name, leaves, (-6, 8), color=colour, lw=2)
-    marks.reference(ax, 0.5, "", below=True)
+    ax.axhline(0.5, color="0.35", ls="--", lw=1)
+    for (name, (times, loss)), colour in zip(curves.items(), plot.COLOURS):
+        ax.plot(times, loss, color=colour, lw=2)
+        if (loss < 0.25).any():
+            falls = times[np.argmax(loss < 0.25)]
+            where = dict(xy=(falls, 0.2), xytext=(-14, 0), ha="right", va="center")
+        else:
+            where = dict(xy=(times[-1], 0.5), xytext=(-4, 9), ha="right", va="bottom")
+        ax.annotate(name, textcoords="offset points", color=colour, fontsize=10, **where)
     ax.set(
         xscale="log",
         xlabel="time (logarithmic)",
         ylabel="loss",
         ylim=(0, 2),
-        title="Together on feature 1 the loss rests at 1/2; the more alike the heads, the longer",
+        xlim=(1, 2100),
+        title="Together the loss rests at 1/2; the more alike the heads, the longer",
     )
     return fig

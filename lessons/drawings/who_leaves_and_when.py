@@ -7,17 +7,35 @@ import marks
 from tinyattn import player, plot
 
 
-def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
-    """Attention of two heads {ε: (n, 2)} on position 1; waits over decades; the rate over time.
+def waits(times, paths, epsilons, took, rate_times, rates, first):
+    """Attention of two heads {ε: (n, 2)} on position 1; {"crowd held", "free": waits}; the rate.
 
-    fit: (parabola, line) at the decades. rates, foreseen: measured and by the formula, (m,).
+    first: √2 δ at the times of the rates.
     """
-    fig, (heads, square, falling) = plt.subplots(1, 3, figsize=(14.5, 4.7))
+    fig, ((feeds, heads), (square, falling)) = plt.subplots(2, 2, figsize=(12.5, 8.6))
+    boxes = {
+        "ν: head 1 writes\nmore of feature 2": (0.18, 0.74, plot.BLUE),
+        "θ: head 1 looks\nmore at position 2": (0.82, 0.74, plot.BLUE),
+        "δ: attention left on position 2\nthe crowd turns: dδ/dt = −8 δ³": (
+            0.5,
+            0.2,
+            plot.VERMILION,
+        ),
+    }
+    nu, theta, crowd = boxes
+    arrows = [(nu, theta, "dθ/dt = 2 δ ν", -0.3), (theta, nu, "dν/dt = δ θ", -0.3),
+              (crowd, nu, "less and less", 0.0), (crowd, theta, "less and less", 0.0)]  # fmt: skip
+    marks.schematic(feeds, boxes, arrows, 9.5)
+    feeds.set_title("Each feeds the other by the attention that is left, and that falls")
     for (name, s), colour in zip(paths.items(), (plot.BLUE, plot.GREEN, plot.VERMILION)):
         leaver = s[-1].argmin()
         heads.plot(times, s[:, 1 - leaver], color=colour, lw=1)
-        leaves = times[np.flatnonzero(s[:, leaver] > 0.75)[-1]]
-        marks.named(heads, times, s[:, leaver], name, leaves, (-4, -6), color=colour, lw=2)
+        heads.plot(times, s[:, leaver], color=colour, lw=2.5)
+        leaves = times[np.flatnonzero(s[:, leaver] > 0.8)[-1]]
+        where = dict(xytext=(8, 0), textcoords="offset points", va="center")
+        heads.annotate(name, (leaves, 0.8), color=colour, **where)
+    stays = dict(xytext=(-2, -18), textcoords="offset points", ha="right", va="center")
+    heads.annotate("it stops here, not at 0", (times[-1], 0.58), color="0.3", fontsize=9, **stays)
     heads.set(
         xlabel="time",
         ylabel="attention on position 1",
@@ -25,20 +43,23 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         xlim=(0, times[-1]),
         title="Both turn to position 1; then one lets go (thin: the other)",
     )
-    square.plot(decades, measured, "o", color=plot.BLUE, ms=7)
-    marks.named(square, decades, fit[0], "a parabola", decades[-3], (-8, 4), color="k", lw=1.2)
-    marks.named(square, decades, fit[1], "a line", decades[1], (6, -14), color="0.5", lw=1, ls=":")
-    square.set_xticks(decades, [f"1e-{k}" for k in decades], fontsize=8)
+    powers = -np.log10(epsilons)
+    for (name, t), colour, up in zip(took.items(), (plot.VERMILION, plot.BLUE), (-34, 12)):
+        square.plot(powers, t, "o-", color=colour, ms=7, lw=1.5)
+        where = dict(xytext=(-10, up), textcoords="offset points", ha="right", va="center")
+        square.annotate(f"{name}: {said(name)}", (powers[-1], t[-1]), color=colour, **where)
+    square.set_xticks(powers, [f"1e-{power:.0f}" for power in powers])
     square.set(
         xlabel="first difference ε of the heads",
-        ylabel="time at which one leaves",
-        title="The wait grows with the square of ln(1/ε)",
+        ylabel="time from t = 20 until they differ by 0.2",
+        ylim=(0, 1100),
+        title="What makes the square: hold the crowd, and it is a line",
     )
-    pale = dict(color=plot.BLUE, lw=4, alpha=0.5)
-    marks.named(falling, rate_times, rates, "measured", rate_times[4], (8, 10), **pale)
-    dashed = dict(color="k", lw=1.2, ls="--")
-    marks.named(falling, rate_times, foreseen, "√2 δ", rate_times[-8], (-6, -14), **dashed)
-    marks.slope(falling, rate_times[[0, -1]], 0.7 * rates[0], -0.5, r"$1/\sqrt{t}$")
+    falling.plot(rate_times, first, color="k", lw=1.2, ls="--", label="√2 δ")
+    falling.plot(rate_times, first - 2 * first**2, color=plot.ORANGE, lw=1.5, label="√2 δ − 4 δ²")
+    falling.plot(rate_times, rates, "o", color=plot.BLUE, ms=7, label="measured")
+    falling.legend()
+    marks.slope(falling, rate_times[[0, -1]], 0.6 * rates[0], -0.5, r"$t^{-1/2}$")
     falling.set(
         xscale="log",
         yscale="log",
@@ -47,6 +68,11 @@ def waits(times, paths, decades, measured, fit, rate_times, rates, foreseen):
         title="While they wait, the rate keeps falling",
     )
     return fig
+
+
+def said(name):
+    """What a curve of waits is."""
+    return {"crowd held": "a line", "free": "a square"}[name]
 
 
 def page(times, paths):

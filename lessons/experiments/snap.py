@@ -36,10 +36,10 @@ TIGHT: dict[str, Any] = dict(method="rk45", rtol=1e-9, atol=1e-12)
 #     (3)  dz/dt = -[ A^2 + (1-A)^2 / (T-1) ] z / d
 #     (4)  dDelta/dt = T/(T-1) A (1-A) [ w (N - A w) - A z^2 + (1-A) (w^2 + z^2) / (T-1) ] / d
 #   From entries N(0, 1/d) w starts at w0, of size 1/sqrt(d), and z near sqrt(d). On the plateau
-#   A is small, z counts for nothing, and (9) of `flows.emergence` holds with lambda = N/(dT):
-#   dw/dt = lambda exp(Delta) and dDelta/dt = w dw/dt, so
+#   A is small, z counts for nothing, and (9) of `flows.emergence` holds with rate = N/(dT):
+#   dw/dt = rate exp(Delta) and dDelta/dt = w dw/dt, so
 #     (5)  Delta = (w^2 - w0^2) / 2
-#     (6)  lambda t = integral_w0^inf exp((w0^2 - u^2)/2) du
+#     (6)  rate t = integral_w0^inf exp((w0^2 - u^2)/2) du
 #                   = sqrt(pi/2) exp(w0^2/2) erfc(w0/sqrt(2)) = sqrt(pi/2) - w0 + ...
 #   A start that leans towards W* snaps earlier by the share sqrt(2/pi) w0, one that leans away
 #   later. At the snap A z^2 in (4) holds attention back until z has decayed, for a time of order

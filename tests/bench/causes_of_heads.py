@@ -66,4 +66,18 @@ def lost(heads=AT_ONCE, end=6000):
         yield "        its feature is half back at", when, HALF_BACK[head]
 
 
-PARTS = [who_leaves, leftovers, lost]
+def third_wait(when=100, eps=1e-6):
+    flow = target([2.89, 1.7, 1], 40, "simplex")
+    start = flow.start(3, 1e-6)
+    learnt, _ = run(flow, (0, when), start, **SIMPLEX)
+    equal = learnt.copy()
+    equal[0] = equal[2] = (learnt[0] + learnt[2]) / 2
+    tilt = eps * equal[2, flow.width + 2]
+    equal[2, flow.width] -= tilt
+    equal[2, flow.width + 2] += tilt
+    for name, y, expected in (("free", learnt, 226.3), ("heads 1 and 3 equal again", equal, 756)):
+        came = run(flow, (when, 1500), y, flow.half_event(start, 2), **SIMPLEX)[1]
+        yield f"cooperate, {name} at {when}: feature 3 is half learnt at", came, expected
+
+
+PARTS = [who_leaves, leftovers, lost, third_wait]

@@ -17,6 +17,22 @@ AFTER = {
     2000: 0.702,
 }  # attention on lag 3, by the step from which W_V is held
 
+HELD = {  # lesson 03's own runs, by seed: W_V held at 0, after 1, 10, 100 steps, free
+    0: (0.1786, 0.1818, 0.2143, 0.606, 0.686),
+    1: (0.1786, 0.1816, 0.2118, 0.571, 0.679),
+    2: (0.1786, 0.1821, 0.2199, 0.679, 0.688),
+}
+LONGER = {  # W_V held after one step, but as long as after 100: as it is, of 100 batches at once, without rows for positions
+    0: (0.407, 0.421, 0.516),
+    1: (0.371, 0.378, 0.466),
+    2: (0.501, 0.512, 0.610),
+}
+SURPLUS = {
+    0: (0.0076, 0.0020),
+    1: (0.0078, 0.0000),
+    2: (0.0089, 0.0017),
+}  # of g at lags 3 and 6, by the law
+
 
 def looks_back():
     for after, expected in AFTER.items():
@@ -41,4 +57,71 @@ def looks_back():
         yield f"looks back, W_V held after {after} steps: attention on lag 3", on_lag_3, expected
 
 
-PARTS = [looks_back, *causes_of_recall.PARTS, *causes_of_ladder.PARTS, *causes_of_laws.PARTS]
+def lesson_03(seeds=(0, 1, 2), steps=2000):
+    """As lesson 03 trains: draws apart for the chain, the start, what is looked at, and the batches."""
+    for seed in seeds:
+        chain_rng, weights_rng, held_out_rng, _ = np.random.default_rng(seed).spawn(4)
+        chain = markov.draw_chain(chain_rng, 10, blocks=[[3]])
+        model = models.MinimalModel(10, 10, first_query=2, query_scale=1e-3, value_scale=0.0)
+        start = backend.get("cpu").put(model.init(weights_rng), "float32")
+        read = chain.sample(held_out_rng, 1000, 11)[:, :-1]
+        batches = lambda: chain.batches(np.random.default_rng(seed).spawn(4)[3], 256, 11)
+        first = np.concatenate([batch for _, batch in zip(range(100), batches())])
+        kept = {}
+
+        def end(after, params, keep=()):
+            loss, optimizer, stream = losses.next_token_loss(model), optim.SGD(1.0), batches()
+            if after != "free":
+                loss, optimizer = hold_params(loss, optimizer, {"W_V": True}, after)
+                stream = enumerate(stream) if after else stream
+            how = dict(steps=steps, title=None, callbacks=keep)
+            params, _ = train.train(loss, params, stream, optimizer, **how)
+            maps = model.forward(params, read)[1].attention[:, 0]
+            return measure.lag_attention(maps).mean(axis=0)[2]
+
+        def keep(step, params):
+            kept[step] = params["W_V"]
+
+        def as_long(W_V):
+            longer = np.linalg.norm(kept[min(100, steps)]) / np.linalg.norm(W_V)
+            return end(0, {**start, "W_V": (longer * W_V).astype("float32")})
+
+        found = [end(after, start) for after in (0, 1, 10, 100)]
+        found.append(end("free", start, [(1, keep)]))
+        yield f"lesson 03, seed {seed}: attention on lag 3", found, HELD[seed]
+        of_tokens = np.where(np.arange(20)[:, None, None] < 10, kept[1], 0)
+        of_all = -losses.next_token_loss(model)(start, first)[1]["W_V"]
+        found = [as_long(kept[1]), as_long(of_all), as_long(of_tokens)]
+        yield (
+            "    one step, made longer; of 100 batches; without rows for positions",
+            found,
+            LONGER[seed],
+        )
+
+
+def surplus_of_lags(seeds=(0, 1, 2)):
+    """g at lags 3 and 6 after one step of W_V, more than at lags that say nothing, by the law.
+
+    The value of a token is pulled at lag k by its attention there, in the mean over queries, times
+    what then comes more often than in general: P at lag 3, P P at lag 6, as P at each step of 3.
+    """
+    for seed in seeds:
+        chain = markov.draw_chain(np.random.default_rng(seed).spawn(4)[0], 10, blocks=[[3]])
+        contexts = np.arange(10)[:, None] * np.ones((1, 3), int)
+        P = np.exp(chain.log_probs(contexts))[:, 0]
+        keys = np.arange(3, 11)
+        more = {lag: law - P.mean(axis=0) for lag, law in ((3, P), (6, P @ P), (9, P @ P @ P))}
+        attention = {lag: np.where(keys >= lag, 1 / keys, 0).mean() for lag in more}
+        values = sum(attention[lag] * more[lag] / 10 for lag in more)
+        found = [(more[lag] * values).sum(axis=1).mean() for lag in (3, 6)]
+        yield f"lesson 03, seed {seed}: surplus of g at lags 3 and 6", found, SURPLUS[seed]
+
+
+PARTS = [
+    looks_back,
+    lesson_03,
+    surplus_of_lags,
+    *causes_of_recall.PARTS,
+    *causes_of_ladder.PARTS,
+    *causes_of_laws.PARTS,
+]

@@ -1,9 +1,9 @@
 """Plateau and snap: the toy layer of arXiv 2505.17863 as a flow of few numbers.
 
 The paper is "The Emergence of Sparse Attention". Its task: T tokens, i.i.d. N(0, I/d); the target
-is W* x_r, x_r the token at the B relevant positions.
-The layer: y = W sum_t s_t x_t with s = softmax(a).
-The loss: L = E|y - W* x_r|^2 / 2, where |W* e| = 1 for unit vectors e. From its start at 0 the loss
+is x_r W*, x_r the token at the B relevant positions.
+The layer: y = sum_t s_t x_t W with s = softmax(a).
+The loss: L = E|y - x_r W*|^2 / 2, where W* keeps lengths. From its start at 0 the loss
 rests near 1/2, on a plateau, and then falls all at once.
 
 States are arrays (..., 2). Each setting may be an array over the leading axes, so that
@@ -26,23 +26,23 @@ MOST = 1e100  # largest size: products of them are still numbers
 #
 #   By symmetry W stays on the line of W*, W = w W*/|W*| with |W*| = sqrt(d), and scores
 #   stay equal among the relevant positions and among the others; Delta is their
-#   difference. Write A for the attention on all relevant positions together; each of
-#   the others has (1-A)/(T-B). The relevant token is missed by A w - sqrt(d); the
+#   difference. Write s_r for the attention on all relevant positions together; each of
+#   the others has (1-s_r)/(T-B). The relevant token is missed by s_r w - sqrt(d); the
 #   others add their noise:
-#     (1)  A = B / ((T-B) exp(-Delta) + B)
-#     (2)  L = [ miss^2 + (1-A) w noise ] / 2d
-#          with   miss = A w - sqrt(d),   noise = (1-A) w / (T-B)
-#     (3)  dw/dt = -dL/dw = -[ A miss + (1-A) noise ] / d
-#     (4)  -dL/dA = -w [ miss - noise ] / d
+#     (1)  s_r = B / ((T-B) exp(-Delta) + B)
+#     (2)  L = [ miss^2 + (1-s_r) w noise ] / 2d
+#          with   miss = s_r w - sqrt(d),   noise = (1-s_r) w / (T-B)
+#     (3)  dw/dt = -dL/dw = -[ s_r miss + (1-s_r) noise ] / d
+#     (4)  -dL/ds_r = -w [ miss - noise ] / d
 #   How Delta moves depends on what the parameters are: a gradient flow is not the same in
 #   other coordinates.
 #   *Shared*: Delta is itself the parameter, one number that scores every relevant
-#   position. Since dA/dDelta = A (1-A),
-#     (5)  dDelta/dt = A (1-A) (-dL/dA)
-#   *Per position*: every position has a logit of its own, as in the toy layer. For a
-#   relevant logit dA/da = (A/B) (1-A), for any other dA/da = -A (1-A) / (T-B), and each
-#   moves by that times (-dL/dA). So their difference moves by
-#     (6)  dDelta/dt = [1/B + 1/(T-B)] A (1-A) (-dL/dA)
+#   position. Since ds_r/dDelta = s_r (1-s_r),
+#     (5)  dDelta/dt = s_r (1-s_r) (-dL/ds_r)
+#   *Per position*: every position has a score of its own, as in the toy layer. For a
+#   relevant score ds_r/da = (s_r/B) (1-s_r), for any other -s_r (1-s_r) / (T-B), and
+#   each moves by that times (-dL/ds_r). So their difference moves by
+#     (6)  dDelta/dt = [1/B + 1/(T-B)] s_r (1-s_r) (-dL/ds_r)
 #   which is T / (B (T-B)) times (5): for B = 1 and many tokens the same, for B positions
 #   slower by the factor B.
 
@@ -52,7 +52,7 @@ class TwoNumbers:
     """The flow of y = (w, Delta), for T tokens of size d with the relevant one at B positions.
 
     per_place: False: one shared score Delta is the parameter. True: every position has its own
-               logit.
+               score.
     """
 
     T: Any
@@ -73,46 +73,46 @@ class TwoNumbers:
 
     def __call__(self, t: float, y: Array) -> Array:
         """dy/dt at y (..., 2)."""
-        w, A, miss, noise = self._parts(y)
-        dw = -(A * miss + (1 - A) * noise) / self.d  # (3)
-        dDelta = self.mobility * A * (1 - A) * -(w * (miss - noise)) / self.d  # (4), (5), (6)
+        w, s_r, miss, noise = self._parts(y)
+        dw = -(s_r * miss + (1 - s_r) * noise) / self.d  # (3)
+        dDelta = self.mobility * s_r * (1 - s_r) * -(w * (miss - noise)) / self.d  # (4), (5), (6)
         return namespace(y).stack([dw, dDelta], axis=-1)
 
     def loss(self, y: Array) -> Array:
         """The population loss, half a squared error, (...). It starts at 1/2 for all settings."""
-        w, A, miss, noise = self._parts(y)
-        return (miss * miss + (1 - A) * w * noise) / (2 * self.d)  # (2)
+        w, s_r, miss, noise = self._parts(y)
+        return (miss * miss + (1 - s_r) * w * noise) / (2 * self.d)  # (2)
 
     test_loss = loss  # without cross-sample repetition they are the same
 
     def attention(self, y: Array) -> Array:
-        """A, the attention on all relevant positions together, (...)."""
+        """s_r, the attention on all relevant positions together, (...)."""
         return self._attention(self.split(y)[-1])
 
     def _attention(self, Delta):
         return self.B / ((self.T - self.B) * namespace(Delta).exp(-Delta) + self.B)  # (1)
 
-    # The Hessian of L in (w, Delta), with L_A = dL/dA = w (miss - noise)/d
+    # The Hessian of L in (w, Delta), with L_s = dL/ds_r = w (miss - noise)/d
     #
-    #     (7)  L_ww = [ A^2 + (1-A)^2/(T-B) ] / d
-    #          L_wA = [ miss - noise + w (A - (1-A)/(T-B)) ] / d
-    #          L_AA = w^2 [ 1 + 1/(T-B) ] / d
-    #     (8)  dA/dDelta = A' = A (1-A),   d2A/dDelta2 = A' (1-2A)
-    #          H_wD = L_wA A',             H_DD = L_AA A'^2 + L_A A' (1-2A)
+    #     (7)  L_ww = [ s_r^2 + (1-s_r)^2/(T-B) ] / d
+    #          L_ws = [ miss - noise + w (s_r - (1-s_r)/(T-B)) ] / d
+    #          L_ss = w^2 [ 1 + 1/(T-B) ] / d
+    #     (8)  ds_r/dDelta = s_r' = s_r (1-s_r),   d2s_r/dDelta2 = s_r' (1-2 s_r)
+    #          H_wD = L_ws s_r',             H_DD = L_ss s_r'^2 + L_s s_r' (1-2 s_r)
 
     def hessian(self, y: Array) -> Array:
         """The Hessian of the loss in (w, Delta), (..., 2, 2).
 
         The flow's Jacobian is -diag(1, mobility) times it.
         """
-        w, A, miss, noise = self._parts(y)
+        w, s_r, miss, noise = self._parts(y)
         others = self.T - self.B
-        slope = A * (1 - A)
-        ww = (A * A + (1 - A) ** 2 / others) / self.d  # (7)
-        wA = (miss - noise + w * (A - (1 - A) / others)) / self.d
-        AA = w * w * (1 + 1 / others) / self.d
-        wD = wA * slope  # (8)
-        DD = AA * slope * slope + w * (miss - noise) / self.d * slope * (1 - 2 * A)
+        slope = s_r * (1 - s_r)
+        ww = (s_r * s_r + (1 - s_r) ** 2 / others) / self.d  # (7)
+        ws = (miss - noise + w * (s_r - (1 - s_r) / others)) / self.d
+        ss = w * w * (1 + 1 / others) / self.d
+        wD = ws * slope  # (8)
+        DD = ss * slope * slope + w * (miss - noise) / self.d * slope * (1 - 2 * s_r)
         xp = namespace(y)
         return xp.stack([xp.stack([ww, wD], axis=-1), xp.stack([wD, DD], axis=-1)], axis=-2)
 
@@ -123,27 +123,27 @@ class TwoNumbers:
 
     # The plateau in closed form
     #
-    #   While A is small, A = (B/T) exp(Delta), miss = -sqrt(d) and noise is nothing, so with
-    #   lambda = B / (sqrt(d) T) and c = 1 (shared) or B (per position)
-    #     (9)  dw/dt = lambda exp(Delta),   dDelta/dt = (lambda/c) w exp(Delta)
+    #   While s_r is small, s_r = (B/T) exp(Delta), miss = -sqrt(d) and noise is nothing, so with
+    #   rate = B kappa, kappa = 1/(sqrt(d) T), and c = 1 (shared) or B (per position)
+    #     (9)  dw/dt = rate exp(Delta),   dDelta/dt = (rate/c) w exp(Delta)
     #          hence   dDelta/dw = w/c,     Delta = w^2/2c
-    #    (10)  lambda t = integral_0^w exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))
-    #   w runs away at the finite time sqrt(pi c/2) / lambda: that is the snap. Linearised,
+    #    (10)  rate t = integral_0^w exp(-u^2/2c) du = sqrt(pi c/2) erf(w / sqrt(2c))
+    #   w runs away at the finite time sqrt(pi c/2) / rate: that is the snap. Linearised,
     #   exp(Delta) = 1 + Delta, (9) is
-    #    (11)  w = sqrt(c) sinh(k t),   Delta = cosh(k t) - 1   with   k = lambda/sqrt(c)
-    #          L = 1/2 - lambda sqrt(c)/2 sinh(2 k t),   dL/dt = -lambda^2 (cosh^2 + sinh^2)
-    #   which loses eps/2 at t = arcsinh(eps / (lambda sqrt(c))) / 2k. It holds only while
+    #    (11)  w = sqrt(c) sinh(k t),   Delta = cosh(k t) - 1   with   k = rate/sqrt(c)
+    #          L = 1/2 - rate sqrt(c)/2 sinh(2 k t),   dL/dt = -rate^2 (cosh^2 + sinh^2)
+    #   which loses eps/2 at t = arcsinh(eps / (rate sqrt(c))) / 2k. It holds only while
     #   Delta < 1, and that ends long before the snap: the snap is faster than any
     #   exponential.
 
     @property
     def rate(self):
-        """lambda, in 1/time."""
+        """B kappa, the speed of w at the start."""
         return self.B / (self.d**0.5 * self.T)
 
     @property
     def snap_time(self):
-        """sqrt(pi c/2) / lambda: when the plateau ends, in closed form."""
+        """sqrt(pi c/2) / rate: when the plateau ends, in closed form."""
         return (math.pi * self._c / 2) ** 0.5 / self.rate  # (10)
 
     def time_at(self, w):
@@ -173,18 +173,18 @@ class TwoNumbers:
         eps = host_floats("eps", eps)
         return np.arcsinh(eps / x) * self._c**0.5 / (2 * self.rate)  # (11)
 
-    # Late, w relaxes to the zero of (3) at the present A, at a rate of order 1/d
-    #    (12)  w_inf = sqrt(d) A / [ A^2 + (1-A)^2/(T-B) ]
+    # Late, w relaxes to the zero of (3) at the present s_r, at a rate of order 1/d
+    #    (12)  w_inf = sqrt(d) s_r / [ s_r^2 + (1-s_r)^2/(T-B) ]
 
-    def equilibrium(self, A):
-        """w_inf, to which w relaxes late, at attention A.
+    def equilibrium(self, s_r):
+        """w_inf, to which w relaxes late, at attention s_r.
 
-        Raises InputError for A outside (0, 1].
+        Raises InputError for s_r outside (0, 1].
         """
-        A = host_floats("A", A)
-        if not ((A > 0) & (A <= 1)).all():
-            raise InputError(f"A: expected attention in (0, 1], got {shown(A)}")
-        return self.d**0.5 * A / (A * A + (1 - A) ** 2 / (self.T - self.B))  # (12)
+        s_r = host_floats("s_r", s_r)
+        if not ((s_r > 0) & (s_r <= 1)).all():
+            raise InputError(f"s_r: expected attention in (0, 1], got {shown(s_r)}")
+        return self.d**0.5 * s_r / (s_r * s_r + (1 - s_r) ** 2 / (self.T - self.B))  # (12)
 
     @property
     def _c(self):
@@ -192,8 +192,8 @@ class TwoNumbers:
 
     def _parts(self, y):
         w, Delta = self.split(y)
-        A = self._attention(Delta)
-        return w, A, A * w - self.d**0.5, (1 - A) * w / (self.T - self.B)
+        s_r = self._attention(Delta)
+        return w, s_r, s_r * w - self.d**0.5, (1 - s_r) * w / (self.T - self.B)
 
 
 def _settle_sizes(flow, *names):

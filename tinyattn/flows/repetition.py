@@ -18,20 +18,20 @@ from .emergence import _numbers, _settle_sizes
 #
 #   With probability p the relevant token is one fixed unit vector u, otherwise N(0, I/d).
 #   Its second moment is then
-#     (1)  S = g (I - u u^T) + h u u^T      with   g = (1-p)/d,   h = p + (1-p)/d
-#   and W = v W* u u^T + w W* (I - u u^T)/sqrt(d-1) stays of this form. As before, with A the
-#   attention on the one position,
-#     (2)  L = 1/2 [ h (A v - 1)^2 + g (A w - sqrt(d-1))^2
-#                    + (1-A)^2 (w^2 + v^2) / (d (T-1)) ]
-#     (3)  dw/dt = -[ g A (A w - sqrt(d-1)) + (1-A)^2 w / (d (T-1)) ]
-#     (4)  dv/dt = -[ h A (A v - 1) + (1-A)^2 v / (d (T-1)) ]
-#     (5)  -dL/dA = -[ h v (A v - 1) + g w (A w - sqrt(d-1))
-#                      - (1-A) (w^2 + v^2) / (d (T-1)) ]
-#     (6)  dDelta/dt = A (1-A) (-dL/dA)    times T/(T-1) if every position has its own logit
+#     (1)  S = g (I - u^T u) + h u^T u      with   g = (1-p)/d,   h = p + (1-p)/d
+#   and W = [v u^T u + w (I - u^T u)/sqrt(d-1)] W* stays of this form. As before, with s_r
+#   the attention on the one position,
+#     (2)  L = 1/2 [ h (s_r v - 1)^2 + g (s_r w - sqrt(d-1))^2
+#                    + (1-s_r)^2 (w^2 + v^2) / (d (T-1)) ]
+#     (3)  dw/dt = -[ g s_r (s_r w - sqrt(d-1)) + (1-s_r)^2 w / (d (T-1)) ]
+#     (4)  dv/dt = -[ h s_r (s_r v - 1) + (1-s_r)^2 v / (d (T-1)) ]
+#     (5)  -dL/ds_r = -[ h v (s_r v - 1) + g w (s_r w - sqrt(d-1))
+#                      - (1-s_r) (w^2 + v^2) / (d (T-1)) ]
+#     (6)  dDelta/dt = s_r (1-s_r) (-dL/ds_r)    times T/(T-1) if each place has a score of its own
 #   The loss without repetition, which tests what has been learnt for all tokens, has p = 0 in
 #   (1). On the plateau w and v grow in proportion g sqrt(d-1) : h, and (9), (10) above hold
 #   for the length of (w, v) with
-#     (7)  lambda = sqrt(h^2 + g^2 (d-1)) / T = sqrt(1 + p^2 (d-1)) / (sqrt(d) T)
+#     (7)  rate = sqrt(h^2 + g^2 (d-1)) / T = sqrt(1 + p^2 (d-1)) / (sqrt(d) T)
 #   since d h = 1 + p (d-1) and d g = 1-p: written out, what is linear in p cancels.
 
 
@@ -63,14 +63,14 @@ class ThreeNumbers:
         """dy/dt at y (..., 3)."""
         w, v, Delta = self.split(y)
         g, h = self._moments(self.p)
-        A = self._attention(Delta)
-        miss_w = g * (A * w - (self.d - 1) ** 0.5)
-        miss_v = h * (A * v - 1)
+        s_r = self._attention(Delta)
+        miss_w = g * (s_r * w - (self.d - 1) ** 0.5)
+        miss_v = h * (s_r * v - 1)
         others = self.d * (self.T - 1)
-        dw = -(A * miss_w + (1 - A) ** 2 * w / others)  # (3)
-        dv = -(A * miss_v + (1 - A) ** 2 * v / others)  # (4)
-        dA = -(v * miss_v + w * miss_w - (1 - A) * (w * w + v * v) / others)  # (5)
-        return namespace(y).stack([dw, dv, self.mobility * A * (1 - A) * dA], axis=-1)  # (6)
+        dw = -(s_r * miss_w + (1 - s_r) ** 2 * w / others)  # (3)
+        dv = -(s_r * miss_v + (1 - s_r) ** 2 * v / others)  # (4)
+        pull = -(v * miss_v + w * miss_w - (1 - s_r) * (w * w + v * v) / others)  # (5)
+        return namespace(y).stack([dw, dv, self.mobility * s_r * (1 - s_r) * pull], axis=-1)  # (6)
 
     def loss(self, y: Array) -> Array:
         """The population loss with repetition, half a squared error, (...)."""
@@ -81,7 +81,7 @@ class ThreeNumbers:
         return self._loss(y, 0.0)
 
     def attention(self, y: Array) -> Array:
-        """A, the attention on the relevant place, (...)."""
+        """s_r, the attention on the relevant place, (...)."""
         return self._attention(self.split(y)[-1])
 
     def _attention(self, Delta):
@@ -93,18 +93,18 @@ class ThreeNumbers:
         It is that of two numbers, twice; w and v meet only in Delta.
         """
         w, v, Delta = self.split(y)
-        A = self._attention(Delta)
+        s_r = self._attention(Delta)
         g, h = self._moments(self.p)
         n = 1 / (self.d * (self.T - 1))
         r = (self.d - 1) ** 0.5
-        slope = A * (1 - A)
-        ww = g * A * A + (1 - A) ** 2 * n
-        vv = h * A * A + (1 - A) ** 2 * n
-        wD = (g * (2 * A * w - r) - 2 * (1 - A) * w * n) * slope
-        vD = (h * (2 * A * v - 1) - 2 * (1 - A) * v * n) * slope
-        L_A = h * v * (A * v - 1) + g * w * (A * w - r) - (1 - A) * (w * w + v * v) * n
-        L_AA = h * v * v + g * w * w + (w * w + v * v) * n
-        DD = L_AA * slope * slope + L_A * slope * (1 - 2 * A)
+        slope = s_r * (1 - s_r)
+        ww = g * s_r * s_r + (1 - s_r) ** 2 * n
+        vv = h * s_r * s_r + (1 - s_r) ** 2 * n
+        wD = (g * (2 * s_r * w - r) - 2 * (1 - s_r) * w * n) * slope
+        vD = (h * (2 * s_r * v - 1) - 2 * (1 - s_r) * v * n) * slope
+        L_s = h * v * (s_r * v - 1) + g * w * (s_r * w - r) - (1 - s_r) * (w * w + v * v) * n
+        L_ss = h * v * v + g * w * w + (w * w + v * v) * n
+        DD = L_ss * slope * slope + L_s * slope * (1 - 2 * s_r)
         rows = [[ww, 0 * ww, wD], [0 * ww, vv, vD], [wD, vD, DD]]
         xp = namespace(y)
         return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
@@ -116,12 +116,12 @@ class ThreeNumbers:
 
     @property
     def rate(self):
-        """lambda, in 1/time."""
+        """The speed of (w, v) at the start."""
         return (1 + self.p * self.p * (self.d - 1)) ** 0.5 / (self.d**0.5 * self.T)  # (7)
 
     @property
     def snap_time(self):
-        """sqrt(pi/2) / lambda, when the plateau of the training loss ends."""
+        """sqrt(pi/2) / rate, when the plateau of the training loss ends."""
         return (math.pi / 2) ** 0.5 / self.rate
 
     def _moments(self, p):
@@ -130,6 +130,7 @@ class ThreeNumbers:
     def _loss(self, y, p):
         w, v, Delta = self.split(y)
         g, h = self._moments(p)
-        A = self._attention(Delta)
-        noise = (1 - A) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
-        return (h * (A * v - 1) ** 2 + g * (A * w - (self.d - 1) ** 0.5) ** 2 + noise) / 2  # (2)
+        s_r = self._attention(Delta)
+        noise = (1 - s_r) ** 2 * (w * w + v * v) / (self.d * (self.T - 1))
+        miss_w = s_r * w - (self.d - 1) ** 0.5
+        return (h * (s_r * v - 1) ** 2 + g * miss_w**2 + noise) / 2  # (2)

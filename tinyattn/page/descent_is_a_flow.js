@@ -1,4 +1,4 @@
-// Lesson 04, live: the hill (u v - 1)^2 / 2. Drag the start; descent takes steps of the learning rate, the flow none.
+// Lesson 04, live: the hill (u v - 1)^2 / 2. Drag the start; descent takes steps of the learning rate η, the flow none.
 const main = find("main");
 find("h1").textContent = data.title;
 
@@ -14,7 +14,7 @@ const LOW = -2.2, HIGH = 2.6, SIDE = 520;
 const X = (u) => ((u - LOW) / (HIGH - LOW)) * SIDE, Y = (v) => SIDE - X(v);
 const controls = make("section", { "aria-label": "what can be dragged" });
 const start = [slider(controls, "u", "start u", 0.1, LOW, HIGH, 3, show), slider(controls, "v", "start v", 0.1, LOW, HIGH, 3, show)];
-const rate = slider(controls, "rate", "learning rate", 0.5, 0.01, 1.5, 3, show);
+const rate = slider(controls, "rate", "learning rate η", 0.5, 0.01, 1.5, 3, show);
 const count = slider(controls, "steps", "steps of descent", 40, 1, 400, 0, show);
 const svg = draw("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": "the plane of u and v, the valley u v = 1, the saddle, descent and flow" });
 svg.style.maxWidth = "36rem";
@@ -34,8 +34,8 @@ svg.addEventListener("pointerdown", drag);
 svg.addEventListener("pointermove", drag);
 
 function show() {
-  const from = start.map((one) => one.get()), h = rate.get(), n = Math.max(1, Math.round(count.get()));
-  const descent = path((y) => ahead(y, speed(y), h), from, n);
+  const from = start.map((one) => one.get()), eta = rate.get(), n = Math.max(1, Math.round(count.get()));
+  const descent = path((y) => ahead(y, speed(y), eta), from, n);
   const flow = path((y) => rk4(speed, y, 0.02), from, 2000), end = flow[flow.length - 1];
   const bound = 2 / (end[0] ** 2 + end[1] ** 2);
   svg.replaceChildren();
@@ -56,7 +56,7 @@ function show() {
   descent.forEach((y) => svg.append(draw("circle", { cx: X(Math.max(-20, Math.min(20, y[0]))), cy: Y(Math.max(-20, Math.min(20, y[1]))), r: 2.5, fill: data.colours[3] })));
   svg.append(draw("circle", { cx: X(from[0]), cy: Y(from[1]), r: 7, fill: "none", stroke: data.colours[3], "stroke-width": 2 }));
   const last = descent[descent.length - 1], away = Math.hypot(...last) > 1e5;
-  said.textContent = `The flow ends at (${end.map((x) => x.toFixed(3)).join(", ")}); there the longest stable rate is 2/(u² + v²) = ${bound.toFixed(3)}. ` +
+  said.textContent = `The flow ends at (${end.map((x) => x.toFixed(3)).join(", ")}); across the valley λ = −(u² + v²) there, so the longest stable step is 2/|λ| = ${bound.toFixed(3)} (lesson 05). ` +
     (away ? "Descent has flown off." : `After ${n} steps descent is at (${last.map((x) => x.toFixed(3)).join(", ")}).`);
   Object.assign(said.dataset, { u: last[0], v: last[1], flowU: end[0], flowV: end[1], bound });
 }

@@ -13,11 +13,11 @@ const controls = make("section", { "aria-label": "what can be dragged" });
 const scores = [Math.log(2), 0, 0].map((a, j) => slider(controls, `a${j}`, `score of key ${j + 1}`, a, -4, 4, 2, show));
 const values = [2, 4, 8].map((v, j) => slider(controls, `v${j}`, `value of key ${j + 1}`, v, -2, 10, 2, show));
 const wanted = slider(controls, "wanted", "wanted", 5, -2, 10, 2, show);
-const rate = slider(controls, "rate", "learning rate", 0.25, 0, 2, 2, show);
-const svg = draw("svg", { viewBox: "0 0 640 300", role: "img", "aria-label": "values, with attention as area; lines: output and what is wanted" });
-const table = make("table", {}, make("caption", {}, "descent subtracts da: a score rises where its push −da is positive"));
+const rate = slider(controls, "rate", "learning rate η", 0.1, 0, 2, 2, show);
+const svg = draw("svg", { viewBox: "0 0 640 300", role: "img", "aria-label": "bars as wide as attention and as high as values; lines: output and what is wanted" });
+const table = make("table", {}, make("caption", {}, "descent subtracts da: a score rises where its pull −da is positive"));
 const said = make("p", { id: "said", role: "status" });
-const how = make("p", {}, "Drag a circle up or down, or use the sliders. A circle is a key: its height is the value, its area the attention.");
+const how = make("p", {}, "Drag a bar up or down, or use the sliders. A bar is a key: its width is the attention, its height the value. Shaded: s (v − y), which times y − wanted is da.");
 main.append(make("div", {}, how, controls, said, table), svg);
 
 let dragged = null;
@@ -35,23 +35,28 @@ function show() {
   const a = scores.map((one) => one.get()), v = values.map((one) => one.get()), aim = wanted.get();
   const now = head(a, v, aim), next = head(a.map((x, j) => x - rate.get() * now.da[j]), v, aim);
   svg.replaceChildren();
-  for (const [value, name, dash] of [[now.y, "output y", ""], [aim, "wanted", "6 4"]]) {
-    svg.append(draw("line", { x1: 20, x2: 620, y1: Y(value), y2: Y(value), stroke: "currentColor", "stroke-dasharray": dash }));
-    svg.append(draw("text", { x: 620, y: Y(value) - 4, "text-anchor": "end" }, `${name} ${value.toFixed(2)}`));
-  }
+  let left = 20;
   now.s.forEach((s, j) => {
-    const x = 120 + 170 * j, up = -now.da[j] * 30;
-    const circle = draw("circle", { cx: x, cy: Y(v[j]), r: 4 + 45 * Math.sqrt(s), fill: data.colours[5], "fill-opacity": 0.7, "data-key": j });
-    circle.style.cursor = "ns-resize";
-    circle.style.touchAction = "none";
-    svg.append(circle, draw("text", { x, y: Y(v[j]) + 4, "text-anchor": "middle", class: "on", "pointer-events": "none" }, `s ${s.toFixed(3)}`));
+    const width = 480 * s, x = left + width / 2, up = -now.da[j] * 30, below = v[j] < now.y;
+    const bar = (from, to, fill, opacity) => draw("rect", { x: left, width, y: Math.min(Y(from), Y(to)), height: Math.abs(Y(from) - Y(to)), fill, "fill-opacity": opacity, stroke: "currentColor", "stroke-width": 0.5 });
+    const whole = bar(0, v[j], data.colours[5], 0.4);
+    const hold = draw("rect", { x: left, width, y: 20, height: 260, fill: "transparent", "data-key": j });
+    hold.style.cursor = "ns-resize";
+    hold.style.touchAction = "none";
+    svg.append(whole, bar(now.y, v[j], data.colours[below ? 4 : 1], 0.75));
     const tip = Y(v[j]) - up, head = up > 0 ? 8 : -8;
     if (Math.abs(up) > 1) {
-      svg.append(draw("line", { x1: x + 62, x2: x + 62, y1: Y(v[j]), y2: tip, stroke: data.colours[3], "stroke-width": 3 }));
-      svg.append(draw("path", { d: `M${x + 56} ${tip + head} L${x + 62} ${tip} L${x + 68} ${tip + head}`, fill: "none", stroke: data.colours[3], "stroke-width": 3 }));
+      svg.append(draw("line", { x1: x, x2: x, y1: Y(v[j]), y2: tip, stroke: data.colours[3], "stroke-width": 3 }));
+      svg.append(draw("path", { d: `M${x - 6} ${tip + head} L${x} ${tip} L${x + 6} ${tip + head}`, fill: "none", stroke: data.colours[3], "stroke-width": 3 }));
     }
-    svg.append(draw("text", { x: x + 72, y: Y(v[j]) + 4 }, up > 0.03 ? "rises" : up < -0.03 ? "falls" : "stays"));
+    if (width > 40) svg.append(draw("text", { x, y: 296, "text-anchor": "middle" }, `${j + 1} ${up > 0.03 ? "rises" : up < -0.03 ? "falls" : "stays"}`));
+    svg.append(hold);
+    left += width;
   });
+  for (const [value, name, dash] of [[now.y, "output y", ""], [aim, "wanted", "6 4"]]) {
+    svg.append(draw("line", { x1: 20, x2: 500, y1: Y(value), y2: Y(value), stroke: "currentColor", "stroke-width": dash ? 1 : 2, "stroke-dasharray": dash, "pointer-events": "none" }));
+    svg.append(draw("text", { x: 506, y: Y(value) + 4 + (Math.abs(Y(now.y) - Y(aim)) < 14 ? (name === "wanted" ? -1 : 1) * (now.y < aim ? 1 : -1) * 8 : 0) }, `${name} ${value.toFixed(2)}`));
+  }
   table.replaceChildren(table.caption);
   table.append(make("tr", {}, ...["key", "score a", "attention s", "value v", "v − y", "da"].map((name) => make("th", { scope: "col" }, name))));
   [0, 1, 2].forEach((j) => {

@@ -2,20 +2,20 @@
 const main = find("main");
 find("h1").textContent = data.title;
 
-// B = 1: A = 1 / ((T-1) e^-Delta + 1), miss = A w - sqrt d, noise = (1-A) w / (T-1)
+// attention on the right token s_r = 1 / ((T-1) e^-Delta + 1), miss = s_r w - sqrt d, noise = (1-s_r) w / (T-1)
 function parts([w, delta], T, d) {
-  const A = 1 / ((T - 1) * Math.exp(-delta) + 1);
-  return { A, miss: A * w - Math.sqrt(d), noise: ((1 - A) * w) / (T - 1) };
+  const s = 1 / ((T - 1) * Math.exp(-delta) + 1);
+  return { s, miss: s * w - Math.sqrt(d), noise: ((1 - s) * w) / (T - 1) };
 }
 
 function speed(y, T, d) {
-  const { A, miss, noise } = parts(y, T, d);
-  return [-(A * miss + (1 - A) * noise) / d, (A * (1 - A) * -y[0] * (miss - noise)) / d];
+  const { s, miss, noise } = parts(y, T, d);
+  return [-(s * miss + (1 - s) * noise) / d, (s * (1 - s) * -y[0] * (miss - noise)) / d];
 }
 
 function loss(y, T, d) {
-  const { A, miss, noise } = parts(y, T, d);
-  return (miss * miss + (1 - A) * y[0] * noise) / (2 * d);
+  const { s, miss, noise } = parts(y, T, d);
+  return (miss * miss + (1 - s) * y[0] * noise) / (2 * d);
 }
 
 function walk(method, h, end, T, d) {
@@ -33,7 +33,7 @@ function walk(method, h, end, T, d) {
 const controls = make("section", { "aria-label": "what can be dragged" });
 const tokens = slider(controls, "T", "tokens T", 512, 8, 2048, 0, show);
 const size = slider(controls, "d", "size d", 64, 2, 512, 0, show);
-const rate = slider(controls, "rate", "learning rate, as a share of the plateau", 0.02, 0.002, 0.2, 4, show);
+const rate = slider(controls, "rate", "learning rate η, as a share of the plateau", 0.02, 0.002, 0.2, 4, show);
 const svg = draw("svg", { viewBox: "0 0 700 300", role: "img", "aria-label": "loss over time: the flow, descent, and the closed form of the snap" });
 const legend = make("div", { class: "legend" });
 const said = make("p", { id: "said", role: "status" });
@@ -42,7 +42,7 @@ main.append(make("div", {}, how, controls, said), make("div", {}, svg, legend));
 
 function show() {
   const T = Math.max(2, Math.round(tokens.get())), d = Math.max(1, Math.round(size.get()));
-  const lambda = 1 / (Math.sqrt(d) * T), snap = Math.sqrt(Math.PI / 2) / lambda, end = 1.6 * snap;
+  const kappa = 1 / (Math.sqrt(d) * T), snap = Math.sqrt(Math.PI / 2) / kappa, end = 1.6 * snap;
   const flow = walk("rk4", snap / 4000, end, T, d), descent = walk("euler", snap * rate.get(), end, T, d);
   const X = (t) => 45 + (t / end) * 640, Y = (l) => 265 - (l / 0.55) * 240;
   svg.replaceChildren(draw("path", { class: "axis", d: "M45 20 V265 H690" }));
@@ -60,7 +60,7 @@ function show() {
     legend.append(make("span", {}, swatch, name));
   }
   const at = (found) => (found.crossing === null ? "not yet" : found.crossing.toFixed(1));
-  said.textContent = `λ = ${lambda.toExponential(3)}. Closed form of the snap ${snap.toFixed(1)}; the flow's loss falls below 0.1 at ${at(flow)}; descent's at ${at(descent)}.`;
+  said.textContent = `κ = ${kappa.toExponential(3)}. Closed form of the snap ${snap.toFixed(1)}; the flow's loss falls below 0.1 at ${at(flow)}; descent's at ${at(descent)}.`;
   const last = flow.points[flow.points.length - 1];
   Object.assign(said.dataset, { snap, flow: flow.crossing, descent: descent.crossing, w: last.y[0], delta: last.y[1], loss: last.loss });
 }

@@ -1,0 +1,71 @@
+"""The ladder (arXiv 2602.19143) on a set of sequences: when to stop, and why.
+
+Our own: a second set of held-out sequences, on which cross-entropy alone is measured; and data that
+are fresh from a step on, so that no sequence is seen again.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinyattn.errors import InputError, check_count, keep_counts, shown
+
+from .ladder import LadderTrial
+
+STREAM, CHECK = 2, 3  # generators of their own, beside those of LadderTrial
+
+
+@dataclass(frozen=True)
+class StoppingTrial(LadderTrial):
+    """A LadderTrial on a set of sequences.
+
+    fresh_from: from this step on batches are of sequences never seen before; None: never.
+    checked_on: so many more held-out sequences, of which only the cross-entropy is measured; 0:
+                none.
+
+    Its results have also held_out_loss, a list over the evaluations, if checked_on.
+    """
+
+    fresh_from: int | None = None
+    checked_on: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.sequences:
+            raise InputError(f"sequences: expected a set, for it to end, got {self.sequences}")
+        if self.fresh_from is not None:
+            check_count("fresh_from", self.fresh_from, 0)
+            keep_counts(self, "fresh_from", minimum=0)
+        if self.model != "minimal":
+            raise InputError(f'model: expected "minimal", got {shown(self.model)}')
+        keep_counts(self, "checked_on", minimum=0)
+
+    def batches(self, device, for_data, for_drops):
+        """As LadderTrial's up to step fresh_from; then from an endless stream, as many at once."""
+        kept = super().batches(device, for_data, for_drops)
+        if self.fresh_from is None:
+            return kept
+        settings = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(LadderTrial)
+        }
+        size = min(self.batch, self.sequences)
+        endless = LadderTrial(**settings | {"sequences": 0, "batch": size})
+        rng = np.random.default_rng([self.seed, self.draw, STREAM])
+        fresh = endless.batches(device, rng, for_drops)
+        return lambda step, history: (kept if step < self.fresh_from else fresh)(step, history)
+
+    def trained(self, loss, params, batches, optimizer, evaluate, **how) -> Any:
+        """As every trial's, and with each evaluation the cross-entropy on sequences of its own."""
+        if not self.checked_on:
+            return super().trained(loss, params, batches, optimizer, evaluate, **how)
+        rng = np.random.default_rng([self.seed, self.draw, CHECK])
+        seen = self.chain.sample(rng, self.checked_on, self.length)
+        seen = self.backend().put(seen, "float32")
+
+        def both(step, params):
+            value, _ = loss(params, seen)
+            return evaluate(step, params) | {"held_out_loss": float(value)}
+
+        return super().trained(loss, params, batches, optimizer, both, **how)
