@@ -453,9 +453,9 @@ for number, function, right, wrong, _ in patients[:4]:
 # %% [markdown]
 # Of the fourth it says "what x gives through W_V has the wrong sign": one of the three
 # uses is wrong, and it finds out which. How? What x gives through W_V is dv W_Vᵀ, and
-# dW_V is xᵀ dv. Multiplied with x and with W_V, entry by entry, and added up for one
-# feature, both are the sum of x W_V dv. So what is missing in dx, times x, can be held
-# against each dW times its W.
+# dW_V is xᵀ dv. Take the first with x and the second with W_V, entry by entry, and add
+# up for one of the six numbers of a token: both are the sum of x W_V dv. So what is
+# missing in dx, times x, can be held against each dW times its W.
 #
 # Of the first it says "none of the known kinds": two of the three uses are too large,
 # and no single one explains it. Then it says what to mend first, W_Q and W_K, and of

@@ -63,10 +63,10 @@ run = lesson.start("13_stop_early")
 #
 # The rungs of lesson 12 are teachers: the law with the strongest block alone, with two
 # blocks, with all. How near can a network come that has learnt block 1 and nothing
-# else? One example by hand, with three tokens A, B, C.
+# else? One example by hand, with three tokens.
 #
-# Block 1 says 2 for A, 1 for B and 0 for C. The teacher of one block takes this for all
-# there is:
+# Block 1 says 2 for the first, 1 for the second and 0 for the third. The teacher of one
+# block takes this for all there is:
 #
 #     softmax(2, 1, 0) = (0.665, 0.245, 0.090)
 #
@@ -83,10 +83,10 @@ run = lesson.start("13_stop_early")
 # It is much less sure of itself than the teacher. Its distance to the teacher is
 # KL(teacher || network), one term for each token:
 #
-#     A    0.665 ln(0.665/0.354) =  0.419
-#     B    0.245 ln(0.245/0.333) = −0.075
-#     C    0.090 ln(0.090/0.313) = −0.112
-#     sum                           0.232 nats
+#     first    0.665 ln(0.665/0.354) =  0.419
+#     second   0.245 ln(0.245/0.333) = −0.075
+#     third    0.090 ln(0.090/0.313) = −0.112
+#     sum                               0.232 nats
 #
 # So it is 0.23 nats away from the teacher, although it knows all that the teacher
 # knows. And it is the better one of the two. From the truth, in the mean over the three
