@@ -288,7 +288,7 @@ if "learned_kl" in found:
 # not see, and the network passes them much closer: at 0.29 and 0.07.
 #
 # With another chain the exact teachers can even mislead. With `--seed 1` the network
-# waits at 1.07, 0.92 and 1.06, so "nearest to rung 2", while every head has 0.70 of its
+# waits at 1.07, 0.92 and 1.06, so "nearest to rung 2", while every head has 0.69 of its
 # attention on block 1 and 0.16 on block 2. The learned rungs do not mislead: it is 0.27
 # from the first of them, and 0.69 from the second.
 #
@@ -543,7 +543,7 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 #
 # | | seed 0 | seed 1 | seed 2 |
 # |---|---|---|---|
-# | waiting on block 1 | 0.82, 0.98, 1.11 | 1.07, 0.92, 1.06 | 0.80, 0.97, 1.11 |
+# | at step 300 | 0.82, 0.98, 1.11 | 1.07, 0.92, 1.06 | 0.81, 0.98, 1.11 |
 # | at the end | 2.17, 0.62, 0.05 | 2.69, 0.54, 0.05 | 2.13, 0.57, 0.05 |
 # | least distance to learned rungs 1, 2 | 0.29, 0.07 | 0.26, 0.05 | 0.30, 0.07 |
 # | a head lost: at once | 3.11, 1.40, 0.64 | 3.13, 1.41, 0.54 | 3.17, 1.34, 0.63 |
