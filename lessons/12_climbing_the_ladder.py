@@ -275,7 +275,7 @@ if "learned_kl" in found:
     print(f"the network's least distances to learned rungs 1 and 2: {text(least)}")
 
 # %% [markdown]
-# It is nearer, but still at 0.44, and at 1.13 and 1.31 from the other two. No network
+# It is nearer, but still at 0.45, and at 1.13 and 1.31 from the other two. No network
 # that sees two tokens only can predict better than this mean, and it is not near the
 # teacher either. The teacher is *too sure*: the entropy of his law is 0.77 nats, that
 # of the mean is 1.96.
@@ -387,7 +387,7 @@ for i in (0, 2, 4, 8) if run.quick else (0, 2, 4, 16):
 # Rung 2, each time. At once the three losses are as different as the blocks are, but in
 # the end they are the same. Without head 1 it is head 3 that gives up block 3 and takes
 # block 1: 0.86 of its attention. Without head 2 it is head 3 again, which takes block
-# 2: 0.78. *Whoever is lost, what stays lost is the least block.*
+# 2: 0.77. *Whoever is lost, what stays lost is the least block.*
 #
 # So heads are not bound to blocks. What was believed, that each head is for its block,
 # fails: it foretells three different ends.

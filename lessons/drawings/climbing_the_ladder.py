@@ -111,8 +111,8 @@ def lost(found, at_end, on_rung, on_rung_from, apart):
             at = (0.99, level * 1.1)
             inside = ax.get_yaxis_transform()
             ax.text(*at, f"rung {rung + 1}", transform=inside, ha="right", va="bottom", fontsize=9)
-        ax.set(yscale="log", ylim=(0.03, 6), title=title)
-        ax.legend(loc="lower left", fontsize=9)
+        ax.set(yscale="log", ylim=(0.03, 9), title=title)
+        ax.legend(loc="upper right", fontsize=9)
     ticks = [0.03, 0.1, 0.3, 1, 3]
     axes[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes[0].set_ylabel("excess loss, nats")
