@@ -78,12 +78,14 @@ for step in range(10):
     v = v + 0.5 * pull_v
 
 # %% [markdown]
-# The longest is step 5: from 0.6587 it goes 0.1864. The loss falls most in step 4, from
-# 0.300 to 0.160, by 0.140. In step 5 it falls by 0.119.
+# Steps are counted from 0; the two by hand are steps 0 and 1. The longest is step 5:
+# from 0.6587 it goes 0.1864. The loss falls most in step 4, from 0.300 to 0.160, by
+# 0.140. In step 5 it falls by 0.119.
 #
 # How can the longer step earn less? A step lowers the loss by its length times the pull
-# on its way, for u and for v. In step 4 the pull is 0.368 at the start and 0.373 at the
-# end. In step 5 it is 0.373 at the start and 0.241 at the end, where little is missing.
+# on its way, for u and for v. In step 4 the pull is 0.368 at the start, at most 0.385,
+# and 0.373 at the end. In step 5 it is 0.373 at the start and 0.241 at the end, where
+# little is missing.
 #
 # The first three steps lower the loss by only 0.012, 0.026 and 0.054. After step 7
 # nothing is left to learn. So even here one sees a slow beginning, a fast middle and an
@@ -119,7 +121,7 @@ def downhill(t, y):
     return np.array(pull(u, v))
 
 
-for n in (1, 2, 4, 8, 16, 32, 64):
+for n in (1, 2, 4, 8, 16, 32, 64):  # walk.y has a row per time, a column per number
     walk = ode.integrate(downhill, (0, 0.5), [0.1, 0.1], method="euler", n_steps=n)
     print(f"{n:2} steps of {0.5 / n:.5f}: u = {walk.y[-1, 0]:.5f}")
 
@@ -166,8 +168,9 @@ def loss(params, batch):
 
 start = {"u": np.array([0.1]), "v": np.array([0.2])}
 no_data = [None] * 4  # a batch for each step: this network needs none
+# A second result, a record of the training, is not used; title=None: no progress bar.
 trained, _ = train.train(loss, start, no_data, optim.SGD(0.5), steps=4, title=None)
-flow = losses.gradient_flow(loss, start, None)
+flow = losses.gradient_flow(loss, start, None)  # None: no data here either
 walk = ode.integrate(flow, (0, 2), np.array([0.1, 0.2]), method="euler", step=0.5)
 print("descent:", trained["u"][0], trained["v"][0])
 print("Euler:  ", *walk.y[-1])
@@ -236,9 +239,10 @@ for n in (8, 16, 32, 64, 128):
 # The middle terms cancel, as in the flow. The last ones do not. Here the factor is 1 −
 # 0.25 · 0.16 = 0.96, and 3.91 · 0.96 = 3.7536.
 #
-# From here the flow ends where nothing is missing: u v = 1. Section 4 shows the only
-# other place where it could end. With u² − v² = 3.91 this fixes the end, for v is 1/u,
-# and the equation for u² is a quadratic one:
+# A flow can end only where both speeds are 0: where nothing is missing, or at (0, 0).
+# At (0, 0) u² − v² would be 0, and it is kept at 3.91. So if the flow from here ends,
+# it ends at u v = 1. With u² − v² = 3.91 this fixes the end, for v is 1/u, and the
+# equation for u² is a quadratic one:
 #
 #     u² − 1/u² = 3.91        u² = (3.91 + √(3.91² + 4)) / 2 = 4.151
 #
@@ -261,9 +265,9 @@ print(f"flow: ends at {end.round(4)}, u² - v² = {end[0] ** 2 - end[1] ** 2:.4f
 # left of 3.91, and 1.9921 for η = 0.4, with 3.7164. Both reach u v = 1, near the flow's
 # end but not at it.
 #
-# The last lines of the code follow the flow itself. Without a method `integrate` takes
-# one that is far more exact than Euler's and chooses its own steps; rtol and atol say
-# how exact. Lesson 05 opens it.
+# The last lines of the code follow the flow itself, and it does end there. Without a
+# method `integrate` takes one that is far more exact than Euler's and chooses its own
+# steps; rtol and atol say how exact. Lesson 05 opens it.
 #
 # ## 4. A place where nothing moves
 #
@@ -313,6 +317,7 @@ print(f"flow: ends at {end.round(4)}, u² - v² = {end[0] ** 2 - end[1] ** 2:.4f
 # **Predict.** The flow itself, with its 1 − u v: does it come to the same at t = 2?
 
 # %%
+# t_eval: the times to return
 walk = ode.integrate(downhill, (0, 3), [0.02, 0.0], rtol=1e-9, atol=1e-12, t_eval=[1, 2, 3])
 for t, (u, v) in zip(walk.t, walk.y):
     grown, shrunk = 0.02 * np.exp(t), 0.02 * np.exp(-t)
@@ -321,8 +326,8 @@ for t, (u, v) in zip(walk.t, walk.y):
 
 # %% [markdown]
 # Nearly: (0.0751, 0.0723) for (0.0752, 0.0725). At t = 3 it is 0.197 for 0.201, 2%
-# less. By then u v has grown to 0.04, so the sum grows at 0.96 instead of 1. But it was
-# less before: u v grows like e^(2t), whose integral is half of itself. So what the
+# less. By then u v has grown to 0.04, so the sum grows at 0.96 instead of 1. But u v
+# was less before: it grows like e^(2t), whose integral is half of itself. So what the
 # growth has lost over the whole way is half of 0.04.
 #
 # ## 5. The wait
@@ -342,8 +347,8 @@ for t, (u, v) in zip(walk.t, walk.y):
 # For ε = 0.01 the wait is ln 100 = 4.605.
 #
 # Growth like e^t alone would reach 0.7071 at ln(1/ε) − 0.35, for ln 0.7071 is −0.35.
-# Near the end 1 − u v slows it down. That this costs just 0.35 is so for half of the
-# target only, where 1/x² − 1 is 1.
+# Near the end 1 − u v slows it down, and that costs 0.35 again. For half of the target,
+# where 1/x² − 1 is 1, the two cancel; for another share they do not.
 #
 # **Predict.** How long is it for ε = 0.0001, a hundred times nearer to the saddle?
 
@@ -359,10 +364,10 @@ run.claim("the wait from ε, for four ε from 0.1 to 0.0001, is ln(1/ε) within 
           all(abs(wait / np.log(1 / eps) - 1) < 0.01 for eps, wait in waits.items()))
 
 # %% [markdown]
-# 9.2103: only twice as long. Each time ε is ten times smaller the wait is ln 10 = 2.303
-# longer. The reason is in the growth rate. Whoever starts ten times nearer has to grow
-# tenfold first, and is then where the other one started. Growing tenfold at rate λ
-# takes the time t with e^(λt) = 10. So
+# 9.2103: only twice as long. Each time ε is ten times smaller the wait is longer by
+# nearly ln 10 = 2.303. The reason is in the growth rate. Whoever starts ten times
+# nearer has to grow tenfold first, and is then where the other one started. Growing
+# tenfold at rate λ takes the time t with e^(λt) = 10. So
 #
 #     k times nearer to a saddle of rate λ:  (ln k)/λ later
 #
@@ -373,8 +378,8 @@ run.claim("the wait from ε, for four ε from 0.1 to 0.0001, is ln(1/ε) within 
 # of time, from the start on. But the loss sees only their product. From u = v = 0.1,
 # where it is a hundredth, it takes only 2.3 more until it is ½.
 #
-# This plateau is a saddle being left. Some plateaus are. Not all: in lesson 06 a walk
-# starts where the speed is not 0, and there is a plateau all the same.
+# This plateau is a saddle being left. Some plateaus are. Not all: in lesson 06 no place
+# near the start has the speed 0, and there is a plateau all the same.
 #
 # ## 6. On the other line
 #
@@ -415,13 +420,15 @@ run.claim("on (1, -1) a walk stays for ever, u + v = 0 to the last bit; nudged, 
 # the same. The machine computes u and −v alike, to the bit.
 #
 # The nudged walk leaves, and near 37.53. But the three steps do not agree. Is it the
-# rounding? Near 0.1 the machine's numbers lie 1.4e-17 apart, no longer small beside
-# 1e-16. To test it, *hold* the rounding off: walk with u + v and u − v as the two
-# numbers, by their own speeds of section 4, from the same start. A sum of 1e-16 is then
-# rounded to 16 of its own digits. Nothing else changes. Adding and subtracting are
-# linear, so with exact numbers a step comes to the same place in either pair.
+# rounding? Near 0.1 the machine's numbers lie 1.39e-17 apart, no longer small beside
+# 1e-16: of the nudge it stores 7 · 1.39e-17 = 9.7e-17. To test it, *hold* the rounding
+# off: walk with u + v and u − v as the two numbers, by their own speeds of section 4,
+# from the same stored start. A sum of 9.7e-17 is then rounded to 16 of its own digits.
+# Nothing else changes. Adding and subtracting are linear, so with exact numbers a step
+# comes to the same place in either pair. If it is the rounding, the three steps leave
+# together.
 #
-# **Predict.** If rounding is the cause, at which times do the three steps leave now?
+# **Predict.** If rounding is the cause, at which time do they leave now?
 
 # %%
 def sum_and_difference(t, y):
@@ -445,18 +452,19 @@ run.claim("with rounding held off it leaves within 0.01 of ln(2/9.7e-17) for eve
           all(abs(time - np.log(2 / stored[0])) < 0.01 for time in held.values()))
 
 # %% [markdown]
-# At 37.56 all three. So it was the rounding: in the start, where it left 9.7e-17 of the
-# nudge, and on the way. A sum larger by a factor c leaves ln c earlier, so the waits
-# tell the factor, as printed: rounding on the way took 16% from the sum at step 0.05,
-# added 9% at 0.1, and at 0.2 by luck next to nothing. This is *held*, as in lesson 03:
-# one thing was kept still, and the effect changed as foretold.
+# At 37.56 all three, where ln(2/9.7e-17) is. So it was the rounding: in the start and
+# on the way. A sum larger by a factor c leaves ln c earlier, so the waits tell the
+# factor, as printed: rounding on the way took 16% from the sum at step 0.05, added 9%
+# at 0.1, and at 0.2 next to nothing, by luck (a guess). This is *held*, as in lesson
+# 03: one thing was kept still, and the effect went.
 #
 # ## 7. The picture
 #
-# Blue is the direction (1, 1) and brown (1, −1), in every panel. On the left, the loss
-# along these two lines. In the middle, both numbers, seen from above: light is low, and
-# the black lines are u v = 1, where the loss is 0, the *valley*. On the right, the loss
-# over time: above from four starts u = v = ε, below from (0.1, −0.1) and nudged.
+# Blue is the direction (1, 1) and brown (1, −1), in every panel. Green are the two
+# walks that start beside the line (1, −1). On the left, the loss along these two lines.
+# In the middle, both numbers, seen from above: light is low, and the black lines are u
+# v = 1, where the loss is 0, the *valley*. On the right, the loss over time: above from
+# four starts u = v = ε, below from (0.1, −0.1) and nudged.
 
 # %%
 times = np.linspace(0, 12, 481)
@@ -497,27 +505,27 @@ run.finish({"eps": list(waits)}, waits=list(waits.values()), kept=list(kept.valu
 # Left: one line falls away on both sides of the saddle, the other rises on both.
 # Middle: the brown path is exactly on (1, −1) and ends at the saddle. The green one
 # starts 0.0001 beside that line, too little to be seen. It comes to 0.017 of the
-# saddle, stays within 0.1 of it from t = 2.5 to 6.7 (nine of its dots lie in the ring),
-# turns into the other line, and goes to the valley. The grey one starts elsewhere and
-# meets no saddle. Right, above: all four losses have the same shape, a plateau at ½ and
-# then a fall, and each tenfold smaller start comes 2.3 later. The dots, where half of
-# the target is reached, stand on the dotted lines that were drawn at ln(1/ε). Below:
-# the brown loss stays at ½, the green one falls near 37.5.
+# saddle, stays within 0.1 of it from t = 2.5 to 6.7 (nine of its dots lie in the ring
+# of radius 0.1), turns into the other line, and goes to the valley. The grey one starts
+# elsewhere and meets no saddle. Right, above: all four losses have the same shape, a
+# plateau at ½ and then a fall, and each tenfold smaller start comes 2.3 later. The
+# dots, where half of the target is reached, stand on the dotted lines that were drawn
+# at ln(1/ε). Below: the brown loss comes to ½ and stays, the green one falls near 37.5.
 #
 # The page drag_it.html has the same plane. Drag the start, and change the learning rate
 # η. What it says of the length of a step is lesson 05.
 #
 # **What was asked.** Descent follows the gradient flow, as near as its steps are short:
 # at t = 2 it was 0.016 behind with η = 0.0625, and half of that with half the η. It
-# waits where it starts near a saddle. There its two numbers grow at the rate 1, however
-# small they are, but the loss sees only their product, and that is small until nearly
-# the end. From ε the wait is ln(1/ε): 4.605 from 0.01, 9.210 from 0.0001.
+# waits where it starts or comes near a saddle. There its two numbers grow at the rate
+# 1, however small they are, but the loss sees only their product, and that is small
+# until nearly the end. From ε the wait is ln(1/ε): 4.605 from 0.01, 9.210 from 0.0001.
 #
 # **Why.** *That descent is Euler's method*: derived, and the same to the last bit.
 # *That equal numbers stay equal, and u and −v too*: derived. *That descent moves u² −
 # v² and the flow does not*: derived. *That a start k times nearer waits (ln k)/λ
-# longer*: derived, and run. *That the nudged walks leave at times that depend on the
-# step*: held, it is the rounding.
+# longer*: derived, and run for λ = 1. *That the nudged walks leave at times that depend
+# on the step*: held, it is the rounding.
 #
 # **What surprises in the picture.** The green path stops almost where nothing is
 # solved. And it takes very little to get out again: a nudge of 1e-16 was enough, and

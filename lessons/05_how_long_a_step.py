@@ -1,15 +1,16 @@
 # %% [markdown]
 # # How long a step may be
 #
-# Each step multiplies a small distance by a factor, and the factor decides what comes.
+# Each step multiplies a small distance by a factor, which tells where no walk can rest.
 #
 # **Question.** Why does descent fly off when its learning rate is too large? And what
 # can one do where the longest step is too short to get anywhere?
 #
 # **You see** steps that arrive, steps that hop about a valley for ever, and steps that
-# fly off, each foretold by one factor; a flow for which every common method takes
-# thousands of steps although nothing happens; and a method that looks at the end of its
-# step and takes 178. **Takes** 6 seconds.
+# fly off; one factor that tells where they cannot come to rest, while where they go
+# instead is run; a flow for which a good method takes 6,088 steps, nearly all for a
+# number that is gone; and a method that looks at the end of its step and takes 178.
+# **Takes** 6 seconds.
 
 # %%
 import warnings
@@ -38,13 +39,13 @@ run = lesson.start("05_how_long_a_step")
 # So each step multiplies x by the same factor, 1 − 2 h. Start at 1 and take three
 # steps, of four lengths:
 #
-#     h = 0.25    factor  0.5     1    0.5    0.25    0.125     as the flow does
+#     h = 0.25    factor  0.5     1    0.5    0.25    0.125     shrinks
 #     h = 0.5     factor  0       1    0      0       0         there in one step
 #     h = 0.75    factor −0.5     1   −0.5    0.25   −0.125     hops over 0, and arrives
 #     h = 1.25    factor −1.5     1   −1.5    2.25   −3.375     hops over 0, and grows
 #
-# The longer step has the same speed at its start, and keeps it for longer. From h = 0.5
-# on it overshoots, and from h = 1 on it lands farther away than it started.
+# The longer step has the same speed at its start, and keeps it for longer. Beyond h =
+# 0.5 it overshoots, and beyond h = 1 it lands farther away than it started.
 #
 # For any growth rate, one step of Euler's method is
 #
@@ -128,15 +129,20 @@ low, high = np.sort(across[1.1][-2:])
 # With 0.9 it arrives at 1, hopping from side to side; near the end each distance is 0.8
 # of the one before. With 1.0 it hops too, and after 400 steps it is still 0.013 and
 # 0.012 off. A factor of −1 neither shrinks nor grows. What little it closes in is not
-# in the factor: from 1 + ε two steps of η = 1 lead to 1 + ε − 16 ε³ and higher powers.
+# in the factor. A step of η = 1 leads from x to x + (1 − x²) x = 2 x − x³. Put in x = 1
+# + ε, and what comes out once more:
+#
+#     one step:     1 − ε − 3 ε² − ε³
+#     two steps:    1 + ε − 16 ε³        and higher powers
 #
 # With 1.1 it neither arrives nor flies off: it hops between 0.8146 and 1.1161, and goes
 # on so. Section 1 would have it fly off, like 1.2 to the power of the number of steps.
 # But a factor is what a step does to a *small* distance. Farther out the speed is
-# another, and at these two places a step leads from each to the other:
+# another, and at these two places a step leads from each to the other. With two digits
+# more:
 #
-#     1.1161 + 1.1 · (1 − 1.1161²) · 1.1161 = 1.1161 − 0.3016 = 0.8145
-#     0.8146 + 1.1 · (1 − 0.8146²) · 0.8146 = 0.8146 + 0.3015 = 1.1161
+#     1.116063 + 1.1 · (1 − 1.116063²) · 1.116063 = 1.116063 − 0.301511 = 0.814552
+#     0.814552 + 1.1 · (1 − 0.814552²) · 0.814552 = 0.814552 + 0.301511 = 1.116063
 #
 # For any η the product of two such places, low and high, is 1/η, and their squares add
 # up to 1 + 1/η. Exercise 3 finds this. For η = 1 both are 1: the hop begins exactly at
@@ -165,10 +171,15 @@ run.claim("at 0.9 descent arrives; at 1.1 it hops between 0.8146 and 1.1161, as 
 #
 #     [[v², 1], [1, u²]]
 #
-# By how much do the slopes change if one goes a little way off? Write the displacement
-# as a row: the change is the row times the Hessian. In the valley the slopes themselves
-# are 0, and descent goes against them. So minus this product is the speed. Try the
-# direction across the valley, (v, u), and the one along it, (u, −v):
+# By how much do the slopes change if one goes a little way off, du in u and dv in v?
+#
+#     slope (u v − 1) v    changes by    v² du + (2 u v − 1) dv
+#     slope (u v − 1) u    changes by    (2 u v − 1) du + u² dv
+#
+# The Hessian is the same by rows and by columns. So both changes together are the row
+# (du, dv) times the Hessian. In the valley the slopes themselves are 0, and descent
+# goes against them. So minus this product is the speed. Try the direction across the
+# valley, (v, u), and the one along it, (u, −v):
 #
 #     (v, u)  [[v², 1], [1, u²]] = (v³ + u, v + u³)
 #     (u, −v) [[v², 1], [1, u²]] = (u v² − v, u − v u²) = (0, 0)
@@ -190,11 +201,11 @@ run.claim("at 0.9 descent arrives; at 1.1 it hops between 0.8146 and 1.1161, as 
 #
 # Where u and v are unlike the valley is narrow, with steep sides.
 #
-# Lesson 04 walked from (2, 0.3). The flow ends at (2.037, 0.491), where u² + v² is
+# Lesson 04 walked from (2, 0.3). The flow ends at (2.0374, 0.4908), where u² + v² is
 # 4.392 and the longest step 2/4.392 = 0.455.
 #
 # **Predict.** Descent from (2, 0.3) with learning rates from 0.3 to 0.9. Which of them
-# can end near (2.037, 0.491)? And the others: do they hop for ever?
+# can end near (2.0374, 0.4908)? And the others: do they hop for ever?
 
 # %%
 thrown = {}
@@ -209,8 +220,10 @@ for eta in (0.3, 0.5, 0.6, 0.7, 0.8, 0.9):
     else:
         print(f"learning rate {eta}: {walk.message}")
 print("u² - v² with 0.6:", (thrown[0.6][:8, 0] ** 2 - thrown[0.6][:8, 1] ** 2).round(2))
+print("with 0.9, after 9, 10, 11 steps:", *[str(place) for place in thrown[0.9][9:12].round(2)])
 u, v = thrown[0.9][:11].T
-print("its factors with 0.9:", *[f"{factor:.2f}" for factor in 1 - 0.9**2 * (1 - u * v) ** 2])
+by_step = 1 - 0.9**2 * (1 - u * v) ** 2
+print("the factors of u² - v² with 0.9:", *[f"{factor:.2f}" for factor in by_step])
 
 # %% [markdown]
 # With 0.3 it ends at (2.023, 0.494), near the flow's end. None hops for ever. With 0.5
@@ -218,30 +231,41 @@ print("its factors with 0.9:", *[f"{factor:.2f}" for factor in 1 - 0.9**2 * (1 -
 # longer than η. With 0.9 it flies off: at step 16 the machine has no numbers left for
 # it.
 #
-# Why can 0.6 not end near the flow's end? There each small distance is multiplied by
-# 1 − 0.6 · 4.392 = −1.6. A walk can come to rest only where its step is stable. In
-# lesson 04 a step of descent multiplied u² − v² by
+# Why can 0.6 not end near the flow's end? There each small distance across the valley
+# is multiplied by 1 − 0.6 · 4.392 = −1.6. A walk can come to rest only where its step
+# is stable. In lesson 04 a step of descent multiplied u² − v² by
 #
 #     1 − η² missing²        missing = 1 − u v
 #
-# As long as something is missing, though not too much, u² − v² shrinks: 3.91, 3.68,
-# 3.18, 2.09, 1.49, 1.07. And in the valley, where u v = 1,
+# As long as something is missing, though not too much, u² − v² shrinks in size: 3.91,
+# 3.68, 3.18, 2.09, 1.49, 1.07. And in the valley, where u v = 1,
 #
 #     (u² + v²)² = (u² − v²)² + 4 u² v² = (u² − v²)² + 4
 #
 # So a smaller u² − v² is a wider place, where a longer step is stable. For 0.6
 #
-#     u² + v² < 2/0.6 = 3.33        or        u² − v² < √(3.33² − 4) = 2.67
+#     u² + v² < 2/0.6 = 3.333       or       u² − v² < √(3.333² − 4) = 2.67
 #
-# and so it was from the fourth number on, 2.09. The last throws were long, and it went
-# on to 1.07. At 1.1 in section 2 there was no such way out: where u = v, u² − v² is 0
-# already. (1, 1) is the widest place of the valley, and 1.1 is too long for it.
+# and so it was from the fourth number on, 2.09. That it went on to 1.07 was only run.
+# At 1.1 in section 2 there was no such way out: where u = v, u² − v² is 0 already. (1,
+# 1) is the widest place of the valley, and 1.1 is too long for it.
 #
-# And 0.9? It would be stable at (1, 1), and yet it is lost. The factor shrinks u² − v²
-# only while it is above −1, so while η · missing is below √2 in size. In the third and
-# fourth step it is −3.00 and −2.92. That alone does not decide: in the sixth it is
-# 0.98, near the valley again. From the tenth on, at −9.52, the walk does not come back.
-# So the factors tell which places cannot be kept. Where the throws lead was only run.
+# And 0.9? It would be stable at (1, 1), and yet it is lost. The factor 1 − η² missing²
+# shrinks u² − v² only while it is above −1, so while η · missing is below √2 in size.
+# In the third and fourth step it is −3.00 and −2.92. That alone does not decide: in the
+# sixth it is 0.98, near the valley again. From the tenth on, at −9.52, the walk does
+# not come back. Far out, where u v is large in size, missing is about −u v:
+#
+#     u becomes u + η missing v ≈ u − η u v² = (1 − η v²) u
+#     v becomes v + η missing u ≈ v − η u² v = (1 − η u²) v
+#
+# Where η u² and η v² are both above 2 each number grows in size, and then both are
+# above 2 still more. So *it flies off*. At (−2.79, −7.11), after ten steps, they are
+# 7.0 and 45.5. The factors −44.5 and −6.0 lead to (124, 43); the step itself, to (118,
+# 40).
+#
+# So 1 + η λ tells which places cannot be kept. Which throw leads so far out was only
+# run.
 
 # %%
 ends = {eta: walk[-1] for eta, walk in thrown.items()}
@@ -256,12 +280,12 @@ run.figure(draw.hops(across, (low, high), {eta: thrown[eta] for eta in (0.3, 0.6
            "hops")
 
 # %% [markdown]
-# Left: the orange walk, a step a tenth too long, ends in hops between the two dotted
+# Left: the pink walk, a step a tenth too long, ends in hops between the two dotted
 # places; the brown one hardly closes in. Middle: the valley is drawn thick where a step
 # of 0.6 is stable. The blue walk ends near the flow's end, on a thin part. The orange
 # one is thrown across the valley four times, far out, and ends on the thick part.
 # Right: the green walk, with 0.9, stays about as far as the others for eight steps, and
-# then each step throws it farther.
+# then each step throws it farther; the arrow marks the one with the factor −9.52.
 #
 # ## 4. A better method
 #
@@ -310,8 +334,8 @@ run.figure(draw.hops(across, (low, high), {eta: thrown[eta] for eta in (0.3, 0.6
 #     fast:  λ = −10,000
 #
 # We want to see the slow one until t = 2, when it is e^(−2) = 0.1353. The fast one is
-# e^(−10) = 0.00005 at t = 0.001, and nothing from then on. For the slow one alone, 100
-# steps of 0.02 do:
+# e^(−10) = 0.00005 at t = 0.001 and e^(−20) = 2e-9 at t = 0.002. From then on we call
+# it gone. For the slow one alone, 100 steps of 0.02 do:
 #
 #     0.98¹⁰⁰ = 0.1326        off by 2%
 #
@@ -322,7 +346,7 @@ run.figure(draw.hops(across, (low, high), {eta: thrown[eta] for eta in (0.3, 0.6
 #
 #     2 / 0.0002 = 10,000 steps
 #
-# and all but the first five are taken for a number that is gone. The fast rate decides
+# and all but the first ten are taken for a number that is gone. The fast rate decides
 # the step, the slow rate decides the time, and the number of steps is their ratio, give
 # or take. A flow with such rates is called **stiff**. In a network fast and slow are
 # not two numbers but two directions, as across and along a narrow valley: at (100,
@@ -343,7 +367,8 @@ def slow_and_fast(t, y):
     return rates * y
 
 
-# RK: Runge and Kutta, as in rk4. A step of rk45 from 1 for λ = −1:
+# RK: Runge and Kutta, as in rk4. The pair of methods in rk45 is called dopri5.
+# A step of it from 1 for λ = −1:
 end, _ = ode.dopri5_step(lambda t, x: -x, 0.0, [1.0], 3.3066)
 print(f"rk45: factor {end[0]:.4f} at h |λ| = 3.3066")
 with warnings.catch_warnings(record=True) as told:  # keeps the warning, to print it
@@ -356,14 +381,15 @@ print("it warns:", *[str(one.message) for one in told])
 
 # %% [markdown]
 # 6,088 steps, 0.000329 long in the mean. The factor of rk45 is a polynomial again, and
-# comes to 1 at h |λ| = 3.3066. So its longest step is 0.000331: nearly the same.
+# comes to 1 at h |λ| = 3.3066. So its longest step is 0.000331: nearly the same. The
+# warning says it too; section 7 comes to the method that it names.
 #
-# Here is what could happen. From t = 0.001 on the flow has nothing fast to be seen, and
-# the steps are made longer. Then they are too long. What is left of the fast number
-# grows again, until the two methods differ by as much as is allowed. Then the steps are
-# made shorter, and it shrinks. The run agrees: on the flow the fast number would be
-# e^(−100) at t = 0.01, but here it stays between 3.5e-10 and 1.1e-9 until the end, at
-# just what is allowed, 1e-9. So it is never quite gone; the steps keep it alive.
+# Here is what could happen, a guess. As the fast number dies away, the steps are made
+# longer. Then they are too long. What is left of the fast number grows again, until the
+# two methods differ by as much as is allowed. Then the steps are made shorter, and it
+# shrinks. The run agrees: on the flow the fast number would be e^(−100) at t = 0.01,
+# but here it stays between 3.5e-10 and 1.1e-9 until the end, at just what is allowed,
+# 1e-9. So it is never quite gone; the steps keep it alive.
 #
 # To test it, *hold* the fast number at 0, where it never moves. The flow and the method
 # are the same, and so is the slow number.
@@ -376,7 +402,7 @@ print(f"rk45, fast number held at 0: {without.n_steps} steps, "
       f"slow number off by {abs(without.y[-1, 0] - np.exp(-2)):.1e}")
 
 # %% [markdown]
-# Ten steps for 6,088. So it is the fast number, of which the flow has left nothing.
+# Ten steps for 6,088. So it is the fast number.
 #
 # ## 6. The step that looks at its own end
 #
@@ -408,7 +434,8 @@ print(f"rk45, fast number held at 0: {without.n_steps} steps, "
 # fast number goes. It does know that it goes.
 #
 # For the slow number it is as good as Euler, no better: 1/1.02 to the power of 100 is
-# 0.1380, where the flow has 0.1353. Its order is 1.
+# 0.1380, where the flow has 0.1353. Its factor is 1/(1 − z) = 1 + z + z² + …, off by
+# about z²/2, so its order is 1 too.
 #
 # *When the speed is no multiple of x* the equation for the end is harder. Lesson 04's
 # speed for u = v = x is (1 − x²) x. From 2, with h = 1, the end x must satisfy
@@ -431,6 +458,9 @@ print(f"rk45, fast number held at 0: {without.n_steps} steps, "
 #
 #     miss  = x − x₀ − h speed(x)
 #     slope = 1 − h (derivative of the speed at x)
+#
+# The code prints the flow beside it. In lesson 04 1/x² − 1 shrank like e^(−2t). From x
+# = 2 it starts at 1/4 − 1 = −0.75.
 #
 # **Predict.** Implicit Euler with h = 1 goes on from 1.2599. Does it arrive at 1?
 
@@ -462,10 +492,12 @@ for step in range(1, 6):
 # ## 7. A method to use
 #
 # Implicit Euler is of order 1, and its steps are all alike. `method="bdf"`, *backward
-# differences*, mends both. It looks at its own end in the same way, but uses up to five
-# of the last values instead of one, for an order up to 5. And it estimates its error
-# and chooses its steps, as rk45 does, with the same errors allowed. tinyattn/bdf.py has
-# the derivation.
+# differences*, mends both. It lays a polynomial through the last values and the new
+# one, which it does not know yet, and asks that the slope at the end be the speed
+# there. With one last value the polynomial is a straight line, and this is implicit
+# Euler. It uses up to five, for an order up to 5. And it estimates its error and
+# chooses its steps, as rk45 does, with the same errors allowed. tinyattn/bdf.py has the
+# derivation.
 #
 # **Predict.** How many steps does bdf take to t = 2, if implicit Euler does with a
 # hundred? And how many with the fast number held at 0?
@@ -476,8 +508,8 @@ bdf_without = ode.integrate(slow_and_fast, (0, 2), [1.0, 0.0], method="bdf")
 walks = {"rk45": by_rk45, "bdf": by_bdf, "bdf, fast number held at 0": bdf_without}
 for name, walk in walks.items():
     slow_error = abs(walk.y[-1, 0] - np.exp(-2))
-    print(f"{name:27} {walk.n_steps:5} steps, {np.sum(walk.t[1:] < 0.001):3} before t = 0.001, "
-          f"slow number off by {slow_error:.1e}")
+    print(f"{name:27} {walk.n_steps:5} steps, {np.sum(walk.t[1:] < 0.002):3} before t = 0.002, "
+          f"{np.sum(walk.t[1:] < 0.01):3} before 0.01, slow number off by {slow_error:.1e}")
 slow = 1.0
 for _ in range(100):
     slow = slow / 1.02
@@ -489,9 +521,11 @@ run.claim("rk45 takes the steps of its longest one, within 5%; under 100 with th
           and bool(abs(by_bdf.y[-1, 0] - np.exp(-2)) < 1e-5))
 
 # %% [markdown]
-# 178, for the 6,088 of rk45. It is more than a hundred, as bdf follows the fast number
-# while it is there: 98 of its steps lie before t = 0.001. With the fast number held at
-# 0 it takes 35. The hundred steps of implicit Euler jump over the fast number.
+# 178, for the 6,088 of rk45. With the fast number held at 0 it takes 35, so 143 are for
+# the fast number. Nearly all of them are taken while it is there: before t = 0.002
+# there are 129 steps, and 3 held. By t = 0.01, as its steps lengthen from 0.00006 to
+# 0.002, there are 20 more, and 1 held. From there on there are 29, and 31 held. The
+# hundred steps of implicit Euler jump over the fast number.
 #
 # What is allowed holds for one step; at the end bdf is off by 1.9e-7 and implicit Euler
 # by 0.0027. rk45 is exact to 15 digits, which nobody asked for: its steps are short for
@@ -516,28 +550,32 @@ run.finish({"rates": rates, "longest": pairs.DOPRI5.stable}, hops=[low, high],
 # Euler's line leaves the grey at 2, RK4's at 2.785, implicit Euler's never. Right: the
 # length of each step over time. Both methods begin with short steps. Those of bdf grow
 # to a tenth. Those of rk45 come to the dotted line, its longest stable step, and go up
-# and down about it, so often that they fill a band.
+# and down about it, so often that they fill a band. Its last step is cut off at t = 2.
 #
 # **What was asked.** A step of Euler's method multiplies a small distance by 1 + h λ.
 # With λ negative and h above 2/|λ| that is below −1: descent hops over the valley,
-# farther each time. Then it hops for ever, is thrown to a wider place, or flies off.
-# To choose a step, find the most negative rate on the way and stay below 2/|λ|, or
-# 2.785/|λ| for RK4. If that is far shorter than what one wants to see asks for, the
-# flow is stiff: take a method that looks at the end of its step, such as bdf. Its price
-# is an equation to solve.
+# farther each time. Then it hops for ever, is thrown to a wider place, or flies off. It
+# flies off when a throw leads so far out, u v large and η u² and η v² above 2, that
+# each next throw is longer. To choose a step, find the most negative rate where the
+# walk is to end and stay below 2/|λ|, or 2.785/|λ| for RK4. With a longer step it
+# cannot rest there. A shorter one can still be lost on the way: 0.9 is stable at (1, 1)
+# and flew off. If the longest step is far shorter than what one wants to see asks for,
+# the flow is stiff: take a method that looks at the end of its step, such as bdf. Its
+# price is an equation to solve.
 #
 # **Why.** *That a walk cannot come to rest where its step is beyond 2/|λ|*: derived,
 # the factor. *That at 1.1 it hops between two places*: derived, in exercise 3. *That
 # too long a step is thrown to where the valley is wide*: derived as far as u² − v²
-# shrinks while η · missing is below √2; where it ends, and that 0.9 flies off, was only
-# run. *That RK4 has order 4 and the longest step 2.785/|λ|*: derived for dx/dt = λ x.
-# *That rk45's steps stay short for a number that is gone from the flow*: held. *That
-# bdf takes most of its steps for it, while it is there*: held.
+# shrinks while η · missing is below √2; where it ends was only run. *That far out each
+# throw is longer*: derived; that 0.9 comes there was only run. *That RK4 has order 4
+# and the longest step 2.785/|λ|*: derived for dx/dt = λ x. *That rk45's steps stay
+# short for a number that is gone from the flow*: held. *That bdf takes most of its
+# steps for it*: held.
 #
 # **What surprises in the pictures.** Too long a step need not make descent fly off. At
 # (1, 1) one that is a tenth too long ends in a hop. The loss goes from 0.057 to 0.030
 # and back, for ever, and no minimum is found. From (2, 0.3) one that is a third too
-# long, 0.6 for 0.455, walks down the valley to a place that it can bear.
+# long, 0.6 for 0.455, is thrown along the valley to a place that it can bear.
 #
 # ## Exercises
 #

@@ -58,9 +58,12 @@ def _plane(ax, paths, every):
     ax.annotate("valley", (-1.72, -0.95), fontsize=9)
     inks, widths = (plot.GREEN, BROWN, "0.4"), (3, 1.5, 1.5)
     names = (((6, -18), "center"), ((-8, -6), "right"), ((8, -2), "left"))
-    for (name, path), colour, width, (shift, side) in zip(paths.items(), inks, widths, names):
+    sizes = (6, 2.5, 4)  # small brown dots, so that the green ones behind them are seen
+    for (name, path), colour, width, (shift, side), size in zip(
+        paths.items(), inks, widths, names, sizes
+    ):
         ax.plot(*path.T, color=colour, lw=width)
-        ax.plot(*path[::every].T, "o", color=colour, ms=4)
+        ax.plot(*path[::every].T, "o", color=colour, ms=size)
         ax.plot(*path[0], "o", color=colour, ms=8)
         beside = dict(xytext=shift, textcoords="offset points", color=colour, fontsize=9)
         ax.annotate(name, path[0], ha=side, **beside)
@@ -69,7 +72,7 @@ def _plane(ax, paths, every):
     path = next(iter(paths.values()))
     inside = int((np.hypot(*path[::every].T) < 0.1).sum())
     ax.annotate(
-        f"{inside} dots inside\nthis ring: slow",
+        f"{inside} green dots inside\nthis ring, radius 0.1",
         (0.09, 0.03),
         xytext=(0.5, -0.12),
         arrowprops={"arrowstyle": "->", "color": plot.GREEN},

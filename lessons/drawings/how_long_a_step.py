@@ -16,15 +16,15 @@ def hops(across, places, paths, stable):
     """
     fig, (line, plane, size) = plt.subplots(1, 3, figsize=(16, 5), width_ratios=(1.15, 1.1, 0.8))
     steps = np.arange(25)
-    for u, colour in zip(across.values(), (plot.BLUE, BROWN, plot.VERMILION)):
+    for u, colour in zip(across.values(), (plot.GREEN, BROWN, plot.PURPLE)):
         line.plot(steps, u[:25], "o-", color=colour, lw=0.8, ms=4)
     for place in places:
-        line.axhline(place, color=plot.VERMILION, ls=":", lw=1.2)
-        line.annotate(f"{place:.4f}", (-0.3, place + 0.006), color=plot.VERMILION)
+        line.axhline(place, color=plot.PURPLE, ls=":", lw=1.2)
+        line.annotate(f"{place:.4f}", (-0.3, place + 0.006), color=plot.PURPLE)
     notes = (
-        ("η = 0.9: arrives", 0.775, plot.BLUE),
+        ("η = 0.9: arrives", 0.775, plot.GREEN),
         ("η = 1.0: hardly closes in", 0.755, BROWN),
-        ("η = 1.1: hops for ever", 0.735, plot.VERMILION),
+        ("η = 1.1: hops for ever", 0.735, plot.PURPLE),
     )
     for text, y, colour in notes:
         line.annotate(text, (0, y), color=colour)
@@ -53,6 +53,14 @@ def hops(across, places, paths, stable):
         away = np.hypot(*path[:14].T)
         size.plot(np.arange(len(away)), away, "o-", color=colour, lw=1, ms=4)
     size.annotate("η = 0.9 flies off", (10.2, 150), color=plot.GREEN, ha="right")
+    size.annotate(
+        "u² − v² times\n−9.52",
+        (9.5, 4.9),
+        xytext=(4.5, 14),
+        arrowprops={"arrowstyle": "->", "color": plot.GREEN},
+        color=plot.GREEN,
+        ha="center",
+    )
     size.annotate("η = 0.3", (13, 2.4), color=plot.BLUE, ha="right")
     size.annotate("η = 0.6", (13, 1.02), color=plot.VERMILION, ha="right")
     size.set(
@@ -118,18 +126,18 @@ def factors(times, fast):
     right.plot([3e-4, 2], [3.3066 / fast] * 2, color="0.2", ls=":")
     limit = f"its longest stable step, {3.3066 / fast:.6f}"
     right.annotate(limit, (1.8, 1.7e-4), color="0.3", fontsize=9, ha="right")
-    right.axvline(1e-3, color="0.5", ls="--", lw=1)
+    right.axvline(2e-3, color="0.5", ls="--", lw=1)
     right.annotate(
         "the fast number is\ngone from the flow",
-        (8.5e-4, 0.3),
+        (1.7e-3, 0.3),
         color="0.3",
         fontsize=9,
         ha="right",
         va="top",
     )
     right.set(
-        xlabel="time t",
-        ylabel="length of a step",
+        xlabel="time t, logarithmic",
+        ylabel="length of a step, logarithmic",
         xscale="log",
         yscale="log",
         xlim=(1e-5, 2.2),
