@@ -6,9 +6,10 @@
 # **Question.** Does a network that predicts tokens go through the stages of lesson 11,
 # and what does it know at each of them?
 #
-# **You see** its distance to teachers that see one, two or all three blocks of the
-# past; where the heads look when they leave a stage; what each head writes at the end.
-# **Takes** 4 minutes; it goes on where it was interrupted, with `--resume`.
+# **You see** how far a network is from three teachers, who see one, two and all three
+# blocks of the past; how its heads part on the way; what becomes of it when a head is
+# lost, and when its heads are never added up. **Takes** 5 minutes; it goes on where it
+# was interrupted, with `--resume`.
 
 # %%
 import dataclasses
@@ -20,109 +21,597 @@ import numpy as np
 
 import lesson
 from drawings import climbing_the_ladder as draw
-from experiments import LadderTrial
+from experiments.continued import ContinuedLadder, alone, without
+from experiments.rungs import law_of_window
+from tinyattn import measure
+from tinyattn.tasks import markov
 
 run = lesson.start("12_climbing_the_ladder", resumable=True)
 
 # %% [markdown]
-# ## 1. The chain and its ladder
+# ## 1. A teacher who sees less, on paper
 #
-# Lesson 03's chain had one lag that mattered. This one, of 50 tokens, has six, in three
-# *blocks* of two: lags 1 and 2, 3 and 4, 5 and 6. Block k has a matrix A_k, a random
-# orthogonal one times m_k = 2.89, 1.7, 1: the importances of lesson 11.
+# Two letters, a and b. What comes next depends on the last two letters, by two rules.
+# Each rule adds something to a *logit*: a score of the next letter, before softmax
+# (03).
 #
-#     p = softmax( (A₁ (x_{t−1} + x_{t−2}) + A₂ (x_{t−3} + x_{t−4}) + A₃ (...)) / 0.1 )
+# - The letter just before says: *the same again*. It adds ln 4 to the same letter.
+# - The letter two back says: *the other one*. It adds ln 2 to the other letter.
 #
-# So we know what a perfect network predicts. The same formula without A₂ and A₃, or
-# without A₃, is a *teacher* that sees the strongest block alone, or the two strongest.
-# The three teachers are the *rungs* of a **ladder**. The distance to a rung is
-# KL(teacher || network), in nats (from the teachers to the full one 2.86, 0.73, 0).
+# ln 4 is twice ln 2, so the first rule counts twice as much as the second.
 #
-# ## 2. The network
+# Say that the last two letters were b, then a. The a just before adds ln 4 to a. The b
+# two back adds ln 2 to a as well. Nothing is added to b. softmax takes exponentials:
 #
-# The minimal model of lesson 03 with three heads, whose W_Q starts within 1e-9 of 0 and
-# W_V at 0. So the heads start nearly alike, as in lessons 09 to 11. All else differs:
-# cross-entropy for squared error, AdamW for plain descent, one-hot tokens for Gaussian
-# ones. It learns from an endless stream of sequences, 20 predictions each, in the loop
-# `train.train`, as every network of this book does. **Predict:**
-# to which rung is it nearest at first, and what do its heads do then?
+#     for a: e^(ln 4 + ln 2) = 4 · 2 = 8        for the other letter: e^0 = 1
+#
+# Their sum is 9, so the law of the next letter is (8/9, 1/9) = (0.889, 0.111).
+#
+# Now say that they were a, then a. The a just before adds ln 4 to a, and the a two back
+# adds ln 2 to b. The exponentials are 4 and 2, and the law is (4/6, 2/6) = (0.667,
+# 0.333).
+#
+# Leave out the second rule. What is left is the law of a **teacher** who sees only the
+# letter just before. After an a it is, whatever stood before that a,
+#
+#     (4/5, 1/5) = (0.8, 0.2)
+#
+# How far is a network that says the full law from this teacher? Lesson 03 measured how
+# far a network is from the chain by the Kullback-Leibler divergence, KL for short, in
+# nats. Put the teacher in the chain's place: KL(teacher || network). For each letter
+# take the logarithm of the teacher's probability over the network's, times the
+# teacher's probability, and add. The first line is after b, a, the second after a, a:
+#
+#     0.8 ln(0.8/0.889) + 0.2 ln(0.2/0.111) = −0.084 + 0.118 = 0.033
+#     0.8 ln(0.8/0.667) + 0.2 ln(0.2/0.333) =  0.146 − 0.102 = 0.044
+#
+# (Computed with unrounded numbers.) We call this the *distance* to the teacher. It is 0
+# if the network says the same as the teacher, and only then. A network that knows
+# nothing says (0.5, 0.5), and its distance is
+#
+#     0.8 ln(0.8/0.5) + 0.2 ln(0.2/0.5) = 0.376 − 0.183 = 0.193
+#
+# So the network that knows *everything* is not at 0 from a teacher who sees less: it
+# knows more than he does. Remember this for the picture. A distance that grows may mean
+# that the network has learnt something.
+#
+# **Predict.** A third network sees only the letter just before, and it is as good as
+# such a network can be. After an a, which two probabilities does it say? Let b, a and
+# a, a come equally often.
 
 # %%
-small = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query_scale=1e-2)
-settings = small if run.quick else dict(learned=True)  # learned rungs too: the dotted curves
-trial = LadderTrial(maps=True, seed=run.options.seed, device=run.device.name, **settings)
+same_again = np.log(4) * np.array([[1.0, 0.0], [0.0, 1.0]])  # row: the letter that is seen,
+the_other = np.log(2) * np.array([[0.0, 1.0], [1.0, 0.0]])  # column: what it adds to a, to b
+rules = np.stack([same_again, the_other])
+letters = markov.MarkovChain(rules, blocks=[[1], [2]], weights=[[1.0], [1.0]], temperature=1.0)
+seen = np.array([[1, 0], [0, 0]])  # b, a and a, a: the letter a is 0, b is 1
+b_a, a_a = letters.log_probs(seen)[:, 0]  # logarithms of the two laws
+teacher = letters.log_probs(seen, blocks=1)[0, 0]  # of the law of the first rule only
+best = np.log((np.exp(b_a) + np.exp(a_a)) / 2)
+
+for name, law in {"after b, a": b_a, "after a, a": a_a, "the mean of both": best}.items():
+    print(f"{name:>16}: {np.exp(law).round(3)}, distance {measure.kl(teacher, law):.4f}")
+
+# %% [markdown]
+# Not the teacher's (0.8, 0.2). It cannot tell the two cases apart, so it has to say one
+# law for both. In one of them an a follows with 0.889, in the other with 0.667. Over
+# both, an a follows with the mean, (0.889 + 0.667)/2 = 0.778. If it says p for an a,
+# its mean loss is −0.778 ln p − 0.222 ln(1 − p). That is least where the slope is 0:
+#
+#     −0.778/p + 0.222/(1 − p) = 0        so p = 0.778
+#
+# It says (0.778, 0.222): what truly happens, as often as it happens.
+#
+# The teacher's 0.8 is *too sure*. It would be true if the letter two back had no
+# influence. It is not true for somebody who does not see that letter. Here this makes a
+# distance of 0.0015 only. It will be much more below.
+#
+# ## 2. The chain and its ladder
+#
+# Now fifty tokens, and six lags that matter. They come in three **blocks** of two. The
+# query stands at place t, and the token at t + 1 is wanted. So x_t has lag 1:
+#
+#     block         3                2               1
+#     lag        6      5        4      3        2      1       wanted
+#     token   x_{t−5} x_{t−4} x_{t−3} x_{t−2} x_{t−1}  x_t      x_{t+1}
+#
+# Here each x is the one-hot row of a token. Block k has a matrix A_k. Its row u holds
+# what token u, seen in this block, adds to the fifty logits of the next token:
+#
+#     logits = (x_t + x_{t−1}) A₁ / 0.1
+#            + (x_{t−2} + x_{t−3}) A₂ / 0.1
+#            + (x_{t−4} + x_{t−5}) A₃ / 0.1
+#
+# A_k is a random orthogonal matrix times the *importance* of the block (11). Orthogonal
+# means: each row has length 1 and is at right angles to all others. The least
+# importance is 1, and each other is μ = 1.7 times the next:
+#
+#     m₃ = 1        m₂ = μ = 1.7        m₁ = μ² = 2.89
+#
+# A row of A₁ has length 2.89 and fifty numbers, so its numbers are about 2.89/√50 =
+# 0.41 in size, and 4.1 after the division by 0.1. For blocks 2 and 3 that is 2.4 and
+# 1.4.
+#
+# softmax of these logits is the full law. As with the two letters, leave something out.
+# Without A₂ and A₃ it is the law of a teacher who sees the strongest block. Without A₃
+# it is that of a teacher who sees the two strongest. The third teacher sees all. The
+# three are the **rungs** of a **ladder**: rung k sees the k strongest blocks.
+#
+# **Predict.** A network climbs. First it knows nothing, then it says what rung 1 says,
+# then what rung 2 says, then the full law. What does its distance to rung 1 do?
+
+# %%
+tiny = dict(vocab=20, importance=1.5, generated=8, held_out=200, batch=128, steps=700,
+            query_scale=0.1)
+settings = tiny if run.quick else dict(learned=True)  # with learned rungs: section 3
+trial = ContinuedLadder(maps=True, seed=run.options.seed, device=run.device.name, **settings)
+held_out = trial.chain.sample(trial.generators()[2], trial.held_out, trial.length)  # as below
+rungs = [trial.chain.log_probs(held_out[:, :-1], blocks=k) for k in (1, 2, 3)]
+nothing = np.full_like(rungs[0], -np.log(trial.vocab))
+
+
+def text(values, form=".2f"):
+    return ", ".join(format(value, form) for value in values)
+
+
+names = (f"1/{trial.vocab} for each", "what rung 1 says", "what rung 2 says", "the full law")
+for name, law in zip(names, (nothing, *rungs)):
+    distances = [measure.kl(rung, law).mean() for rung in rungs]
+    print(f"a network that says {name:>16}: {text(distances)} from rungs 1, 2, 3")
+
+# %% [markdown]
+# It falls from 3.15 to 0, and then it rises: to 2.15, and to 2.72. (These are means
+# over 500 sequences, with seed 0. Over 12,000 sequences the 2.72 is 2.75.) A network
+# that climbs comes near to a rung, and leaves it for the next. That is what we look
+# for.
+#
+# Exercise 1 is about the first line, of a network that knows nothing.
+#
+# ## 3. The network
+#
+# The **minimal model** is lesson 03's network with three heads: one attention layer,
+# and no other part. From here on x_i is longer: the one-hot of the token at place i,
+# and beside it a one-hot of the place itself. There are 50 tokens and 25 places to
+# read, so that makes D = 75 numbers. Each head has a W_Q and a W_V of its own:
+#
+#     score of place i = x_t W_Q x_iᵀ / √D        s_i is the softmax over places i ≤ t
+#     what a head says = Σ_i s_i (x_i W_V)        fifty numbers
+#     logits           = the sum of what the three heads say
+#
+# As a picture:
+#
+#     x_1 ... x_t ──┬── head 1: looks, says fifty numbers ──┐
+#                   ├── head 2: looks, says fifty numbers ──┼── sum ── softmax ── law
+#                   └── head 3: looks, says fifty numbers ──┘           of token t + 1
+#
+# The heads meet in the sum, and nowhere else. A head that looks at one block can say
+# what the matrix of that block says: the rows of its W_V are those of A_k, times a
+# number. A head that looks at two blocks cannot tell them apart: it has one W_V for
+# both. So three blocks take three heads. Which head takes which block, nobody tells
+# them.
+#
+# The paper also trains a *full* model. It adds a learnt vector for each token, more
+# matrices in each head, and further parts behind the heads. It climbs too; its numbers
+# stand in [PAPERS.md](PAPERS.md). All that follows is about the minimal model.
+#
+# This is as in lessons 09 to 11: the heads share one sum, W_V starts at 0, and W_Q
+# starts within 1e-9 of 0, so that the heads are nearly alike at first: a *crowd* (10).
+# This is different: the loss is the cross-entropy and not a squared error, AdamW (03)
+# takes the steps and not plain descent, and tokens are one-hots and not Gaussian
+# numbers.
+#
+# A sequence is six random tokens, and then twenty that are drawn by the full law. These
+# twenty are predicted. Each of 1200 steps sees 512 new sequences, so there is nothing
+# to learn by heart. The *excess loss* (03) is the cross-entropy less that of the full
+# law.
+#
+# There is a second kind of rung. A **learned rung** is this same network, trained where
+# it sees the last two tokens only, block 1; or the last four, blocks 1 and 2. It is the
+# third network of section 1, the one that says 0.778 and not 0.8.
+#
+# **Predict.** Which rung is the network nearest to at first, and for how long? When it
+# leaves that rung, what do its three heads do?
+
+# %%
 found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="training")
-run.figure(draw.ladder(trial, found, None if run.quick else 0.09), "ladder")
-runs = {"1.7": (trial, found)}  # on the page also small chains with other importances m
-for m in () if run.quick else (1.7, 1.3, 1.0):
-    other = dataclasses.replace(trial, importance=m, learned=False, **small)
-    runs[f"{m:g}, 30 tokens"] = other, other.run(map=run.map, title=f"m = {m:g}, 30 tokens")
+step, kl, mass = (np.array(found[name]) for name in ("step", "kl", "span_mass"))
+on_1, on_2, on_3 = kl.argmin(axis=0)  # the evaluations at which it is nearest to each rung
+early, last = on_1 * 2 // 3, len(step) - 1  # while it waits on rung 1; at the end
+run.figure(draw.ladder(trial, found, (early, on_2, last)), "ladder")
+
+print("          distances to       attention on blocks 1, 2, 3 of")
+print("step      rungs 1, 2, 3      head 1             head 2             head 3")
+for i in sorted({0, early, on_2 - 6, on_2, min(on_2 + 6, last), last}):
+    print(f"{step[i]:<9}", "   ".join(map(text, (kl[i], *mass[i]))))
+
+# %% [markdown]
+# The numbers in the text are those of a full run with seed 0.
+#
+# *On rung 1.* From about step 100 to step 480 the network is nearest to rung 1. At step
+# 280 its distances are 0.82, 0.98 and 1.11. The three heads are alike to two digits:
+# each gives block 1 0.70 of its attention, block 2 0.15, block 3 0.05. In the first map
+# they are grey, which means alike, and dark on the two diagonals of block 1. For 300
+# steps hardly anything changes. This is the wait of lesson 10.
+#
+# *One head leaves.* It is head 2 (bottom row, middle). From step 460 to 580 its
+# attention on block 1 falls from 0.70 to 0.20, and that on block 2 rises from 0.18 to
+# 0.72. The network comes down to rung 2: a distance of 0.29 at step 640. Its distance
+# to rung 1 rises from 0.8 to 1.43. That is no fault: it knows more than that teacher
+# now.
+#
+# *Then another one.* From step 640 to 760 head 3 leaves for block 3, from 0.10 to 0.44
+# of its attention. At the end the distance to rung 3, the full law, is 0.05. Those to
+# rungs 1 and 2 are 2.17 and 0.62, on their way to the last line of section 2's table.
+#
+# *Surprising* is the way of head 3 before it leaves (the arrow). It first does what
+# head 2 does: at step 520 it gives block 2 0.23 and block 1 only 0.65. Then it turns
+# back. At step 600 it is on block 1 with 0.75, more than ever before. So *two* heads
+# set out for block 2, and one of them gets there. Section 6 comes back to this.
+#
+# In the paper, *Incremental Learning of Sparse Attention Patterns*, the same model
+# leaves rungs 1 and 2 at steps 330 and 575, ours at 500 and 680. It learns from 9000
+# sequences, 3000 in a step. With these settings ours leaves them at 360 and 500. What
+# is left of the difference is not explained ([PAPERS.md](PAPERS.md)).
+#
+# ## 4. Nearest is not near
+#
+# On rung 1 the distance to its teacher is 0.82. That is nearest of the three, and not
+# near. Has the network learnt block 1 badly?
+#
+# Section 1 says what to compare with. A network that sees two tokens should say the
+# mean of the full law over what may stand before them. This mean can be computed for
+# the first token that is predicted, since the four tokens before those two are random
+# there: draw them 1000 times, and average the full law.
+#
+# **Predict.** How far is *that* law from the teacher of block 1: nearer than 0.82?
+
+# %%
+for seen, words in ((2, "two tokens"), (4, "four tokens")):
+    mean_law = law_of_window(trial.chain, held_out, seen, run.rng)  # of the first predicted token
+    distances = [measure.kl(rung[:, 0], np.log(mean_law)).mean() for rung in rungs]
+    print(f"best that sees {words}: {text(distances)} from rungs 1, 2, 3")
+if "learned_kl" in found:
+    least = np.min(found["learned_kl"], axis=0)
+    print(f"the network's least distances to learned rungs 1 and 2: {text(least)}")
+
+# %% [markdown]
+# It is nearer, but still at 0.45, and at 1.13 and 1.31 from the other two. No network
+# that sees two tokens only can predict better than this mean, and it is not near the
+# teacher either. The teacher is *too sure*: the entropy of his law is 0.77 nats, that
+# of the mean is 1.96.
+#
+# Our network, on rung 1, is not quite that mean: it also gives block 2 0.15 of its
+# attention. On rung 2 it is at 1.43, 0.29 and 0.40. The best that sees four tokens is
+# at 1.42, 0.11 and 0.45.
+#
+# The dotted curves of the picture say the same. Learned rungs allow for what they do
+# not see, and the network passes them much closer: at 0.29 and 0.07.
+#
+# With another chain the exact teachers can even mislead. With `--seed 1` the network
+# waits at 1.07, 0.92 and 1.06, so "nearest to rung 2", while every head has 0.69 of its
+# attention on block 1 and 0.16 on block 2. The learned rungs do not mislead: it is 0.27
+# from the first of them, and 0.69 from the second.
+#
+# ## 5. Only the sum counts
+#
+# In the last map the three heads have a diagonal pair each. But head 3 still gives
+# block 1 0.24 of its attention, and what it says is about block 3. So it says something
+# wrong there. How much?
+#
+# Take what head 3 says of each token, a table like A₃, and ask which multiple of A₃ is
+# nearest to it: 23.05 times A₃. A block has two lags, so each lag of block 1 gets half
+# of the 0.238. There head 3 says
+#
+#     0.238 / 2 · 23.05 = 2.74 times A₃, where 0 is wanted
+#
+# Of block 3 it says 0.638 / 2 · 23.05 = 7.35 times A₃. There 10 is wanted, because the
+# logits are A₃ over 0.1.
+#
+# **Predict.** What do heads 1 and 2 do about it?
+
+# %%
+def says(params, looks):
+    """How many times A_k each head says of a token in a block: times[head, block, k]."""
+    said = params["W_V"][: trial.vocab]  # what each head says of each token
+    times = np.zeros((len(looks), 3, 3))
+    for head, of_blocks in enumerate(looks):  # its attention on each block
+        for k, A in enumerate(trial.chain.matrices):  # here column u is for token u
+            of_A = (said[:, head] * A.T).sum() / (A**2).sum()
+            times[head, :, k] = of_blocks / 2 * of_A
+    return times
+
+
+times = says(found["params"][-1], mass[-1])
+print("A₃, said of a token in block 1, by heads 1, 2, 3:", text(times[:, 0, 2]))
+for block, row in enumerate(times.sum(axis=0), 1):
+    print(f"all heads, of a token in block {block}: {text(row)} times A₁, A₂, A₃")
+
+# %% [markdown]
+# Head 1 takes it back. It says −2.45 times A₃ of a token in block 1. With head 3's 2.74
+# and head 2's −0.04 the sum is 0.25. In lesson 11 a head took back 1.07 in this way. Is
+# it head 3 that head 1 answers to? Section 6 tests it.
+#
+# In the three sums all that should be 0 is at most 0.25. What should be 10 is 6.1, 7.1
+# and 7.3. A guess, not tested: the loss hardly notices how improbable an improbable
+# token is, so that the network need not say it in full.
+#
+# ## 6. A head is lost
+#
+# At the end each head has its block. It is tempting to say that each head *is for* its
+# block. Hold one head still and see: take it out of the trained network for good, as if
+# it said nothing any more, and train the two others on. They get new sequences, and an
+# AdamW that remembers no earlier step. (*Held*, *derived* and *guess* are the three
+# kinds of answers to "why", see 03.)
+#
+# If a head is for its block, then the block of the lost head stays lost: without head 1
+# the network never gets back what is worth most, and without head 3 it only misses the
+# least block.
+#
+# Lesson 11 lost heads too, and there it was not so.
+#
+# **Predict.** Which rung is the network nearest to in the end: without head 1, without
+# head 2, without head 3?
+
+# %%
+def lose(head, params, steps):
+    """What becomes of the two other heads, trained on."""
+    rest = dataclasses.replace(trial, heads=2, start=without(params, head), draw=1, steps=steps,
+                               every=25, maps=False, learned=False)  # draw=1: new sequences
+    return rest.run(map=run.map, title=f"without head {head + 1}")
+
+
+def tell(lost):
+    for head, rest in lost.items():
+        losses = f"excess loss {rest['excess'][0]:.2f}, then {rest['excess'][-1]:.2f}"
+        looks = "; ".join(map(text, rest["span_mass"][-1]))
+        print(f"head {head + 1} lost: {losses}; distances {text(rest['kl'][-1])}")
+        print(f"    attention of the other two on blocks 1, 2, 3: {looks}")
+
+
+by_block = np.argsort(found["own_block"]).tolist()  # the head of block 1, of block 2, of block 3
+at_end = {head: lose(head, found["params"][-1], 200 if run.quick else 1000) for head in by_block}
+tell(at_end)
+rest = at_end[by_block[2]]  # without the head of block 3
+print("A₃, said of a token in block 1 by each of the other two, without the head of block 3:")
+for i in (0, 2, 4, 8) if run.quick else (0, 2, 4, 16):
+    times = says(rest["params"][i], np.array(rest["span_mass"][i]))
+    print(f"    {rest['step'][i]:>3} steps later: {text(times[:, 0, 2])}")
+
+# %% [markdown]
+# | lost, at the end | excess loss at once | 1000 steps later | distances to rungs |
+# |---|---|---|---|
+# | head 1, of block 1 | 3.11 | 0.38 | 1.55, 0.30, 0.38 |
+# | head 2, of block 2 | 1.40 | 0.41 | 1.50, 0.29, 0.39 |
+# | head 3, of block 3 | 0.64 | 0.38 | 1.56, 0.30, 0.37 |
+#
+# Rung 2, each time. At once the three losses are as different as the blocks are, but in
+# the end they are the same. Without head 1 it is head 3 that gives up block 3 and takes
+# block 1: 0.86 of its attention. Without head 2 it is head 3 again, which takes block
+# 2: 0.77. *Whoever is lost, what stays lost is the least block.*
+#
+# So heads are not bound to blocks. What was believed, that each head is for its block,
+# fails: it foretells three different ends.
+#
+# And head 1, which said −2.45 times A₃ of block 1? If it did that to take back what
+# head 3 says too much, it must stop without head 3. It does: −0.19 after 50 steps, and
+# 0.38 after 100. *Held.* What was not foretold: it goes on beyond 0, to 3.2 after 400
+# steps. Why, we do not know.
+#
+# **Predict.** Now lose a head on rung 2, at step 640. Two heads are on block 1 there,
+# and head 2 alone is on block 2. Head 3 is about to leave for block 3. Without head 2,
+# where does head 3 go? And how far do two heads climb?
+
+# %%
+halfway = found["params"][on_2]
+on_rung = {head: lose(head, halfway, 200 if run.quick else 600) for head in by_block}
+tell(on_rung)
+
+# %% [markdown]
+# | lost, on rung 2 | excess loss at once | 600 steps later | distances to rungs |
+# |---|---|---|---|
+# | head 1, of block 1 | 1.60 | 0.39 | 1.52, 0.29, 0.38 |
+# | head 2, of block 2 | 1.39 | 0.40 | 1.51, 0.30, 0.38 |
+# | head 3, of block 1 still | 0.67 | 0.39 | 1.54, 0.29, 0.38 |
+#
+# Without head 2 head 3 goes to block 2: 0.69 of its attention in the end, and 0.10 on
+# block 3. So head 3 is no more bound to block 3 than it was to block 2. Two heads climb
+# to rung 2 and no further, whoever they are. With three the excess loss is 0.05 by then
+# (grey in the middle of the next picture).
+#
+# And the detour, in the picture of section 3? At step 520 head 3 had set out for block
+# 2, with 0.23 of its attention. Then it turned back. Head 2 was ahead of it, with 0.48.
+# Is that why?
+#
+# **Predict.** Take head 2 away at step 520, and train on. Does head 3 turn back?
+
+# %%
+first, second, third = by_block
+turn = on_1 + mass[on_1:, third, 1].argmax()  # where this head looks most at block 2
+going_on = lose(second, found["params"][turn], 100 if run.quick else 250)
+place = third - (third > second)  # its place among the two that are left
+for after, looks in list(zip(going_on["step"], going_on["span_mass"]))[::2]:
+    print(f"{after:>3} steps after step {step[turn]}: head {third + 1} looks", text(looks[place]))
+
+# %% [markdown]
+# It does not. It goes on to block 2: 0.23, then 0.46 after 50 steps, 0.58 after 100,
+# 0.69 in the end. With head 2 there it was back on block 1 within 60 steps. *Held.*
+# What another head has learnt is not left over, and a head that came too late turns
+# round.
+#
+# ## 7. Heads that are never added
+#
+# Why do the heads part at all? Lesson 11's answer was: all of them are told the same
+# leftover, and what one head has learnt is not left over for the others. Here it is
+# told at the logits. The logits are the sum of what the heads say, so the pull on each
+# head is the pull on the sum. For cross-entropy (03) that is
+#
+#     pull on what a head says = one-hot of the token that came − law of the network
+#
+# and the law of the network holds all that any head has learnt.
+#
+# Hold the sum still: never add. Each of the three heads becomes a network of one head,
+# from the very W_Q and W_V that it had at the start of section 3. Its own fifty numbers
+# are its logits, and it is told its own leftover. Head 1 sees the same sequences as
+# before, heads 2 and 3 see others, so that they do differ.
+#
+# **Predict.** Which block does each of them learn, and where does each of them look at
+# step 1200?
+
+# %%
+apart = []
+steps = 300 if run.quick else trial.steps
+for head in range(3):
+    one = dataclasses.replace(trial, heads=1, start=alone(found["params"][0], head), draw=head,
+                              steps=steps, maps=False, learned=False)
+    result = one.run(map=run.map, title=f"head {head + 1}, never added")
+    apart.append(result)
+    distances, looks = text(result["kl"][-1]), text(result["span_mass"][-1][0])
+    print(f"head {head + 1}: distances {distances}; attention on blocks 1, 2, 3: {looks}")
+run.figure(draw.lost(found, at_end, on_rung, int(on_2), apart), "lost")
+
+# %% [markdown]
+# All three learn block 1, and none leaves it. At step 1200 each gives block 1 0.78 of
+# its attention, block 2 0.15 and block 3 0.03. Their distances are 0.78 to 0.80, 0.94
+# and 1.08. These are nearly the numbers of the three heads on rung 1: 0.82, 0.98 and
+# 1.11. So a crowd of three knows no more than one head, and what makes its heads part
+# is the sum.
+#
+# The last digits never settle. AdamW's steps do not become shorter, and which digits
+# come depends on the sequences: in other tries with this seed the distance to rung 1 at
+# step 1500 was 0.785 to 0.798.
+#
+# *The picture of sections 6 and 7.* Left: three losses start far apart and end on one
+# level, that of rung 2. Middle: the same after a loss on rung 2, while the grey curve,
+# with all heads, goes down to rung 3. Right: the three heads that are never added lie
+# on each other, and stay on rung 1. The grey curve, of the same heads added, leaves it.
+# *Surprising* is the second curve on the left. Without the head of block 2 the network
+# waits once more, near 0.75 nats from step 50 to 150, before a head leaves for block 2.
+#
+# ## 8. A page to drag, and other seeds
+#
+# `player.html` shows this run with a slider, and three small chains of 30 tokens with
+# ratios μ = 1.7, 1.3 and 1. The next cell writes it. Then the table, beside the paper.
+
+# %%
+runs = {"1.7": (trial, found)}  # on the page also small chains with other ratios μ
+smaller = dict(vocab=30, generated=10, held_out=300, batch=256, steps=700, query_scale=1e-2)
+for ratio in () if run.quick else (1.7, 1.3, 1.0):
+    other = dataclasses.replace(trial, importance=ratio, learned=False, **smaller)
+    words = f"{ratio:g}, 30 tokens"
+    runs[words] = other, other.run(map=run.map, title=f"μ = {words}")
 run.page(draw.page(runs), "player")
 
-# %% [markdown]
-# ## 3. How to read it
-#
-# Each stage of lesson 11 is a rung. While all heads sit on the strongest block the
-# network is nearest to the teacher of this block alone, and rests there for 300 steps.
-# One head leaves, and it is nearest to the teacher of two blocks, where it only slows
-# down; then another leaves. A curve that rises is no fault: the network moves *away*
-# from the teacher of one block because it knows more than that teacher.
-#
-# Nearest is not close, for an exact teacher is as sure of itself as if there were no
-# other blocks. The dotted curves (full run) measure to **learned rungs**: this network
-# trained on windows of the last two tokens alone, or four. These allow for what they do
-# not see, as does a network before it looks there; it passes much closer to them.
-#
-# At the end look at what the heads write (lower right: the cosine with each A_k). The
-# head of block 3 still gives block 1 a quarter of its attention, and there what it
-# writes is wrong; the head of block 1 takes it back: it writes about −0.1 of A₃.
-
-# %%
-at, kl, left = np.array(found["step"]), np.array(found["kl"]), found["stage_steps"]
-looks = 2 * left[0] / 3, (left[0] + 2 * left[1]) / 3  # a step on each of the first two rungs
-middles = [float(kl[np.abs(at - step).argmin(), -1]) for step in looks]
-passing = np.min(found["learned_kl"], axis=0).tolist() if "learned_kl" in found else None
-run.claim("its least distances to rungs 1, 2, 3 come in that order", found["rungs_in_order"])
-run.claim("at its least distance to rung 1, every head looks most at block 1",
-          set(found["first_block"]) == {1})
+on_2_in_the_end = [np.argmin(rest["kl"][-1]) + 1 == 2
+                   for rest in (*at_end.values(), *on_rung.values())]
+least = min(rest["kl"][-1][2] for rest in (*at_end.values(), *on_rung.values()))
+three_blocks = sorted(found["own_block"]) == [1, 2, 3]
+run.claim("it is nearest to rungs 1, 2, 3 in that order, and at the first all heads look most at "
+          "block 1", found["rungs_in_order"] and set(found["first_block"]) == {1})
 near = 0.5 if run.quick else 0.15
-run.claim(f"at the end the distance to the full teacher is below {near} nats", kl[-1, -1] < near)
-if not run.quick:
-    run.claim("the heads end on three different blocks, each with more than half of its attention",
-              sorted(found["own_block"]) == [1, 2, 3] and min(found["own_block_mass"]) > 0.5)
+run.claim(f"at the end it is less than {near} nats from the full teacher, heads on three blocks",
+          bool(kl[-1, 2] < near) and three_blocks)
+what = "ends more than 0.3 nats from the full teacher" if run.quick else "ends nearest to rung 2"
+run.claim(f"whichever head is lost, at the end or on rung 2, the network {what}",
+          bool(least > 0.3) if run.quick else all(on_2_in_the_end))
+run.claim("heads that are never added all look most at block 1, to the end",
+          [one["own_block"] for one in apart] == [[1]] * 3)
 
+left = found["stage_steps"]
 paper = [None] * 3 if run.quick else ["330, 575", "0.87, 0.34", "2.8, 0.7, 0.09"]
-text = lambda values, form=".2f": ", ".join(format(value, form) for value in values)
-run.compare([  # left: another rung is closer; the distances on them, at two thirds of the stay
-    ("rungs 1 and 2 are left at steps", paper[0], text(left, "g")),
-    ("distance to the full teacher on them", paper[1], text(middles)),
+lost = [f"{rest['excess'][0]:.2f}, {rest['excess'][-1]:.2f}" for rest in at_end.values()]
+run.compare([
+    ("rungs 1 and 2 are left at steps", paper[0], None if None in left else text(left, "g")),
+    ("distance to the full teacher on them", paper[1], text(kl[[early, on_2], 2])),
     ("distances to the three teachers at the end", paper[2], text(kl[-1])),
-    ("least distances to learned rungs 1 and 2", None, passing and text(passing)),
-    ("block each head looks at most, at the end", None, text(found["own_block"], "g")),
-    ("    its share of the attention there", None, text(found["own_block_mass"])),
+    ("least distances to learned rungs 1 and 2", None,
+     text(np.min(found["learned_kl"], axis=0)) if "learned_kl" in found else None),
+    ("head of block 1, 2, 3 lost: excess loss at once, later", None, "; ".join(lost)),
+    ("heads never added: attention on block 1", None,
+     text([one["own_block_mass"][0] for one in apart])),
 ])
 run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_steps"],
-           final_kl=kl[-1], own_block=found["own_block"], own_mass=found["own_block_mass"])
+           final_kl=kl[-1], own_block=found["own_block"], own_mass=found["own_block_mass"],
+           learned_stage_steps=found.get("learned_stage_steps"),
+           lost=[rest["kl"][-1] for rest in at_end.values()],
+           lost_on_rung=[rest["kl"][-1] for rest in on_rung.values()],
+           apart=[one["kl"][-1] for one in apart])
 
 # %% [markdown]
-# The paper, *Incremental Learning of Sparse Attention Patterns*, trains on a fixed set;
-# its stages are shorter, and why is not known ([PAPERS.md](PAPERS.md)).
+# The paper's numbers are those of section 3. "On them" means at steps 280 and 640. Here
+# are three seeds, each with a chain and a start of its own. Three numbers are distances
+# to rungs 1, 2, 3, or excess losses without the head of block 1, 2, 3:
 #
+# | | seed 0 | seed 1 | seed 2 |
+# |---|---|---|---|
+# | at step 300 | 0.82, 0.98, 1.11 | 1.07, 0.92, 1.06 | 0.81, 0.98, 1.11 |
+# | at the end | 2.17, 0.62, 0.05 | 2.69, 0.54, 0.05 | 2.13, 0.57, 0.05 |
+# | least distance to learned rungs 1, 2 | 0.29, 0.07 | 0.26, 0.05 | 0.30, 0.07 |
+# | a head lost: at once | 3.11, 1.40, 0.64 | 3.13, 1.41, 0.54 | 3.17, 1.34, 0.63 |
+# | the same, later | 0.38, 0.41, 0.38 | 0.33, 0.34, 0.33 | 0.38, 0.38, 0.37 |
+# | lost on rung 2, later | 0.39, 0.40, 0.39 | 0.34, 0.34, 0.34 | 0.37, 0.38, 0.37 |
+# | never added, at step 1200 | 0.79, 0.94, 1.08 | 1.01, 0.90, 1.04 | 0.75, 0.95, 1.08 |
+#
+# All ends after a loss are nearest to rung 2. Of the head that comes late, with the
+# head of block 2 taken away: 0.69, 0.68 and 0.67 of its attention go to block 2.
+
+# %% [markdown]
+# ## 9. What we found
+#
+# **What was asked.** Does a network that predicts tokens go through the stages of
+# lesson 11, and what does it know at each? It does. On rung 1 its heads all look at
+# block 1, and it knows about what two tokens tell: it is 0.29 from a network that sees
+# no more. Then one head leaves for block 2, and it knows what four tokens tell, to
+# 0.07. Then one leaves for block 3, and it knows the law, to 0.05.
+#
+# **Why.**
+#
+# - Heads part because they are added. *Held*: never added, each stays on block 1.
+# - They wait because they are alike. *Derived*, for equal heads: they stay equal (09).
+#   *Held*: with W_Q at exactly 0 (`python lessons/experiments ladder --query-scale 0`)
+#   the network is still on rung 1 at step 1200, at 0.84, 0.95 and 1.08, with 0.76 of
+#   each head's attention on block 1. From starts of 1e-3, 1e-6 and 1e-9 it leaves rung
+#   1 at step 320, 460 and 480 to 520.
+# - The strongest block comes next. *Held*: with the blocks where they are and the
+#   importances turned round, the order is 3, 2, 1 (exercise 3).
+# - Each head is for its block. This was believed, it was *held*, and it is false:
+#   whoever is lost, at the end or on rung 2, the least block is what stays lost.
+# - Nearest is not near, since who sees two tokens has to say a mean. *Derived*
+#   (sections 1 and 4).
+# - Head 3 turned back since head 2 had got to block 2 first. *Held*: without head 2 it
+#   does not turn back.
+# - Head 1 says −2.45 times A₃ since head 3 says too much. *Held*: without head 3 it is
+#   gone within 100 steps. That it then goes on to 3.2 is not explained.
+# - All is said 6 to 7 times and not 10, since the loss hardly notices how improbable an
+#   improbable token is. A *guess*.
+#
+# **What surprises in the picture.** Two heads set out for block 2, and one turns back.
+# And a distance that grows is a success: the network leaves rung 1 upwards.
+
+# %% [markdown]
 # ## Exercises
 #
-# 1. Why is the network near no rung at step 0, and how far is it from each?
-# 2. `python lessons/experiments ladder --importance 1` makes all m_k equal. Near which
-#    rung does the network wait?
-# 3. With `ladder --reverse` the farthest block matters most. What changes, what stays?
+# 1. *5 minutes, easy.* At step 0 the distances are 3.15, 3.26 and 3.29. Why? The
+#    entropies of the three teachers' laws are 0.77, 0.66 and 0.62 nats.
+# 2. *10 minutes, medium; the run takes one.* `python lessons/experiments ladder
+#    --importance 1` makes all three blocks count alike. Near which rung does the
+#    network wait, and what happens then?
+# 3. *10 minutes, hard; the run takes one.* With `ladder --reverse` the farthest block
+#    counts most: m₁ = 1 and m₃ = 2.89. Which rung sees what now? What changes in the
+#    picture, and what stays?
 
 # %% [markdown]
 # ## Answers
 #
-# 1. It says 1/50 for each token, as W_V = 0; the distance is then ln 50 = 3.91 less the
-#    entropy of that teacher's law.
-# 2. Near none. The heads coincide and share all three blocks alike, and wait until the
-#    tiny difference between them has grown; then all part at once: lesson 11, exercise
-#    1.
-# 3. The heads leave for the blocks in the order 3, 2, 1: importance, not distance,
-#    decides. (At seed 0 the rungs are left at steps 500 and 1140. Heads that start 1e-9
-#    apart part where rounding takes them: an earlier build gave 540 and 940.)
+# 1. It says 1/50 for each token, as W_V = 0. The distance is the mean, with the
+#    teacher's probabilities, of ln p − ln(1/50) = ln p + ln 50. The first part averages
+#    to minus the entropy, so the distance is ln 50 = 3.91 less the entropy: 3.15, 3.26,
+#    3.29. A surer teacher is farther away.
+# 2. Near none. From step 80 to 320 it is 1.4 to 1.8 nats from all three. The heads are
+#    alike and give each block about as much, 0.27, 0.27 and 0.26 at step 80. Between
+#    steps 320 and 400 all three part at once, each for a block, and the distance to the
+#    full teacher falls from 1.40 to 0.09. There is no stage of two blocks.
+# 3. Rung 1 is now the teacher of block 3, rung 2 that of blocks 3 and 2. The heads
+#    leave for the blocks in the order 3, 2, 1: how much a block counts decides, and not
+#    how near it is. The waits stay. At seed 0 the rungs are left at steps 500 to 540
+#    and 940 to 1140, in runs that add in different orders: heads that start 1e-9 apart
+#    part where rounding takes them.

@@ -5,10 +5,11 @@ import causes_of_laws
 import causes_of_recall
 import numpy as np
 import pytest
-from causes_of_ladder import HeldLadder
+from causes_of_ladder import HeldLadder, silenced
 from causes_of_laws import Divided
 from causes_of_recall import LOOKS, SECOND, HeldRecall
 
+from experiments.continued import ContinuedLadder, alone, without
 from tinyattn import models, optim
 
 RECALL = dict(pairs=2, vocab=4, width=8, batch=8, judged=16, steps=3, every=1, stop=1.1)
@@ -69,21 +70,31 @@ def test_what_is_put_back_is_as_at_the_start_and_the_rest_as_learnt(monkeypatch)
 
 
 def test_a_lost_head_is_silent_and_stays_so_while_the_other_learns(rng):
-    free = HeldLadder(**LADDER, lr=0.5)
-    free.run()
-    end, x = free.looked_at[-1], rng.integers(4, size=(5, 4))
+    end = ContinuedLadder(**LADDER, lr=0.5).run()["params"][-1]
+    x = rng.integers(4, size=(5, 4))
     for head in (0, 1):
-        run = HeldLadder(**LADDER, silent=(head,), start=end, draw=1)
-        run.run()
-        first, last = run.looked_at[0], run.looked_at[-1]
+        trial = HeldLadder(**LADDER, silent=(head,), start=silenced(end, head), draw=1)
+        run = trial.run()
+        first, last = run["params"][0], run["params"][-1]
         assert np.array_equal(first["W_Q"], end["W_Q"]) and not first["W_V"][:, head].any()
         for key in first:
             assert np.array_equal(first[key][:, head], last[key][:, head])
             assert not np.array_equal(first[key][:, 1 - head], last[key][:, 1 - head])
-        one = models.MinimalModel(4, free.network.positions, 1, free.network.first_query)
-        left, _ = one.forward({key: p[:, [1 - head]] for key, p in end.items()}, x)
-        np.testing.assert_allclose(free.network.forward(first, x)[0], left, rtol=1e-5, atol=1e-7)
+        one = models.MinimalModel(4, trial.network.positions, 1, trial.network.first_query)
+        left, _ = one.forward(without(end, head), x)
+        np.testing.assert_allclose(trial.network.forward(first, x)[0], left, rtol=1e-5, atol=1e-7)
     assert len(list(causes_of_ladder.lost((0,), 2, **LADDER))) == 7
+
+
+def test_a_head_that_is_taken_out_is_one_that_is_silent():
+    """Lesson 12 takes it out, which is cheaper: the other learns the same."""
+    end = ContinuedLadder(**LADDER, lr=0.5).run()["params"][-1]
+    how = LADDER | dict(draw=1, steps=20)
+    held = HeldLadder(**how, silent=(0,), start=silenced(end, 0)).run()
+    out = ContinuedLadder(**how | dict(heads=1), start=without(end, 0)).run()
+    for key, W in alone(held["params"][-1], 1).items():
+        np.testing.assert_allclose(out["params"][-1][key], W, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(out["kl"], held["kl"], rtol=1e-4)
 
 
 PARAMS = {"a": np.array([1.0]), "b": np.array([2.0, 3.0])}

@@ -1,34 +1,149 @@
-"""The figure of lesson 12."""
+"""The figures of lesson 12."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 
-import marks
 from experiments import figures
-from tinyattn import player
+from tinyattn import player, plot
+
+BLOCKS = plot.VERMILION, plot.PURPLE, plot.SKY  # of the blocks, and of their rungs
+STYLES = "-", "--", "-."  # of heads, whose curves may lie on each other
 
 
-def ladder(trial, found, reference=None):
-    """The standard picture of a LadderTrial, and the paper's distance at the end."""
-    fig = figures.ladder(trial, {trial.seed: found})
-    if reference is not None:
-        marks.reference(fig.axes[0], reference, f"paper, full teacher, at the end: {reference}")
+def ladder(trial, found, moments):
+    """Distances to the rungs; maps at these steps; where each head looks."""
+    step, kl, mass = (np.array(found[name]) for name in ("step", "kl", "span_mass"))
+    fig = plt.figure(figsize=(12, 10.2))
+    grid = fig.add_gridspec(3, 3, height_ratios=(1.2, 1, 0.9))
+    _distances(fig.add_subplot(grid[0, :]), found, step, kl)
+    for column, moment in enumerate(moments):
+        ax = fig.add_subplot(grid[1, column])
+        first = trial.network.first_query
+        plot.heads_map(ax, found["maps"][moment], f"step {step[moment]}", first_query=first)
+        ax.set_ylabel("" if column else "query\n(colours: the heads below; grey: alike)")
+        ax.set_xlabel("key: the place looked at")
+    names = [f"head {j + 1}: ends on block {block}" for j, block in enumerate(found["own_block"])]
+    for j, name in enumerate(names):
+        ax = fig.add_subplot(grid[2, j])
+        for k, colour in enumerate(BLOCKS):
+            ax.plot(step, mass[:, j, k], color=colour, lw=2.2, label=f"on block {k + 1}")
+        for moment in moments:
+            ax.axvline(step[moment], color="0.6", lw=0.8, ls=":")
+        ax.set(ylim=(0, 1), xlim=(0, step[-1]), xlabel="training step")
+        ax.set_title(name, color=plot.COLOURS[j], fontweight="bold")
+        if j == 0:
+            ax.set_ylabel("share of its attention")
+            ax.legend(loc="best")
+        _turned_back(ax, step, mass[:, j], found["own_block"][j])
     return fig
 
 
+def _distances(ax, found, step, kl):
+    names = "block 1", "blocks 1 and 2", "all three blocks"
+    for k, colour in enumerate(BLOCKS):
+        label = f"rung {k + 1}: the teacher of {names[k]}"
+        ax.plot(step, kl[:, k], color=colour, lw=2.4, label=label)
+    for k, of_rung in enumerate(np.array(found.get("learned_kl", [])).T):
+        label = f"learned rung {k + 1}: a network that sees {names[k]}"
+        ax.plot(step, of_rung, color=BLOCKS[k], ls=":", lw=2.2, label=label)
+    nearest = kl.argmin(axis=1)
+    changes = [0, *(np.flatnonzero(np.diff(nearest)) + 1), len(step) - 1]
+    for start, end in zip(changes, changes[1:]):
+        ax.axvspan(step[start], step[end], color=BLOCKS[nearest[start]], alpha=0.09, lw=0)
+        if step[end] - step[start] > 0.09 * step[-1]:
+            middle = (step[start] + step[end]) / 2
+            text = f"nearest: rung {nearest[start] + 1}"
+            where = ("data", "axes fraction")
+            ax.annotate(text, (middle, 0.96), xycoords=where, ha="center", va="top")
+    ax.set(
+        xlim=(0, step[-1]),
+        ylim=(0, 1.2 * kl[min(3, len(kl) - 1) :].max()),
+        xlabel="training step",
+        ylabel="distance KL(teacher || network), nats",
+        title="Distance to teachers who see one, two and all three blocks of the past",
+    )
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+
+
+def _turned_back(ax, step, mass, own):
+    """Mark where a head that ends on block 3 set out for block 2 and came back."""
+    if own != 3:
+        return
+    later = step > 0.25 * step[-1]
+    top = int(np.where(later, mass[:, 1], 0).argmax())
+    if mass[top, 1] < mass[-1, 1] + 0.1:
+        return
+    words = "sets out for block 2,\nand turns back"
+    style = {"arrowstyle": "->", "color": "0.3"}
+    where = (0.05 * step[-1], 0.9)
+    ax.annotate(words, (step[top], mass[top, 1]), where, arrowprops=style, fontsize=9, va="center")
+
+
+def lost(found, at_end, on_rung, on_rung_from, apart):
+    """Excess loss when a head is lost at the end, or on rung 2, and of heads never added.
+
+    found: the free run; at_end, on_rung: {the lost head: results of the others}; on_rung_from: the
+    evaluation at which those were lost; apart: results of each head alone.
+    """
+    step, excess = np.array(found["step"]), np.array(found["excess"])
+    fig, axes = plt.subplots(1, 3, figsize=(13, 4.6), sharey=True)
+    _after(axes[0], at_end, found["own_block"])
+    where = np.array(found["span_mass"])[on_rung_from].argmax(axis=1) + 1
+    longest = _after(axes[1], on_rung, where)
+    after = step[on_rung_from:] - step[on_rung_from]
+    shown = after <= longest
+    axes[1].plot(after[shown], excess[on_rung_from:][shown], color="0.5", lw=2.4, label="none lost")
+    axes[2].plot(step, excess, color="0.5", lw=2.4, label="three heads, added")
+    for head, run in enumerate(apart):
+        style = {"color": plot.COLOURS[head], "ls": STYLES[head], "lw": 2.2}
+        axes[2].plot(run["step"], run["excess"], label=f"head {head + 1}, never added", **style)
+    axes[2].set(xlim=(0, step[-1]), xlabel="training step")
+    titles = (
+        "A head lost at the end: back to rung 2",
+        "A head lost on rung 2: no further",
+        "Heads never added: none leaves rung 1",
+    )
+    nearest = np.array(found["kl"]).argmin(axis=0)
+    for ax, title in zip(axes, titles):
+        for rung in (0, 1):
+            level, colour = excess[nearest[rung]], BLOCKS[rung]
+            ax.axhline(level, color=colour, lw=7, alpha=0.25, zorder=0)
+            at = (0.99, level * 1.1)
+            inside = ax.get_yaxis_transform()
+            ax.text(*at, f"rung {rung + 1}", transform=inside, ha="right", va="bottom", fontsize=9)
+        ax.set(yscale="log", ylim=(0.03, 9), title=title)
+        ax.legend(loc="upper right", fontsize=9)
+    ticks = [0.03, 0.1, 0.3, 1, 3]
+    axes[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes[0].set_ylabel("excess loss, nats")
+    return fig
+
+
+def _after(ax, runs, blocks):
+    """Excess loss from a loss on, for each lost head; how many steps."""
+    for (head, run), style in zip(runs.items(), STYLES):
+        label = f"head {head + 1} lost, on block {blocks[head]}"
+        ax.plot(run["step"], run["excess"], style, color=plot.COLOURS[head], lw=2.2, label=label)
+    longest = run["step"][-1]
+    ax.set(xlim=(-0.02 * longest, longest), xlabel="steps after the loss")
+    return longest
+
+
 def page(runs):
-    """Maps of all heads, distances to the teachers, attention on blocks, of {m: (trial, found)}."""
-    text = "Three heads learn three blocks of the past. Block k matters m to the power of 3 − k."
-    page = player.Page("Climbing the ladder", text, choice="m")
-    for m, (trial, found) in runs.items():
+    """Maps of all heads, distances to the teachers, attention on blocks, of {μ: (trial, found)}."""
+    text = "Three heads learn three blocks of the past. Block k matters μ to the power of 3 − k."
+    page = player.Page("Climbing the ladder", text, choice="μ")
+    for ratio, (trial, found) in runs.items():
         step, kl, mass = (np.array(found[name]) for name in ("step", "kl", "span_mass"))
-        page.maps(step, np.clip(found["maps"], 0, 1), first_query=trial.network.first_query, of=m)
+        first = trial.network.first_query
+        page.maps(step, np.clip(found["maps"], 0, 1), first_query=first, of=ratio)
         rungs = [figures.rung(found["order"], k) for k in range(kl.shape[1])]
         distances = dict(zip(rungs, kl.T))
-        page.curves(step, distances, label="distance to a teacher, nats", log_y=True, of=m)
+        page.curves(step, distances, label="distance to a teacher, nats", log_y=True, of=ratio)
         for k in range(kl.shape[1]):
             heads = {f"head {j + 1}": mass[:, j, k] for j in range(mass.shape[1])}
-            page.curves(step, heads, label=f"attention on block {k + 1}", of=m)
+            page.curves(step, heads, label=f"attention on block {k + 1}", of=ratio)
         left = [when for when in found["stage_steps"] if when is not None]
         names = [f"nearest: {rung}" for rung in rungs[: len(left) + 1]]
-        page.stages([0, *left, step[-1]], names, of=m)
+        page.stages([0, *left, step[-1]], names, of=ratio)
     return page
