@@ -259,7 +259,7 @@ print("da/dt at t = 0.01: ", *speeds(little, nothing)[1])
 
 # %%
 FEATURE_2, SCORE_2 = 1, 3  # a head's state is the row V₁, V₂, a₁, a₂
-# Section 4 for any G and heads: what counts, and at how many positions; "logits": with scores.
+# Section 4 for any G: what counts, and at how many positions; "logits": with scores.
 flow = target([3.0, 1.0], 2, "logits")
 accurate = dict(method="rk45", rtol=1e-6 if run.quick else 1e-9, atol=1e-13)  # far below ε
 times = np.unique([*np.geomspace(0.1, 2000, 400), 20, 200, 2000])
