@@ -437,6 +437,11 @@ def test_the_crowd_of_two_heads_turns_and_waits_as_worked_by_hand():
     rates = np.array([flow.leading_mode(y)[0] for y in crowd])
     missing = (rates - np.sqrt(2) * left + 4 * left**2) / left**3
     assert (missing > 10).all() and (missing < 13).all()
+    # dδ/dt = -8 δ^3 (1 + δ - 6 δ^2): 1/δ^2 = 16 t + 8 √t - 7 ln t and a constant, so it creeps
+    rest = 1 / left**2 - 16 * times - 8 * np.sqrt(times) + 7 * np.log(times)
+    assert (rest > -8).all() and (rest < -6).all()
+    creep = (np.sqrt(2) / 4 / np.sqrt(times) - rates) * times  # to 1/4 + √2/16 = 0.338
+    assert (np.diff(creep) > 0).all() and creep[-1] == pytest.approx(0.310, abs=1e-3)
     powers = np.arange(2, 9)
     y0 = np.stack([flow.start(2, 0.0)] * len(powers))
     y0[:, 1, -1] += 10.0**-powers
@@ -451,6 +456,22 @@ def test_the_crowd_of_two_heads_turns_and_waits_as_worked_by_hand():
     four = np.zeros((4, 4))
     crowd = ode.integrate(flow, (0, 1000), four, t_eval=[1000], **tight).y[0]
     assert flow.split(crowd)[1][0, 1] == pytest.approx(1 / np.sqrt(8 * 1000), rel=0.02)
+
+
+def test_the_lead_names_who_leaves_but_for_a_small_one():
+    """A lead θ + √2 ν between 0 and 4 √2 δ θ may change its sign: -8 δ^2 θ takes from it. Beyond it does not."""
+    flow, tight = target([3.0, 1.0], 2, "logits"), dict(method="rk45", rtol=1e-9, atol=1e-14)
+    crowd = ode.integrate(flow, (0, 20), flow.start(2, 0.0), t_eval=[20], **tight).y[0]
+    theta, unsure = 1e-4, 4 * np.sqrt(2) * flow.split(crowd)[1][0, 1] * 1e-4
+    assert unsure == pytest.approx(3.13e-5, rel=1e-2)
+    leads = np.array([1.01 * unsure, 0.8e-5, -1e-7])
+    y0 = np.stack([crowd] * len(leads))
+    for head, sign in ((0, 1), (1, -1)):
+        y0[:, head, 1] += sign * (leads - theta) / np.sqrt(2)
+        y0[:, head, 3] += sign * theta
+    parted = event(lambda t, y: flow.loss(y) - 0.25, terminal=True)
+    ends = ode.integrate(flow, (20, 4000), y0, events=parted, t_eval=[], **tight).y_events[0]
+    assert [int(end[:, 1].argmax()) for end in ends] == [0, 1, 1]
 
 
 def test_parted_heads_gain_by_a_product():
