@@ -527,9 +527,7 @@ def test_each_arrow_between_two_numbers_cut_alone():
         [heard(y, flow.attention(y)), heard_by_Delta(y, flow.attention(y))]
     )
     deaf = hold(flow, lambda t, y, slope: np.array([even(y)[0], slope[1]]))
-    quiet_and_deaf = hold(
-        flow, lambda t, y, slope: np.array([heard(y, 1 / 512), slope[1]])
-    )
+    quiet_and_deaf = hold(flow, lambda t, y, slope: np.array([heard(y, 1 / 512), slope[1]]))
     speed = lambda s_r: s_r * (1 - s_r)
     slow = hold(
         flow,

@@ -485,6 +485,8 @@ def test_parted_heads_gain_by_a_product():
         V = np.array([[1.5, beta], [1.5, -beta]])
         s = np.array([[0.9 - gamma, 0.1 + gamma], [0.9 + gamma, 0.1 - gamma]])
         assert flow.loss(np.concatenate([V, s], axis=1)) == pytest.approx(loss, rel=1e-12)
+
+
 def test_on_each_plateau_the_fastest_direction_names_the_next_feature_and_the_head_to_take_it():
     flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
     start = flow.start(3, 1e-6)
