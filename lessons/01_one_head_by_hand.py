@@ -205,8 +205,8 @@ run.claim("paper and screen agree digit for digit", on_screen == on_paper)
 #     a₂ = 0     − 0.1 · 0    = 0
 #     a₃ = 0     − 0.1 · (−1) = 0.1
 #
-# How far does the loss fall? If L is a straight line, each unit of score 1 changes it by
-# da₁. Score 1 moved by −η da₁, and changes it by
+# How far does the loss fall? If L is a straight line, each unit of score 1 changes it
+# by da₁. Score 1 moved by −η da₁, and changes it by
 #
 #     da₁ · (−η da₁) = −η da₁²
 #
