@@ -445,7 +445,8 @@ run.claim("the four broken backwards fail where the arrows say", all(found_out))
 #    right angles, and for lengths b and c their error is √(b² + c²) / (b + c). For
 #    equal lengths that is √2/2 = 0.707. Here they are 26.0 and 33.5, which gives 0.713:
 #    the results are exchanged, and W_K's gradient is returned as W_Q's.
-# 3. dW_V fails with 1, and dx with it: the sign of dv.
+# 3. dW_V fails with 1, and dx with it: dv has the wrong sign, or is forgotten. The size
+#    cannot tell which; it is the sign.
 # 4. Nothing fails at 1e-7. But dW_V is off by 1e-8, a thousand times more than it is
 #    otherwise, and dx by 8e-9, a hundred times. That is near float32's ε, 6e-8. The
 #    lines are right: dv passes through float32 on its way.
