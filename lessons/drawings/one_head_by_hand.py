@@ -13,7 +13,8 @@ def by_hand(states, v, wanted, eta):
     """
     fig, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
     told = (
-        f"Shaded area: s (v − y), from a bar's top to the output. Times dy = y − {wanted:g} it is da"
+        f"Shaded area: s (v − y), from a bar's top to the output. "
+        f"Times dy = y − {wanted:g} it is da"
     )
     fig.suptitle(told, x=0.01, ha="left")
     titles = "Before: one query, three keys", f"After one step of descent, η = {eta:g}"
