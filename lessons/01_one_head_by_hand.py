@@ -4,7 +4,8 @@
 # A head is a weighted average, and one line says how its weights learn.
 #
 # **Question.** A head reads three things and answers with their weighted average. The
-# average is too low. Which weights should grow, and how fast?
+# weights come from scores. The average is too low. Which scores should rise, and how
+# fast?
 #
 # **You see** three weights learn, first on paper with every number, then on the screen
 # with the same numbers; and a page on which you can drag them. **Takes** 1 second.
@@ -129,7 +130,8 @@ run = lesson.start("01_one_head_by_hand")
 #
 # The gradient is positive, so descent lowers score 1.
 #
-# *In letters.* Divide the two quotients above by sum², and e^a / sum is s each time:
+# *In letters.* Write sum² in the two quotients above as sum · sum. Then e^a / sum is s
+# each time:
 #
 #     ∂s_i/∂a_i = s_i − s_i²
 #     ∂s_j/∂a_i = −s_j s_i              for every other key j
@@ -138,8 +140,11 @@ run = lesson.start("01_one_head_by_hand")
 #
 #     ∂y/∂a_i = v_i s_i − v_i s_i² − (v_j s_j s_i, added over every other j)
 #
-# The term v_i s_i² is what the bracket lacks, the one of j = i. Take it in, and the sum
-# goes over all keys:
+# Take s_i out of the last two terms:
+#
+#     ∂y/∂a_i = v_i s_i − s_i (s_i v_i + s_j v_j, added over every other j)
+#
+# The bracket holds key i and every other key: it is the sum over all.
 #
 #     ∂y/∂a_i = v_i s_i − s_i Σ_j s_j v_j
 #
@@ -174,9 +179,9 @@ on_screen = (s[0].tolist(), y.item(), dv[:, 0].tolist(), da[0].tolist())
 run.claim("paper and screen agree digit for digit", on_screen == on_paper)
 
 # %% [markdown]
-# They agree digit for digit. For key 2 da is 1/4 · (−1) · (4 − 4) = 0, which NumPy
-# prints as -0. For key 3 it is 1/4 · (−1) · (8 − 4) = −1. So descent raises score 3,
-# lowers score 1, and leaves score 2 as it is:
+# They agree digit for digit. For key 2 da is 1/4 · (−1) · (4 − 4) = 0, and for
+# key 3 it is 1/4 · (−1) · (8 − 4) = −1. So descent raises score 3, lowers score 1, and
+# leaves score 2 as it is:
 #
 # - value 8 lies above the average of 4, and we want more: key 3 is pulled up;
 # - value 2 lies below: key 1 is pulled down;
@@ -200,8 +205,12 @@ run.claim("paper and screen agree digit for digit", on_screen == on_paper)
 #     a₂ = 0     − 0.1 · 0    = 0
 #     a₃ = 0     − 0.1 · (−1) = 0.1
 #
-# How far does the loss fall? Each unit of score 1 changes L by da₁, if L is a straight
-# line. Score 1 moved by −η da₁, so it changes L by −η da₁². Likewise the others:
+# How far does the loss fall? If L is a straight line, each unit of score 1 changes it
+# by da₁. Score 1 moved by −η da₁, and changes it by
+#
+#     da₁ · (−η da₁) = −η da₁²
+#
+# Likewise the others. All together:
 #
 #     −0.1 · (1² + 0² + (−1)²) = −0.2
 #
@@ -222,14 +231,21 @@ run.claim("one step lowers the loss, by less than the straight line says",
           loss - 0.2 < loss_next < loss)
 
 # %% [markdown]
-# L is 0.3163: it fell by 0.184 and not by 0.2. It is no straight line. On the way the
-# output comes nearer to 5, so dy shrinks, and the rest of the step earns less. The
-# shorter the step, the nearer the two: lesson 04 begins there.
+# L is 0.3163: it fell by 0.184 and not by 0.2. It is no straight line. The output rose
+# by 0.205, and on the way dy went from −1 to −0.795. Its mean is −0.8975:
 #
-# In the figure the shaded areas are the gradient. Between a bar's top and the line y
-# lies a rectangle of width s_i and height v_i − y. Its area, counted negative below the
-# line, times dy is da_i. Left: −1, 0 and 1. Areas above and below the line are equal,
-# since sand that is levelled only moves.
+#     0.205 · (−0.8975) = −0.184
+#
+# The nearer the output comes to 5, the less the rest of the step earns. A shorter
+# step falls short by less: lesson 04 begins there.
+#
+# Score 2 did not move, and yet weight 2 rose, from 0.25 to 0.255: the sum of the e^a
+# fell, from 4 to 3.915.
+#
+# In the figure a rectangle is shaded between each bar's top and the line y. Its width
+# is s_i and its height v_i − y. So its area, counted negative below the line, times dy
+# is da_i. On the left the areas are −1, 0 and 1, and da is 1, 0 and −1. Areas above and
+# below the line are equal, since sand that is levelled only moves.
 #
 # On the page, drag the three scores, the values, and what is wanted.
 
@@ -237,17 +253,17 @@ run.claim("one step lowers the loss, by less than the straight line says",
 run.compare([
     ("attention s", "1/2, 1/4, 1/4", ", ".join(f"{one:g}" for one in s[0])),
     ("output y", 4, y.item()),
-    ("score gradient da", "1, 0, -1", ", ".join(f"{one + 0:g}" for one in da[0])),
+    ("score gradient da", "1, 0, -1", ", ".join(f"{one:g}" for one in da[0])),
     ("loss after one step (straight line)", 0.3, loss_next),
 ], before="on paper")
 run.finish({"eta": eta}, da=da, loss_next=loss_next)
 
 # %% [markdown]
-# **What was asked.** Which weights should grow? Those of keys whose value lies on the
-# wanted side of the average. How fast? By s_i times the distance v_i − y times how
-# wrong the output is:
+# **What was asked.** Which scores should rise? Those of keys whose value lies on the
+# wanted side of the average. How fast? By s_i times what is still wanted of the output
+# times the value's distance from it:
 #
-#     da_i = s_i dy (v_i − y)
+#     pull on score i = −da_i = s_i (5 − y) (v_i − y)
 #
 # **Why.** It follows from the equations, one line each: the quotient rule gives what a
 # score does to all weights, the values weigh that, and the sum that remains is y.

@@ -13,7 +13,8 @@ def by_hand(states, v, wanted, eta):
     """
     fig, axes = plt.subplots(1, 2, figsize=(12, 4.8), sharey=True)
     told = (
-        f"Shaded: s (v − y), between a bar's top and the output. Times dy = y − {wanted:g} it is da"
+        f"Shaded area: s (v − y), from a bar's top to the output. "
+        f"Times dy = y − {wanted:g} it is da"
     )
     fig.suptitle(told, x=0.01, ha="left")
     titles = "Before: one query, three keys", f"After one step of descent, η = {eta:g}"
@@ -33,7 +34,8 @@ def _bars(ax, v, wanted, s, y, da):
     ax.bar(left, v - y, s, bottom=y, align="edge", color=shades, alpha=0.75, edgecolor="k", lw=0.5)
     ax.plot([0, 1], [y, y], color="k", lw=2)
     ax.plot([0, 1], [wanted, wanted], color="k", lw=1, ls="--")
-    ax.text(1.01, y, f"output y = {y:.3f}", va="center")
+    dy = f"{y - wanted:.3f}".replace("-", "−")
+    ax.text(1.01, y - 0.15, f"output y = {y:.3f}\ndy = {dy}", va="center")
     ax.text(1.01, wanted, f"wanted: {wanted:g}", va="center")
     for i, middle in enumerate(left + s / 2):
         ax.text(middle, 0.15, f"key {i + 1}", ha="center", va="bottom", fontsize=9)
