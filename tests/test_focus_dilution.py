@@ -96,7 +96,7 @@ def test_the_table(setting):
     assert times == pytest.approx([condensed, focus, sharp, second], rel=1e-3)
     assert 1 - found.cosine == pytest.approx(off, rel=0.05)
     assert found.frozen_ratio == pytest.approx(grown, abs=1e-4)
-    assert [found.peak, found.minimum, found.dilution_t] == pytest.approx(
+    assert [found.peak, found.minimum, found.turned_t] == pytest.approx(
         [peak, minimum, at], rel=1e-3
     )
     assert flow.loss(found.path.y) == pytest.approx(np.array([loss_200, loss_1000]), abs=1e-4)
@@ -114,7 +114,7 @@ def test_what_ends_a_stage_is_what_was_asked_for():
     y0 = flow.start(np.random.default_rng(3), 1e-2)
     levels = dict(token=2, grown=0.7, focused=0.8, renewed=0.05)
     found = find_stages(flow, y0, end, **levels, **tight)
-    names = ("condensed_t", "top_t", "focus_t", "dilution_t", "renewal_t")
+    names = ("condensed_t", "top_t", "focus_t", "turned_t", "renewal_t")
     times = np.array([getattr(found, name) for name in names])
     assert (np.diff(times) > 0).all(), "each in its turn"
     looks = np.sort([0, *times, times[1] - 0.1, times[1] + 0.1, times[3] - 0.1, times[3] + 0.1])
