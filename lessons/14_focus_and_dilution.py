@@ -163,8 +163,10 @@ run = lesson.start("14_focus_and_dilution")
 #
 #     λ = |π| |π − ½|
 #
-# *Where does it stop?* Where p is π, there is no pull any more. Three things are known
-# of that place. First, x_0 = 4 x_1. So
+# *Where does it stop?* As the logits grow, p is no longer ½, and U = πᵀ (π − p). Its
+# columns are still multiples of π. So x goes on growing in proportion to π, until p is
+# π: then there is no pull any more. Three things are known of that place. (What the
+# start has left, 0.01 or so, is left out.) First, x_0 = 4 x_1. So
 #
 #     y = 0.8 · 4 x_1 + 0.2 x_1 = 3.4 x_1        |x| = √(16 + 1) x_1 = 4.123 x_1
 #
@@ -272,8 +274,7 @@ print(f"rate at 0: {two.origin_rate:.4f}; entropy of π: {-(two.pi * np.log(two.
 
 # %%
 def vote(flow, x, b, A):
-    """The votes of all last tokens on φ, and their sum λ, from the embeddings' numbers x,
-    the readout's numbers b and the attention A."""
+    """The votes of all last tokens on φ, and their sum λ."""
     y = A @ x
     p, _ = ops.softmax_forward(y[:, None] * b)  # of each row
     pull = flow.pi * ((flow.P - p) @ b)
@@ -343,10 +344,11 @@ print("dW_Q/dt over W_K:", (speed[4] / condensed[5]).round(5))
 # three pushes equally, so it holds for them too. For rare tokens that differ it does
 # not; section 7 measures what it is then.
 #
-# *And then?* x_1 falls, from 0.264, faster and faster as φ grows. Nothing stops it at
-# 0. Below 0 all of token 1's scores, φ x_1 x_k, have changed their sign: it looks at
-#    token 0 *less* than tokens come. That is **dilution**: attention that had turned to
-#    the frequent token spreads out over the others.
+# *And then?* x_1 falls, from 0.264, faster and faster as φ grows. Does it stop when it
+# is 0? The push on it as query, φ (−dy_1) times the variance, has no x_1 in it. So it
+# goes on. Then x_1 is negative, and all of token 1's scores, φ x_1 x_k, have changed
+# their sign: it looks at token 0 *less* than tokens come. That is **dilution**:
+# attention that had turned to the frequent token spreads out over the others.
 #
 # **Predict.** Where do x_1 and A_10, token 1's attention on token 0, end? And the loss?
 
@@ -382,7 +384,7 @@ print("after 0 and after 1 the head gives token 0", given[:, 0].round(4))
 #
 # An embedding has 16 numbers. W0 has a row for each token, W1 a column for each: what
 # token k says of token j is cell k, j of W0 W1. W_Q and W_K are 16 by 16. That is 640
-# numbers, drawn at random, of size 1e-3:
+# numbers, drawn at random with standard deviation 1e-3:
 #
 #     Φ = W0 W_Q W_Kᵀ W0ᵀ        logits A W0 W1
 #
@@ -440,7 +442,9 @@ print("after 0 and after 1 the head gives token 0", given[:, 0].round(4))
 # it is on one token, ln 4 = 1.386 if it is equal on all four, 0.727 if it is as tokens
 # come. At the end of dilution the mean over tokens 1, 2 and 3 is largest.
 #
-# `find_stages` of the library follows the flow and notes when each mark is passed.
+# In the code `find_stages` of the library follows the flow and notes when each mark is
+# passed; `flow.split` takes a state apart into W0, W1, W_Q and W_K; `flow.attention` is
+# the table A.
 #
 # **Predict.** Which tokens have turned to token 0 when focus ends?
 
@@ -525,12 +529,12 @@ run.page(draw.page(flow, {1e-2: follow(1e-2), 1e-3: (stages, ends), 1e-4: follow
 #
 # *Embeddings*, along the first direction of W0. All rise together in condensation, in
 # proportion to π. In focus and dilution token 0's rises further, and the three others
-# fall through 0, one after the other; the dot is token 1. The black dashed line is how
+# fall through 0, token 3 first and token 1, the dot, last. The black dashed line is how
 # long W0 is in a second direction. It rises in the fourth stage, and was nothing
 # before.
 #
-# *Spread.* Token 0's falls to 0. Token 1's dips by 0.04 nats, which is all the focus it
-# had, and then rises.
+# *Spread.* Token 0's falls to 0. Token 1's dips from 0.73 to 0.68, which is all the
+# focus it had, and then rises.
 #
 # On the page, drag through the times, from starts of three sizes. The last two maps,
 # and what all curves do from t = 297 on, belong to section 9.
@@ -575,7 +579,7 @@ for names in (("W_Q", "W_K"), ("W0",), ("W1",)):
     print(f"{' and '.join(names)} still from 0: condensation ends at {condensed_at[names]:.2f}; "
           f"loss at t = 300: {flow.loss(last):.4f}")
 focus_at = {}
-for names in (("W0", "W1"), ("W_Q", "W_K")):
+for names in (("W0", "W1"), ("W0",), ("W1",), ("W_Q", "W_K")):
     focus_at[names], last = kept_still(names, 51, 300, focused)
     print(f"{' and '.join(names)} still from 51: focus ends at {focus_at[names]:.1f}; at t = 300 "
           f"attention on token 0: {flow.attention(last)[:, 0].round(3)}")
@@ -595,10 +599,15 @@ run.claim("W_Q, W_K still: condensation as in the free run, no focus; W0, W1 sti
 # can do it. With W_Q and W_K still it never comes. *Held*: the second saddle is left by
 # W_Q and W_K.
 #
-# It comes later, and it stops at 0.940. In the free run the embeddings help: by section
-# 4 x_0 rises, which makes token 0's vote larger, and x_1 falls, which makes token 1's
-# vote against it smaller. And with W0 still token 1 ends at 0.820. It turns to token 0
-# more than in the free run, against its vote. In the free run its embedding shrinks.
+# It comes later than in the free run, and it stops at 0.940. So the embeddings help.
+# With W0 alone still, focus ends at 95.4, with W1 alone still at 89.3: *held*. By
+# section 4 x_0 rises, which makes token 0's vote larger, and x_1 falls, which makes
+# token 1's vote against it smaller. That this is how they help is a *guess*.
+#
+# And while W0 and W1 are still, token 1 does turn to token 0, up to 0.820, against its
+# own vote. With W0 alone still it is 0.850, and with W1 alone still it dilutes as in
+# the free run. So that token 1 does not turn is the doing of W0, in which its x_1
+# shrinks meanwhile. *Held.*
 #
 # ## 7. Which use dilutes?
 #
@@ -608,20 +617,21 @@ run.claim("W_Q, W_K still: condensation as in the free run, no focus; W0, W1 sti
 # it; and that the same vector is the query is an accident".
 #
 # Let us test it. We keep a copy of all four embeddings as they are at t = 80. In one
-# run the copy serves as value, in the second as key, in the third as query. The copy
-# does not move. Everything else learns on: W0 in its two other uses, W1, W_Q and W_K.
-# (`FrozenCopy` of the library is the flow with such a copy.)
+# run the copy serves as value, in the second as key, in the third as query. (In one
+# more, it serves as value and key.) The copy does not move. Everything else learns on:
+# W0 in its two other uses, W1, W_Q and W_K. (`FrozenCopy` of the library is the flow
+# with such a copy.)
 #
-# **Predict** in which of the three runs token 1 still spreads. As tokens come, its
-# spread would be 0.73.
+# **Predict** in which of these runs token 1 still spreads. As tokens come, its spread
+# would be 0.73.
 
 # %%
 y_80 = states[at(80)]
 after = np.arange(80, 170.5, 0.5)
 shown = [0, 40, 80, 180]  # t = 80, 100, 120, 170
 copies, copy_spread = {"nothing (free)": flow}, {}
-for use in ("value", "key", "query"):
-    copies[use] = FrozenCopy(flow, y_80, (use,))
+for uses in (("value",), ("key",), ("value", "key"), ("query",)):
+    copies[" and ".join(uses)] = FrozenCopy(flow, y_80, uses)
 print("the copy serves as   spread of token 1 at t = 80, 100, 120, 170")
 for name, field in copies.items():
     walk = ode.integrate(field, (80, 170), y_80, t_eval=after, **rough)
@@ -653,20 +663,21 @@ for t in (80, 100):
 # %% [markdown]
 # Here is the table, in words:
 #
-#     the copy serves as      t = 80     100      120
-#     nothing (free)           0.69      0.82     1.04     it dilutes
-#     value                    0.69      0.69     1.02     it dilutes, later
-#     key                      0.69      0.75     1.05     it dilutes
-#     query                    0.69      0.61     0.57     it focuses on
+#     the copy serves as      t = 80     100      120      170
+#     nothing (free)           0.69      0.82     1.04     1.06     it dilutes
+#     value                    0.69      0.69     1.02     1.13     it dilutes, later
+#     key                      0.69      0.75     1.05     1.05     it dilutes
+#     value and key            0.69      0.67     0.79     1.14     it dilutes, last
+#     query                    0.69      0.61     0.57     0.57     it focuses more
 #
-# It is the query. If token 1's query cannot turn round, token 1 never spreads: as φ
-# grows its scores grow as they are. If its value or its key cannot move, it spreads all
-# the same. *Held.* With seeds 1 and 2 the numbers at t = 170 are the same to 0.01.
+# It is the query. If token 1's query cannot turn round, token 1 never spreads. If its
+# value or its key cannot move, or neither of them, it spreads all the same. *Held.*
+# With seeds 1 and 2 the numbers at t = 170 are the same to 0.01.
 #
 # So the cause that one might think of fails the test. That the value is the same vector
-# decides *when*: at t = 80 the value's share of the push on x_1 is 0.47, at t = 100 it
-# is 0.36. (A third, by section 4, if the rare tokens were alike.) Without it x_1 falls
-# more slowly.
+# decides *when*: at t = 80 the value's share of the push on x_1 is 0.47, and at t = 100
+# it is 0.36. (If the rare tokens were alike, it would be a third, by section 4, while φ
+# is small.)
 #
 # In numbers, for token 1 at t = 120. φ is 1.040, and x is
 #
@@ -683,8 +694,9 @@ for t in (80, 100):
 #
 # ## 8. Renewal
 #
-# From t = 140 to 250 the loss hardly moves: 0.6356, then 0.6327. It is not the least
-# loss, 0.554. With two tokens it was, by now. What is missing?
+# From t = 140 to 250 the loss hardly moves: 0.6355, then 0.6327. With two tokens the
+# least loss was reached at the end of dilution. Here the least loss is 0.554. What is
+# missing?
 #
 # *One direction is not enough.* The logits after token i are y_i b: multiples of one
 # row b. (In lesson 09 the rows of one head were multiples of each other.) The
@@ -721,13 +733,15 @@ for t in (80, 100):
 # That is nothing beside its terms, −6.9 and 4.2. All four cells ask for less of "0".
 # But token 0's x is positive and the others' are negative, so one b_0 cannot serve all.
 #
-# And x rests too. By section 4 the push on x_i as query is φ (−dy_i) times a variance.
-# It stops when −dy_i is 0. So by now each token has brought its own output to where it
-# wants it, and the scores, pulled by −dy_i, are not pulled either.
+# And x, W_Q and W_K hardly move either. What pulls on them are the −dy_i, and those are
+# nearly gone: 0.0006, 0.0002, 0.0004 and −0.0013, where they had been 0.1046, −0.0563,
+# −0.0360 and −0.0123. Each token's query has brought its own output nearly to where it
+# should be.
 #
 # *A second number.* W0 has room for more directions. Let ξ′ be one at right angles to
-# ξ. Let token k have a second number, x′_k, along ξ′, with the readout b′_j. Then what
-# token k says of token j gains x′_k b′_j. So, as in section 2,
+# ξ. Let token k have a second number, x′_k, along ξ′, with the readout b′_j. Both are
+# near 0. What token k says of token j gains x′_k b′_j. No pull comes through scores, as
+# the −dy_i are nearly 0. So, as in section 2,
 #
 #     dx′_k/dt = Σ_j U_kj b′_j
 #     db′_j/dt = Σ_k U_kj x′_k
@@ -738,9 +752,10 @@ for t in (80, 100):
 #
 #     √(0.24² + 0.24² + 0.06² + 0.06²) = √0.1224 = 0.350
 #
-# The rows above are nearly multiples of each other too. The same root is 0.0245.
-# (Exactly, the rate is the largest singular value of U, which has the same digits.) At
-# t = 200 W0 is 0.0501 long in its second direction. To grow to 0.5 it takes
+# The rows above are nearly multiples of each other too. The same root is 0.0245. (For
+# any U the rate is its largest singular value. Here it has the same digits.)
+#
+# At t = 200 W0 is 0.0501 long in its second direction. To grow to 0.5 it takes
 #
 #     ln (0.5/0.0501) / 0.0245 = 2.301/0.0245 = 94        so renewal ends at 294
 #
@@ -828,9 +843,9 @@ run.figure(draw.held(after, copy_spread, references["frequencies known: entropy 
 # since t = 120, lets go: at t = 1000 it gives itself 0.65 and token 1 the other 0.35.
 #
 # The curves show the moment. Between 600 and 700 token 1's number jumps from 0.4 to
-# 1.6, the spread of token 1 falls, that of token 0 rises, and the loss falls from 0.605
-# to 0.575. (W0's second direction has become nearly as long as its first by then, so
-# what is called the first turns.)
+# 1.6, the spread of token 1 falls, that of token 2 peaks, that of token 0 rises, and
+# the loss falls from 0.605 to 0.575. (The first direction itself turns by 17 degrees
+# meanwhile.)
 #
 # That this is the first cycle's mechanism, now with two numbers for each token, is a
 # *guess*. We have kept nothing still in the second cycle.
@@ -862,7 +877,7 @@ run.compare([
     ("condensation, focus, dilution, renewal end at", "14.01, 86.22, 140.5, 297.4", text(ends)),
     ("renewal ends, foretold at t = 200", foretold, ends[3]),
     ("copy as query: spread of token 1 at t = 170", 0.57, last["query"]),
-    ("loss at t = 200; one direction only, at the end", "0.6335, 0.6333",
+    ("loss at t = 200; one direction only, at the end", "0.6335, 0.633",
      text([losses[at(200)], rests])),
 ], before="expected")
 run.finish({"pi": pi, "rho": 0.5, "width": 16, "end": END, "rtol": rough["rtol"]}, ends=ends,
@@ -887,10 +902,11 @@ run.finish({"pi": pi, "rho": 0.5, "width": 16, "end": END, "rtol": rough["rtol"]
 # **Why.**
 #
 # - Condensation: *derived*, rate |π| |π − ¼| = 0.460, embeddings in proportion to π.
-#   *Held*: without W_Q and W_K it is the same; without W0 or W1 there is none.
-# - Focus: *derived*, a vote that the frequent token wins, rate 0.0798; so token 0 turns
-#   and the others do not. *Held*: without W0 and W1 it comes, at 101.9 for 86.2;
-#   without W_Q and W_K it does not.
+#   *Held*: with W_Q and W_K still it is the same; with W0 or W1 still there is none.
+# - Focus: *derived*, a vote that the frequent token wins, rate 0.0798, and token 0
+#   turns most. *Held*: with W0 and W1 still it comes, at 101.9 for 86.2; with W_Q and
+#   W_K still it does not. How the embeddings speed it up is a *guess*.
+# - That token 1 does not turn with it: *held*; with W0 and W1 still it turns, to 0.82.
 # - Dilution: the rare tokens' queries turn round. *Derived* for the first push, a third
 #   each as query, key and value for rare tokens that are alike. *Held*: with the query
 #   on a copy token 1 never spreads, with value or key on it it does. That the value is

@@ -76,15 +76,15 @@ def stages(times, A, moments, edges, losses, references, x, second, turned, spre
 def held(after, spreads, as_come, curves, least):
     """Token 1's spread {use of the copy: (n,)}; losses {what is still: (times, loss)}."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.6))
-    inks = {"nothing (free)": "k", "value": plot.BLUE, "key": plot.GREEN, "query": plot.VERMILION}
-    for name, values in spreads.items():
-        left.plot(after, values, color=inks[name], lw=2, label=f"copy as {name}")
+    inks = "k", plot.BLUE, plot.GREEN, plot.SKY, plot.VERMILION
+    for (name, values), ink in zip(spreads.items(), inks):
+        left.plot(after, values, color=ink, lw=2, label=f"copy as {name}")
     left.axhline(as_come, color="0.35", ls="--", lw=1, label="as tokens come")
-    left.legend(loc="center right")
+    left.legend(loc="upper left", bbox_to_anchor=(0, 0.98))
     left.set(
         xlabel="time",
         ylabel="spread of token 1's attention, nats",
-        ylim=(0.4, 1.25),
+        ylim=(0.4, 1.55),
         xlim=(after[0], after[-1]),
         title="Embeddings copied at t = 80: only a still query stops dilution",
     )
