@@ -5,8 +5,10 @@ from tinyattn import gradcheck, losses, measure, models, ode
 from tinyattn.backend import to_numpy
 from tinyattn.errors import InputError
 from tinyattn.flows.focus_dilution import FocusDilution
+from tinyattn.flows.frozen_copy import USES, FrozenCopy
 from tinyattn.flows.linearization import Linearization
 from tinyattn.flows.stages import find_stages
+from tinyattn.hold import hold
 
 PI = np.array([0.75, 0.19, 0.05, 0.01])
 TABLE = {  # rho, eps, seed: condensed, 1 - cosine, norm of W_Q over its start, focus at 0.9 and 0.99, norm of row 1: peak,
@@ -96,10 +98,78 @@ def test_the_table(setting):
     assert times == pytest.approx([condensed, focus, sharp, second], rel=1e-3)
     assert 1 - found.cosine == pytest.approx(off, rel=0.05)
     assert found.frozen_ratio == pytest.approx(grown, abs=1e-4)
-    assert [found.peak, found.minimum, found.dilution_t] == pytest.approx(
+    assert [found.peak, found.minimum, found.turned_t] == pytest.approx(
         [peak, minimum, at], rel=1e-3
     )
     assert flow.loss(found.path.y) == pytest.approx(np.array([loss_200, loss_1000]), abs=1e-4)
+
+
+def test_who_focuses_who_spreads_and_who_comes_next():
+    flow = FocusDilution(PI, 0.5, 16)
+    y0, times = flow.start(np.random.default_rng(0), 1e-3), [87, 140, 170, 250, 297, 600, 950, 1000]
+    path = ode.integrate(flow, (0, 1000), y0, t_eval=times, **tight)
+    A = dict(zip(times, flow.attention(path.y)))
+    spread = dict(zip(times, measure.entropy(np.log(flow.attention(path.y)))))
+    assert A[87][:, 0] == pytest.approx([0.906, 0.773, 0.752, 0.750], abs=2e-3)
+    for t in (140, 170, 250, 297):
+        assert spread[t][0] < 0.3 and spread[t][1] > spread[87][1] + 0.2
+    assert A[600][3, 3] == pytest.approx(0.58, abs=0.01)
+    assert A[950][3, 2] == pytest.approx(0.51, abs=0.01) and A[950][3].argmax() == 2
+    assert A[1000][[0, 1], [0, 1]] == pytest.approx([0.65, 0.67], abs=0.01)
+    assert spread[1000][1] < spread[297][1] - 0.2
+
+
+@pytest.mark.parametrize("pi", [[0.8, 0.2], [0.75, 0.25 / 3, 0.25 / 3, 0.25 / 3]], ids=len)
+def test_each_use_has_a_third_of_the_first_push_if_rare_tokens_are_alike(pi):
+    flow = FocusDilution(np.array(pi), 0.5, 1)
+    y = flow.condensed_point()
+    y[-2:] = 1e-3  # W_Q and W_K
+    apart = []
+    for use in USES:
+        only = FrozenCopy(flow, y, [other for other in USES if other != use])
+        push = flow.split(only(0.0, y))[0][:, 0]
+        apart.append((1 - pi[0]) * push[0] - pi[0] * push[1:].sum())  # not along pi
+    assert apart == pytest.approx(np.full(3, np.mean(apart)), rel=1e-4) and apart[0] > 0
+
+
+def test_two_tokens_need_one_number_each_and_four_need_more():
+    two = FocusDilution(np.array([0.8, 0.2]), 0.5, 1)
+    end = ode.integrate(two, (0, 1000), np.full(6, 0.01), t_eval=[1000], **tight).y[-1]
+    assert two.loss(end) == pytest.approx(two.entropy_rate, abs=1e-6)
+    assert flow_end(FocusDilution(PI, 0.5, 1), 3000) == pytest.approx(0.6334, abs=1e-4)
+
+
+def flow_end(flow, end):
+    """The loss of a one-number flow from a small start with W_Q = W_K."""
+    y0 = np.array([*[0.01] * 4, 0.01, 0, 0, -0.01, 0.01, 0.01])
+    return float(flow.loss(ode.integrate(flow, (0, end), y0, t_eval=[end], **tight).y[-1]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_renewal_grows_at_the_rate_of_what_pulls_and_not_without_a_second_direction(seed):
+    flow = FocusDilution(PI, 0.5, 16)
+    y0 = flow.start(np.random.default_rng(seed), 1e-3)
+    renewed = lambda t, y: float(flow.singular_values(y)[1]) - 0.5
+    path = ode.integrate(flow, (0, 400), y0, t_eval=[142, 200], events=renewed, **tight)
+    y = path.y[1]
+    W0, W1, _, _ = flow.split(y)
+    A = flow.attention(y)
+    p = np.exp(A @ W0 @ W1)
+    p /= p.sum(axis=1, keepdims=True)
+    rate = np.linalg.norm(A.T @ (PI[:, None] * (flow.P - p)), 2)
+    foretold = 200 + np.log(0.5 / flow.singular_values(y)[1]) / rate
+    assert path.first_times[0] == pytest.approx(foretold, rel=0.015)
+
+    xi = np.linalg.svd(flow.split(path.y[0])[0])[2][0]
+
+    def along_xi(t, y, slope):
+        slope = slope.copy()
+        dW0, dW1, _, _ = flow.split(slope)
+        dW0[:], dW1[:] = np.outer(dW0 @ xi, xi), np.outer(xi, xi @ dW1)
+        return slope
+
+    held = ode.integrate(hold(flow, along_xi), (142, 1000), path.y[0], t_eval=[1000], **tight)
+    assert flow.loss(held.y[-1]) == pytest.approx(0.6334, abs=1e-4)
 
 
 def test_stages_that_do_not_come_are_nan():
@@ -114,7 +184,7 @@ def test_what_ends_a_stage_is_what_was_asked_for():
     y0 = flow.start(np.random.default_rng(3), 1e-2)
     levels = dict(token=2, grown=0.7, focused=0.8, renewed=0.05)
     found = find_stages(flow, y0, end, **levels, **tight)
-    names = ("condensed_t", "top_t", "focus_t", "dilution_t", "renewal_t")
+    names = ("condensed_t", "top_t", "focus_t", "turned_t", "renewal_t")
     times = np.array([getattr(found, name) for name in names])
     assert (np.diff(times) > 0).all(), "each in its turn"
     looks = np.sort([0, *times, times[1] - 0.1, times[1] + 0.1, times[3] - 0.1, times[3] + 0.1])

@@ -1,74 +1,119 @@
-"""The figure of lesson 14."""
+"""The figures of lesson 14."""
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 
-import marks
 from tinyattn import measure, player, plot
 
+INKS = plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION  # tokens 0 to 3
+MAPS = (
+    "as tokens come",
+    "end of focus: only\ntoken 0 has turned",
+    "end of dilution:\n1, 2, 3 avoid token 0",
+    "token 3 looks\nmost at itself",
+    "1 looks at itself,\n0 lets go, 3 looks at 2",
+)
+FRAMED = ((), ((0, 0),), ((1, 0), (2, 0), (3, 0)), ((3, 3),), ((0, 0), (1, 1), (3, 2)))
+STAGES = ["condensation", "focus", "dilution", "renewal", "next cycle"]
 
-def stages(pi, times, A, moments, edges, losses, references, norms, spread):
-    """Attention A (time, d, d) at some moments; loss, embeddings' norms, entropy (time, d).
 
-    edges: where the four stages begin and end. references: {text: loss}.
+def stages(times, A, moments, edges, losses, references, x, second, turned, spread):
+    """Attention A (time, d, d) at moments; loss, embeddings x (time, d), entropy (time, d).
+
+    edges: where stages begin and end. references: {text: loss}. second: W0's second singular
+    value. turned: when x_1 passes through 0.
     """
-    fig = plt.figure(figsize=(12.5, 11))
-    top, bottom = fig.subfigures(2, 1, height_ratios=(1, 2.6))
-    names = [
-        "condensation:\nall look as tokens come",
-        "focus:\nall turn to token 0",
-        "dilution:\nrare tokens turn away",
-        "renewal:\ntoken 3 turns to itself",
-        "next focus:\ntoken 1 turns to itself",
-    ]
+    fig = plt.figure(figsize=(12.5, 12))
+    top, bottom = fig.subfigures(2, 1, height_ratios=(1, 2.9))
     axes = top.subplots(1, len(moments))
-    for ax, moment, name in zip(axes, moments, names):
+    tokens = range(A.shape[1])
+    for ax, moment, name, framed in zip(axes, moments, MAPS, FRAMED):
         there = A[np.abs(times - moment).argmin()]
         image = ax.imshow(there, cmap="magma_r", vmin=0, vmax=1)
         for (i, k), share in np.ndenumerate(there):
             ink = "w" if share > 0.5 else "k"
             ax.text(k, i, f"{share:.2f}", ha="center", va="center", fontsize=8, color=ink)
-        tokens = range(len(pi))
-        title = f"t = {moment:.0f}, {name}"
-        ax.set(title=title, xticks=tokens, yticks=tokens, xlabel="looks at token")
+        for i, k in framed:
+            frame = Rectangle((k - 0.47, i - 0.47), 0.94, 0.94, fill=False, ec=plot.SKY, lw=2.5)
+            ax.add_patch(frame)
+        ax.set(title=f"t = {moment:.0f}: {name}", xticks=tokens, yticks=tokens)
+        ax.set_xlabel("looks at token")
         ax.title.set_fontsize(9)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-    axes[0].set_ylabel("token")
+    axes[0].set_ylabel("last token")
     top.colorbar(image, ax=axes, shrink=0.7, label="attention")
     loss, embedding, entropy = bottom.subplots(3, 1, sharex=True)
     for ax in (loss, embedding, entropy):
-        ax.set(xscale="log", xlim=(1, times[-1]))
-    plot.stages(loss, edges, ["condensation", "focus", "dilution", "renewal and the next cycle"])
-    plot.stages(embedding, edges)
-    plot.stages(entropy, edges)
+        ax.set(xscale="log", xlim=(edges[0], edges[-1]))
+        plot.stages(ax, edges, STAGES if ax is loss else ())
     loss.plot(times, losses, color="k", lw=2)
     for text, value in references.items():
-        marks.reference(loss, value, text, below="chain" in text)
+        loss.axhline(value, color="0.35", ls="--", lw=1)
+        where = dict(xytext=(4, -3), textcoords="offset points", va="top", color="0.35", fontsize=9)
+        loss.annotate(text, (edges[0], value), **where)
     loss.set(ylabel="loss, nats", ylim=(0.42, 1.5))
-    inks, late = (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION), times[-1]
-    for i, colour in enumerate(inks):
-        at, name = 40 if i < 2 else late, f"token {i} ({pi[i]:g})"
-        marks.named(embedding, times, norms[:, i], name, at, (-4, 5), color=colour, lw=2)
-    embedding.set(ylabel="length of embedding", ylim=(0, 1.15 * norms.max()))
-    for i, shift in ((0, (0, 5)), (1, (-4, 6))):
-        marks.named(entropy, times, spread[:, i], f"token {i}", 160, shift, color=inks[i], lw=2)
-    spread_label = "spread of attention\n(entropy, nats)"
-    entropy.set(ylabel=spread_label, xlabel="time (logarithmic)", ylim=(0, 1.3))
+    names = [f"token {i}" for i in tokens]
+    for i, (name, ink) in enumerate(zip(names, INKS)):
+        embedding.plot(times, x[:, i], color=ink, lw=2, label=name)
+        entropy.plot(times, spread[:, i], color=ink, lw=2, label=name)
+    embedding.plot(times, second, color="k", lw=1.5, ls="--", label="W0's second direction")
+    embedding.axhline(0, color="0.35", lw=0.8)
+    embedding.plot(turned, 0, "o", color=INKS[1], ms=9)
+    said = dict(xytext=(-8, -14), textcoords="offset points", ha="right", color=INKS[1], fontsize=9)
+    embedding.annotate(f"token 1 passes through 0 at {turned:.1f}", (turned, 0), **said)
+    embedding.set(ylabel="embedding along\nW0's first direction")
+    embedding.legend(loc="upper left")
+    entropy.legend(loc="upper left")
+    time = "time (logarithmic; triangles: the maps)"
+    entropy.set(ylabel="spread of attention\n(entropy, nats)", xlabel=time, ylim=(0, 1.45))
     for moment in moments:
         entropy.plot(moment, 0, "k^", ms=7, clip_on=False)
     return fig
 
 
+def held(after, spreads, as_come, curves, least):
+    """Token 1's spread {use of the copy: (n,)}; losses {what is still: (times, loss)}."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.6))
+    inks = "k", plot.BLUE, plot.GREEN, plot.SKY, plot.VERMILION
+    for (name, values), ink in zip(spreads.items(), inks):
+        left.plot(after, values, color=ink, lw=2, label=f"copy as {name}")
+    left.axhline(as_come, color="0.35", ls="--", lw=1, label="as tokens come")
+    left.legend(loc="upper left", bbox_to_anchor=(0, 0.98))
+    left.set(
+        xlabel="time",
+        ylabel="spread of token 1's attention, nats",
+        ylim=(0.4, 1.55),
+        xlim=(after[0], after[-1]),
+        title="Embeddings copied at t = 80: only a still query stops dilution",
+    )
+    colours = "k", plot.PURPLE, plot.ORANGE
+    for (name, (times, loss)), ink in zip(curves.items(), colours):
+        free = name == "free"
+        right.plot(times, loss, color=ink, lw=2 if free else 3, label=name, zorder=2 if free else 3)
+    right.axhline(least, color="0.35", ls="--", lw=1, label="entropy rate: the least loss")
+    right.legend(loc="upper right")
+    right.set(
+        xscale="log",
+        xlabel="time (logarithmic)",
+        ylabel="loss, nats",
+        xlim=(5, curves["free"][0][-1]),
+        ylim=(0.52, 1.0),
+        title="What is kept still makes its plateau last",
+    )
+    return fig
+
+
 def page(flow, runs):
-    """Paths of the flow from starts of size ε, {ε: Stages}, to drag through."""
+    """Paths from starts of size ε, {ε: (Stages, ends of the stages)}, to drag through."""
     text = "Where each of four tokens looks, through condensation, focus, dilution and renewal."
     page = player.Page("Focus and dilution", text, choice="start ε", unit="time")
     names = [f"token {i} ({p:g})" for i, p in enumerate(flow.pi)]
-    for eps, stages in runs.items():
+    for eps, (stages, ends) in runs.items():
         t, y, of = stages.path.t, stages.path.y, f"{eps:g}"
         A = flow.attention(y)
-        some = np.unique(np.linspace(0, len(t) - 1, 120).astype(int))
+        some = np.unique(np.geomspace(1, len(t) - 1, 120).astype(int))
         page.maps(t[some], A[some, None], tokens=names, names=["the head"], of=of)
         curves = {
             "loss, nats": {"loss": flow.loss(y)},
@@ -78,6 +123,5 @@ def page(flow, runs):
         for label, panel in curves.items():
             thin = {name: values[::3] for name, values in panel.items()}
             page.curves(t[::3], thin, label=label, log=True, of=of)
-        ends = [stages.condensed_t, stages.focus_t, stages.renewal_t, t[-1]]
-        page.stages([t[0], *ends], ["condensation", "focus", "dilution", "renewal"], of=of)
+        page.stages([t[0], *ends, t[-1]], STAGES, of=of)
     return page

@@ -1,4 +1,4 @@
-"""The four stages of focus and dilution (arXiv 2605.01199), found on the way of one integration."""
+"""The marks of the stages of focus and dilution (arXiv 2605.01199), found in one integration."""
 
 import functools
 import math
@@ -13,16 +13,16 @@ from .focus_dilution import FocusDilution
 
 
 class Stages(NamedTuple):
-    """When each stage ends; NaN for what did not come.
+    """When each mark is passed; NaN for what did not come.
 
-    condensed_t:         W0 has grown.
-    cosine:              of its first direction then with pi.
-    frozen_ratio:        norm of W_Q then over that at the start.
-    focus_t:             token 0 attends to itself.
-    top_t, peak:         the rare token's embedding is longest after that, and how long.
-    dilution_t, minimum: it is shortest, passing zero, and how long.
-    renewal_t:           a second direction of W0 has grown.
-    path:                the ode.Solution.
+    condensed_t:       W0 has grown: the end of condensation.
+    cosine:            of its first direction then with pi.
+    frozen_ratio:      norm of W_Q then over that at the start.
+    focus_t:           token 0 attends to itself: the end of focus.
+    top_t, peak:       the rare token's embedding is longest after condensation, and how long.
+    turned_t, minimum: it is shortest, passing near zero, amid dilution, and how long.
+    renewal_t:         a second direction of W0 has grown: the end of renewal.
+    path:              the ode.Solution.
     """
 
     condensed_t: float
@@ -31,19 +31,19 @@ class Stages(NamedTuple):
     focus_t: float
     top_t: float
     peak: float
-    dilution_t: float
+    turned_t: float
     minimum: float
     renewal_t: float
     path: ode.Solution
 
 
 def find_stages(flow, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, renewed=0.5, **how):
-    """Integrate from y0 until `end` and find the four stages on the way: a Stages.
+    """Integrate from y0 until `end` and find the marks of the stages on the way: a Stages.
 
     token:   a rare one: its embedding grows at first, then shrinks, passes near zero and grows
              the other way.
     grown, focused, renewed: first singular value of W0 that ends condensation, attention of
-             token 0 to itself that ends focus, second singular value that ends dilution.
+             token 0 to itself that ends focus, second singular value that ends renewal.
     how:     method, step, tolerances and progress, for `ode.integrate`; t_eval: times kept in
              the path.
     """
@@ -75,7 +75,7 @@ def find_stages(flow, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, re
     ]
     path = ode.integrate(flow, (0, end), y0, t_eval=t_eval, events=found, **how)
     condensed_t, focus_t, renewal_t, top_t = path.first_times
-    cosine = frozen_ratio = peak = minimum = dilution_t = math.nan
+    cosine = frozen_ratio = peak = minimum = turned_t = math.nan
     if condensed_t <= end:
         W0, _, W_Q, _ = map(to_numpy, flow.split(path.y_events[0][0]))
         pi = to_numpy(flow.pi)
@@ -86,7 +86,7 @@ def find_stages(flow, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, re
         peak = float(flow.row_norms(top)[token])
         shortest = ode.event(swing, terminal=True, direction=+1)
         fall = ode.integrate(flow, (top_t, end), top, t_eval=[], events=shortest, **how)
-        dilution_t = fall.first_times[0]
+        turned_t = fall.first_times[0]
         if len(fall.y_events[0]):
             minimum = float(flow.row_norms(fall.y_events[0][0])[token])
     return Stages(
@@ -96,7 +96,7 @@ def find_stages(flow, y0, end, *, t_eval=(), token=1, grown=1.0, focused=0.9, re
         focus_t=focus_t,
         top_t=top_t,
         peak=peak,
-        dilution_t=dilution_t,
+        turned_t=turned_t,
         minimum=minimum,
         renewal_t=renewal_t,
         path=path,
