@@ -34,7 +34,8 @@ def stages(t, V, s, losses, half_times, moments):
             ax.add_patch(box)
     told = "framed: head 3 writes feature 3 at position 1 too,\nand head 1 takes it back there"
     axes[1, 2].set_xlabel(told, color=plot.GREEN)
-    fig.colorbar(seen, ax=axes[0], shrink=0.8, label="attention on the position\n(37 others are not drawn)")
+    share = "attention on the position\n(37 others are not drawn)"
+    fig.colorbar(seen, ax=axes[0], shrink=0.8, label=share)
     fig.colorbar(written, ax=axes[1], shrink=0.8, label="how much of the feature")
     ax = fig.add_subplot(grid[2, :])
     ax.set(xscale="log", xlim=(0.1, t[-1]), ylim=(0, 1.1 * losses.max()))

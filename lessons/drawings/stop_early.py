@@ -85,7 +85,8 @@ def data(same, fresh, stop, sizes, shares, shows, foretold, nothing):
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.8))
     step = same["step"]
-    left.plot(step, same["excess"], color=plot.VERMILION, lw=2, label="the same ones again: loss on new ones")
+    on_new = "the same ones again: loss on new ones"
+    left.plot(step, same["excess"], color=plot.VERMILION, lw=2, label=on_new)
     own = "    ... and on the same ones themselves"
     left.plot(step, same["set_excess"], color=plot.VERMILION, lw=1.5, ls=":", label=own)
     told = "fresh ones from the stop on: loss on new ones"
