@@ -521,14 +521,22 @@ def test_the_wait_is_foretold_from_the_crowd_and_one_constant():
     """A lead grows like e^S / sqrt(rate), S the sum of the rates m_2 sqrt(s_2) of a crowd that stays."""
     flow, tight = target(M, 40, "simplex"), dict(method="rk45", rtol=1e-8, atol=1e-12)
     t = np.linspace(0, 300, 3001)
-    crowd = ode.integrate(flow, (0, 300), flow.start(3, 0.0), t_eval=t, **tight).y
-    rate = M[1] * np.sqrt(flow.split(crowd)[1][:, 0, 1])
-    grown = np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 2 * np.diff(t))])
-    lead = grown - np.log(rate) / 2
+
+    def lead(heads):
+        crowd = ode.integrate(flow, (0, 300), flow.start(heads, 0.0), t_eval=t, **tight).y
+        rate = M[1] * np.sqrt(flow.split(crowd)[1][:, 0, 1])
+        steps = (rate[1:] + rate[:-1]) / 2 * np.diff(t)
+        return np.concatenate([[0], np.cumsum(steps)]) - np.log(rate) / 2
+
     waits = {eps: times[1] for eps, times in HALF_TIMES["simplex"].items()}
-    C = np.interp(waits[1e-2], t, lead) - np.log(1e2)
+    of_three = lead(3)
+    C = np.interp(waits[1e-2], t, of_three) - np.log(1e2)
     for eps, wait in waits.items():
-        assert np.interp(np.log(1 / eps) + C, lead[100:], t[100:]) == pytest.approx(wait, rel=5e-3)
+        found = np.interp(np.log(1 / eps) + C, of_three[100:], t[100:])
+        assert found == pytest.approx(wait, rel=5e-3)
+    for heads, wait in ((2, 108.74), (4, 81.64)):  # with the same C
+        found = np.interp(np.log(1e6) + C, lead(heads)[100:], t[100:])
+        assert found == pytest.approx(wait, rel=5e-3)
 
 
 def test_one_head_alone_is_at_a_minimum_on_the_strongest_feature(rng):

@@ -50,8 +50,22 @@ def test_a_second_held_out_set_changes_nothing_and_is_measured_by_cross_entropy(
         assert loss - excess == pytest.approx(entropy_rate, abs=0.25)  # other sequences: noise
 
 
+def test_on_its_own_set_the_excess_loss_is_cross_entropy_less_that_of_the_true_law():
+    plain, trial = LadderTrial(**SET).run(), StoppingTrial(**SET, on_set=True)
+    found = trial.run()
+    for name in plain:
+        assert plain[name] == found[name], name
+    *_, for_data, _ = trial.generators()
+    x = trial.chain.sample(for_data, 30, trial.length)
+    law = trial.chain.log_probs(x[:, :-1])  # of the tokens after the first context
+    after = x[:, -law.shape[1] :]
+    true = np.mean([law[i, t, token] for i, row in enumerate(after) for t, token in enumerate(row)])
+    assert found["set_excess"][0] == pytest.approx(np.log(6) + true, abs=0.02)  # it knows nothing yet
+    assert found["set_excess"][-1] < found["excess"][-1]  # the set is small: learnt by heart
+
+
 def test_settings_are_those_of_json_and_make_the_same_trial_again():
-    trial = StoppingTrial(**SET, fresh_from=10, checked_on=5)
+    trial = StoppingTrial(**SET, fresh_from=10, checked_on=5, on_set=True)
     assert StoppingTrial.of(trial.settings).settings == trial.settings
 
 
@@ -60,6 +74,7 @@ def test_settings_are_those_of_json_and_make_the_same_trial_again():
     [
         (dict(sequences=0), "sequences: expected a set, for it to end, got 0"),
         (dict(fresh_from=-1), "fresh_from: expected a whole number >= 0, got -1"),
+        (dict(on_set=1), "on_set: expected"),
         (dict(checked_on=2.5), "checked_on: expected a whole number >= 0, got 2.5"),
         (dict(model="full", query_scale=None), 'model: expected "minimal", got'),
     ],

@@ -30,11 +30,12 @@ def stages(t, V, s, losses, half_times, moments):
     for ax, cells in ((axes[0, 2], [(2, 0)]), (axes[1, 2], [(0, 2), (2, 2)])):
         for row, column in cells:
             box = Rectangle((column - 0.46, row - 0.46), 0.92, 0.92)
-            box.set(fill=False, ec=plot.ORANGE, lw=3)
+            box.set(fill=False, ec=plot.GREEN, lw=3.5)
             ax.add_patch(box)
     told = "framed: head 3 writes feature 3 at position 1 too,\nand head 1 takes it back there"
-    axes[1, 2].set_xlabel(told, color=plot.VERMILION)
-    fig.colorbar(seen, ax=axes[0], shrink=0.8, label="attention on the position")
+    axes[1, 2].set_xlabel(told, color=plot.GREEN)
+    share = "attention on the position\n(37 others are not drawn)"
+    fig.colorbar(seen, ax=axes[0], shrink=0.8, label=share)
     fig.colorbar(written, ax=axes[1], shrink=0.8, label="how much of the feature")
     ax = fig.add_subplot(grid[2, :])
     ax.set(xscale="log", xlim=(0.1, t[-1]), ylim=(0, 1.1 * losses.max()))
@@ -87,7 +88,7 @@ def held(t, own, t_free, free, at_once, at_end):
         ylim=(0, 4.7),
         xlabel="time (logarithmic)",
         ylabel="loss of a feature",
-        title="With its own leftover a head never learns feature 2",
+        title="With its own leftover a head learns feature 1 only",
     )
     places, names = [], []
     for head, pair in enumerate(zip(at_once, at_end)):

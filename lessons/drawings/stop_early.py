@@ -2,15 +2,19 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from tinyattn import plot
 
-INKS = plot.VERMILION, plot.ORANGE, plot.BLUE
+INKS = plot.GREEN, "0.55", "k"  # of the sets; none of them is the colour of a block
 BLOCKS = plot.VERMILION, plot.PURPLE, plot.SKY
 
 
 def stop_early(found, paper):
-    """A LadderTrial's results {sequences: ...}; paper: {n: (best step, loss)}."""
+    """A LadderTrial's results {sequences: ...}; paper: {n: (best step, loss)}.
+
+    The nearest rung is named by learned rungs where there are any.
+    """
     fig = plt.figure(figsize=(12.5, 8.6))
     grid = fig.add_gridspec(2, len(found), height_ratios=(1.3, 1))
     ax = fig.add_subplot(grid[0, :])
@@ -18,8 +22,12 @@ def stop_early(found, paper):
         step, excess = np.array(one["step"]), np.array(one["excess"])
         best = one["best_step"], one["best_excess"]
         what = f"stop at {best[0]}" if best[0] < step[-1] else f"still falling at {best[0]}"
-        told = f"{n} sequences: {what}, rung {one['best_rung']}"
+        rung = one["best_rung"]
+        if "learned_best_kl" in one:
+            rung = int(np.argmin(one["learned_best_kl"])) + 1
+        told = f"{n} sequences: {what}, nearest to rung {rung}"
         ax.plot(step[1:], excess[1:], color=colour, lw=2, label=told)
+        _mark_a_rise(ax, step, excess, best[0])
         ax.plot(*best, "o", color=colour, ms=10)
         if n in paper:
             ax.plot(*paper[n], "D", color=colour, mfc="none", ms=9, mew=1.6)
@@ -39,33 +47,60 @@ def stop_early(found, paper):
         kl, step = np.array(one["kl"]), one["step"]
         for k, colour in enumerate(BLOCKS):
             name = f"teacher of block{'s 1 to' if k else ''} {k + 1}"
-            ax.plot(step, kl[:, k], color=colour, lw=2, label=name)
+            ax.plot(step[1:], kl[1:, k], color=colour, lw=2, label=name)
             if k < 2 and "learned_kl" in one:
-                ax.plot(step, np.array(one["learned_kl"])[:, k], color=colour, lw=2, ls=":")
+                ax.plot(step[1:], np.array(one["learned_kl"])[1:, k], color=colour, lw=2, ls=":")
         ax.axvline(one["best_step"], color="k", lw=1, ls="--")
-        ax.set(xlabel="training step", ylim=(0, 4), title=f"{n} sequences (dashed: stop)")
+        ax.set(xscale="log", xlabel="training step (logarithmic)", ylim=(0, 4))
+        ax.set_xlim(10, 1.1 * step[-1])
+        ticks = [at for at in (10, 30, 100, 300, 1000) if at <= step[-1]]
+        ax.set_xticks(ticks, [str(at) for at in ticks])
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_title(f"{n} sequences (dashed: stop)", color=INKS[i])
         if i == 0:
             ax.set_ylabel("distance to a teacher, nats")
-    ax.plot([], [], ":", color="0.3", lw=2, label="learned rungs 1 and 2")
+    ax.plot([], [], ":", color="0.3", lw=2, label="learned rungs 1, 2 (first two panels)")
     ax.legend(fontsize=9, loc="upper center")
     return fig
 
 
-def data(same, fresh, stop, sizes, shares, shows, foretold):
+def _mark_a_rise(ax, step, excess, best_step):
+    """An arrow at the highest point of a rise that comes before the best step."""
+    before = step < best_step
+    above = (excess - np.minimum.accumulate(excess))[before]
+    if above.max(initial=0) > 0.02:
+        i = int(above.argmax())
+        arrow = {"arrowstyle": "->", "color": plot.VERMILION, "lw": 1.6}
+        told = "it rises, and then falls again"
+        where = {"xytext": (45, 55), "textcoords": "offset points"}
+        ax.annotate(told, (step[i], excess[i]), arrowprops=arrow, color=plot.VERMILION, **where)
+
+
+def data(same, fresh, stop, sizes, shares, shows, foretold, nothing):
     """The stopped run, going on with the same sequences and with fresh ones; blocks over sizes.
 
-    same, fresh: pairs (step, excess loss). shares: (sizes, 3), most attention of a head on a block.
-    shows, foretold: sizes at which the blocks show.
+    same, fresh: results of a StoppingTrial, same with set_excess. shares: (sizes, 3), most
+    attention of a head on a block. shows, foretold: sizes at which the blocks show. nothing: the
+    attention that a head which knows nothing gives to a block.
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.8))
-    left.plot(*same, color=plot.VERMILION, lw=2, label="the same sequences again")
-    left.plot(*fresh, color=plot.GREEN, lw=2, ls="--", label="from the stop on, fresh sequences")
+    step = same["step"]
+    on_new = "the same ones again: loss on new ones"
+    left.plot(step, same["excess"], color=plot.VERMILION, lw=2, label=on_new)
+    own = "    ... and on the same ones themselves"
+    left.plot(step, same["set_excess"], color=plot.VERMILION, lw=1.5, ls=":", label=own)
+    told = "fresh ones from the stop on: loss on new ones"
+    left.plot(fresh["step"], fresh["excess"], color=plot.GREEN, lw=2, ls="--", label=told)
     left.axvline(stop, color="k", lw=1, ls=":", label=f"the stop, step {stop}")
-    left.legend(loc="upper right", bbox_to_anchor=(1, 0.72))
+    left.axhline(0, color="0.6", lw=1)
+    law = {"color": "0.4", "fontsize": 9, "ha": "right", "va": "top"}
+    left.text(0.99 * step[-1], -0.05, "the true law", **law)
+    left.legend(loc="upper left", bbox_to_anchor=(0.33, 0.68), fontsize=9)
     left.set(
-        ylim=(0, 4),
+        xlim=(0, step[-1]),
+        ylim=(-0.6, 5.2),
         xlabel="training step",
-        ylabel="excess loss on new sequences, nats",
+        ylabel="excess loss, nats",
         title="Over-fitting comes of seeing the same sequences again",
     )
     for k, colour in enumerate(BLOCKS):
@@ -75,10 +110,17 @@ def data(same, fresh, stop, sizes, shares, shows, foretold):
         right.plot(foretold[k], height, "D", color=colour, ms=11, mfc="none", mew=2)
     right.plot([], [], "s", color="0.7", mec="k", ms=10, label="shows: half of its last value")
     right.plot([], [], "D", color="0.4", mfc="none", ms=10, label="foretold from block 2")
+    told = "a head that knows nothing"
+    right.axhline(nothing, color="0.5", lw=1, ls=":", label=told)
+    i = int(np.diff(shares[:, 2]).argmax())
+    middle = np.sqrt(sizes[i] * sizes[i + 1]), shares[i : i + 2, 2].mean()
+    arrow = {"arrowstyle": "->", "color": BLOCKS[2], "lw": 1.6}
+    where = {"xytext": (-40, 42), "textcoords": "offset points", "ha": "right", "fontsize": 9}
+    right.annotate("block 3: all at once", middle, arrowprops=arrow, color=BLOCKS[2], **where)
     right.legend(loc="upper left", fontsize=9)
     right.set(
         xscale="log",
-        ylim=(0, 1),
+        ylim=(0, 1.25),
         xlabel="sequences (logarithmic)",
         ylabel="attention on the block, at the stop",
         title="A block shows when there is enough data for it",

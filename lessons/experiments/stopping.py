@@ -1,7 +1,8 @@
 """The ladder (arXiv 2602.19143) on a set of sequences: when to stop, and why.
 
-Our own: a second set of held-out sequences, on which cross-entropy alone is measured; and data that
-are fresh from a step on, so that no sequence is seen again.
+Our own: a second set of held-out sequences, on which cross-entropy alone is measured; the excess
+loss on the set that is trained on; and data that are fresh from a step on, so that no sequence is
+seen again.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyattn.errors import InputError, check_count, keep_counts, shown
+from tinyattn.errors import InputError, check_count, check_instance, keep_counts, shown
 
 from .ladder import LadderTrial
 
@@ -24,12 +25,16 @@ class StoppingTrial(LadderTrial):
     fresh_from: from this step on batches are of sequences never seen before; None: never.
     checked_on: so many more held-out sequences, of which only the cross-entropy is measured; 0:
                 none.
+    on_set:     measure also the excess loss on the set itself: below 0, the network foretells
+                those sequences better than the true law does.
 
-    Its results have also held_out_loss, a list over the evaluations, if checked_on.
+    Its results have also held_out_loss, a list over the evaluations, if checked_on; and set_excess,
+    if on_set.
     """
 
     fresh_from: int | None = None
     checked_on: int = 0
+    on_set: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -41,6 +46,7 @@ class StoppingTrial(LadderTrial):
         if self.model != "minimal":
             raise InputError(f'model: expected "minimal", got {shown(self.model)}')
         keep_counts(self, "checked_on", minimum=0)
+        check_instance("on_set", self.on_set, bool)
 
     def batches(self, device, for_data, for_drops):
         """As LadderTrial's up to step fresh_from; then from an endless stream, as many at once."""
@@ -57,15 +63,24 @@ class StoppingTrial(LadderTrial):
         return lambda step, history: (kept if step < self.fresh_from else fresh)(step, history)
 
     def trained(self, loss, params, batches, optimizer, evaluate, **how) -> Any:
-        """As every trial's, and with each evaluation the cross-entropy on sequences of its own."""
-        if not self.checked_on:
+        """As every trial's, and with each evaluation what checked_on and on_set ask for."""
+        kept = {}  # by name: sequences, and what is taken from the cross-entropy on them
+        if self.checked_on:
+            rng = np.random.default_rng([self.seed, self.draw, CHECK])
+            kept["held_out_loss"] = self.chain.sample(rng, self.checked_on, self.length), 0.0
+        if self.on_set:
+            *_, for_data, _ = self.generators()
+            own = self.chain.sample(for_data, self.sequences, self.length, self.p)
+            true = own[:, self.chain.order :, None]
+            law = np.take_along_axis(self.chain.log_probs(own[:, :-1]), true, axis=-1)
+            kept["set_excess"] = own, -float(law.mean())
+        if not kept:
             return super().trained(loss, params, batches, optimizer, evaluate, **how)
-        rng = np.random.default_rng([self.seed, self.draw, CHECK])
-        seen = self.chain.sample(rng, self.checked_on, self.length)
-        seen = self.backend().put(seen, "float32")
+        put = self.backend().put
+        kept = {name: (put(x, "float32"), less) for name, (x, less) in kept.items()}
 
-        def both(step, params):
-            value, _ = loss(params, seen)
-            return evaluate(step, params) | {"held_out_loss": float(value)}
+        def all_of_them(step, params):
+            measured = {name: float(loss(params, x)[0]) - less for name, (x, less) in kept.items()}
+            return evaluate(step, params) | measured
 
-        return super().trained(loss, params, batches, optimizer, both, **how)
+        return super().trained(loss, params, batches, optimizer, all_of_them, **how)
