@@ -132,7 +132,8 @@ KNOWN = {
     "ln",
     "Σ",
     *"a an as at be by do if in is it no of on or so to up we".split(),
-}  # e to a power, sums; words
+    "np",
+}  # e to a power, sums; words; NumPy in a line to type
 MARKS = r"[₀-₉ᵀ⁰¹²³ⁿ]|_\w+|\bW0|\bW1"
 
 
