@@ -29,8 +29,8 @@ from tinyattn import gradcheck
 # ## Yours
 #
 # Work these out on paper, each from those above it, and write them here to three
-# digits. ln 2 is 0.6931. A list stands in the order of places, or of letters, the letter
-# a first. They are judged one after the other, up to the first that is missing.
+# digits. ln 2 is 0.6931. A list stands in the order of places, or of letters, and then
+# the letter a is first. They are judged in order, up to the first that is missing.
 
 # %%
 paper = {
