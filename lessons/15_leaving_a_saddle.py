@@ -175,8 +175,8 @@ run = lesson.start("15_leaving_a_saddle")
 #     d|W0|²/dt = 2 Σ_kj W0_k (pull on kj) W1_j
 #     d|W1|²/dt = 2 Σ_kj W1_j (pull on kj) W0_k
 #
-# are the same, as in lesson 04 for u² and v², and both lengths were near 0 at first. The
-# pull on W0 by way of W_Q and W_K is left out here, as these are near 0.
+# are the same, as in lesson 04 for u² and v², and both lengths were near 0 at first. This
+# leaves out the pull on W0 by way of W_Q and W_K, as these are near 0.
 #
 # The readout is what makes W0 W1 right, W1 = c / (E |π|²). So
 #
@@ -246,7 +246,7 @@ for name, point in (("at 0", 0 * start), ("frequencies known", flow.condensed_po
 # each should delay its own saddle and not the other.
 #
 # What about the third wait, until a second kind of embedding has grown? Section 5 finds
-# its rate, λ₃ = 0.0245, and ln 10/λ₃ is 94.0.
+# its rate, λ₃ = 0.02448, and ln 10/λ₃ is 94.1.
 #
 # **Predict** for the three starts how much later condensation, focus and renewal come.
 # The marks are lesson 14's: W0's first singular value is 1, token 0's attention on
@@ -285,13 +285,13 @@ for name, y0 in starts.items():
 
 # %% [markdown]
 # All ten times smaller: 5.01 later for 5.0, then 34.08 for 5.0 + 28.9 = 33.9, then
-# 127.35 for 33.9 + 94.0 = 127.8. Each saddle adds its own wait.
+# 127.35 for 33.87 + 94.06 = 127.9. Each saddle adds its own wait.
 #
 # W_Q and W_K alone: 0.00 and 29.03 later, for 0 and 28.9. W0 and W1 alone: 5.01 and
 # 5.04, for 5.0 and 5.0. So the size that decides the second wait is that of W_Q and W_K
 # at the start, and of nothing else. *Held.*
 #
-# For renewal the same thought would say 28.9 and 99.0. It is 36.4 and 25.5 (34.9 and
+# For renewal the same thought would say 28.9 and 99.1. It is 36.4 and 25.5 (34.9 and
 # 45.7 with seed 1, 31.4 and 56.2 with seed 2). Neither group alone decides the third
 # wait. So what grows there has got something from both, and with one of them at full
 # size it has it already. How much from each is not worked out here.
