@@ -175,8 +175,8 @@ run = lesson.start("15_leaving_a_saddle")
 #     d|W0|²/dt = 2 Σ_kj W0_k (pull on kj) W1_j
 #     d|W1|²/dt = 2 Σ_kj W1_j (pull on kj) W0_k
 #
-# are the same, as in lesson 04 for u² and v², and both lengths were near 0 at first. This
-# leaves out the pull on W0 by way of W_Q and W_K, as these are near 0.
+# are the same, as in lesson 04 for u² and v², and both lengths were near 0 at first.
+# This leaves out the pull on W0 by way of W_Q and W_K, as these are near 0.
 #
 # The readout is what makes W0 W1 right, W1 = c / (E |π|²). So
 #
@@ -186,7 +186,8 @@ run = lesson.start("15_leaving_a_saddle")
 #
 # and the rate is 0.00386 · 1.572 = 0.00607.
 #
-# *The same lines in letters*, for any tokens. Write c̄ for the average of c, Σ_i π_i c_i.
+# *The same lines in letters*, for any tokens. Write c̄ for the average of c, which is
+# the sum of all π_i c_i.
 #
 #     pull on the logits, times c:    π_i ρ (c_i − c̄)
 #     value less average:             (π_k / |π|² − 1) c
@@ -340,8 +341,8 @@ errors = [abs(saddle["foretold"] / saddle["wait"] - 1) for saddle in saddles]
 # embeddings it is attention's turn again, as it was the first time.
 #
 # When: 10.2, 20.9 and 61.5 are foretold, and it is 10.2, 21.2 and 61.9. At the two
-# later points 52.7 and 51.2 are foretold, for 49.7 and 49.3. Each wait is known from one
-# point of the path.
+# later points 52.7 and 51.2 are foretold, for 49.7 and 49.3. Each wait is known from
+# one point of the path.
 #
 # Why is it half and half each time? That is no chance, and lesson 16 says where it
 # comes from.
