@@ -35,9 +35,11 @@ run = lesson.start("15_leaving_a_saddle")
 #
 #     (u, v) J = (v, u)        J = [[0, 1], [1, 0]]
 #
-# J holds the derivatives of the speeds by the numbers. It is called the **Jacobian**.
-# In a gradient flow the speeds are minus the slopes of the loss, so J is minus the
-# Hessian of lesson 05. Now lesson 04's two directions:
+# J holds the derivatives of the speeds by the numbers: a row for each number, a column
+# for each speed. The speed of u is v, so its derivative by v is 1 and by u it is 0.
+# J is called the **Jacobian**. In a gradient flow the speeds are minus the slopes of the
+# loss, so J is minus the Hessian of lesson 05, and like it the same on both sides of
+# its diagonal, *symmetric*. Now lesson 04's two directions:
 #
 #     (1,  1) J = ( 1, 1)  =  1 · (1,  1)
 #     (1, −1) J = (−1, 1)  = −1 · (1, −1)
@@ -53,8 +55,8 @@ run = lesson.start("15_leaving_a_saddle")
 #
 #     dx/dt = 0.01 + 0.5 x
 #
-# Look for something whose speed is a number times itself, as in lesson 04. It is x +
-# 0.02, for
+# Look for something whose speed is a number times itself, as in lesson 04. With 0.02 =
+# 0.01/0.5 it is x + 0.02, for
 #
 #     speed of x + 0.02 = 0.01 + 0.5 x = 0.5 (x + 0.02)
 #
@@ -83,7 +85,9 @@ run = lesson.start("15_leaving_a_saddle")
 #     dx/dt = f + x J
 #     x = Σ_k (e_k · f)/λ_k (e^(λ_k t) − 1) e_k
 #
-# and in the end the leading direction is what one sees.
+# Here e_k · f says how much of the speed lies along e_k, and its part is (e_k · f)/λ_k.
+# Where λ_k is 0, that number moves at a fixed speed, by (e_k · f) t. In the end the
+# leading direction is what one sees.
 #
 # Here is what this lesson is about, in one line for each slow point of lesson 14's
 # path:
@@ -97,9 +101,10 @@ run = lesson.start("15_leaving_a_saddle")
 #
 # Lesson 14's head has four tokens of frequencies π = (0.75, 0.19, 0.05, 0.01), each
 # with an embedding of 16 numbers, a row of W0. With chance ρ = 1/2 a token comes again,
-# else a fresh one is drawn by π. Near 0 attention is π whatever the token, and the head
-# predicts 1/4 for each. What token k says about token j is the number (W0 W1)_kj, and
-# lesson 14 found the pull on it:
+# else a fresh one is drawn by π. Near 0 attention is π whatever the last token, and the
+# head predicts 1/4 for each. What token k says about token j is the number (W0 W1)_kj.
+# It is read with attention π_k. What is missing is 1/4 less than how often j comes next,
+# which is π_j if all last tokens are taken together. So the pull on (W0 W1)_kj is
 #
 #     π_k (π_j − 1/4)
 #
@@ -119,8 +124,10 @@ run = lesson.start("15_leaving_a_saddle")
 #
 #     λ₁ = |π| |π − 1/4| = 0.7754 · 0.5926 = 0.4595
 #
-# With 16 numbers for each token there are 16 such pairs that do not mix. So not one
-# direction has this rate, but sixteen. W_Q and W_K do not move at all.
+# With 16 numbers for each token, the first number of all embeddings and the first row
+# of W1 make such a pair u and v, the second ones another, and so on. So not one
+# direction has this rate, but sixteen. W_Q and W_K do not move: while all tokens say
+# nothing, it does not matter where one looks.
 #
 # ## 3. The second saddle, by hand
 #
@@ -133,8 +140,9 @@ run = lesson.start("15_leaving_a_saddle")
 #     c = ln π, less its mean = (0.549, −0.549)
 #     check: e^0.549 / (e^0.549 + e^−0.549) = 1.732 / 2.309 = 0.75
 #
-# On the way from 0 the pull on W0_k is π_k times a number that is the same for all k.
-# So embeddings are in proportion to π. Write E π_k for them: E = 1.254 as it turns out
+# On the way from 0 the head says some q to every token, and the pull on (W0 W1)_kj is
+# π_k (π_j − q_j). So the pull on W0_k is π_k times Σ_j (π_j − q_j) W1_j, which is the
+# same for all k. So embeddings are in proportion to π. Write E π_k for them: E = 1.254 as it turns out
 # below. What a token says is in proportion to its embedding, so it is π_k times
 # something, and on average, weighed by π, it must be c:
 #
@@ -149,14 +157,19 @@ run = lesson.start("15_leaving_a_saddle")
 #     last token 0:   0.75 · (0.125, −0.125)   = ( 0.0938, −0.0938)
 #     last token 1:   0.25 · (−0.375, 0.375)   = (−0.0938,  0.0938)
 #
-# *The pull on a score* is that line of lesson 01: attention, times what is pulled,
-# times (value less average). For last token 0,
+# *The pull on a score* is that line of lesson 01: attention times the product of the pull
+# on the output with value less average. For last token 0 the value of token 0 is 1.2 c,
+# the average c, and the product
+#
+#     0.0938 · 0.2 · 0.549 + (−0.0938) · 0.2 · (−0.549) = 0.0206
+#
+# So the pulls on its two scores are
 #
 #     token 0:   0.75 · (0.0938, −0.0938) · ( 0.2 c)  = 0.75 · 0.0206     =  0.01545
 #     token 1:   0.25 · (0.0938, −0.0938) · (−0.6 c)  = 0.25 · (−0.0618)  = −0.01545
 #
 # and for last token 1 the same with the opposite signs. In words: after token 0 look
-# more at token 0, for it says "token 0"; after token 1 look less at it.
+# more at token 0, for it says "token 0"; after token 1 look less at token 0.
 #
 # *From scores to W_Q and W_K.* A score is embedding · W_Q · W_K · embedding:
 #
@@ -189,10 +202,13 @@ run = lesson.start("15_leaving_a_saddle")
 # *The same lines in letters*, for any tokens. Write c̄ for the average of c, which is
 # the sum of all π_i c_i.
 #
+#     missing after token i:          ρ if j is i, less ρ π_j
 #     pull on the logits, times c:    π_i ρ (c_i − c̄)
 #     value less average:             (π_k / |π|² − 1) c
 #     pull on the score Φ_ik:         π_i ρ (c_i − c̄) · π_k (π_k / |π|² − 1)
 #     E² = |c| / |π|³
+#
+# and the rate is E² Σ_ik π_i π_k times the pull on Φ_ik:
 #
 #     λ₂ = ρ (|c| / |π|³) · Σ_i π_i² (c_i − c̄) · Σ_k π_k² (π_k / |π|² − 1)
 #
@@ -205,9 +221,14 @@ run = lesson.start("15_leaving_a_saddle")
 # ρ = 0, too.
 #
 # With 16 numbers each, all embeddings lie along one direction b, a row of length 1:
-# token i has E π_i b. Then W_Q and W_K are pulled by b W_K and b W_Q, rows of 16
-# numbers, and again sixteen directions have the rate λ₂: b W_Q and b W_K, of equal size
-# and sign in one of 16 places.
+# token i has E π_i b. In a score W_Q and W_K then stand as b W_Q and b W_K, two rows of
+# 16 numbers, and
+#
+#     d(b W_Q)/dt = λ₂ b W_K
+#     d(b W_K)/dt = λ₂ b W_Q
+#
+# Each number of the one row with that of the other is a u and v of lesson 04. So again
+# sixteen directions have the same rate.
 #
 # **Predict.** The Jacobian of the flow at the two points: are its largest eigenvalues
 # these numbers, and how many of them are there?
@@ -239,8 +260,8 @@ for name, point in (("at 0", 0 * start), ("frequencies known", flow.condensed_po
 # the head has left 0 it is the same head.
 #
 # But the second wait begins with W_Q and W_K as they are then. While the embeddings
-# grew *they did not move*: lesson 14 found them at 1.0007 of their start. So they are
-# ten times smaller at the second saddle also, and that one is left ln 10/λ₂ =
+# grew *they did not move*: at the end of condensation W_Q has 1.0007 of its length at
+# the start (lesson 14). So they are ten times smaller at the second saddle also, and that one is left ln 10/λ₂ =
 # 2.303/0.0798 = 28.9 later.
 #
 # This can be tested: make only W_Q and W_K ten times smaller, or only W0 and W1. Then
@@ -292,10 +313,10 @@ for name, y0 in starts.items():
 # 5.04, for 5.0 and 5.0. So the size that decides the second wait is that of W_Q and W_K
 # at the start, and of nothing else. *Held.*
 #
-# For renewal the same thought would say 28.9 and 99.1. It is 36.4 and 25.5 (34.9 and
-# 45.7 with seed 1, 31.4 and 56.2 with seed 2). Neither group alone decides the third
-# wait. So what grows there has got something from both, and with one of them at full
-# size it has it already. How much from each is not worked out here.
+# For renewal the same thought would say 28.9 and 99.1, and it is wrong: 36.4 and 25.5.
+# With seed 1 it is 34.9 and 45.7, with seed 2 31.4 and 56.2. Neither group alone
+# decides the third wait. So what grows there has got something from both, and with one
+# of them at full size it has that already. How much from each is not worked out here.
 #
 # ## 5. Foretold from each slow point
 #
@@ -336,8 +357,9 @@ errors = [abs(saddle["foretold"] / saddle["wait"] - 1) for saddle in saddles]
 # t = 206: token 0 looks at itself and the rare tokens look away from it. W0 and W1
 # leave, with all of it: a second direction of embeddings begins to grow, at 0.0245.
 #
-# In a full run two more follow. At t = 410 the leading direction has something of all
-# four, at the rate 0.0118. At t = 550 it is W_Q and W_K again, at 0.0195. So after the
+# In a full run two more follow. At t = 410 there are two kinds of embedding, and the
+# leading direction has something of all four matrices, at the rate 0.0118. At t = 550
+# token 3 looks at itself, and it is W_Q and W_K again, at 0.0195. So after the
 # embeddings it is attention's turn again, as it was the first time.
 #
 # When: 10.2, 20.9 and 61.5 are foretold, and it is 10.2, 21.2 and 61.9. At the two
@@ -350,12 +372,14 @@ errors = [abs(saddle["foretold"] / saddle["wait"] - 1) for saddle in saddles]
 # ## 6. Take the leading directions out
 #
 # Does the path leave along these directions, and only along them? At t = 51, take out
-# of the state what lies along the leading ones, and let it go on. That is: from W_Q and
-# W_K, subtract their component along each of them.
+# of the state what W_Q and W_K have along the leading ones, and let it go on:
 #
-# Only of W_Q and W_K. At the saddle they are 0, so they themselves are the distance
-# from it. W0 and W1 are not 0 there. What they have along these directions, which is
-# little, belongs mostly to the saddle, and to subtract it would push the state away.
+#     state − Σ_k (e_k · z) e_k        z: the state with W0 and W1 put to 0
+#
+# Why only what W_Q and W_K have? At the saddle they are 0, so they themselves are the
+# distance from it. W0 and W1 are not 0 there. What they have along these directions,
+# which is little, belongs mostly to the saddle. To subtract it too would push the state
+# away from the saddle; when that was tried, focus came at 98.7.
 #
 # *How much later?* By section 1 the part in the leading directions decides. It was f/λ
 # before, and it is f/λ at the new point, with the f and the λ found there. If it has
@@ -382,12 +406,19 @@ def comes(mark, t, y, field=flow):
     return ode.integrate(field, (t, 1500), y, t_eval=[], events=stop, **precise).first_times[0]
 
 
+def part_along_b(y):
+    """The length of W_Q and W_K along the second saddle's own sixteen directions."""
+    _, _, W_Q, W_K = flow.split(y)
+    return np.linalg.norm(b @ (W_Q + W_K), axis=-1) / np.sqrt(2)
+
+
 of_attention = np.zeros(start.size)
 for matrix in flow.split(of_attention)[2:]:  # W_Q, W_K
     matrix[:] = 1
 knows_pi = slow[1]
 there, when = free.y[knows_pi], float(times[knows_pi])
 rate, columns, part = leading(there)
+b = np.linalg.svd(flow.split(there)[0])[2][0]  # the direction of the embeddings there
 print(f"at t = {when:.0f}: rate {rate:.4f}, {columns.shape[1]} directions, part {part:.4f}, "
       f"focus at {came[1]:.1f}")
 taken = {}
@@ -403,6 +434,8 @@ for name, directions in (("one", np.linalg.eigh(flow.jacobian(there))[1][:, -1:]
           f"focus at {focus:.1f}, later by {focus - came[1]:.1f}, foretold {foretold:.1f}")
 shares = saddles[1]["shares"]
 print(f"share of the leading direction in W0 and W1: {shares['W0'] + shares['W1']:.4f}")
+print(f"along the saddle's own directions: {part_along_b(there):.4f}, "
+      f"sixteen out {part_along_b(state):.5f}")
 
 # %% [markdown]
 # At 136.4 with one direction out and at 137.7 with all sixteen. That is later by 50.2
@@ -411,15 +444,16 @@ print(f"share of the leading direction in W0 and W1: {shares['W0'] + shares['W1'
 # and 2 it is 51.5 to 52.2 later, for 52.3 to 53.2 foretold.
 #
 # *What grows again, and from what?* The directions were those of the Jacobian at t =
-# 51, where the path has not come to the saddle but passes it. There 0.018 of each
-# leading direction, by its square, lies in W0 and W1. What is left of W_Q and W_K along
-# a direction of which only 0.982 lies in them is
+# 51, where the path has not come to the saddle but passes it. Section 3 has the
+# saddle's own: W_Q and W_K growing alike along b. Along these the state had 0.0703. Of
+# a leading direction at t = 51 the share 0.0183 of its square lies in W0 and W1, and
+# only 0.9817 in W_Q and W_K. To measure W_Q and W_K along such a direction loses a
+# factor √0.9817, and to subtract along it loses another. So there is left
 #
-#     0.0702 · (1 − 0.982) = 0.0013
+#     0.0703 · (1 − 0.9817) = 0.00129
 #
-# with 0.0702 for how long b W_Q and b W_K, along the saddle's own directions of section
-# 3, were before. That is what was left, and it grows again at the same rate. With the
-# saddle's own sixteen directions taken out instead, only 5.7e-6 is left: exercise 2.
+# The last line of the output has 0.00128. That is what grows again, at the same rate.
+# With the saddle's own sixteen directions taken out, only 5.7e-6 is left: exercise 2.
 #
 # Now the same at the other slow points. At 0 the saddle is 0, so the state itself is
 # the distance. At the third, the leading directions are those of new embeddings, at
@@ -446,10 +480,10 @@ for name, mark, i in (("at 0", "condensation", slow[0]), ("third", "renewal", sl
 # 94.7. What is left is how far the directions found were off, 5e-6 at 0 and a tenth at
 # the third. Why it is as much as a tenth there was not traced.
 #
-# At the two later points it fails. At 550 the mark was that token 1 looks at itself with
-# 0.4; 38 later was foretold, and it was 13. There the path is not so near to a saddle:
-# at 410 its part is 0.33, where it was 0.07 and 0.08 at the second and third, and the
-# linear flow holds only nearby.
+# At the two later points it fails. At 550, with "token 1 looks at itself with 0.4" as
+# the mark, 38 later was foretold, and it was 13. There the path is not so near to a
+# saddle: at 410 its part is 0.33, where it was 0.07 and 0.08 at the second and third,
+# and the linear flow holds only nearby.
 #
 # ## 7. Hold them
 #
@@ -481,21 +515,11 @@ print(f"one held: focus at {one_held:.1f}")
 # embeddings were free all the time, and found nothing to do. So the second saddle is
 # left along these sixteen directions and no others. *Held.*
 #
-# With one held it comes at 147.3. The other fifteen have the same rate, and one of them
-# does it. The one direction was not special: it was only where the start had put most
-# of its W_Q and W_K.
+# With one held it comes at 147.3 (153.7 and 156.7 with seeds 1 and 2). The other
+# fifteen have the same rate, and they do it. The one direction was not special: it was
+# only where the start had put most of its W_Q and W_K.
 
 # %%
-exact = flow.split(free.y[knows_pi])[0]
-along_b = np.linalg.svd(exact)[2][0]  # b: the direction of the embeddings there
-
-
-def part_along_b(y):
-    """The length of W_Q and W_K along the saddle's own sixteen directions."""
-    _, _, W_Q, W_K = flow.split(y)
-    return np.linalg.norm(along_b @ (W_Q + W_K), axis=-1) / np.sqrt(2)
-
-
 since = np.arange(when, min(when + 120, END) + 1)
 parts = {"free": part_along_b(free.y[knows_pi : knows_pi + len(since)])}
 for name in ("one", "sixteen"):
@@ -561,25 +585,24 @@ run.finish({"end": END, "rtol": RTOL}, came=came, later=later["all"], waits=wait
 # for the linear flow; within 3% in this one at three slow points, and wrong at the two
 # later ones. *That nothing but the sixteen directions leaves the second saddle*: held.
 # *That what grows again at t = 51 is the 0.018 that the directions missed*: derived,
-# and found. *That it fails at the
-# two later ones for their distance from any saddle*: a guess.
+# and found. *That foretelling fails at the two later points for their distance from any
+# saddle*: a guess.
 #
-# **What surprises in the picture.** Nearly all the motion at t = 51 lies along one
-# direction of 640. Without it focus still comes, 50 later, from a fiftieth; and with it
-# held, by another direction.
+# **What surprises in the picture.** Nearly all that is going to grow at t = 51 lies along
+# one direction of 640. Without it focus still comes, 50 later, from a fiftieth. And with
+# that one held it comes by the others.
 #
 # ## Exercises
 #
 # 1. (5 minutes, easy) Start a thousand times nearer, all numbers. When do condensation
 #    and focus come?
-# 2. (10 minutes, medium) Take out the saddle's own sixteen directions: with `b =
-#    along_b`, subtract half of the row b (W_Q + W_K) along b from both matrices, so
-#    that b (W_Q + W_K) = 0. The part left is 5.7e-6 and λ there 0.0780. When should
-#    focus come? Run it:
+# 2. (10 minutes, medium) Take out the saddle's own sixteen directions: subtract half of
+#    the row b (W_Q + W_K), along b, from both matrices. Then b (W_Q + W_K) = 0. The
+#    part left is 5.7e-6 and λ there 0.0780. When should focus come? Run it:
 #
 #        state = there.copy()
 #        _, _, W_Q, W_K = flow.split(state)
-#        half = np.outer(along_b, along_b @ (W_Q + W_K)) / 2
+#        half = np.outer(b, b @ (W_Q + W_K)) / 2
 #        W_Q -= half
 #        W_K -= half
 #        print(leading(state)[::2], comes("focus", when, state))
@@ -602,7 +625,7 @@ run.finish({"end": END, "rtol": RTOL}, came=came, later=later["all"], waits=wait
 # ## Answers
 #
 # 1. ln 1000 is three times ln 10: condensation at 14.0 + 15.0 = 29.0, focus at 86.2 +
-#    15.0 + 86.6 = 187.8.
+#    15.0 + 86.6 = 187.8. The flow says 29.0 and 188.1.
 # 2. ln(0.0709/5.7e-6)/0.0780 = 121 later, at 207. The run says 203.9, 117.7 later: 3%
 #    less, and where the 5.7e-6 comes from was not traced.
 # 3. 8.1e-4, 4.0e-4, 2.0e-4: like o. At o = 0 what is left is 0 but for rounding: the

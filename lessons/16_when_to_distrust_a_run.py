@@ -187,17 +187,20 @@ fall = drift(coarse.y[EARLY]) / drift(fine.y[EARLY])
 print(f"half the step: drift smaller by {fall:.1f}")
 
 # %% [markdown]
-# By 16.2 at t = 101. With step 0.1 the step bears fastest rates up to 2.785/0.1 = 27.85,
-# and the drift is 1.9e-9 at 600, 1.3e-2 at 800 and 0.18 at 1000. With 0.05 it bears
-# 55.7, which the path passes at t = 940, and the drift is 1.2e-10 at 800 and 4.2e-2 at
-# 1000.
+# By 16.2 at t = 101. A step of 0.1 bears fastest rates up to 2.785/0.1 = 27.85, and the
+# drift is 1.9e-9 at 600, 1.3e-2 at 800 and 0.18 at 1000. A step of 0.05 bears 55.7,
+# which the path passes at t = 940, and the drift is 1.2e-10 at 800 and 4.2e-2 at 1000.
 #
 # *What a wrong walk looks like.* It does not fly off. Its loss falls on, 0.5676 and
-# 0.5680 for 0.5670. But look at the fastest rates where the walks end: 24.2 with a
-# limit of 27.85, 43.5 with 55.7, and for descent with a learning rate of 0.05, 34.2
-# with a limit of 40. The true path is at 65.4. Each walk stays where its own step is
-# stable. This is the valley of lesson 05: too long a step is thrown to where it can be
-# borne, and what is conserved changes on the way, as it must for that.
+# 0.5680 for 0.5670. But look at the fastest rates where the walks are at t = 1000: 24.2
+# where 27.85 is what the step bears, 43.5 for 55.7, and for descent with a learning
+# rate of 0.05 34.2 for 2/0.05 = 40. The true path is at 65.4. It is as in the valley of
+# lesson 05: a walk whose step is too long is thrown to where it can be borne, and what
+# is conserved changes on the way, as it must for that.
+#
+# From there the flow takes it back towards its limit, and it is thrown again. So at a
+# given moment it may also be somewhat above: with seed 1 it is 55.9 for 55.7 and, in
+# descent, 46.4 for 40, where the path is at 69.5.
 #
 # ## 4. Why the flow turns stiff
 #
@@ -242,9 +245,11 @@ TESTED = (600, 660, END) if run.quick else (600, 700, 800, 900, 1000)
 rates = {t: fastest(exact.y[t]) for t in TESTED}
 for t in TESTED:
     terms = reaction(exact.y[t])
+    total = terms.sum()
     itself = flow.attention(exact.y[t])[0, 0]
-    print(f"t = {t:4}: fastest rate {rates[t]:5.2f}, sum {terms.sum():5.2f}, "
-          f"terms {', '.join(f'{term:.2f}' for term in terms)}; token 0 looks at itself with {itself:.3f}")
+    terms = ", ".join(f"{term:.2f}" for term in terms)
+    print(f"t = {t:4}: fastest rate {rates[t]:5.2f}, sum {total:5.2f}, terms {terms}; "
+          f"token 0 looks at itself with {itself:.3f}")
 
 # %% [markdown]
 # Token 0's: 63.24 of 65.39, where the fastest rate is 65.38. At t = 600 it was token
@@ -464,9 +469,10 @@ run.figure(draw.distrust(drifts, followed, limits, chosen, losses), "distrust")
 kept = 1e-7 if run.quick else 1e-9
 run.claim(f"drift is below {kept:g} on the path, and a sixteenth at half of RK4's step, within 20%",
           max(map(drift, exact.y)) < kept and abs(fall / 16 - 1) < 0.2)
-run.claim("past its limit each walk drifts by more than 1e-3, and ends below its limit",
+run.claim("past what its step bears each walk drifts by more than 1e-3, and rates stay below the path's",
           all(drift(walk.y[END]) > 1e-3 > 1e4 * drift(exact.y[END])
-              and fastest(walk.y[END]) < limits[name] < rates[END] for name, walk in walks.items()))
+              and max(fastest(walk.y[END]), limits[name]) < rates[END]
+              for name, walk in walks.items()))
 run.claim("token 0's scores have most of the fastest rate; held, rk45 takes less than half its steps",
           rates_without[END] < rates[END] / 3 and held["token 0"][0] < held["free"][0] / 2)
 fewer = 3 if run.quick else 10
@@ -497,9 +503,9 @@ run.finish({"end": END, "steps": STEPS, "descent": DESCENT}, fall=fall, rates=li
 # more, at the time when the path passes what its step bears. The dashed ones are wrong
 # all the time and show nothing.
 #
-# *Upper right.* The black line is the path. Each walk follows it up to its dotted
-# limit, falls off, and stays below the limit. The grey line leaves out token 0's
-# scores.
+# *Upper right.* The black line is the path. Each walk follows it up to its dotted limit
+# or a little beyond, falls off, and does not come back. The grey line leaves out token
+# 0's scores.
 #
 # *Lower left.* rk45's steps shrink as the fastest rate grows, down to 0.05. Those of
 # bdf grow to 8.
@@ -521,8 +527,8 @@ run.finish({"end": END, "steps": STEPS, "descent": DESCENT}, fall=fall, rates=li
 # measured, 63.2 of 65.4. *That this is by s − s², growing from 0*: derived, and it
 # accounts for 3.6 of 5.7 from t = 700 on. *That rk45's steps are not those of its
 # error*: held, with a thousand times more error allowed. *That a walk past its limit
-# ends where its step is stable*: derived in lesson 05 for two numbers; here seen, in
-# three walks, and a guess beyond them.
+# is thrown to where its step is stable*: derived in lesson 05 for two numbers; here
+# seen, in three walks, and a guess beyond them.
 #
 # **What surprises in the picture.** Walks with steps that are too long neither fly off
 # nor look wrong. They learn as far as their step can bear it. With step 0.1 token 0

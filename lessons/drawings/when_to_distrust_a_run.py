@@ -57,7 +57,7 @@ def _rates(ax, followed, limits, inks):
         xlabel="time",
         ylabel="fastest rate where the walk is",
         ylim=(-5, 1.35 * max(max(values) for _, values in followed.values())),
-        title="A walk stays where its step is stable, and leaves the path for it",
+        title="Past what its step bears a walk leaves the path",
     )
 
 
