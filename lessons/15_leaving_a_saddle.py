@@ -37,9 +37,9 @@ run = lesson.start("15_leaving_a_saddle")
 #
 # J holds the derivatives of the speeds by the numbers: a row for each number, a column
 # for each speed. The speed of u is v, so its derivative by v is 1 and by u it is 0.
-# J is called the **Jacobian**. In a gradient flow the speeds are minus the slopes of the
-# loss, so J is minus the Hessian of lesson 05, and like it the same on both sides of
-# its diagonal, *symmetric*. Now lesson 04's two directions:
+# J is called the **Jacobian**. In a gradient flow the speeds are minus the slopes of
+# the loss, so J is minus the Hessian of lesson 05, and like it the same on both sides
+# of its diagonal, *symmetric*. Now lesson 04's two directions:
 #
 #     (1,  1) J = ( 1, 1)  =  1 · (1,  1)
 #     (1, −1) J = (−1, 1)  = −1 · (1, −1)
@@ -103,8 +103,8 @@ run = lesson.start("15_leaving_a_saddle")
 # with an embedding of 16 numbers, a row of W0. With chance ρ = 1/2 a token comes again,
 # else a fresh one is drawn by π. Near 0 attention is π whatever the last token, and the
 # head predicts 1/4 for each. What token k says about token j is the number (W0 W1)_kj.
-# It is read with attention π_k. What is missing is 1/4 less than how often j comes next,
-# which is π_j if all last tokens are taken together. So the pull on (W0 W1)_kj is
+# It is read with attention π_k. What is missing is 1/4 less than how often j comes
+# next, which is π_j if all last tokens are taken together. So the pull on (W0 W1)_kj is
 #
 #     π_k (π_j − 1/4)
 #
@@ -142,9 +142,9 @@ run = lesson.start("15_leaving_a_saddle")
 #
 # On the way from 0 the head says some q to every token, and the pull on (W0 W1)_kj is
 # π_k (π_j − q_j). So the pull on W0_k is π_k times Σ_j (π_j − q_j) W1_j, which is the
-# same for all k. So embeddings are in proportion to π. Write E π_k for them: E = 1.254 as it turns out
-# below. What a token says is in proportion to its embedding, so it is π_k times
-# something, and on average, weighed by π, it must be c:
+# same for all k. So embeddings are in proportion to π. Write E π_k for them: E = 1.254
+# as it turns out below. What a token says is in proportion to its embedding, so it is
+# π_k times something, and on average, weighed by π, it must be c:
 #
 #     token k says (π_k / |π|²) c        |π|² = 0.75² + 0.25² = 0.625
 #     token 0 says 1.2 c,   token 1 says 0.4 c
@@ -157,9 +157,9 @@ run = lesson.start("15_leaving_a_saddle")
 #     last token 0:   0.75 · (0.125, −0.125)   = ( 0.0938, −0.0938)
 #     last token 1:   0.25 · (−0.375, 0.375)   = (−0.0938,  0.0938)
 #
-# *The pull on a score* is that line of lesson 01: attention times the product of the pull
-# on the output with value less average. For last token 0 the value of token 0 is 1.2 c,
-# the average c, and the product
+# *The pull on a score* is that line of lesson 01: attention times the product of the
+# pull on the output with value less average. For last token 0 the value of token 0 is
+# 1.2 c, the average c, and the product
 #
 #     0.0938 · 0.2 · 0.549 + (−0.0938) · 0.2 · (−0.549) = 0.0206
 #
@@ -261,8 +261,8 @@ for name, point in (("at 0", 0 * start), ("frequencies known", flow.condensed_po
 #
 # But the second wait begins with W_Q and W_K as they are then. While the embeddings
 # grew *they did not move*: at the end of condensation W_Q has 1.0007 of its length at
-# the start (lesson 14). So they are ten times smaller at the second saddle also, and that one is left ln 10/λ₂ =
-# 2.303/0.0798 = 28.9 later.
+# the start (lesson 14). So they are ten times smaller at the second saddle also, and
+# that one is left ln 10/λ₂ = 2.303/0.0798 = 28.9 later.
 #
 # This can be tested: make only W_Q and W_K ten times smaller, or only W0 and W1. Then
 # each should delay its own saddle and not the other.
@@ -542,7 +542,7 @@ run.claim("condensation leaves in the embeddings, focus in attention, renewal in
           attention[0] < 0.1 and attention[1] > 0.9 and attention[2] < 0.1)
 run.claim("the linear flow foretells when: within 2% at the first three, 8% later",
           max(errors[:3]) < 0.02 and max(errors) < 0.08)
-run.claim("taken out: later by ln(part before/part left)/λ, within 3%; sixteen held: focus never comes",
+run.claim("taken out: later by ln(part before/part left)/λ, within 3%; sixteen held: never focus",
           bool(np.abs(delayed[:, 0] / delayed[:, 1] - 1).max() < 0.03)
           and bool(np.abs(flow.attention(all_held.y)[:, 0, 0] - 0.75).max() < 0.01))
 foretold, wait = ([saddle[name] for saddle in saddles] for name in ("foretold", "wait"))
@@ -588,9 +588,9 @@ run.finish({"end": END, "rtol": RTOL}, came=came, later=later["all"], waits=wait
 # and found. *That foretelling fails at the two later points for their distance from any
 # saddle*: a guess.
 #
-# **What surprises in the picture.** Nearly all that is going to grow at t = 51 lies along
-# one direction of 640. Without it focus still comes, 50 later, from a fiftieth. And with
-# that one held it comes by the others.
+# **What surprises in the picture.** Nearly all that is going to grow at t = 51 lies
+# along one direction of 640. Without it focus still comes, 50 later, from a fiftieth.
+# And with that one held it comes by the others.
 #
 # ## Exercises
 #

@@ -73,9 +73,15 @@ run = lesson.start("16_when_to_distrust_a_run")
 #
 # ## 2. The same in matrices
 #
-# Now W0 has a row of 16 numbers for each token, Ψ and Ω have a number for each pair of
-# tokens, and Γ is short for W0ᵀ Ω W0, 16 by 16. The speeds are the same, with an order
-# and with ᵀ, which flips a matrix:
+# Now W0 has a row of 16 numbers for each token, W1 a column, and Ψ and Ω have a number
+# for each pair of tokens. The scores are W0 W_Q W_Kᵀ W0ᵀ. ᵀ flips a matrix, and flips
+# the order of a product. The rule for a product is that of lesson 02's layer: if X Y is
+# pulled by Ψ, then
+#
+#     X is pulled by Ψ Yᵀ        Y is pulled by Xᵀ Ψ
+#
+# In the scores W_Q has W0 on its left and W_Kᵀ W0ᵀ on its right, so it is pulled by W0ᵀ
+# Ω W0 W_K. Γ is short for W0ᵀ Ω W0, 16 by 16. All four in this way:
 #
 #     dW0/dt  = Ψ W1ᵀ + Ω W0 W_K W_Qᵀ + Ωᵀ W0 W_Q W_Kᵀ
 #     dW1/dt  = W0ᵀ Ψ
@@ -109,10 +115,14 @@ run = lesson.start("16_when_to_distrust_a_run")
 #     |W_Q|² ≈ |W_K|²
 #     |W0|² ≈ |W1|² + |W_Q|² + |W_K|²
 #
-# *Embeddings are as long as all that they feed.* It also answers a question of lesson
-# 15, why W_Q and W_K leave a saddle half and half. There W_Q grows by bᵀ g and W_K by
-# bᵀ h, with the direction b of the embeddings and two rows g and h. What is conserved
-# says gᵀ g ≈ hᵀ h, so h is g or −g. They are of one length.
+# *Embeddings are as long as all that they feed.*
+#
+# It also answers a question of lesson 15, why W_Q and W_K leave a saddle half and half.
+# There W_Q grows by bᵀ times one row, and W_K by bᵀ times another, where b is the
+# direction of the embeddings, of length 1. Then W_Qᵀ W_Q is the one row flipped times
+# itself, and W_Kᵀ W_K the other. If these are the same, the rows are the same but for
+# their sign, and so of one length. Where W0 and W1 leave, the second matrix says the
+# same of these two, for W_Q and W_K do not move then.
 #
 # **Predict.** At t = 1000 of lesson 14's path |W0| is 3.78 and |W1| is 3.00. How long
 # are W_Q and W_K?
@@ -149,9 +159,9 @@ print(f"largest change of an entry until t = {END}: {max(map(drift, exact.y)):.1
 # one can make of any run.
 #
 # RK4 is of order 4 (lesson 05): with half the step the error falls to a sixteenth. And
-# each method has a longest step, 2.785/|λ| for RK4, with λ the most negative growth
-# rate, the *fastest rate*. For now let it be enough that |λ| is 0.9 at t = 51, 3.4 at
-# 600, 31 at 800 and 65 at 1000.
+# each method has a longest step, 2.785/|λ| for RK4, where λ is the most negative growth
+# rate. Call its size |λ| the *fastest rate*. For now take it as given: it is 0.9 at t =
+# 51, 3.4 at 600, 31 at 800 and 65 at 1000. Section 4 finds out why.
 #
 # **Predict.** Two walks of RK4, with steps 0.1 and 0.05. By which factor do their
 # drifts differ at t = 101? And when does each of them go wrong?
@@ -214,8 +224,8 @@ print(f"half the step: drift smaller by {fall:.1f}")
 #
 # wherever nothing much is missing. With cross-entropy the outputs are logits. A step of
 # length 1 changes those of last token i by a row, and only differences within it count.
-# Take the variance of the row, with the probabilities that the head gives, and count
-# each i as often as it is last:
+# Take the variance of the row, the mean squared difference from its mean, with the
+# probabilities that the head gives. Count each i as often as it is last:
 #
 #     |λ| ≈ Σ_i π_i (variance of the change of the logits after token i)
 #
@@ -257,8 +267,8 @@ for t in TESTED:
 #
 # *When can a step change much?* What the head says changes with attention, and
 # attention with the scores, by s − s² (lesson 01): 0.25 if s is one half, and 0 if it
-# is 1. Up to t = 650 token 0, which is last in three of four places, looks at itself
-# with 1.000. Its scores can be changed without any effect. Then it lets go:
+# is 1. At t = 600 token 0, which is last in three of four places, looks at itself with
+# 1.000. A small change of its scores has hardly any effect. Then it lets go:
 #
 #     t         A_00      s − s²     its term
 #     600       1.000     0.000       0.1
@@ -390,8 +400,8 @@ if not run.quick:
 #
 # Its price is the Jacobian and the equations: for 640 numbers a Jacobian is 1280 calls
 # of the flow, made as one. So in seconds bdf and rk45 are about alike up to t = 1000.
-# From there bdf goes on to 3000, where the fastest rate is 272, in about 160 steps. rk45
-# took 125,641 when it was tried.
+# From there bdf goes on to 3000, where the fastest rate is 272, in about 160 steps.
+# rk45 took 125,641 when it was tried.
 #
 # After some 5000 steps that the limit has decided `integrate` warns, here at t = 1204.
 # *The warning says that the steps are spent on something that is not to be seen.* The
@@ -469,11 +479,11 @@ run.figure(draw.distrust(drifts, followed, limits, chosen, losses), "distrust")
 kept = 1e-7 if run.quick else 1e-9
 run.claim(f"drift is below {kept:g} on the path, and a sixteenth at half of RK4's step, within 20%",
           max(map(drift, exact.y)) < kept and abs(fall / 16 - 1) < 0.2)
-run.claim("past what its step bears each walk drifts by more than 1e-3, and rates stay below the path's",
+run.claim("past what its step bears each walk drifts by more than 1e-3, at rates below the path's",
           all(drift(walk.y[END]) > 1e-3 > 1e4 * drift(exact.y[END])
               and max(fastest(walk.y[END]), limits[name]) < rates[END]
               for name, walk in walks.items()))
-run.claim("token 0's scores have most of the fastest rate; held, rk45 takes less than half its steps",
+run.claim("token 0's scores have most of the fastest rate; held, less than half of rk45's steps",
           rates_without[END] < rates[END] / 3 and held["token 0"][0] < held["free"][0] / 2)
 fewer = 3 if run.quick else 10
 run.claim(f"bdf takes 1/{fewer} of rk45's steps or less; two wrong runs drift by less than 1e-4",
@@ -490,7 +500,7 @@ run.compare([
      f"{rates[END]:.1f}; {rates_without[END]:.1f}"),
     (f"rk45 from {BEGIN} to {END}: steps free; token 0's scores held", None,
      f"{held['free'][0]}; {held['token 0'][0]}"),
-    (f"from {FROM} on: rk45; rk45, 1000 times looser; bdf", None, f"{counts[0]}; {counts[1]}; {counts[2]}"),
+    (f"from {FROM} on: rk45; rk45, 1000 times looser; bdf", None, "; ".join(map(str, counts))),
     ("wrong, and no drift: loss at 100 for the path's", f"{flow.loss(exact.y[100]):.4f}",
      f"{flow.loss(mistaken.y[-1]):.4f}; {flow.loss(stuck[-1]):.4f}"),
 ], before="foretold")
@@ -539,7 +549,10 @@ run.finish({"end": END, "steps": STEPS, "descent": DESCENT}, fall=fall, rates=li
 # 1. (5 minutes, easy) Which learning rate does descent need at t = 1000, and which was
 #    enough at t = 100, where the fastest rate was 1.19? Run it with 0.03 and with
 #    0.035, and look at the drift at both times:
-#    `ode.integrate(flow, (0, END), start, method="euler", step=0.03, t_eval=[600, END])`.
+#
+#        walk = ode.integrate(flow, (0, END), start, method="euler", step=0.03,
+#                             t_eval=[600, END])
+#        print([drift(y) for y in walk.y])
 # 2. (10 minutes, medium) Lesson 04's two numbers with a slip, the target 2 for 1: du/dt
 #    = (2 − u v) v, dv/dt = (2 − u v) u. Show that u² − v² is conserved. Where does the
 #    path from (2, 0.3) end, where u² − v² is 3.91?
