@@ -185,10 +185,10 @@ run = lesson.start("15_leaving_a_saddle")
 #
 # *How large is E?* Embeddings and readout have nearly the same length, for
 #
-#     d|W0|²/dt = 2 Σ_kj W0_k (pull on kj) W1_j
-#     d|W1|²/dt = 2 Σ_kj W1_j (pull on kj) W0_k
+#     d|W0|²/dt = 2 Σ_kj W0_k pull_kj W1_j
+#     d|W1|²/dt = 2 Σ_kj W1_j pull_kj W0_k
 #
-# are the same, as in lesson 04 for u² and v², and both lengths were near 0 at first.
+# with pull_kj for the pull on (W0 W1)_kj, are the same, as in lesson 04 for u² and v², and both lengths were near 0 at first.
 # This leaves out the pull on W0 by way of W_Q and W_K, as these are near 0.
 #
 # The readout is what makes W0 W1 right, W1 = c / (E |π|²). So
@@ -520,6 +520,28 @@ print(f"one held: focus at {one_held:.1f}")
 # only where the start had put most of its W_Q and W_K.
 
 # %%
+def own_directions_out():
+    """For exercise 2: the state there without the saddle's own sixteen directions."""
+    state = there.copy()
+    _, _, W_Q, W_K = flow.split(state)
+    half = np.outer(b, b @ (W_Q + W_K)) / 2
+    W_Q -= half
+    W_K -= half
+    return state
+
+
+def third_rate(o):
+    """For exercise 3: the rate at t = 200 with three rare tokens that differ by a share o."""
+    rare = 0.25 / 3 * np.array([1 + o, 1, 1 - o])
+    other = FocusDilution(np.array([0.75, *rare]), 0.5, 16)
+    y0 = start.copy()
+    W0, W1, _, _ = other.split(y0)
+    W0[1:] = W0[1]
+    W1[:, 1:] = W1[:, 1:2]
+    state = ode.integrate(other, (0, 200), y0, t_eval=[200], **precise).y[0]
+    return other.linearise(state).rate
+
+
 since = np.arange(when, min(when + 120, END) + 1)
 parts = {"free": part_along_b(free.y[knows_pi : knows_pi + len(since)])}
 for name in ("one", "sixteen"):
@@ -569,9 +591,10 @@ run.finish({"end": END, "rtol": RTOL}, came=came, later=later["all"], waits=wait
 #
 # *Lower left.* Which matrices lead: embeddings, attention, embeddings, all, attention.
 #
-# *Lower right.* The part of W_Q and W_K along the second saddle's directions, after t =
-# 51. Taken out, it begins fifty times smaller and grows at the same rate: the lines are
-# parallel, and so the delay is the distance between them. Held, it does not grow.
+# *Lower right.* The part of W_Q and W_K along the second saddle's directions, from its
+# slow point on. Taken out, it begins fifty times smaller and grows at the same rate: the
+# lines are parallel, and so the delay is the distance between them. Held, it does not
+# grow.
 #
 # **What was asked.** What decides when it goes on, and in which direction? At a slow
 # point, the largest eigenvalue of the Jacobian and the part of the motion along its
@@ -598,28 +621,12 @@ run.finish({"end": END, "rtol": RTOL}, came=came, later=later["all"], waits=wait
 #    and focus come?
 # 2. (10 minutes, medium) Take out the saddle's own sixteen directions: subtract half of
 #    the row b (W_Q + W_K), along b, from both matrices. Then b (W_Q + W_K) = 0. The
-#    part left is 5.7e-6 and λ there 0.0780. When should focus come? Run it:
-#
-#        state = there.copy()
-#        _, _, W_Q, W_K = flow.split(state)
-#        half = np.outer(b, b @ (W_Q + W_K)) / 2
-#        W_Q -= half
-#        W_K -= half
-#        print(leading(state)[::2], comes("focus", when, state))
+#    part left is 5.7e-6 and λ there 0.0780. When should focus come? Run
+#    `comes("focus", when, own_directions_out())`.
 # 3. (15 minutes, hard) Let the rare tokens be nearly alike, with frequencies 0.25/3
-#    times 1 + o, 1 and 1 − o. Rates of the third slow point, o = 0.1, 0.05, 0.025: are
-#    they like o or like o²? What if o is 0? In the start below the rare tokens are
-#    exactly alike:
-#
-#        for o in (0.1, 0.05, 0.025, 0.0):
-#            rare = 0.25 / 3 * np.array([1 + o, 1, 1 - o])
-#            other = FocusDilution(np.array([0.75, *rare]), 0.5, 16)
-#            y0 = start.copy()
-#            W0, W1, _, _ = other.split(y0)
-#            W0[1:] = W0[1]
-#            W1[:, 1:] = W1[:, 1:2]
-#            y = ode.integrate(other, (0, 200), y0, t_eval=[200], **precise).y[0]
-#            print(o, other.linearise(y).rate)
+#    times 1 + o, 1 and 1 − o, and exactly alike at the start. Is the rate of the third
+#    slow point like o or like o²? What if o is 0? Run `third_rate(o)` for o = 0.1,
+#    0.05, 0.025 and 0.
 
 # %% [markdown]
 # ## Answers
