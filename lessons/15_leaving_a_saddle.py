@@ -188,8 +188,9 @@ run = lesson.start("15_leaving_a_saddle")
 #     d|W0|²/dt = 2 Σ_kj W0_k pull_kj W1_j
 #     d|W1|²/dt = 2 Σ_kj W1_j pull_kj W0_k
 #
-# with pull_kj for the pull on (W0 W1)_kj, are the same, as in lesson 04 for u² and v², and both lengths were near 0 at first.
-# This leaves out the pull on W0 by way of W_Q and W_K, as these are near 0.
+# with pull_kj for the pull on (W0 W1)_kj. The right sides are the same, as in lesson 04
+# for u² and v², and both lengths were near 0 at first. This leaves out the pull on W0
+# by way of W_Q and W_K, as these are near 0.
 #
 # The readout is what makes W0 W1 right, W1 = c / (E |π|²). So
 #
@@ -592,9 +593,9 @@ run.finish({"end": END, "rtol": RTOL}, came=came, later=later["all"], waits=wait
 # *Lower left.* Which matrices lead: embeddings, attention, embeddings, all, attention.
 #
 # *Lower right.* The part of W_Q and W_K along the second saddle's directions, from its
-# slow point on. Taken out, it begins fifty times smaller and grows at the same rate: the
-# lines are parallel, and so the delay is the distance between them. Held, it does not
-# grow.
+# slow point on. Taken out, it begins fifty times smaller and grows at the same rate:
+# the lines are parallel, and so the delay is the distance between them. Held, it does
+# not grow.
 #
 # **What was asked.** What decides when it goes on, and in which direction? At a slow
 # point, the largest eigenvalue of the Jacobian and the part of the motion along its
