@@ -33,7 +33,11 @@ def _losses(ax, losses, later):
             label += ", later by " + ", ".join(f"{delay:.1f}" for delay in later[name])
         ax.plot(np.arange(len(values)), values, color=colour, lw=2, label=label)
     ax.legend(fontsize=8, loc="upper right")
-    steps = (("frequencies\nlearnt", 24, 0.97), ("token 0\nfocuses", 150, 0.66), ("second kind\nof embedding", 300, 0.65))  # fmt: skip
+    steps = (
+        ("frequencies\nlearnt", 24, 0.97),
+        ("token 0\nfocuses", 150, 0.66),
+        ("second kind\nof embedding", 300, 0.65),
+    )
     for text, t, value in steps:
         ax.annotate(text, (t, value), fontsize=8, color="0.35", va="bottom")
     ax.set(

@@ -51,7 +51,8 @@ def _rates(ax, followed, limits, inks):
             without = name not in inks
             style = dict(color="0.5", ls="--") if without else dict(color=plot.BLACK)
             ax.plot(t, values, lw=2.5, label=name, **style)
-    ax.annotate("dotted: the most that each step bears", (0.98, 0.02), xycoords="axes fraction", fontsize=9, color="0.35", ha="right")  # fmt: skip
+    corner = dict(xycoords="axes fraction", fontsize=9, color="0.35", ha="right")
+    ax.annotate("dotted: the most that each step bears", (0.98, 0.02), **corner)
     ax.legend(fontsize=8, loc="upper left")
     ax.set(
         xlabel="time",
