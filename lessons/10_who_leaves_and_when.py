@@ -409,9 +409,10 @@ print("√(t/2) − ln(1/ε) as a line in ln t, from 1e-4 on: slope and constant
 # lesson.
 #
 # For these waits we fit. A straight line through √(t/2) − ln(1/ε) against ln t, from
-# 1e-4 on, has the slope 0.249. So take ¼, and see which constant it asks for. That is
-# the second table: from 0.925 for 1e-2 down to 0.850, and up again to 0.861. It is no
-# constant, but it moves little. So this line is *fitted*, both its 0.855 and its ¼:
+# 1e-4 to 1e-10, has the slope 0.249. So take ¼, and see which constant it asks for.
+# That is the second table: from 0.925 for 1e-2 down to 0.850, and up again to 0.861. It
+# is no constant, but it moves little. So this line is *fitted*, both its 0.855 and its
+# ¼:
 #
 #     t = 2 (ln(1/ε) + 0.855 + ¼ ln t)²
 #
