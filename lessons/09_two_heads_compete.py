@@ -306,16 +306,18 @@ run.claim("heads that start alike stay alike to the last bit", bool(difference =
 #
 # One head alone goes the same way: V = (3.04, 0.01) and s = (0.988, 0.012) at t = 200.
 # So it is not because they share R that both go to feature 1. What we *held* (lesson
-# 03) is the other head, at nothing, and the way stayed the same. Each goes there by
-# itself, by the 9 : 1 of section 5. Starts other than V = 0 with even attention were
-# not tried here. What sharing R does is the next section.
+# 03) is the other head, at nothing, and the end stayed the same. Each goes there by
+# itself. The 9 : 1 of section 5 gives the direction only at first. Soon, for the lone
+# head from about t = 0.5 on, g₂ is negative: what it writes of feature 1 at position 2
+# is too much there. Starts other than V = 0 with even attention were not tried here.
+# What sharing R does is the next section.
 #
 # ## 7. Why it pays to part: four cells
 #
-# Is that place the bottom of the loss? Stand near it: both heads write (1.5, 0) and
-# look (0.9, 0.1). The heads of the run write a little more, 0.008 and 0.003 at t =
-# 2000, both the same. We leave that out, as we ask what a *difference* between the
-# heads does. Together they hold
+# Is the crowd's place of rest the bottom of the loss? It has L = 1/2. Stand near it:
+# both heads write (1.5, 0) and look (0.9, 0.1). The heads of the run write a little
+# more, 0.008 and 0.003 at t = 2000, both the same. We leave that out, as we ask what a
+# *difference* between the heads does. Together they hold
 #
 #                   position 1                        position 2
 #     feature 1     1.5 · 0.9 + 1.5 · 0.9 = 2.7       1.5 · 0.1 + 1.5 · 0.1 = 0.3
@@ -393,13 +395,24 @@ for beta, gamma in ((0.0, 0.0), (0.1, 0.1), (-0.1, 0.1), (0.1, 0.0), (0.0, 0.1))
 #
 #     dβ/dt = γ
 #
-# That is half of the slope 2γ, as β stands in both heads. For γ the scores come
-# between; lesson 10 works that out.
+# That is half of the slope 2γ. As β raises the one V₂ and lowers the other, its slope
+# is that of head 1's V₂ less that of head 2's, (δ + γ) − (δ − γ) = 2γ. For γ the scores
+# come between; lesson 10 works that out.
 #
-# The place of rest is no bottom, then. With βγ > 0 the way leads down, with βγ < 0 up:
-# a saddle (lesson 04). But it is one at infinite scores: there δ = 0, γ is at most δ,
-# and no head can turn. The crowd comes nearer to it for ever, and while it does, the
-# room for γ gets smaller.
+# Does the way down lead below the 1/2 of the place of rest? The 0.5704 is still above
+# it: 0.09 of it is feature 1's, 9 δ² in letters. Stand nearer, with δ = γ = 0.01 and β
+# = 0.1. Then 2βγ = 0.002, and
+#
+#     L = 9 · 0.01² + 0.998²/2 + 0.002²/2 = 0.0009 + 0.498002 + 0.000002 = 0.498904
+#
+# That is below 1/2. With δ = γ = β/10 it is so for every small β:
+#
+#     9 δ² − 2 β γ + 4 β² γ² = 0.09 β² − 0.2 β² + 0.04 β⁴ = −0.11 β² + 0.04 β⁴
+#
+# So as near as one likes to the place of rest there are lower places: it is no bottom.
+# With βγ > 0 the way leads down, with βγ < 0 up: a saddle (lesson 04). But it is one at
+# infinite scores: there δ = 0, γ is at most δ, and no head can turn. The crowd comes
+# nearer to it for ever, and while it does, the room for γ gets smaller.
 #
 # So this is what it means that heads *compete*. Each by itself is drawn to feature 1.
 # But all are told one leftover: what one of them writes, the others do not find any
@@ -506,18 +519,20 @@ run.claim("with β or with γ held at 0 the loss stays above 1/2", min(ends.valu
 #
 #     M = [[1.2, −0.1], [−0.1, 0.8]]           M = [[1, 0], [0, 1]]
 #
-# The error of an input is R x. How fast V changes, R s, is the mean of the error times
-# s·x. See it for feature 1:
+# The errors of an input are R x, and its loss is half of their squares. Raise V₁ by a
+# little: the head writes s·x times that more of feature 1, and the error falls by as
+# much. So half its square falls by the error times s·x, times the little:
 #
 #     (R₁₁ x₁ + R₁₂ x₂) (s₁ x₁ + s₂ x₂)
 #
-# Over all inputs the mean of x₁² and of x₂² is 1 and that of x₁ x₂ is 0, and R₁₁ s₁ +
-# R₁₂ s₂ is left, as in section 4. In a batch these means are the cells of M, and what
-# is left is R M s.
+# The mean of this is dV₁/dt. Over all inputs the mean of x₁² and of x₂² is 1 and that
+# of x₁ x₂ is 0, and R₁₁ s₁ + R₁₂ s₂ is left, as in section 4. In a batch these means
+# are the cells of M, and what is left is R M s.
 #
-# In the same way g₁ is the mean of x₁ times V·(R x), and g₂ that of x₂ times it. In a
-# batch this is M Rᵀ V. As x₁ x₂ is x₂ x₁, M turned on its side is M, so M Rᵀ is R M
-# turned on its side:
+# Raise the attention on position 1 by a little: the two errors fall by V₁ x₁ and V₂ x₁
+# times that, and the loss by x₁ times V·(R x). So g₁ is the mean of x₁ times V·(R x),
+# and g₂ that of x₂ times it. In a batch this is M Rᵀ V. As x₁ x₂ is x₂ x₁, M turned on
+# its side is M, so M Rᵀ is R M turned on its side:
 #
 #     dV/dt = R M s            g = M Rᵀ V = (R M)ᵀ V
 #
@@ -646,9 +661,9 @@ run.finish({"end": 2000, "batch": 32, "step": 0.05}, waits=waits, same_batches=s
 #    will head 2 take, and sooner or later than with ε = 1e-2 in a score? Then add three
 #    lines after section 8: `start = flow.start(2, 0.0)`, `start[1, FEATURE_2] = 0.1`,
 #    `print(wait(start))`.
-# 3. Hard, 10 minutes. At infinite scores δ = 0, and section 7 allows no γ. Is that
-#    place a minimum? Let head 1 write (1.5, 1) and look (0.9, 0.1), and head 2 write
-#    (1.5, −1) and look (1, 0). Fill in the four cells and the loss.
+# 3. Hard, 10 minutes. Let only head 1 look at position 2, so that γ = δ in section 7.
+#    For a given β > 0, up to which δ is the loss below 1/2? What is that for β = 0.1?
+#    Then run `print(loss_of(0.1, 0.022, 0.022), loss_of(0.1, 0.023, 0.023))`.
 
 # %% [markdown]
 # ## Answers
@@ -658,7 +673,6 @@ run.finish({"end": 2000, "batch": 32, "step": 0.05}, waits=waits, same_batches=s
 # 2. Feature 2: it writes more of it, so it is drawn to position 2. Sooner, at t = 37.
 #    In section 8 a start of 0.01 in V took 90.7, and 0.01 in a score 88.5; 0.1 is ten
 #    times as far apart.
-# 3. Feature 1: 1.5 · 0.9 + 1.5 · 1 = 2.85 at position 1 and 1.5 · 0.1 = 0.15 at 2.
-#    Feature 2: 0.9 − 1 = −0.1 at position 1 and 0.1 at 2. So R = [[0.15, −0.15], [0.1,
-#    0.9]] and L = (0.0225 + 0.0225 + 0.01 + 0.81)/2 = 0.4325, less than 1/2. It is no
-#    minimum.
+# 3. With γ = δ the loss is 9 δ² + 1/2 − 2 β δ + 4 β² δ². It is below 1/2 if 9 δ + 4 β²
+#    δ is less than 2 β, so up to δ = 2 β / (9 + 4 β²). For β = 0.1 that is 0.2/9.04 =
+#    0.0221. The run: 0.49998 at 0.022 and 0.50018 at 0.023.
