@@ -627,14 +627,15 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # | at step 300 | 0.82, 0.98, 1.11 | 1.07, 0.92, 1.06 | 0.81, 0.98, 1.11 |
 # | at the end | 2.17, 0.62, 0.05 | 2.69, 0.54, 0.05 | 2.13, 0.57, 0.05 |
 # | least distance to learned rungs 1, 2 | 0.29, 0.07 | 0.26, 0.05 | 0.30, 0.07 |
-# | a head lost at the end: at once | 3.11, 1.40, 0.64 | 3.13, 1.41, 0.54 | 3.17, 1.34, 0.63 |
+# | lost at the end: at once | 3.11, 1.40, 0.64 | 3.13, 1.41, 0.54 | 3.17, 1.34, 0.63 |
 # | the same, 1000 steps later | 0.38, 0.41, 0.38 | 0.33, 0.34, 0.33 | 0.38, 0.38, 0.37 |
 # | lost on rung 2, 600 steps later | 0.39, 0.40, 0.39 | 0.34, 0.34, 0.34 | 0.37, 0.38, 0.37 |
 # | never added, at step 1200 | 0.79, 0.94, 1.08 | 1.01, 0.90, 1.04 | 0.75, 0.95, 1.08 |
 #
 # The last three rows are from longer runs than those above (seed 1: 1500 steps after a
-# loss at the end). All ends after a loss are nearest to rung 2. Of the head that comes late, with the
-# head of block 2 taken away: 0.69, 0.68 and 0.67 of its attention go to block 2.
+# loss at the end). All ends after a loss are nearest to rung 2. Of the head that comes
+# late, with the head of block 2 taken away: 0.69, 0.68 and 0.67 of its attention go to
+# block 2 within 250 steps.
 
 # %% [markdown]
 # ## 9. What we found
@@ -642,8 +643,9 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # **What was asked.** Does a network that predicts tokens go through the stages of
 # lesson 11, and what does it know at each? It does. On rung 1 its heads all look at
 # block 1, and it knows about what two tokens tell: it is 0.29 from a network that sees
-# no more, and 0.69 from one that sees four. Then one head leaves for block 2, and it knows what four tokens tell, to
-# 0.07. Then one leaves for block 3, and it knows the law, to 0.05.
+# no more, and 0.69 from one that sees four. Then one head leaves for block 2, and it
+# knows what four tokens tell, to 0.07. Then one leaves for block 3, and it knows the
+# law, to 0.05.
 #
 # **Why.**
 #

@@ -71,8 +71,8 @@ def _turned_back(ax, step, mass, own):
         return
     later = step > 0.25 * step[-1]
     top = int(np.where(later, mass[:, 1], 0).argmax())
-    before = mass[: top + 1, 1][later[: top + 1]].min(initial=1)
-    if mass[top, 1] < max(before + 0.05, mass[-1, 1] + 0.1):
+    came_back = mass[top:, 0].max() > mass[top, 0] + 0.05
+    if mass[top, 1] < mass[-1, 1] + 0.1 or not came_back:
         return
     words = "sets out for block 2,\nand turns back"
     style = {"arrowstyle": "->", "color": "0.3"}
