@@ -550,8 +550,8 @@ for i in (0, 1, 2, 4, 6, 8):
 # All three learn block 1, and none leaves it. At step 800 they give block 1 0.77 to
 # 0.78 of their attention, block 2 0.15 and block 3 0.03. Their distances are 0.78 to
 # 0.79, 0.94 to 0.95, and 1.08. These are nearly the numbers of the three heads on rung
-# 1: 0.82, 0.98 and 1.11. So a crowd of three knows no more than one head, and what makes its heads part
-# is the sum.
+# 1: 0.82, 0.98 and 1.11. So a crowd of three knows no more than one head, and what
+# makes its heads part is the sum.
 #
 # The last digits never settle: in other tries with this seed, which went on to step
 # 1500, the distance to rung 1 was 0.785 to 0.798 there. A *guess*: AdamW divides a
