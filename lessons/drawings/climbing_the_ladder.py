@@ -71,7 +71,8 @@ def _turned_back(ax, step, mass, own):
         return
     later = step > 0.25 * step[-1]
     top = int(np.where(later, mass[:, 1], 0).argmax())
-    if mass[top, 1] < mass[-1, 1] + 0.1:
+    came_back = mass[top:, 0].max() > mass[top, 0] + 0.05
+    if mass[top, 1] < mass[-1, 1] + 0.1 or not came_back:
         return
     words = "sets out for block 2,\nand turns back"
     style = {"arrowstyle": "->", "color": "0.3"}
@@ -86,8 +87,9 @@ def lost(found, at_end, on_rung, on_rung_from, apart):
     evaluation at which those were lost; apart: results of each head alone.
     """
     step, excess = np.array(found["step"]), np.array(found["excess"])
-    fig, axes = plt.subplots(1, 3, figsize=(13, 4.6), sharey=True)
+    fig, axes = plt.subplots(1, 3, figsize=(13, 5.4), sharey=True)
     _after(axes[0], at_end, found["own_block"])
+    _slows_down(axes[0], list(at_end.values())[1])  # without the head of block 2
     where = np.array(found["span_mass"])[on_rung_from].argmax(axis=1) + 1
     longest = _after(axes[1], on_rung, where)
     after = step[on_rung_from:] - step[on_rung_from]
@@ -104,15 +106,15 @@ def lost(found, at_end, on_rung, on_rung_from, apart):
         "Heads never added: none leaves rung 1",
     )
     nearest = np.array(found["kl"]).argmin(axis=0)
+    levels = excess[nearest[:2]]  # when it is nearest to rungs 1 and 2
     for ax, title in zip(axes, titles):
-        for rung in (0, 1):
-            level, colour = excess[nearest[rung]], BLOCKS[rung]
+        for level, colour in zip(levels, BLOCKS):
             ax.axhline(level, color=colour, lw=7, alpha=0.25, zorder=0)
-            at = (0.99, level * 1.1)
-            inside = ax.get_yaxis_transform()
-            ax.text(*at, f"rung {rung + 1}", transform=inside, ha="right", va="bottom", fontsize=9)
-        ax.set(yscale="log", ylim=(0.03, 9), title=title)
-        ax.legend(loc="upper right", fontsize=9)
+        ax.set(yscale="log", ylim=(0.03, 4.5), title=title)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=9)
+    beside = axes[-1].get_yaxis_transform()
+    for rung, level in enumerate(levels, 1):
+        axes[-1].text(1.02, level, f"rung {rung}", transform=beside, va="center", fontsize=9)
     ticks = [0.03, 0.1, 0.3, 1, 3]
     axes[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes[0].set_ylabel("excess loss, nats")
@@ -127,6 +129,17 @@ def _after(ax, runs, blocks):
     longest = run["step"][-1]
     ax.set(xlim=(-0.02 * longest, longest), xlabel="steps after the loss")
     return longest
+
+
+def _slows_down(ax, run):
+    """Mark where the excess loss without the head of block 2 falls slowly before it falls again."""
+    step, excess = np.array(run["step"]), np.array(run["excess"])
+    if step[-1] < 300:  # too short to show it
+        return
+    i = int(np.searchsorted(step, 100))
+    style = {"arrowstyle": "->", "color": "0.3"}
+    where = (0.3 * step[-1], 1.9)
+    ax.annotate("slows down", (step[i], excess[i]), where, arrowprops=style, fontsize=9)
 
 
 def page(runs):
