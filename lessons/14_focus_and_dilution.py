@@ -339,8 +339,8 @@ print("dW_Q/dt over W_K:", (speed[4] / condensed[5]).round(5))
 # The outputs have moved a little too. As A_ik has risen, y_i has risen by φ x_i ·
 # variance. The logits of tokens 0 and 1 are 0.771 y_i and −0.771 y_i. They are 1.542
 # y_i apart, and that of token 0 lies 0.2 · 1.542 y_i above their average by p. So, by
-# the same line of lesson 01, p_i0 has risen by 0.8 · 0.2 · 1.542 times the rise of y_i. And
-# −dy_i has fallen by π_i · 1.542 times the rise of p_i0. In all that is π_i · 0.380
+# the same line of lesson 01, p_i0 has risen by 0.8 · 0.2 · 1.542 times the rise of y_i.
+# And −dy_i has fallen by π_i · 1.542 times the rise of p_i0. In all that is π_i · 0.380
 # times the rise of y_i, as 0.8 · 0.2 · 1.542 · 1.542 = 0.380:
 #
 #     y_0 has risen by   φ · 1.058 · 0.1008 = 0.1066 φ
@@ -765,9 +765,9 @@ for t in (80, 100):
 # slowly, b_3 from −1.52 here to −1.59 at t = 297.
 #
 # And x, W_Q and W_K hardly move either. (x_3 moves most, from −0.85 here to −0.92 at
-# the end of renewal.) What pulls on them are the −dy_i, and those are nearly gone: 0.0007,
-# 0.0003, 0.0004 and −0.0013, where they had been 0.1046, −0.0563, −0.0360 and −0.0123.
-# Each token's query has brought its own output nearly to where it should be.
+# the end of renewal.) What pulls on them are the −dy_i, and those are nearly gone:
+# 0.0007, 0.0003, 0.0004 and −0.0013, where they had been 0.1046, −0.0563, −0.0360 and
+# −0.0123. Each token's query has brought its own output nearly to where it should be.
 #
 # *A second number.* W0 has room for more directions. Let ξ′ be one at right angles to
 # ξ. Let token k have a second number, x′_k, along ξ′, with the readout b′_j. Both are
