@@ -8,7 +8,7 @@
 #
 # **You see** three stages with two tokens and six numbers, by hand; four stages with
 # four tokens, each with the equation that moves it; and each stage tested, by keeping
-# still what is said to drive it. **Takes** 20 minutes to read, 30 seconds to run.
+# still what is said to drive it. **Takes** 60 minutes to read, 30 seconds to run.
 
 # %%
 import os
@@ -154,7 +154,9 @@ run = lesson.start("14_focus_and_dilution")
 #     dy/dt = 0.68 · 0.5145 y = 0.350 y
 #     dw/dt = 0.18 y = (0.18 / 0.5145) w = 0.350 w
 #
-# The 0.5145 is √(0.18/0.68), which makes the two equal. So the growth rate is
+# At the start y is 0.01 and w is 0. As in lesson 04, half of y then grows so, with its
+# w, and the other half shrinks. The 0.5145 is √(0.18/0.68), which makes the two rates
+# equal. So the growth rate is
 #
 #     λ = 0.68 · √(0.18/0.68) = √(0.68 · 0.18) = 0.350
 #
@@ -293,9 +295,9 @@ speed = two(0.0, condensed)
 print("dW_Q/dt over W_K:", (speed[4] / condensed[5]).round(5))
 
 # %% [markdown]
-# By hand the sum was 0.00988, with three digits. The whole flow, at the exact condensed
-# state, gives 0.00985. So W_Q takes 1/0.00985 = 101 units of time to grow by a factor
-# of e. The wait will be long.
+# By hand the sum was 0.00988, with three digits; the code rounds less, 0.00987. The
+# whole flow, at the exact condensed state, gives 0.00985. So W_Q takes 1/0.00985 = 102
+# units of time to grow by a factor of e. The wait will be long.
 #
 # ## 4. Dilution
 #
@@ -334,21 +336,37 @@ print("dW_Q/dt over W_K:", (speed[4] / condensed[5]).round(5))
 #     on x_0:   0.1234 (A_00 − A_10) = 0.1234 · 0.1010 φ = 0.0125 φ
 #     on x_1:   the opposite, as A_01 = 1 − A_00:         −0.0125 φ
 #
-# The outputs have moved a little too, and so have both −dy. That pushes x_0 and x_1 in
-# proportion to π, back to where p is π. It is condensation's own pull, and does not
-# drive the two apart.
+# The outputs have moved a little too. As A_ik has risen, y_i has risen by φ x_i ·
+# variance. The logits of tokens 0 and 1 are 0.771 y_i and −0.771 y_i. They are 1.542
+# y_i apart, and that of token 0 lies 0.2 · 1.542 y_i above their average by p. So, by
+# the same line of lesson 01, p_i0 has risen by 0.8 · 0.2 · 1.542 times the rise of y_i.
+# And −dy_i has fallen by π_i · 1.542 times the rise of p_i0. In all that is π_i · 0.380
+# times the rise of y_i, as 0.8 · 0.2 · 1.542 · 1.542 = 0.380:
 #
-# *Three equal pushes.* Each raises x_0 and lowers x_1 by the same amount. So of what
-# drives the embeddings apart, the value's part is a third. This is *derived*, for two
-# tokens while φ is small. Several rare tokens that are exactly alike share each of the
-# three pushes equally, so it holds for them too. For rare tokens that differ it does
-# not; section 7 measures what it is then.
+#     y_0 has risen by   φ · 1.058 · 0.1008 = 0.1066 φ
+#     y_1 has risen by   φ · 0.264 · 0.1008 = 0.0266 φ
+#     −dy_0 has fallen by   0.8 · 0.380 · 0.1066 φ = 0.0324 φ
+#     −dy_1 has fallen by   0.2 · 0.380 · 0.0266 φ = 0.0020 φ
+#     on x_0:   −0.8 (0.0324 + 0.0020) φ = −0.0275 φ
+#     on x_1:   −0.2 (0.0324 + 0.0020) φ = −0.0069 φ
+#
+# This is condensation's own pull, back to where p is π. It is not small. But x_0 is
+# four times x_1, and so are these two: it shrinks both alike, and keeps their ratio.
+#
+# *Three equal pushes.* Without it each use raises x_0 and lowers x_1 by the same
+# amount, 0.0124 φ with all digits. So of what changes the ratio of x_0 to x_1, the
+# value's part is a third. This is *derived*, for two tokens while φ is small. Several
+# rare tokens that are exactly alike share each of the three pushes equally, so it holds
+# for them too. For rare tokens that differ it does not; section 7 measures what it is
+# then.
 #
 # *And then?* x_1 falls, from 0.264, faster and faster as φ grows. Does it stop when it
-# is 0? The push on it as query, φ (−dy_1) times the variance, has no x_1 in it. So it
-# goes on. Then x_1 is negative, and all of token 1's scores, φ x_1 x_k, have changed
-# their sign: it looks at token 0 *less* than tokens come. That is **dilution**:
-# attention that had turned to the frequent token spreads out over the others.
+# is 0? In the run below x_1 passes through 0 near t = 348. There the pushes on it as
+# query, key and value, the last with condensation's pull, are −4.0, −3.3 and −4.9
+# thousandths. So it goes on. Then x_1 is negative, and all of token 1's scores, φ x_1
+# x_k, have changed their sign: it looks at token 0 *less* than tokens come. That is
+# **dilution**: attention that had turned to the frequent token spreads out over the
+# others.
 #
 # **Predict.** Where do x_1 and A_10, token 1's attention on token 0, end? And the loss?
 
@@ -363,9 +381,9 @@ print("after 0 and after 1 the head gives token 0", given[:, 0].round(4))
 
 # %% [markdown]
 # x_1 passes through 0 at t = 348 and ends at −0.99. A_10 falls from 0.80 to 0.30, while
-# token 0 looks at itself with 0.99. So token 1 avoids what it had sought. The loss ends
-# at 0.3947, the entropy rate (lesson 03): after token 0 the head gives 0.9 to token 0,
-# after token 1 it gives 0.4. All is learnt.
+# token 0 looks at itself with 0.99. So token 1 avoids what it had hardly begun to seek.
+# The loss ends at 0.3947, the entropy rate (lesson 03): after token 0 the head gives
+# 0.9 to token 0, after token 1 it gives 0.4. All is learnt.
 #
 # And focus and dilution overlap here. At t = 340 x_1 has lost three quarters of its
 # 0.264, while A_00 is still 0.82.
@@ -397,8 +415,14 @@ print("after 0 and after 1 the head gives token 0", given[:, 0].round(4))
 # One number for each token, again. `np.linalg.svd` finds ξ, and how much of W0 lies
 # along it. The *singular values* of W0 are its lengths along a first direction, along a
 # second one at right angles to it, and so on, the longest first. If the rows of W0 are
-# x_k ξ and nothing else, the first singular value is |x|, and the others are 0. In
-# scores ξ W_Q W_Kᵀ ξᵀ stands for φ.
+# x_k ξ and nothing else, the first singular value is |x|, and the others are 0.
+#
+# The query of token i is x_i times the row ξ W_Q, the key of token k is x_k times the
+# row ξ W_K. Both are rows of 16 numbers, and φ is now their product, the sum of 16
+# products, ξ W_Q W_Kᵀ ξᵀ. Raise one number of ξ W_Q, and φ rises by the same number of
+# ξ W_K times that. So each of the 16 is pulled by λ, the sum of the votes, times its
+# partner in the other row, as W_Q and W_K in section 3. The sum of the two rows grows
+# at the rate λ.
 #
 # *Condensation.* |π| is 0.775 and |π − ¼| is 0.593. The first rate is
 #
@@ -502,8 +526,9 @@ run.claim("the four stages end in this order; with seed 0 at 14.0, 86.2, 140.5 a
 # fallen to 0.487, 0.264 and 0.272: they avoid token 0. Token 0 then looks at itself
 # alone.
 #
-# Token 1's embedding passes through 0 at 94.5, inside the third stage, as x_1 did with
-# two tokens. All its scores are 0 at that moment, and its attention is as tokens come.
+# Token 1's embedding passes through 0 at 94.5, inside the third stage. (With two tokens
+# x_1 did so before A_00 was 0.9.) All its scores are 0 at that moment, and its
+# attention is as tokens come.
 #
 # The ends are marks on the way, and not places of rest: when condensation ends, the
 # loss is 1.01 and still falling. With seeds 1 and 2 the times are up to 8% earlier, in
@@ -529,8 +554,8 @@ run.page(draw.page(flow, {1e-2: follow(1e-2), 1e-3: (stages, ends), 1e-4: follow
 # *Loss.* It rests at ln 4 = 1.386, at 0.727 (the entropy of π) and near 0.634, and
 # falls between. The last dashed line, 0.554, is the least there is.
 #
-# *Embeddings*, along the first direction of W0. All rise together in condensation, in
-# proportion to π. In focus and dilution token 0's rises further, and the three others
+# *Embeddings*, along the first direction of W0. All rise together in condensation and
+# on to t = 50, in proportion to π. Then token 0's rises further, and the three others
 # fall through 0, token 3 first and token 1, the dot, last. The black dashed line is how
 # long W0 is in a second direction. It rises in the fourth stage, from 0.01.
 #
@@ -549,8 +574,9 @@ run.page(draw.page(flow, {1e-2: follow(1e-2), 1e-3: (stages, ends), 1e-4: follow
 # loss afterwards, if W_Q and W_K stay at their start. And if W0, or W1, stays at its
 # start?
 #
-# Focus was derived with embeddings at rest. **Predict.** From t = 51 on, near the
-# second saddle, W0 and W1 stay as they are. Does focus come: sooner, later, never?
+# Focus was derived with embeddings at rest. At t = 51 they nearly are (W0 is 1.97 long,
+# for 2.03), and token 0 still gives itself 0.751. **Predict.** From then on W0 and W1
+# stay as they are. Does focus come: sooner, later, never?
 
 # %%
 def still(*names):
@@ -607,8 +633,8 @@ run.claim("W_Q, W_K still: condensation as in the free run, no focus; W0, W1 sti
 #
 # And while W0 and W1 are still, token 1 does turn to token 0, up to 0.820, against its
 # own vote. With W0 alone still it is 0.850, and with W1 alone still it dilutes as in
-# the free run. So that token 1 does not turn is the doing of W0, in which its x_1
-# shrinks meanwhile. *Held.*
+# the free run. So that token 1 does not turn is the doing of W0. *Held*: all of W0, in
+# its three uses; section 7 tells them apart.
 #
 # ## 7. Which use dilutes?
 #
@@ -671,14 +697,16 @@ for t in (80, 100):
 #     value and key            0.69      0.67     0.79     1.14     it dilutes, last
 #     query                    0.69      0.61     0.57     0.57     it focuses more
 #
-# It is the query. If token 1's query cannot turn round, token 1 never spreads. If its
-# value or its key cannot move, or neither of them, it spreads all the same. *Held.*
-# With seeds 1 and 2 the numbers at t = 170 are the same to 0.01.
+# It is the query. If the queries cannot turn round, token 1 does not spread; even at
+# t = 1000 its spread is 0.66, below 0.73. If the values or the keys cannot move, or
+# neither of them, it spreads all the same. *Held.* With seeds 1 and 2 the numbers at
+# t = 170 are the same to 0.01.
 #
-# So the cause that one might think of fails the test. That the value is the same vector
-# decides *when*: at t = 80 the value's share of the push on x_1 is 0.47, and at t = 100
-# it is 0.36. (If the rare tokens were alike, it would be a third, by section 4, while φ
-# is small.)
+# So the cause that one might think of fails the test. Value and key decide *when*: each
+# delays it when it is still, the value more, and both together most. At t = 80 the
+# value's share of the push on x_1 is 0.47, and at t = 100 it is 0.36. This counts
+# condensation's own pull with the value. Counted so, it would not be a third in section
+# 4 either: 0.0124 + 0.0069 of 3 · 0.0124 + 0.0069, which is 0.44.
 #
 # In numbers, for token 1 at t = 120. φ is 1.040, and x is
 #
@@ -725,7 +753,7 @@ for t in (80, 100):
 #     token 2 says     −3.74      5.17     −0.07     −1.36
 #     token 3 says     −0.83      1.12      0.01     −0.31
 #
-# When it reads token 1, the head should say "1" more and "0" less. Yet b does not move.
+# When it reads token 1, the head should say "1" more and "0" less. Yet b hardly moves.
 # Take b_0. It is pulled by the first column, each cell times its x, which is now
 # (2.421, −0.322, −0.557, −0.848):
 #
@@ -733,11 +761,13 @@ for t in (80, 100):
 #
 # That is nothing beside its terms, −6.9 and 4.2. All four cells ask for less of "0".
 # But token 0's x is positive and the others' are negative, so one b_0 cannot serve all.
+# The same sum for b_1 is 0.4. For b_2 and b_3 it is 1.0 and −1.5: they still move, but
+# slowly, b_3 from −1.52 here to −1.59 at t = 297.
 #
-# And x, W_Q and W_K hardly move either. What pulls on them are the −dy_i, and those are
-# nearly gone: 0.0006, 0.0002, 0.0004 and −0.0013, where they had been 0.1046, −0.0563,
-# −0.0360 and −0.0123. Each token's query has brought its own output nearly to where it
-# should be.
+# And x, W_Q and W_K hardly move either. (x_3 moves most, from −0.85 here to −0.92 at
+# the end of renewal.) What pulls on them are the −dy_i, and those are nearly gone:
+# 0.0007, 0.0003, 0.0004 and −0.0013, where they had been 0.1046, −0.0563, −0.0360 and
+# −0.0123. Each token's query has brought its own output nearly to where it should be.
 #
 # *A second number.* W0 has room for more directions. Let ξ′ be one at right angles to
 # ξ. Let token k have a second number, x′_k, along ξ′, with the readout b′_j. Both are
@@ -779,6 +809,9 @@ U = pull_table(flow, states[at(200)])
 rate = np.linalg.svd(U, compute_uv=False)[0]
 second = lengths[at(200), 1]
 foretold = 200 + np.log(0.5 / second) / rate
+rates = [np.linalg.svd(pull_table(flow, states[at(t)]), compute_uv=False)[0]
+         for t in (200, 280, ends[3])]
+print("rate of U at t = 200, 280 and at the end of renewal", np.round(rates, 4))
 print(f"t = 200: all cells of U {np.sqrt((U**2).sum()):.4f}, rate {rate:.4f}, second direction "
       f"{second:.4f}\nrenewal foretold at {foretold:.1f}, it ends at {ends[3]:.1f}")
 
@@ -802,8 +835,8 @@ print(f"along ξ only: loss {rests:.4f} at t = {END:g} (free {losses[-1]:.4f}); 
       f"{flow.attention(one_direction[-1]).round(3)}")
 
 alike = FocusDilution(np.array([0.75, 0.25 / 3, 0.25 / 3, 0.25 / 3]), 0.5, 16)
-alike_y = ode.integrate(alike, (0, 300), start, t_eval=[142, 300], **rough).y
-print("rare tokens alike, t = 142 and 300: loss", alike.loss(alike_y).round(4),
+alike_y = ode.integrate(alike, (0, 300), start, t_eval=[spread_most, 300], **rough).y
+print(f"rare tokens alike, t = {spread_most:g} and 300: loss", alike.loss(alike_y).round(4),
       "second direction", alike.singular_values(alike_y)[:, 1].round(4))
 print(f"    all cells of U: {np.sqrt((pull_table(alike, alike_y[-1]) ** 2).sum()):.0e}")
 run.claim("U at t = 200 foretells the end of renewal within 3%; with one direction the loss stays",
@@ -817,19 +850,21 @@ run.figure(draw.held(after, copy_spread, references["frequencies known: entropy 
                      flow.entropy_rate), "held")
 
 # %% [markdown]
-# *When.* Renewal was foretold for 294 and ends at 297.4. As it nears its end U shrinks.
+# *When.* Renewal was foretold for 294 and ends at 297.4. As it nears its end U shrinks:
+# its rate is 0.0227 at t = 280 and 0.0206 at the end.
 #
 # *One direction.* No renewal. The loss rests at 0.633, where in the free run it ends at
-# 0.567. Attention stays much as dilution has left it. *Held.*
+# 0.567. Attention of tokens 0, 1 and 2 stays much as dilution has left it. Token 3 goes
+# on leaving token 0, from 0.27 to 0.06, without a renewal. *Held.*
 #
 # *Rare tokens alike.* No renewal. The loss rests at 0.7226, U is gone, and W0 has 0.006
-# in its second direction, about what it had at the start. Tokens that are alike get the
-# same logits from the head, as alike heads stay alike in lesson 09. So all it can tell
-# apart is token 0 from the rest, and for that one number is enough, as it was with two
-# tokens. *Held*: it is the difference between the rare tokens that makes U. Exercise 3
-# works out the 0.7226.
+# in its second direction, where it had 0.004 at the start. Tokens that are alike get
+# the same logits from the head, as alike heads stay alike in lesson 09. So all it can
+# tell apart is token 0 from the rest, and for that one number is enough, as it was with
+# two tokens. *Held*: it is the difference between the rare tokens that makes U.
+# Exercise 3 works out the 0.7226.
 #
-# *The figure.* On the left the four runs of section 7: the query's goes down where the
+# *The figure.* On the left the five runs of section 7: the query's goes down where the
 # others go up. On the right the loss: each part that is kept still makes the plateau
 # before it last to the end.
 #
@@ -908,18 +943,19 @@ run.finish({"pi": pi, "rho": 0.5, "width": 16, "end": END, "rtol": rough["rtol"]
 #   turns most. *Held*: with W0 and W1 still it comes, at 101.9 for 86.2; with W_Q and
 #   W_K still it does not. How the embeddings speed it up is a *guess*.
 # - That token 1 does not turn with it: *held*; with W0 and W1 still it turns, to 0.82.
-# - Dilution: the rare tokens' queries turn round. *Derived* for the first push, a third
-#   each as query, key and value for rare tokens that are alike. *Held*: with the query
-#   on a copy token 1 never spreads, with value or key on it it does. That the value is
-#   the cause was believed, and fails the test: it decides when.
+# - Dilution: the rare tokens' queries turn round. *Derived* for the first push: of what
+#   changes the ratio of x_0 to x_1, a third each as query, key and value, for rare
+#   tokens that are alike. *Held*: with the queries on a copy token 1 does not spread,
+#   with values or keys on it it does. That the value is the cause was believed, and
+#   fails the test: value and key decide when.
 # - Renewal: *derived*, one row b is not enough, and a second number grows at the rate
 #   of U, foretold 294, came 297. *Held*: with one direction the loss rests at 0.633;
 #   with rare tokens that are alike there is none.
 # - The second cycle: a *guess*.
 #
 # **What surprises in the picture.** Only one token focuses at first, and the rare ones
-# end up avoiding what they had begun to seek. At the end token 3 does not look at
-# itself but at token 2.
+# end up avoiding what they had hardly begun to seek. At the end token 3 looks most at
+# token 2, and less at itself.
 #
 # Why a wait is as long as it is, and how to foretell it from any slow point, is lesson
 # 15.

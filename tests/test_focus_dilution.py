@@ -132,6 +132,40 @@ def test_each_use_has_a_third_of_the_first_push_if_rare_tokens_are_alike(pi):
     assert apart == pytest.approx(np.full(3, np.mean(apart)), rel=1e-4) and apart[0] > 0
 
 
+def pushes(flow, y):
+    """How fast x moves through each use, for a flow with one number in a vector."""
+    found = []
+    for use in USES:
+        only = FrozenCopy(flow, y, [other for other in USES if other != use])
+        found.append(flow.split(only(0.0, y))[0][:, 0])
+    return np.array(found)
+
+
+def test_the_push_as_value_has_condensations_own_pull_in_it():
+    two = FocusDilution(np.array([0.8, 0.2]), 0.5, 1)
+    y = two.condensed_point()
+    y[-2:] = 1e-2  # so that phi is 1e-4
+    query, key, value = pushes(two, y) / 1e-4
+    assert query == pytest.approx([0.01242, -0.01242], abs=1e-5)
+    assert key == pytest.approx([0.01242, -0.01242], abs=1e-5)
+    assert value - query == pytest.approx([-0.02755, -0.00689], abs=2e-5)
+    assert value[1] / (query + key + value)[1] == pytest.approx(0.44, abs=5e-3)
+    start = np.full(6, 0.01)
+    near_0 = ode.integrate(two, (0, 348), start, t_eval=[348], method="rk45", rtol=1e-9).y[0]
+    assert abs(near_0[1]) < 0.01
+    assert 1000 * pushes(two, near_0)[:, 1] == pytest.approx([-4.0, -3.3, -4.9], abs=0.1)
+
+
+def test_with_the_queries_on_a_copy_token_1_does_not_spread():
+    flow = FocusDilution(PI, 0.5, 16)
+    y0 = flow.start(np.random.default_rng(0), 1e-3)
+    y = ode.integrate(flow, (0, 80), y0, t_eval=[80], **tight).y[0]
+    copied = FrozenCopy(flow, y, ["query"])
+    late = ode.integrate(copied, (80, 1000), y, t_eval=[1000], **tight).y[0]
+    spread = measure.entropy(np.log(copied.attention(late)))[1]
+    assert spread == pytest.approx(0.662, abs=3e-3) and spread < 0.7
+
+
 def test_two_tokens_need_one_number_each_and_four_need_more():
     two = FocusDilution(np.array([0.8, 0.2]), 0.5, 1)
     end = ode.integrate(two, (0, 1000), np.full(6, 0.01), t_eval=[1000], **tight).y[-1]

@@ -78,7 +78,8 @@ def held(after, spreads, as_come, curves, least):
     fig, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.6))
     inks = "k", plot.BLUE, plot.GREEN, plot.SKY, plot.VERMILION
     for (name, values), ink in zip(spreads.items(), inks):
-        left.plot(after, values, color=ink, lw=2, label=f"copy as {name}")
+        label = "no copy (free)" if "free" in name else f"copy as {name}"
+        left.plot(after, values, color=ink, lw=2, label=label)
     left.axhline(as_come, color="0.35", ls="--", lw=1, label="as tokens come")
     left.legend(loc="upper left", bbox_to_anchor=(0, 0.98))
     left.set(
