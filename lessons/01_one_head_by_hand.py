@@ -58,9 +58,9 @@ run = lesson.start("01_one_head_by_hand")
 #
 #     y = Σ_j s_j v_j
 #
-# The figure below shows it (left). Each key is a bar. Its width is its attention, its
-# height is its value. All widths together are 1. So if the bars were made of sand and
-# levelled, the sand would stand at height 4: the output.
+# The figure of section 4 shows it (left). Each key is a bar. Its width is its
+# attention, its height is its value. All widths together are 1. So if the bars were
+# made of sand and levelled, the sand would stand at height 4: the output.
 #
 # ## 2. What is wanted, and two gradients
 #
@@ -199,7 +199,8 @@ run.claim("paper and screen agree digit for digit", on_screen == on_paper)
 #
 # ## 4. One step
 #
-# Descent subtracts η times the gradient. η is the *learning rate*; take 0.1:
+# Descent subtracts η times the gradient. η is the *learning rate*; take 0.1. We let it
+# move the scores alone; the values stay:
 #
 #     a₁ = 0.693 − 0.1 · 1    = 0.593
 #     a₂ = 0     − 0.1 · 0    = 0
@@ -232,7 +233,8 @@ run.claim("one step lowers the loss, by less than the straight line says",
 
 # %% [markdown]
 # L is 0.3163: it fell by 0.184 and not by 0.2. It is no straight line. The output rose
-# by 0.205, and on the way dy went from −1 to −0.795. Its mean is −0.8975:
+# by 0.205, where its own straight line says 0.2. On the way dy went from −1 to −0.795.
+# Its mean is −0.8975:
 #
 #     0.205 · (−0.8975) = −0.184
 #

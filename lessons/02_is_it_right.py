@@ -334,6 +334,7 @@ print(*wrong_rows, sep="\n")
 #     dW_K and dx                  dkeys
 #     dW_Q, dW_K and dx            da
 #     all but dW_O                 dy
+#     dx alone                     (8)
 #     one dW alone                 its line in (1) or (7): nothing lies to its right
 #
 # Two wrong lines can look like one: dqueries and dkeys together look like da.
@@ -343,11 +344,14 @@ print(*wrong_rows, sep="\n")
 # The same with the library's layer. It has several heads: each has matrices of its own,
 # all read the same x, and their outs are added. It also takes several sequences at
 # once. The library calls queries q, and keys k, and a row times a matrix *linear*. Here
-# there are 3 heads with K = 5, and 2 sequences of 4 tokens: x has 8 rows.
+# there are 3 heads with K = 5, and 2 sequences of 4 tokens: x has 8 rows, of six
+# numbers each.
 #
 # `mutants.MUTANTS` is a list of eight mistakes. For each it names a function, a piece
 # of its source, what stands there instead, and the gradients that should fail. In the
-# block `with mutants.broken(...)` the function runs with that piece.
+# block `with mutants.broken(...)` the function runs with that piece. A `case` is the
+# layer, a way to draw its inputs, and their names (`wrt`). `check` does with a case
+# what `check_pair` does.
 #
 #     mistake                              line
 #     row sum forgotten in softmax         (4): v_j in place of v_j − y_t
@@ -415,6 +419,8 @@ run.claim("each of eight mistakes shows in the gradients where it should, and in
 #     3           0.65       4e-11     4e-11     1.00      5e-12
 #     4           8e-9       4e-11     4e-11     1e-8      5e-12
 #
+# The right dW_Q has the length 33.5, the right dW_K 26.0.
+#
 # **Predict** each line and what is wrong with it. What fails together gives the line,
 # by the arrows; the size gives the kind. The answers are the broken pieces in the next
 # cell: first the right piece of the library's source, then what stands there instead.
@@ -444,13 +450,14 @@ run.claim("the four broken backwards fail where the arrows say", all(found_out))
 #    results. A factor of 6, as x has rows of six numbers, would give 5/7 = 0.714: near,
 #    but not it. Two gradients that have nothing to do with each other are nearly at
 #    right angles, and for lengths b and c their error is √(b² + c²) / (b + c). For
-#    equal lengths that is √2/2 = 0.707. Here they are 26.0 and 33.5, which gives 0.713:
-#    the results are exchanged, and W_K's gradient is returned as W_Q's.
+#    equal lengths that is √2/2 = 0.707, and for 33.5 and 26.0 it is 0.713: the results
+#    are exchanged, and W_K's gradient is returned as W_Q's.
 # 3. dW_V fails with 1, and dx with it: dv has the wrong sign, or is forgotten. The size
 #    cannot tell which; it is the sign.
 # 4. Nothing fails at 1e-7. But dW_V is off by 1e-8, a thousand times more than it is
-#    otherwise, and dx by 8e-9, a hundred times. That is near float32's ε, 6e-8. The
-#    lines are right: dv passes through float32 on its way.
+#    otherwise, and dx by 8e-9, a hundred times. That is below float32's ε, 6e-8, the
+#    most by which what it keeps of a number near 1 is off. The lines are right: dv
+#    passes through float32 on its way.
 #
 # ## 5. The doctor
 #
@@ -484,12 +491,13 @@ for number, function, right, wrong, _ in (patients[0], patients[2]):
 #     Σ_c W_fc dW_fc
 #
 # The right dW_V is known from differences. So for each f the doctor knows what each use
-# of x should have given, summed over tokens. What dx lacks is twice what the use
-# through W_V should have given, for each of the six f: a sign is turned there.
+# of x should have given, summed over tokens. What dx lacks, multiplied with x and
+# summed likewise, is twice what the use through W_V should have given, for each of the
+# six f: a sign is turned there.
 #
 # For patient 1 it says "none of the known kinds": no single use explains what dx lacks.
-# It adds where dx is most and least wrong, and what to mend first: W_Q and W_K. Of
-# these it names the factor, √5, the root of the size of a key.
+# It adds where dx is most and least wrong, and what to mend first: W_Q and W_K. Of W_Q
+# it names the factor, √5, the root of the size of a key.
 
 # %%
 run.compare([
@@ -514,7 +522,7 @@ run.finish({"queries": len(many)}, slopes=slopes, least=least, mistakes=sum(as_e
 # was tried: each of eight mistakes was put in, and everything else left as it was.
 #
 # **What surprises in the pictures.** A shorter step makes it worse: at h = 1e-12 a
-# right gradient looks as wrong as at h = 0.03. And in the chart a wrong sign in two
+# right gradient looks as wrong as at h = 0.08. And in the chart a wrong sign in two
 # places leaves dx exact.
 
 # %% [markdown]

@@ -18,6 +18,10 @@ def looks_back(pull, maps, steps, runs):
     title = "The first pull, after one step of W_V:\nlag 3 stands out, less where keys are many"
     both_signs = dict(cmap="PuOr_r", limits=(-most, most))
     image = plot.attention_map(axes[0], pull, title, S - T, visible, **both_signs)
+    own = S - 1, T - 1  # the last query's own key, at lag 1
+    told = dict(fontsize=8, ha="center", va="center")
+    axes[0].text(own[0] - 2, own[1], "lag 3", **told)
+    axes[0].text(own[0] - 5, own[1], "lag 6", **told)
     label = "pull on the score, thousandths"
     bar = top.colorbar(image, ax=axes[0], shrink=0.9, ticks=[-1, 0, 1], location="left")
     bar.set_label(label)
@@ -52,11 +56,11 @@ def _runs(ax, steps, runs):
     free, still = np.interp(100, steps, runs["free"]), runs["W_V held after 100"][-1]
     told = (
         f"At step 100 attention was {free:.2f}. What W_V had\n"
-        f"learnt by then is enough for {still:.2f} (blue)"
+        f"learnt by then brings it to {still:.2f} (blue)"
     )
     ax.annotate(told, (100, free), (0.3, 0.04), textcoords="axes fraction", fontsize=9,
                 arrowprops=dict(arrowstyle="->", color="0.35"))  # fmt: skip
-    title = "Attention on lag 3, each time with one part held still: how far does it come?"
+    title = "Attention on lag 3, each time with one part held still: how fast does it go?"
     ax.set(ylabel="mean attention on lag 3", title=title)
     ax.set(xlabel="training step", ylim=(0, 0.8), xlim=(0, steps[-1]))
 
