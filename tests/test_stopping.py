@@ -60,7 +60,9 @@ def test_on_its_own_set_the_excess_loss_is_cross_entropy_less_that_of_the_true_l
     law = trial.chain.log_probs(x[:, :-1])  # of the tokens after the first context
     after = x[:, -law.shape[1] :]
     true = np.mean([law[i, t, token] for i, row in enumerate(after) for t, token in enumerate(row)])
-    assert found["set_excess"][0] == pytest.approx(np.log(6) + true, abs=0.02)  # it knows nothing yet
+    assert found["set_excess"][0] == pytest.approx(
+        np.log(6) + true, abs=0.02
+    )  # it knows nothing yet
     assert found["set_excess"][-1] < found["excess"][-1]  # the set is small: learnt by heart
 
 
