@@ -264,7 +264,7 @@ print(f"lesson 09's run from ε = 1e-2 at t = 20: θ = {theta:.3f}, √2 ν = {n
 # At t = 20: 0.07832 − 0.01227 = 0.06605.
 #
 # **Predict.** The rate can be measured: `leading_mode` takes the derivatives of all
-# speeds and finds the fastest rate at which a small change of the state grows. How near
+# speeds and finds the largest rate at which a small change of the state grows. How near
 # will it be to √2 δ − 4 δ² at t = 20, and at 200?
 
 # %%
