@@ -196,7 +196,7 @@ def of_another_dy(e: Evidence) -> Iterator[Finding]:
     for axis, size in enumerate(e.out.shape):
         if size < 2 or e.m.size < 3:
             continue
-        whole = dict(axis=axis, keepdims=True)
+        whole: Any = dict(axis=axis, keepdims=True)
         for dy, kind, says in (
             (e.w.sum(**whole) + 0 * e.w, "dy", f"right if dy is first summed along axis {axis}"),
             (e.w.mean(**whole) + 0 * e.w, "dy", f"right if dy is first averaged along axis {axis}"),
