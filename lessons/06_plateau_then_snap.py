@@ -436,26 +436,30 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states, foretold),
 # snap of attention needs that.
 #
 # - *The wait.* Δ is slow while κ w is small, and for that not some w is wanted but a
-#   large one: with w held at 1 it still waits 4194, and 8192 is foretold for 1/2. Arrow
-#   (1) makes the wait.
+#   large one: with w held at 1 it still waits 4194, and with w held at 1/2 the line
+#   1/(κ w) foretells 8192, which was not run. Arrow (1) makes the wait.
 # - *The snap of attention.* Arrow (3) is enough, attention's own. Without (2) and (3)
-#   there is none. (Exercise 3 cuts (3) alone.)
+#   there is none. By (2) alone Δ runs away as well, but attention stops near a third
+#   (exercise 3).
 # - *Arrow (2)*, from Δ back to w, shortens the wait by an eighth. Its work is after the
 #   snap: it takes w, and with it the loss, along.
 #
 # ## 5. The real layer, with noise
 #
 # Does a layer with all its parameters keep to two numbers? We train its T scores and
-# its d x d matrix by *SGD*, which is gradient descent on a fresh random batch at each
-# step. The learning rate η is 1, so that the time η · steps is the number of steps.
+# its d x d matrix by *SGD*, stochastic (that is, random) gradient descent: a step of
+# descent on a fresh random batch each time. The learning rate η is 1, so that the time
+# η · steps is the number of steps.
 #
 # We choose T = d = 256. Then √d T is 16 · 256 = 4096, as it was for T = 512 and d = 64.
 # So κ is the same, and so is the closed form.
 #
 # Two details. All T scores move now, so Δ is T/(T − 1) times as fast (section 1;
 # `per_place` below). And a batch of 32 samples has 32 · T · d random numbers, which
-# would take minutes to draw. The gradient needs only two combinations of them, whose
-# joint law is known exactly; `stochastic` draws these. `population` is the exact loss
+# would take minutes to draw. The gradient needs only two combinations of them, of each
+# sample the vectors Σ s_t x_t and x_r with what W makes of them. Their joint law is
+# known exactly (its derivation stands in `flows/population.py`), and `stochastic` draws
+# these. `population` is the exact loss
 # of a layer, the average over all samples.
 #
 # **Predict.** Do 65,792 parameters under noise keep to the curve of two numbers? How
@@ -572,8 +576,8 @@ run.finish(settings, **found, halves=halves, lost=lost, crossings=crossings)
 # 3. Yes, later. d²Δ/dt² = κ² e^Δ. Times dΔ/dt and added up: (dΔ/dt)²/2 = κ² (e^Δ − 1).
 #    So κ t = ∫ dΔ/√(2 (e^Δ − 1)), from 0 to infinity. With z² = e^Δ − 1 this is √2
 #    times ∫ dz/(1 + z²) = π/2, so κ t = 2.221 and t = 9099. In the whole flow the loss
-#    is 0.1 at 9154, so it snaps. But attention is only 0.26 then, and w 2.2 √d. Soon
-#    after, attention is 0.37, w is 2.7 √d, and 0.37 · 2.7 = 1: nothing is missing, and
+#    is 0.1 at 9154, so it snaps. But attention is only 0.26 then, and w 2.2 √d. By t =
+#    10,000 attention is 0.37, w is 2.7 √d, and 0.37 · 2.7 = 1: nothing is missing, and
 #    nothing is left to pull attention up. It creeps, and is 1/2 at 47,532. So by arrow
 #    (2) alone the loss snaps, and attention stops at about a third. Lesson 08 comes
 #    upon such a state.

@@ -54,7 +54,8 @@ RTOL = 1e-5 if run.quick else 1e-8  # the error that a step may make
 # better than the mean of ln t.
 #
 # The closed form has C = 1.2533 and the exponents 1 and 1/2. Where will the whole flow
-# be off? Two things the closed form leaves out.
+# be off? The closed form leaves out three things. Two of them have a direction, and
+# come first; the third, the signs ≈ of lesson 06, is what remains.
 #
 # *Noise.* By lesson 06 the other tokens take the share w/(√d e^Δ) of w's speed. It is
 # largest at w = 1, where e^Δ is e^(1/2):
@@ -75,7 +76,7 @@ RTOL = 1e-5 if run.quick else 1e-8  # the error that a step may make
 # missing (0.447²/2 = 0.1). Even from w = 0 this takes no more than
 #
 #     e^(−t/d) = 0.447
-#     t = d ln(1/0.447) = 0.8 d
+#     t = d ln(1/0.447) = 0.805 d
 #
 # For T = 64 and d = 512 that is 412, beside a plateau of 1815. For T = 4096 it is the
 # same 412, beside 116,160. So where there are few tokens the plateau ends later than

@@ -32,12 +32,14 @@ precise = dict(rtol=RTOL, atol=1e-3 * RTOL)  # the error that a step may make
 # token. The other tokens, and the right one in the remaining samples, are random as
 # before.
 #
-# First see where the √d in κ = 1/(√d T) comes from. Take d = 64, and no
-# repetition. A random token has the mean square 1/64 in each of 64 directions at right
-# angles. W* keeps them at right angles, so for each direction W has something of its
-# own to learn, and what is missing of each adds to the loss by itself. Let 1 be the
-# whole of one. If a share of it is in W, s_r times that share is written. The rest is
-# missing, and counts by the mean square of the token in that direction:
+# First see where the √d in κ = 1/(√d T) comes from. Take d = 64, and no repetition. A
+# random token has the mean square 1/64 in each of 64 directions at right angles. W*
+# keeps them at right angles, so for each direction W has something of its own to learn,
+# and what is missing of each adds to the loss by itself. Let 1 be the whole of one: W*
+# has the length 1 along a direction, so a share of 1 is a step of length 1 of W, and
+# descent on W is descent on the shares. If a share of it is in W, s_r times that share
+# is written. The rest is missing, and counts by the mean square of the token in that
+# direction:
 #
 #     L of one direction = 1/64 · (1 − s_r · share)² / 2
 #     −∂L/∂share         = 1/64 · s_r                         at the start
@@ -141,7 +143,8 @@ for t, y in zip(moments, follow(flow, moments)):
 
 close = np.arange(1250, 1450, 0.1)
 speed = np.gradient(flow.attention(follow(flow, np.append(0, close)))[1:], close)
-first_rise, rest = speed[close < 1300].argmax(), speed[close > 1290].argmin() + 401
+late = np.flatnonzero(close > 1290)[0]
+first_rise, rest = speed[close < 1300].argmax(), late + speed[late:].argmin()
 print("speed of attention:", *(f"{speed[i]:.4f} at {close[i]:.0f}," for i in (first_rise, rest)))
 
 # %% [markdown]
@@ -149,7 +152,8 @@ print("speed of attention:", *(f"{speed[i]:.4f} at {close[i]:.0f}," for i in (fi
 # 2.4 and w₂ has 4% of its whole. The loss in training begins to fall. On random tokens
 # it is still 0.497. Then attention rises to 0.3, and nearly rests: its speed is 0.0159
 # at 1278 and 0.0006 at 1303. Meanwhile w₂ grows; by 1500 random tokens are answered
-# too, and at the end w₁ is back near 1.
+# too, and at the end w₁ is back near 1: as the others pull attention up, s_r w₁ would
+# be more than 1, too much is written, and descent takes w₁ down.
 #
 # Why more than 1 of w₁? The whole of the repeated token is written when s_r w₁ is 1. At
 # t = 1320 it is 0.320 · 3.23 = 1.03. A third of the attention with three times the
@@ -240,9 +244,10 @@ dense = np.linspace(0, 1800, 600)
 #
 # With w₂ held for good attention wakes and then rests near 0.30, with w₁ at 3.4: the
 # repeated token is answered in full, and nobody else asks for more. From there on it
-# only creeps, to 0.34 at t = 10,000. That is the noise of the other tokens, (1 − s_r)²
-# w₁²/(d (T − 1)): along s_r w₁ = 1 there is less of it with more attention. Without the
-# noise attention is 0.2942 at 1500 and 0.2942 at 10,000.
+# only creeps, to 0.34 at t = 10,000. That is the noise of the other tokens. It adds
+# half of (1 − s_r)² w₁²/(d (T − 1)) to the loss; with w₁ = 1/s_r this is half of (1/s_r
+# − 1)²/(d (T − 1)), which falls as s_r rises. Without the noise attention is 0.2942 at
+# 1500 and 0.2942 at 10,000.
 #
 # And w₂, held at 0 until attention is awake at 1239, and then let go? Random tokens are
 # answered at 1511, for 1487 in the free run. All that w₂ learns on the plateau is worth

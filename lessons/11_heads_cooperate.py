@@ -268,7 +268,9 @@ run.figure(draw.stages(path.t, V, s, losses, half_times, plateaus), "stages")
 #
 # Lesson 10 had √2 δ. Its δ is s_k here, and its feature has importance 1. Its first
 # line is this first line. Its second has s_k once more, as attention moves through
-# scores, and a 2, as the score of position 1 falls by as much:
+# scores, and a 2, as the score of position 1 falls by as much. (Here ln s₁ moves at g₁
+# less the average of g, which feels the difference only by a share s_k: it hardly
+# falls.)
 #
 #     dν/dt = s_k θ
 #     dθ/dt = 2 s_k ν
@@ -283,9 +285,9 @@ run.figure(draw.stages(path.t, V, s, losses, half_times, plateaus), "stages")
 #     λ₃ = 1.0 √(3 / 7.352) / √t = 0.64 / √t
 #
 # So for large t a difference in feature 2 grows at twice the rate of one in feature 3.
-# In the flow the rates are 1.7 to 1 at the start, 2.25 to 1 at t = 5, and 2.04 to 1 at
-# t = 89. From equal starts feature 2 comes first. That is *derived*, for starts that
-# are nearly equal.
+# In the flow the rates, 1.7 √s₂ and √s₃, are 1.7 to 1 at the start, where s₂ = s₃, then
+# 2.25 to 1 at t = 5, where s₂ is 1.75 times s₃, and 2.04 to 1 at t = 89. From equal
+# starts feature 2 comes first. That is *derived*, for starts that are nearly equal.
 
 # %% [markdown]
 # ## 5. When
@@ -350,8 +352,10 @@ print(f"ε = 4e-5: foretold {of_paper:.1f}")
 # %% [markdown]
 # 53.19, 89.61 and 133.33 are foretold, and 53.09, 89.28 and 132.78 come: within half a
 # percent, down to a start a million times smaller. (np.interp reads a curve between its
-# points.) With the s₂ of section 4, S is 2 · 1.26 √t. So for very small ε the wait is
-# once more the square of a logarithm, as in lesson 10.
+# points.) With the s₂ of section 4, S would be 2 · 1.26 √t, and for very small ε the
+# wait is once more the square of a logarithm, as in lesson 10. Here it is not yet: s₂
+# still lies below its law (at t = 89 it is 0.0044, not 0.0062), and S is 14.5, not
+# 23.8.
 #
 # The *paper* has its features 2 and 3 at about 50 and 230, not at 89 and 226. Its start
 # has noise of 1e-6 on attention itself. Ours has 1e-6 on a score; as attention is 1/40,
@@ -410,10 +414,11 @@ print(f"feature 3 is half learnt at {again:.0f} instead of {half_times[2]:.0f}")
 # the difference that heads 1 and 3 have by then. *Held.*
 #
 # Where does it come from? At the start each is half of 1e-6 from the mean of both.
-# Growing at λ₃ that would be 0.0015 at t = 100, and not 0.06. We *guess* that most of
-# it comes with feature 2, whose differences grow faster. At t = 60 head 3, too, is on
-# its way to feature 2: it writes 0.008 of it, head 2 writes 0.012, and head 1 −0.007.
-# Then head 3 turns back. How that passes on to position 3 we have not worked out.
+# Growing at λ₃, whose S is 7.5 by then and whose F has grown by 1.7, that would be
+# 0.5e-6 · e^7.5 · 1.7 = 0.0015 at t = 100, and not 0.06. We *guess* that most of it
+# comes with feature 2, whose differences grow faster. At t = 60 head 3, too, is on its
+# way to feature 2: it writes 0.008 of it, head 2 writes 0.012, and head 1 −0.007. Then
+# head 3 turns back. How that passes on to position 3 we have not worked out.
 #
 # ## 6. Held: each head its own leftover
 #

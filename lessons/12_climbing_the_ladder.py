@@ -527,7 +527,8 @@ for i, after in enumerate(going_on["step"]):
 # before, heads 2 and 3 see others, so that they do differ.
 #
 # **Predict.** Which block does each of them learn, and where does each of them look at
-# step 800? The heads that are added left block 1 at 480 and 640.
+# step 800? The heads that are added begin to leave block 1 at 460 and
+# 640.
 
 # %%
 apart = []
@@ -630,17 +631,17 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # | at the end | 2.17, 0.62, 0.05 | 2.69, 0.54, 0.05 | 2.13, 0.57, 0.05 |
 # | least distance to learned rungs 1, 2 | 0.29, 0.07 | 0.26, 0.05 | 0.30, 0.07 |
 # | lost at the end: at once | 3.11, 1.40, 0.64 | 3.13, 1.41, 0.54 | 3.17, 1.34, 0.63 |
-# | 1000 steps later | 0.38, 0.41, 0.38 | 0.33, 0.34, 0.33 | 0.38, 0.38, 0.37 |
+# | 1000 (seed 1: 1500) later | 0.38, 0.41, 0.38 | 0.33, 0.34, 0.33 | 0.38, 0.38, 0.37 |
 # | on rung 2: 600 later | 0.39, 0.40, 0.39 | 0.34, 0.34, 0.34 | 0.37, 0.38, 0.37 |
 # | never added, at step 1200 | 0.79, 0.94, 1.08 | 1.01, 0.90, 1.04 | 0.75, 0.95, 1.08 |
 #
-# The last three rows are from longer runs than those above (seed 1: 1500 steps after a
-# loss at the end). All ends after a loss are nearest to rung 2. Of the head that comes
-# late, with the head of block 2 taken away: 0.69, 0.68 and 0.67 of its attention go to
-# block 2 within 250 steps. The controls were run on seeds 0 and 1. On seed 1 too it
-# turns back with all three, from 0.18 of its attention on block 2 to 0.09. And A₃, as
-# the head of block 1 says it of block 1, goes from −3.46 to −0.53 in 100 steps without
-# the head of block 3, and to −3.26 with all three.
+# The last three rows are from longer runs than those above. All ends after a loss are
+# nearest to rung 2. Of the head that comes late, with the head of block 2 taken away:
+# 0.69, 0.68 and 0.67 of its attention go to block 2 within 250 steps. The controls were
+# run on seeds 0 and 1. On seed 1 too it turns back with all three, from 0.18 of its
+# attention on block 2 to 0.09. And A₃, as the head of block 1 says it of block 1, goes
+# from −3.46 to −0.53 in 100 steps without the head of block 3, and to −3.26 with all
+# three.
 
 # %% [markdown]
 # ## 9. What we found

@@ -53,7 +53,8 @@ run = lesson.start("13_stop_early")
 #
 #     2 · 0.111 / 9 = 0.025
 #
-# So heads start with scores that differ by ε = 0.025. In lesson 12 a number of W_Q was
+# So heads start with scores that differ by about ε = 0.025 (between two of them by √2
+# times that, which is 0.35 more in the logarithm). In lesson 12 a number of W_Q was
 # drawn from ±1e-9, and an input had 75 numbers; by the same lines ε was 1.33e-10. In
 # lesson 11 the wait in the crowd grows with ln(1/ε):
 #
@@ -134,10 +135,10 @@ for (N, one), end in zip(found.items(), last):
 #
 # *What surprises in the picture.* With 2000 sequences the loss rises from step 90 to
 # 165, from 1.36 to 1.44 (arrow), and then falls further, to its least value at 315. In
-# these steps a head goes over to block 2: below, the distances to two and three blocks
-# fall from there on, and that to one block rises. So a rise is not yet the end. With
-# 9000 sequences the loss rests near 0.53 from step 400 to 750, nearest to rung 2, and
-# falls again as the third head leaves. So a rest is not the end either.
+# these steps a head goes over to block 2: below, the distance to one block rises from
+# 90 on, and those to two and three blocks fall after 165. So a rise is not yet the end.
+# With 9000 sequences the loss rests near 0.53 from step 400 to 750, nearest to rung 2,
+# and falls again as the third head leaves. So a rest is not the end either.
 #
 # After the stop the small networks move away from *all* teachers. That was seen up to
 # step 210 with 600 sequences and 510 with 2000, and no further.
@@ -154,7 +155,8 @@ for (N, one), end in zip(found.items(), last):
 #
 #     excess loss = cross-entropy − entropy rate
 #
-# The entropy rate belongs to the data, and no step of training changes it. *Taking a
+# The entropy rate is the cross-entropy of the true law itself. It belongs to the data,
+# and no step of training changes it. *Taking a
 # constant from a curve does not move its lowest point.* So the cross-entropy on
 # sequences that were kept aside finds the same step by itself.
 #
