@@ -143,8 +143,8 @@ TOKENS, WIDTH, SEEDS = (64, 32, 3) if run.quick else (256, 256, 5)  # of the lay
 #     (3)  Δ → Δ     the more it looks, the more a score moves: the e^Δ in dΔ/dt
 #
 # (1) and (2) make a ring. So one may believe that the two numbers feed each other, that
-# this takes long to get going, and that it is why all goes at once in the end. Section
-# 4 cuts the arrows one by one, to see.
+# this takes long to get going, and that it is why all goes at once in the end. To see,
+# section 4 cuts (2), then (2) and (3) together, and exercise 3 cuts (3) alone.
 #
 # ## 2. The race
 #
@@ -435,9 +435,8 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states, foretold),
 # What became of the belief? The two do feed each other, but neither the wait nor the
 # snap of attention needs that.
 #
-# - *The wait.* Δ is slow while κ w is small, and for that not some w is wanted but a
-#   large one: with w held at 1 it still waits 4194, and with w held at 1/2 the line
-#   1/(κ w) foretells 8192, which was not run. Arrow (1) makes the wait.
+# - *The wait.* Δ is slow while κ w is small, by arrow (1). Some w is not enough to end
+#   that, it takes a large one: held at 8, 4 and 1, w leaves a wait of 531, 1054, 4194.
 # - *The snap of attention.* Arrow (3) is enough, attention's own. Without (2) and (3)
 #   there is none. By (2) alone Δ runs away as well, but attention stops near a third
 #   (exercise 3).

@@ -239,8 +239,8 @@ dense = np.linspace(0, 1800, 600)
 # repetition it is 5098, half as long, for now half of the samples teach the rest
 # nothing.
 #
-# For q = 0.1 it is 3979, 5724 and 5617, for 3893, 5566 and 5447 foretold. Neither of
-# the two brings attention alone: each is about half of κ_q².
+# For q = 0.1 it is 3979, 5724 and 5617, for 3893, 5566 and 5447 foretold. Either of the
+# two brings attention, but later than both together: each is about half of κ_q².
 #
 # With w₂ held for good attention wakes and then rests near 0.30, with w₁ at 3.4: the
 # repeated token is answered in full, and nobody else asks for more. From there on it
