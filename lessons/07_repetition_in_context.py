@@ -235,8 +235,8 @@ run.claim("by attention, without noise, it is T^0.989 d^0.499",
 #
 # Why a root? One of the two numbers became n times faster, and the other did not. Their
 # factors, n κ and κ, work as a product. Already near the start, where dw/dt = n κ and
-# dΔ/dt = κ w, the second derivative of Δ is n κ²: the two speeds multiplied. So Δ = n
-# κ² t²/2 there, which is 1 at t = √2/(√n κ).
+# dΔ/dt = κ w, the second derivative of Δ is n κ², the two factors multiplied. So
+# Δ = n κ² t²/2 there, which is 1 at t = √2/(√n κ).
 #
 # **Predict.** If that is so, the gain of own scores comes through w alone. Hold w at 8
 # from the start, for T = 4096 and d = 64. By lesson 06 Δ is then infinite at 1/(κ w),
