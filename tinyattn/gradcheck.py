@@ -206,7 +206,7 @@ def compare(case, inputs, rng, device=CPU):
         errors.check_floats(name, g)
         if g.shape != x.shape:
             L = lambda x, tensor=tensor: (weights * run(tensor, x)[0]).sum()
-            hint = doctor.of_shape(g, x, L)
+            hint = doctor.of_shape(g, central_differences(L, x)) if x.size <= SMALL else ""
             raise InputError(f"{name}: expected shape {x.shape}, got {g.shape}{hint}")
         small = x.size <= SMALL
         if small:
