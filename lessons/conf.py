@@ -2,8 +2,8 @@
 
     python -m sphinx lessons out/book
 
-With TINYATTN_QUICK=1 the lessons run quickly. What has run is kept beside the book, and runs again
-only if its lesson has changed.
+With TINYATTN_QUICK=1 the lessons run quickly; with -b epub before "lessons" it is one file for a
+reader of books. What has run is kept beside the book, and runs again only if its code has changed.
 """
 
 import os
@@ -16,17 +16,22 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 given = filter(None, [os.environ.get("PYTHONPATH")])
 os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *given])
 
+import tinyattn  # noqa: E402
+
 project = "tinyattn"
+version = tinyattn.__version__
 author = "the authors of tinyattn"
 copyright = "the authors of tinyattn, MIT licence"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_codeautolink", "book"]
 exclude_patterns = [
     "[a-z]*.py",  # what is no lesson
     "practice/[a-z]*.py",  # what is no stub
+    "book",
     "drawings",
     "experiments",
     "out",
     "README.md",
+    "PAPERS.md",
 ]
 
 html_theme = "furo"
@@ -45,6 +50,11 @@ nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 smartquotes = False
+
+epub_basename = "tinyattn"
+epub_show_urls = "no"
+epub_tocscope = "includehidden"
+suppress_warnings = ["epub.unknown_project_files"]  # its own caches
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

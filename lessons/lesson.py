@@ -57,7 +57,7 @@ class Lesson:
     backend: backend.Backend
     rng: np.random.Generator
     claims: dict = field(default_factory=dict)
-    figures: list = field(default_factory=list)
+    figures: dict = field(default_factory=dict)
     pages: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -119,16 +119,18 @@ class Lesson:
             set_aside(path)
         return Checkpoint(path, 100, self.options.resume, {**settings, "lesson": script})
 
-    def figure(self, figure, name):
-        """Write the figure to NAME.png in the output folder; a notebook shows it there and then."""
+    def figure(self, figure, name, caption=""):
+        """Write the figure to NAME.png in the output folder; a notebook shows it there and then.
+
+        caption: what it shows, in a sentence, for who cannot see it too; the book prints it.
+        """
         write_figure(self.out / f"{name}.png", figure)
         if in_notebook():
             from IPython.display import Image, display
 
             plt.close(figure)  # else it is drawn once more at the end of the cell
-            display(Image(filename=self.out / f"{name}.png"))
-        if f"{name}.png" not in self.figures:  # a cell may be run twice
-            self.figures.append(f"{name}.png")
+            display(Image(filename=self.out / f"{name}.png", alt=caption or None))
+        self.figures[f"{name}.png"] = caption
         print(f"figure: {self.out / name}.png")
 
     def page(self, page, name):

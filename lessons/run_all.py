@@ -112,7 +112,8 @@ def gallery(kept):
         stem, found = path.stem[:2], kept["lessons"].get(path.stem)
         parts.append(f"## [{stem} {title}]({path.name})\n\n{question}\n")
         if found:
-            parts += [f"![{title}: {name}](pictures/{stem}_{name})\n" for name in found["figures"]]
+            for name, caption in found["figures"].items():
+                parts.append(f"![{caption or title}](pictures/{stem}_{name})\n")
             table = ["| | expected or paper | here |", "|---|---|---|"]
             for what, (theirs, ours) in found["rows"].items():
                 table.append(f"| {what.strip()} | {theirs} | {ours} |")

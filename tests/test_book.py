@@ -3,10 +3,13 @@ and that every link leads somewhere."""
 
 import json
 import os
+import posixpath
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -75,16 +78,11 @@ def book(quick_runs):
     assert done.returncode == 0, (
         done.stderr
     )  # -W: a warning is an error; kernels say a word of their own
-    sources = [
-        path
-        for name in ("tinyattn", "experiments")
-        for path in (out / "html" / "_modules" / name).rglob("*.html")
-    ]
-    stubs = (out / "html" / "practice").glob("*.html")
-    paths = [*(out / "html").glob("*.html"), *stubs, *sources]
+    html = out / "html"
     return {
-        path.relative_to(out / "html").with_suffix("").as_posix(): path.read_text(encoding="utf-8")
-        for path in paths
+        path.relative_to(html).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
+        for path in html.rglob("*.html")
+        if path.relative_to(html).parts[0] != "_static"
     }
 
 
@@ -121,12 +119,93 @@ def test_every_stub_of_practice_is_a_page_that_its_lesson_leads_to(book):
             assert f'href="practice/{path.stem}.html"' in book[name]
 
 
-def test_the_library_stands_there_module_by_module(book):
+def test_the_library_stands_there_a_page_for_each_module(book):
     for name in tinyattn.__all__:
-        assert f'id="module-tinyattn.{name}"' in book["library"], f"the reference lacks {name}"
-    assert 'id="tinyattn.tasks.markov.MarkovChain"' in book["library"]
-    assert 'id="experiments.ladder.LadderTrial"' in book["library"]
-    assert 'id="tinyattn.attention.attend_forward"' in book["library"]
+        page = book[f"pages/library/tinyattn.{name}"]
+        assert f'id="module-tinyattn.{name}"' in page, f"the reference lacks {name}"
+    assert 'id="tinyattn.tasks.markov.MarkovChain"' in book["pages/library/tinyattn.tasks.markov"]
+    assert 'id="experiments.ladder.LadderTrial"' in book["pages/library/experiments.ladder"]
+    assert 'id="tinyattn.attention.attend_forward"' in book["pages/library/tinyattn.attention"]
+    listed = re.findall(r'href="library/([\w.]+)\.html"', book["pages/library"])
+    assert listed[:2] == ["tinyattn.ops", "tinyattn.attention"], "what a reader comes for is first"
+
+
+def test_every_page_of_a_quick_book_says_so(book):
+    """And no page of a full one: what has run is kept for quick and for full apart."""
+    for name, page in book.items():
+        if not name.startswith(("_modules", "genindex", "search", "py-modindex")):
+            assert "This is a quick book" in page, name
+
+
+def test_formulas_lessons_and_papers_in_a_page(book):
+    page = book["01_one_head_by_hand"]
+    formula = re.findall(
+        r'<div class="formula docutils container">\n(.*?)</div>\n</div>', page, re.S
+    )
+    assert len(formula) > 15
+    e = '<em class="var">e</em><sup><em class="var">a</em><sub><em class="var">i</em></sub></sup>'
+    assert any(e in block for block in formula), "e^a_i"
+    assert '<a class="reference internal" href="02_is_it_right.html">lesson 02</a>' in page
+    paper = 'href="pages/ledger/incremental.html">Incremental Learning of Sparse Attention Patterns'
+    assert paper in book["12_climbing_the_ladder"]
+
+
+def test_the_ledger_has_a_page_for_each_paper_and_folds_what_differs(book):
+    for name in ("incremental", "emergence", "focus"):
+        page = book[f"pages/ledger/{name}"]
+        assert (
+            page.count("<summary>What differs</summary>") > 3
+            and "<table" not in page.split("Recall at 24")[0]
+        )
+
+
+def test_a_lesson_can_be_taken_home(book, quick_runs):
+    for name in LESSONS:
+        assert f'href="notebooks/{name}.ipynb" download' in book[name]
+        path = quick_runs[1] / "book" / "html" / "notebooks" / f"{name}.ipynb"
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        assert cells[0]["source"][0].startswith("# ") and "warning" not in str(cells[0])
+        assert "results: out" not in book[name] and "figure: out" not in book[name]
+
+
+def test_what_is_kept_is_kept_for_quick_and_full_apart_and_for_the_code_that_made_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "lessons")
+    from book import notebooks
+
+    text = (ROOT / "lessons" / "06_plateau_then_snap.py").read_text(encoding="utf-8")
+    made_by = lambda: notebooks.read_lesson(text).metadata["kernelspec"]["made_by"].split()
+    monkeypatch.setenv("TINYATTN_QUICK", "1")
+    quick = made_by()
+    monkeypatch.delenv("TINYATTN_QUICK")
+    full = made_by()
+    assert (quick[0], full[0]) == ("quick", "full") and quick[1] == full[1]
+    other = notebooks.made_by(ROOT / "lessons" / "07_repetition_in_context.py")
+    assert other.split()[1] != full[1], "it imports other drawings"
+
+
+@pytest.mark.parametrize(
+    "text, pieces",
+    [
+        ("a head", [("", "a head")]),
+        (
+            "λ = 1/(√d T)",
+            [("var", "λ"), ("", " = 1/(√"), ("var", "d"), ("", " "), ("var", "T"), ("", ")")],
+        ),
+        ("e^(−u²/2)", [("var", "e"), ("high", "−u²/2")]),
+        ("x_{t+1} in 23 s", [("var", "x"), ("low", "t+1"), ("", " in 23 s")]),
+        ("I do, in run_all.py", [("", "I do, in run_all.py")]),
+        ("Yüksel's dΔ/dt", [("", "Yüksel's "), ("var", "dΔ"), ("", "/"), ("var", "dt")]),
+        (
+            "the score a, T^0.40",
+            [("", "the score "), ("var", "a"), ("", ", "), ("var", "T"), ("high", "0.40")],
+        ),
+    ],
+)
+def test_what_is_a_symbol_in_a_sentence(text, pieces, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "lessons")
+    from book import formulas
+
+    assert formulas.pieces(text, prose=True) == pieces
 
 
 def test_nothing_leads_outside_and_no_link_leads_nowhere(book):
@@ -141,9 +220,7 @@ def test_nothing_leads_outside_and_no_link_leads_nowhere(book):
             there = (
                 os.path.normpath(os.path.join(os.path.dirname(name), target)) if target else name
             )
-            if there in ("genindex", "search", "py-modindex", "_modules/index") or there.startswith(
-                ("_static", "_modules/n")
-            ):
+            if there.startswith(("_static", "notebooks/")):
                 continue
             assert there in book, f"{name} links to {target}"
             assert not place or f'id="{place}"' in book[there], f"{name} links to {target}#{place}"
@@ -165,16 +242,21 @@ def test_a_new_word_leads_to_the_glossary_and_back(book):
         name = next(name for name in LESSONS if name.startswith(lesson))
         for term in (term.split(" (")[0] for term in terms.split(", ")):
             place = "term-" + re.sub(r"\W+", "-", term)
-            assert f'href="index.html#{place}"' in book[name], f"{name} does not lead to {term!r}"
-            assert f'id="{place}"' in book["index"]
-    assert 'href="01_one_head_by_hand.html">01</a>' in book["index"].replace(
+            assert f'href="pages/words.html#{place}"' in book[name], (
+                f"{name} does not lead to {term!r}"
+            )
+            assert f'id="{place}"' in book["pages/words"]
+    assert 'href="../01_one_head_by_hand.html">01</a>' in book["pages/words"].replace(
         '<span class="doc std std-doc">01</span>', "01"
     )
 
 
 def test_lessons_lead_to_the_functions_they_use_and_equations_to_the_code_that_cites_them(book):
-    assert 'href="library.html#tinyattn.attention.attend_backward"' in book["01_one_head_by_hand"]
-    assert 'href="library.html#tinyattn.flows.emergence.TwoNumbers"' in book["06_plateau_then_snap"]
+    leads = lambda name, module, thing: (
+        f'href="pages/library/tinyattn.{module}.html#tinyattn.{thing}"' in book[name]
+    )
+    assert leads("01_one_head_by_hand", "attention", "attention.attend_backward")
+    assert leads("06_plateau_then_snap", "flows.emergence", "flows.emergence.TwoNumbers")
     source = book["_modules/tinyattn/attention"]
     numbers = dict(re.findall(r'<a class="equation" id="(eq-\d+)" href="#(by-eq-\d+)">', source))
     assert len(numbers) >= 15 and all(
@@ -182,7 +264,32 @@ def test_lessons_lead_to_the_functions_they_use_and_equations_to_the_code_that_c
     )
     line = next(line for line in source.splitlines() if 'id="by-eq-5"' in line)
     assert "softmax_backward" in line  # (6) of attend: da
-    assert re.search(r"da_tj = s_tj \(ds_tj", re.sub("<[^>]*>", "", book["library"])), (
-        "derivations stand in the reference"
+    assert re.search(
+        r"da_tj = s_tj \(ds_tj", re.sub("<[^>]*>", "", book["pages/library/tinyattn.attention"])
+    ), "derivations stand in the reference"
+    there = 'href="../../_modules/tinyattn/attention.html#eq-5">(6)</a>'
+    assert there in book["pages/library/tinyattn.attention"]
+
+
+def test_the_same_book_as_an_epub(book, quick_runs):
+    """Every link in it leads somewhere in it, and its contents list the lessons."""
+    out = quick_runs[1] / "book"
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYATTN_QUICK": "1", "TINYATTN_DEVICE": ""}
+    env.pop("MPLBACKEND", None)
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "epub"]
+    command += [str(ROOT / "lessons"), str(out / "epub")]  # what has run is kept beside both
+    done = subprocess.run(
+        command, cwd=quick_runs[1].parent, env=env, capture_output=True, text=True
     )
-    assert 'href="_modules/tinyattn/attention.html#eq-5">(6)</a>' in book["library"]
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(out / "epub" / "tinyattn.epub") as whole:
+        read = {name: whole.read(name) for name in whole.namelist()}
+    pages = {name: text.decode() for name, text in read.items() if name.endswith(".xhtml")}
+    for name, page in pages.items():
+        assert "<iframe" not in page
+        for target, place in re.findall(r'(?:href|src)="([^"#]*)(?:#([^"]*))?"', page):
+            there = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(target)))
+            there = there if target else name
+            assert there in read, f"{name} links to {target}"
+            assert not place or f'id="{place}"' in pages[there], f"{name}: {target}#{place}"
+    assert all(f'href="{name}.xhtml"' in pages["nav.xhtml"] for name in LESSONS)

@@ -143,7 +143,7 @@ def test_cells_may_be_run_twice_and_a_claim_that_fails_is_one_clear_error(tmp_pa
     done = as_a_notebook(path, tmp_path, 2)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "tiny" / "results.json").read_text(encoding="utf-8"))
-    assert record["figures"] == ["figure.png"] and len(record["claims"]) == 2
+    assert record["figures"] == {"figure.png": ""} and len(record["claims"]) == 2
     assert record["seed"] == 3 and record["settings"]["quick"]
     path.write_text(whole.replace("SEEN", "False"))
     done = as_a_notebook(path, tmp_path)

@@ -186,9 +186,19 @@ def made_by(name: str, function: Any) -> dict[str, str]:
     return {"name": path, "code": _code_digest(Path(file), package), "library": LIBRARY}
 
 
+def digest_of_imports(script: Path) -> str:
+    """A digest of this library and of all that a script imports from its folder, without itself."""
+    script = script.resolve()
+    return _digest([*_FILES, *(file for file in _code_files(script, "") if file != script)])
+
+
 def _code_digest(file, package):
     """A digest of a file of code and of all that it imports below the folder of its package."""
-    file = file.resolve()
+    return _digest(_code_files(file.resolve(), package))
+
+
+def _code_files(file, package):
+    """A file of code and all that it imports below the folder of its package, sorted."""
     root = file.parents[len(package.split(".")) if package else 0]
     installed = root.name in ("site-packages", "dist-packages")  # all else is not the caller's
     held = root / package.split(".")[0] if installed else root
@@ -198,7 +208,7 @@ def _code_digest(file, package):
         if one not in seen and (one == file or one.is_relative_to(held)):
             seen.add(one)
             new.extend(_imported(one, root))
-    return _digest(sorted(seen))
+    return sorted(seen)
 
 
 def _imported(file, root):
