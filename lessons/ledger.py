@@ -29,6 +29,19 @@ def commands(text):
     return [one for one in found if one.split()[0] in EXPERIMENTS]
 
 
+VERDICTS = ["same", "near", "differs (cause known)", "differs (cause not known)"]
+
+
+def verdicts(text):
+    """How often each verdict stands in the papers' tables of a Markdown text."""
+    found = {word: 0 for word in VERDICTS}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip()[1:-1].split("|")]
+        if line.startswith("|") and len(cells) == 6 and cells[0] != "item" and "---" not in cells[0]:
+            found[cells[3]] += 1
+    return found
+
+
 def headline(record):
     """What results.json keeps of a record: numbers, short lists, the last entry of a curve."""
     if "numbers" in record:
@@ -65,6 +78,7 @@ def keep(command, record, seconds):
     every = {**kept.get("commands", {}), command: one}
     named = commands(LEDGER.read_text(encoding="utf-8"))
     kept["commands"] = {name: every[name] for name in sorted(named) if name in every}
+    kept["verdicts"] = verdicts(LEDGER.read_text(encoding="utf-8"))
     write(RESULTS, kept)
     times = [f"| {name} | {clock(one['seconds'])} |\n" for name, one in kept["commands"].items()]
     between(LEDGER, "times", "".join(["| command | time |\n|---|---|\n", *times]))

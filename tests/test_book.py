@@ -127,13 +127,16 @@ def test_the_library_stands_there_a_page_for_each_module(book):
     assert 'id="experiments.ladder.LadderTrial"' in book["pages/library/experiments.ladder"]
     assert 'id="tinyattn.attention.attend_forward"' in book["pages/library/tinyattn.attention"]
     listed = re.findall(r'href="library/([\w.]+)\.html"', book["pages/library"])
-    assert listed[:2] == ["tinyattn.ops", "tinyattn.attention"], "what a reader comes for is first"
+    assert [*dict.fromkeys(listed)][:2] == ["tinyattn.ops", "tinyattn.attention"], (
+        "what a reader comes for is first"
+    )
 
 
 def test_every_page_of_a_quick_book_says_so(book):
     """And no page of a full one: what has run is kept for quick and for full apart."""
     for name, page in book.items():
-        if not name.startswith(("_modules", "genindex", "search", "py-modindex")):
+        written = not name.startswith(("_modules", "genindex", "search", "py-modindex"))
+        if written and not re.match(r"practice/\d", name):  # stubs are not run
             assert "This is a quick book" in page, name
 
 

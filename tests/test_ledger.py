@@ -26,8 +26,8 @@ def rows():
         ):
             yield (
                 cells[0],
-                cells[-3] if len(cells) == 5 else cells[1],
-                cells[-2] if len(cells) == 5 else "",
+                cells[2] if len(cells) == 6 else cells[1],
+                cells[-2] if len(cells) == 6 else "",
                 cells[-1],
             )
 
@@ -103,6 +103,12 @@ def test_figures_are_those_found():
         ]
         told += [f"{item}: {', '.join(missing)}"] if missing else []
     assert not told, "\n".join(told)
+
+
+def test_every_row_of_a_paper_has_a_verdict_and_their_counts_are_kept():
+    counts = ledger.verdicts(LEDGER)  # a word that is none of the four is an error
+    assert sum(counts.values()) == len(re.findall(r"^\| (?:[A-Z]|real|theory|rep).*\|$", LEDGER.split("## Ours")[0], re.M))
+    assert RESULTS["verdicts"] == counts
 
 
 def test_headlines():

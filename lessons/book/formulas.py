@@ -165,7 +165,8 @@ TITLES = {
 }
 TITLED = "|".join(title.replace(" ", r"\s") for title in TITLES)
 NAMED = re.compile(
-    r"(?:[Ll]essons? )(?P<lesson>\d\d)\b|(?<=[ ,(])(?P<short>\d\d)(?='s\b)|(?P<ledger>\bthe ledger\b)"
+    r"(?:[Ll]essons? )(?P<lesson>\d\d)\b|(?<=[ ,(])(?P<short>\d\d)(?='s\b)"
+    r"|(?P<ledger>\bthe ledger\b)"
     rf"|(?P<paper>{TITLED})"
 )
 

@@ -75,8 +75,8 @@ def is_quick():
 
 def take_home(name):
     """A line of links to the lesson as a notebook and as a script."""
-    as_notebook = f'<a href="notebooks/{name}.ipynb" download>notebook</a>'
-    as_script = f'<a href="notebooks/{name}.py" download>script</a>'
+    as_notebook = f'<a href="notebooks/{name}.ipynb" download="">notebook</a>'
+    as_script = f'<a href="notebooks/{name}.py" download="">script</a>'
     return f'\n\n<p class="take-home">Take it home: {as_notebook} · {as_script}</p>'
 
 
@@ -169,9 +169,10 @@ def without_console(app, doctree):
 
 
 def without_missing_styles(app, page, template, context, doctree):
-    """An EPUB names a style sheet that an extension writes for pages alone: leave it out."""
+    """An EPUB names style sheets that extensions write for pages alone: leave them out."""
     if app.builder.name == "epub":
-        kept = [css for css in context["css_files"] if "codeautolink" not in str(css)]
+        missing = re.compile("codeautolink|mystnb")
+        kept = [css for css in context["css_files"] if not missing.search(str(css.filename))]
         context["css_files"] = kept
 
 

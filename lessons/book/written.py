@@ -76,7 +76,7 @@ def glossary():
 
 
 def ledger():
-    """{name: Markdown} of the ledger: a page for what it is, one for each paper, one for the rest."""
+    """{name: Markdown} of the ledger: what it is, a page for each paper, one for the rest."""
     head, *parts = LEDGER.read_text(encoding="utf-8").split("\n## ")
     pages, rest = {}, []
     for part in parts:
