@@ -34,10 +34,15 @@ VERDICTS = ["same", "near", "differs (cause known)", "differs (cause not known)"
 
 def verdicts(text):
     """How often each verdict stands in the papers' tables of a Markdown text."""
-    found = {word: 0 for word in VERDICTS}
+    found = dict.fromkeys(VERDICTS, 0)
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip()[1:-1].split("|")]
-        if line.startswith("|") and len(cells) == 6 and cells[0] != "item" and "---" not in cells[0]:
+        if (
+            line.startswith("|")
+            and len(cells) == 6
+            and cells[0] != "item"
+            and "---" not in cells[0]
+        ):
             found[cells[3]] += 1
     return found
 

@@ -1,6 +1,6 @@
 """A sweep on an engine that runs already, dask's: what a worker that dies leaves behind, and the same results to the bit.
 
-README's lines are those that run here."""
+The lines of the guide to engines are those that run here."""
 
 import json
 import os
@@ -73,11 +73,11 @@ def test_a_sweep_outlives_a_worker(cluster, tmp_path, trial, points):
     assert len(list(tmp_path.glob("*.json"))) == len(points)
 
 
-def test_readmes_lines_run_on_the_cluster(cluster, tmp_path, monkeypatch):
-    """The lines of README's sweep, and those that put dask in the place of its pool, with the cluster's address."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    points = re.search(r"```python\n(from experiments import RecallTrial\n.*?)```", readme, re.S)[1]
-    lines = re.search(r"```python\n(from dask.distributed import Client\n.*?)```", readme, re.S)[1]
+def test_the_guides_lines_run_on_the_cluster(cluster, tmp_path, monkeypatch):
+    """The lines of the guide's sweep, and those that put dask in the place of its pool, with the cluster's address."""
+    guide = (ROOT / "lessons" / "guides" / "engines.md").read_text(encoding="utf-8")
+    points = re.search(r"```python\n(from experiments import RecallTrial\n.*?)```", guide, re.S)[1]
+    lines = re.search(r"```python\n(from dask.distributed import Client\n.*?)```", guide, re.S)[1]
     monkeypatch.chdir(tmp_path)
     names = {}
     small = points.split("\nwith ")[0].replace(

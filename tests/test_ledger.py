@@ -107,7 +107,9 @@ def test_figures_are_those_found():
 
 def test_every_row_of_a_paper_has_a_verdict_and_their_counts_are_kept():
     counts = ledger.verdicts(LEDGER)  # a word that is none of the four is an error
-    assert sum(counts.values()) == len(re.findall(r"^\| (?:[A-Z]|real|theory|rep).*\|$", LEDGER.split("## Ours")[0], re.M))
+    assert sum(counts.values()) == len(
+        re.findall(r"^\| (?:[A-Z]|real|theory|rep).*\|$", LEDGER.split("## Ours")[0], re.M)
+    )
     assert RESULTS["verdicts"] == counts
 
 

@@ -86,10 +86,7 @@ def test_it_stops_at_none_and_refreshes_what_was_right(book):
         and gallery.endswith("## Words\nkept\n")
         and "How many are there?" in gallery
     )
-    assert (
-        "![One](pictures/01_line.png)" in gallery
-        and "| how many | about 3 | 3.25 |" in gallery
-    )
+    assert "![One](pictures/01_line.png)" in gallery and "| how many | about 3 | 3.25 |" in gallery
     assert "77 s" not in (book / "README.md").read_text() and (
         book / "README.md"
     ).read_text().endswith("kept\n")

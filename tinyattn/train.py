@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import errors
-from .backend import Array, Params, copied, put_like, to_numpy
+from .backend import Params, copied, put_like, to_numpy
 from .checkpoint import Checkpoint, Keeper, NotFinite
 from .errors import Failure, InputError, check_count, check_function, check_number, shown
 from .kept import code_of
@@ -280,36 +280,40 @@ def _drawing(batches, steps):
     def draw(step, history):
         batch = next(batches, _NO_MORE)
         if batch is _NO_MORE:
-            raise InputError(f"batches: expected {steps}, one for every step, got {step}")
+            wanted = f"{steps}, one for every step (the same each time: itertools.repeat(batch))"
+            raise InputError(f"batches: expected {wanted}, got {step}")
         return batch
 
     return draw
 
 
-def _is_true(answer):
-    """What `until` returned, which must be a bool: NaN would pass for True."""
+def _is_true(answer):  # NaN would pass for True
     if not isinstance(answer, (bool, np.bool_)):
         raise InputError(f"until: expected a return of True or False, got {shown(answer)}")
     return answer
 
 
-def minibatches(data: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:
+def minibatches(data: Any, size: int, rng: np.random.Generator) -> Iterator[Any]:
     """Endless batches of `size` rows of `data`; each epoch is a fresh shuffle without replacement.
 
-    Batches are full: the len % size rows left at the end of an epoch wait for the next shuffle.
-    With size >= len a batch is all of the data.
-
-    Raises InputError for data without rows.
+    data: an array (n, ...), or a tuple of such, whose rows stay together. Batches are full: the
+    n % size rows left of an epoch wait. With size >= n a batch is all. Raises InputError for no rows.
     """
     check_count("size", size)
     errors.check_generator("rng", rng)
-    if not errors.check_array("data", data).shape or not len(data):
-        raise InputError(f"data: expected at least one row, got shape {data.shape}")
-    return _minibatches(data, size, rng)
+    rows = []
+    for array in data if isinstance(data, tuple) else (data,):
+        if not errors.check_array("data", array).shape or not len(array):
+            raise InputError(f"data: expected at least one row, got shape {array.shape}")
+        rows.append(len(array))
+    if len(set(rows)) != 1:
+        raise InputError(f"data: expected arrays with a row for each sample, got {shown(rows)}")
+    return _minibatches(data, rows[0], size, rng)
 
 
-def _minibatches(data, size, rng):
+def _minibatches(data, n, size, rng):
     while True:
-        order = rng.permutation(len(data))
-        for start in range(0, max(len(data) - size, 0) + 1, size):
-            yield data[order[start : start + size]]
+        order = rng.permutation(n)
+        for start in range(0, max(n - size, 0) + 1, size):
+            rows = order[start : start + size]
+            yield tuple(part[rows] for part in data) if isinstance(data, tuple) else data[rows]

@@ -2,7 +2,7 @@
 
     python tests/bench/benchmark.py             a training step of three networks, how its cost grows, the integrator, sampling
     python tests/bench/benchmark.py --peers     beside PyTorch, torch.compile, JAX, SciPy and diffrax, where they are installed
-    python tests/bench/benchmark.py --write     the same, and the tables of README.md are refreshed
+    python tests/bench/benchmark.py --write     the same, and the tables of the guide to speed
     python tests/bench/benchmark.py --device gpu --accept    what a first hour on a card should see, see acceptance.py
 
 Machines are noisy: contenders run in processes of their own, one after the other, so many rounds; a figure is the median of
@@ -361,7 +361,9 @@ def main():
         help="processes of each contender, in alternation; default 3",
     )
     parser.add_argument(
-        "--write", action="store_true", help="with peers, and refresh the tables in README.md"
+        "--write",
+        action="store_true",
+        help="with peers, and refresh the tables of the guide to speed and of README.md",
     )
     parser.add_argument("--device", default="cpu", help="a GPU for --accept")
     parser.add_argument(
@@ -396,7 +398,8 @@ def main():
     if options.write:
         from run_all import between
 
-        between(ROOT / "README.md", "speed", text)
+        between(ROOT / "lessons" / "guides" / "speed.md", "speed", text)
+        between(ROOT / "README.md", "steps", parts[2].strip() + "\n")
     return 0
 
 
