@@ -297,7 +297,7 @@ def minibatches(data: Any, size: int, rng: np.random.Generator) -> Iterator[Any]
     """Endless batches of `size` rows of `data`; each epoch is a fresh shuffle without replacement.
 
     data: an array (n, ...), or a tuple of such, whose rows stay together. Batches are full: the
-    n % size rows left of an epoch wait. With size >= n a batch is all. Raises InputError for no rows.
+    n % size left of an epoch wait. With size >= n a batch is all. Raises InputError without rows.
     """
     check_count("size", size)
     errors.check_generator("rng", rng)
