@@ -48,6 +48,17 @@ def to_pages(text, above="../"):
     return text.replace("[template.py](template.py)", "template.py")
 
 
+def to_modules(text):
+    """Links of a guide to the library's files lead to their pages; other files have none."""
+    text = re.sub(r"\]\(\.\./\.\./tinyattn/([\w/]+)\.py\)", module_page, text)
+    return re.sub(r"\[([^\]]*)\]\(\.\./(?:\.\./tests|template|index|README)[^)]*\)", r"\1", text)
+
+
+def module_page(link):
+    name = link[1].removesuffix("/__init__").replace("/", ".")
+    return f"](../pages/library/tinyattn.{name})"
+
+
 def start():
     """The table of lessons, a part each, for the start page."""
     table = section(FRONT, "Lessons").strip().split("\n\n")[0]
@@ -179,6 +190,8 @@ def fill(app, docname, source):
     if docname == "index":
         app.env.note_dependency(FRONT)
         source[0] = source[0].replace("{lessons}", start())
+    if docname.startswith("guides/"):
+        source[0] = to_modules(source[0])
     if app.config.quick and source[0].startswith("# ") and not is_notebook(docname):
         gallery = "The pictures and numbers on this page are those of full runs."
         told = QUICK.format(gallery if docname == "pages/gallery" else "")
