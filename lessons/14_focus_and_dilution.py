@@ -939,6 +939,11 @@ def attention_part(y):
     return np.linalg.norm(xi @ W_Q + xi @ W_K)
 
 
+def focus_ends(rho):
+    """For exercise 2: when focus ends, for another chance that the last token comes again."""
+    return find_stages(FocusDilution(pi, rho, 16), start, 300, t_eval=[300], **rough).focus_t
+
+
 first_length = lambda y: flow.singular_values(y)[0]
 measured = growth(first_length, 6, 8), growth(attention_part, 45, 55)
 xi, x_50, _ = first_direction(states[at(50)])
@@ -1006,11 +1011,7 @@ run.finish({"pi": pi, "rho": 0.5, "width": 16, "end": END, "rtol": rough["rtol"]
 #    saddle at 0 left? Write down the table U first.
 # 2. (Medium, 5 minutes.) Let the chain forget faster: ρ = 0.3, with four tokens. Which
 #    of the first two stages waits longer, and by which factor? When does focus end?
-#    Then run it:
-#
-#        other = FocusDilution(pi, 0.3, 16)
-#        print(find_stages(other, start, 300, t_eval=[300], **rough).focus_t)
-#
+#    Then run `focus_ends(0.3)`.
 # 3. (Hard, 10 minutes.) The rare tokens are alike, π = (0.75, 1/12, 1/12, 1/12) and ρ =
 #    ½. The head knows after each token how probable token 0 is, and nothing of which
 #    rare token comes. Work out its loss.
