@@ -37,7 +37,7 @@ def stages(times, A, moments, edges, losses, references, x, second, turned, spre
         for i, k in framed:
             frame = Rectangle((k - 0.47, i - 0.47), 0.94, 0.94, fill=False, ec=plot.SKY, lw=2.5)
             ax.add_patch(frame)
-        ax.set(title=f"t = {moment:.0f}: {name}", xticks=tokens, yticks=tokens)
+        ax.set(title=f"t = {round(moment, 1):g}: {name}", xticks=tokens, yticks=tokens)
         ax.set_xlabel("looks at token")
         ax.title.set_fontsize(9)
         ax.tick_params(length=0)

@@ -102,7 +102,7 @@ def _parts(ax, times, parts, focus_at):
         ax.annotate(later, (middle, level * 1.1), ha="center", va="bottom", color="0.3")
     told = dict(arrowprops={"arrowstyle": "->", "color": "0.3"}, color="0.3", fontsize=9)
     ax.annotate("a fiftieth is left,\nand is enough", (times[1], other[1]),
-                xytext=(times[2], 0.015), va="center", **told)  # fmt: skip
+                xytext=(times[2], 0.03), va="center", **told)  # fmt: skip
     ax.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.12))
     ax.set(
         xlabel="time",

@@ -38,7 +38,7 @@ def _drift(ax, drifts, limits, inks):
         xlabel="time",
         ylabel="drift of the two matrices",
         ylim=(1e-13, 1e4),
-        title="Drift shows three wrong runs, and not the other two (dashed)",
+        title="Three wrong runs drift with a jump, the other two (dashed) without",
     )
 
 
