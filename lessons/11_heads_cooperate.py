@@ -475,9 +475,9 @@ run.claim("told only their own leftover, all three heads write all of feature 1,
 #     feature 1, position 2:     0.96 γ − 2 · 0.96 γ/2            = 0
 #     feature 2, position 2:     β γ + 2 · (β/2) (γ/2)            = 1.5 β γ
 #
-# To first order the cells of a cost are 0, and what is left there, of the size β γ,
-# counts only squared (lesson 09). Only the gain is left. That needs the shared leftover,
-# which tells them of it. *Derived*, and *held*.
+# The two cells that cost are 0 to first order. What is left in them, of the size β γ,
+# counts only squared (lesson 09). So only the gain is left. That needs the shared
+# leftover, which tells them of it. *Derived*, and *held*.
 #
 # ## 7. Held: a head falls silent
 #
