@@ -208,10 +208,14 @@ run.claim("the error is a V: it grows like h² on its right and like 1/h on its 
 #     v       = x W_V
 #
 # A score says how well a key fits a query. It is their product, entry by entry, summed;
-# a dot stands for that. K is the length of a key. Let the entries be independent
-# numbers of mean 0 and variance 1. The variance of a product is then the mean of the
-# one squared times that of the other squared, 1 · 1 = 1. The sum of K products has the
-# variance K, and so a size of √K. Divided by √K scores have a size of 1 for any K:
+# a dot stands for that. K is the length of a key. How large is a score? Let the entries
+# be independent numbers of mean 0 and *variance* 1. For numbers of mean 0 the variance
+# is the mean of their square, and its root is their size. The variance of a product is
+# then the mean of the one squared times that of the other squared, 1 · 1 = 1. A score
+# is a sum of K such products. In its square each product meets itself, and it meets
+# each of the others. Where two different ones meet, the mean is 0 · 0 = 0. So the K
+# squares are left: the variance of the sum is K, and its size √K. Divided by √K scores
+# have a size of 1 for any K:
 #
 #     a_tj = (query t · key j) / √K
 #
@@ -445,7 +449,9 @@ run.claim("the four broken backwards fail where the arrows say", all(found_out))
 
 # %% [markdown]
 # 1. dW_Q and dW_K fail, dW_V does not: the line is da. 0.38 is the factor √5 again, in
-#    both: the scale is missing in da.
+#    both: the scale is missing in da. By the lines above it could also be (5) and (6),
+#    each without its 1/√K. The library, as our code did, divides da by √K once, before
+#    both.
 # 2. The same two fail, and dx is right. So it is line (7), or what is done with its
 #    results. A factor of 6, as x has rows of six numbers, would give 5/7 = 0.714: near,
 #    but not it. Two gradients that have nothing to do with each other are nearly at

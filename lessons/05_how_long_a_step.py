@@ -172,6 +172,7 @@ run.claim("at 0.9 descent arrives; at 1.1 it hops between 0.8146 and 1.1161, as 
 #     [[v², 1], [1, u²]]
 #
 # By how much do the slopes change if one goes a little way off, du in u and dv in v?
+# Here du and dv are little ways, as in du/dt, and not derivatives of the loss.
 #
 #     slope (u v − 1) v    changes by    v² du + (2 u v − 1) dv
 #     slope (u v − 1) u    changes by    (2 u v − 1) du + u² dv
@@ -259,10 +260,13 @@ print("the factors of u² - v² with 0.9:", *[f"{factor:.2f}" for factor in by_s
 #     u becomes u + η missing v ≈ u − η u v² = (1 − η v²) u
 #     v becomes v + η missing u ≈ v − η u² v = (1 − η u²) v
 #
-# Where η u² and η v² are both above 2 each number grows in size, and then both are
-# above 2 still more. So *it flies off*. At (−2.79, −7.11), after ten steps, they are
-# 7.0 and 45.5. The factors −44.5 and −6.0 lead to (124, 43); the step itself, to (118,
-# 40).
+# Where, as far out as this, η u² and η v² are both above 2 each number grows in size,
+# and then both are above 2 still more. So *it flies off*. At (−2.79, −7.11), after ten
+# steps, they are 7.0 and 45.5. The factors −44.5 and −6.0 lead to (124, 43); the step
+# itself, to (118, 40).
+#
+# Nearer in, the 1 of missing counts. From (1.6, 1.6) with 0.9 both are 2.3, but the
+# step leads to 1.6 + 0.9 · (1 − 2.56) · 1.6 = −0.65 for each, and does not grow.
 #
 # So 1 + η λ tells which places cannot be kept. Which throw leads so far out was only
 # run.
@@ -567,10 +571,10 @@ run.finish({"rates": rates, "longest": pairs.DOPRI5.stable}, hops=[low, high],
 # the factor. *That at 1.1 it hops between two places*: derived, in exercise 3. *That
 # too long a step is thrown to where the valley is wide*: derived as far as u² − v²
 # shrinks while η · missing is below √2; where it ends was only run. *That far out each
-# throw is longer*: derived; that 0.9 comes there was only run. *That RK4 has order 4
-# and the longest step 2.785/|λ|*: derived for dx/dt = λ x. *That rk45's steps stay
-# short for a number that is gone from the flow*: held. *That bdf takes most of its
-# steps for it*: held.
+# throw is longer*: derived, with 1 left out beside u v; that 0.9 comes there was only
+# run. *That RK4 has order 4 and the longest step 2.785/|λ|*: derived for dx/dt = λ x.
+# *That rk45's steps stay short for a number that is gone from the flow*: held. *That
+# bdf takes most of its steps for it*: held.
 #
 # **What surprises in the pictures.** Too long a step need not make descent fly off. At
 # (1, 1) one that is a tenth too long ends in a hop. The loss goes from 0.057 to 0.030

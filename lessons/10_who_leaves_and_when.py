@@ -304,9 +304,9 @@ run.claim("from t = 100 on the rate is √2 δ − 4 δ², within 2%", off < 0.0
 #
 # *The wait is the square of a logarithm*, for small ε. The smaller parts count for much
 # still: for ε = 1e-8 this is 2 · 18.42² = 679, and lesson 09 waited 879. There is a
-# test that needs none of them. From one power of ten to the next, ln(1/ε) gains h = ln
-# 10 = 2.303. If the wait were a line in ln(1/ε), it would grow by the same each time,
-# and the differences of its differences would be 0. For the square 2 x² they are
+# test in which they count for little. From one power of ten to the next, ln(1/ε) gains
+# h = ln 10 = 2.303. If the wait were a line in ln(1/ε), it would grow by the same each
+# time, and the differences of its differences would be 0. For the square 2 x² they are
 #
 #     2 (x + h)² − 2 · 2 x² + 2 (x − h)² = 4 h² = 21.2
 #
@@ -353,9 +353,21 @@ run.claim("the waits bend by 4 (ln 10)² = 21.2 for each power of ten, within 8%
 #
 #     dδ/dt  ≈  −8 δ³ (1 + δ)
 #
-# That V is not quite at rest adds less. V₁ moves at 12 δ³ and lags by this over its
-# rate, 6 δ³. Two heads have R₁₁ wrong by 12 δ³ then, and g₁ by 18 δ³. Of g₁, 4 δ², that
-# is much. But off rest s·g is not 0 either, and as s₁ + s₂ is 1,
+# That V is not quite at rest adds less. The place where V₁ rests is 1.5 (1 − δ)/|s|²,
+# and |s|² is 1 − 2 δ, so it is about 1.5 (1 + δ). δ falls at 8 δ³, so this place falls
+# at
+#
+#     1.5 · 8 δ³ = 12 δ³
+#
+# V₁ goes after it at 2 times its distance from it (section 2). It keeps pace with it at
+# the distance where both are equally fast:
+#
+#     2 · distance = 12 δ³
+#     distance = 6 δ³
+#
+# At t = 20 this is 0.0010, and section 2 found 0.0012. Two heads have R₁₁ wrong by 12
+# δ³ then, and g₁ by 18 δ³. Of g₁, 4 δ², that is much. But off rest s·g is not 0 either,
+# and as s₁ + s₂ is 1,
 #
 #     g₁ − s·g = s₂ (g₁ − g₂) = δ (g₁ − g₂)
 #     g₂ − s·g = −s₁ (g₁ − g₂) = −(1 − δ) (g₁ − g₂)

@@ -172,10 +172,11 @@ run.figure(draw.stages(path.t, V, s, losses, half_times, plateaus), "stages")
 # %% [markdown]
 # *Half learnt* means: the loss in that cell of the table has fallen to half. Feature 1
 # is half learnt at 4.54, near the 4.86 of the tangent. That is partly luck: two errors
-# cancel. Half of the loss is gone when 1/√2 = 0.71 of 2.89 is still left over, so when
-# 3 V₁ s₁ = 0.29 · 2.89 = 0.85. With s₁ = 1/40 + V₁²/2 that is at V₁ = 0.81, and there
+# cancel. Half of the loss is gone when 1/√2 = 0.707 of 2.89 is still left over, so when
+# 3 V₁ s₁ = 0.293 · 2.89 = 0.85. With s₁ = 1/40 + V₁²/2 that is at V₁ = 0.81, and there
 # the tangent is at 4.02 already. But V₁ falls behind it, 4% at t = 1 and 8% at t = 2,
-# as the tangent leaves out what the heads write at the other positions.
+# as the tangent leaves out what the heads write at the other positions. *Held*: if R
+# does not see what they write of feature 1 there, V₁ is behind by 0.2% and 1%.
 #
 # Feature 2 is next, at 89.3, then feature 3, at 226. One head leaves for each: head 2
 # and head 3, whose scores of these positions began 1e-6 higher. Lower picture: each
@@ -413,12 +414,18 @@ print(f"feature 3 is half learnt at {again:.0f} instead of {half_times[2]:.0f}")
 # At 756: later than 100 + 352, and not at 226. So the third wait is short because of
 # the difference that heads 1 and 3 have by then. *Held.*
 #
-# Where does it come from? At the start each is half of 1e-6 from the mean of both.
-# Growing at λ₃, whose S is 7.5 by then and whose F has grown by 1.7, that would be
-# 0.5e-6 · e^7.5 · 1.7 = 0.0015 at t = 100, and not 0.06. We *guess* that most of it
-# comes with feature 2, whose differences grow faster. At t = 60 head 3, too, is on its
-# way to feature 2: it writes 0.008 of it, head 2 writes 0.012, and head 1 −0.007. Then
-# head 3 turns back. How that passes on to position 3 we have not worked out.
+# Where does it come from? At the start each is half of 1e-6 from the mean of both: θ is
+# 0.5e-6, and ν is 0. So half of θ lies in what grows, and half in what shrinks (lesson
+# 04). It grows at λ₃. In section 5's crowd of three, which never parts, the S of λ₃ is
+# 7.5 at t = 100, and its F has grown by 1.7. That would make
+#
+#     ½ · 0.5e-6 · e^7.5 · 1.7 = 0.0008
+#
+# at t = 100, and not 0.06. (With the s₃ of this run, in which head 2 has left, section
+# 4's two lines come to 0.0007.) We *guess* that most of it comes with feature 2, whose
+# differences grow faster. At t = 60 head 3, too, is on its way to feature 2: it writes
+# 0.008 of it, head 2 writes 0.012, and head 1 −0.007. Then head 3 turns back. How that
+# passes on to position 3 we have not worked out.
 #
 # ## 6. Held: each head its own leftover
 #
@@ -457,8 +464,19 @@ run.claim("told only their own leftover, all three heads write all of feature 1,
 #     (2.89² γ² + β²)/2 − 1.7 β γ  =  (β − 1.7 γ)²/2 + (2.89² − 1.7²) γ²/2
 #
 # Both terms are squares with a positive factor: every step off costs. So for one head
-# alone this is a minimum. In the crowd it is a saddle: the other heads take back β at
-# position 1 and 2.89 γ at position 2, and only the gain is left. That needs the shared
+# alone this is a minimum.
+#
+# In the crowd of three it is a saddle. There a head writes only a third of feature 1,
+# 0.96 of it. Let one head write β and look γ more, and the two others half as much
+# less, as in section 4. Then they take back its β at position 1, and its 0.96 γ at
+# position 2:
+#
+#     feature 2, position 1:     β − 2 · β/2                      = 0
+#     feature 1, position 2:     0.96 γ − 2 · 0.96 γ/2            = 0
+#     feature 2, position 2:     β γ + 2 · (β/2) (γ/2)            = 1.5 β γ
+#
+# The two cells that cost are 0 to first order. What is left in them, of the size β γ,
+# counts only squared (lesson 09). So only the gain is left. That needs the shared
 # leftover, which tells them of it. *Derived*, and *held*.
 #
 # ## 7. Held: a head falls silent
@@ -532,9 +550,11 @@ run.figure(draw.held(own.t, three.feature_loss(own.y[:, :, None])[:, 0], path.t,
 #
 # The left picture is section 6, one head with a leftover of its own: features 2 and 3
 # are not learnt (dashed). For feature 1 dashed is later than solid, since there one
-# head writes against the leftover and not three. The right picture is this section.
-# Grey is what is written where nothing is wanted: that is what a head had taken back,
-# or had left to others to take back. At the end it is gone. What stays is feature 3.
+# head writes against the leftover and not three: by section 3's tangent one has half of
+# it at 4.28 and three at 4.02, and in the runs it is 4.79 and 4.54. The right picture
+# is this section. Grey is what is written where nothing is wanted: that is what a head
+# had taken back, or had left to others to take back. At the end it is gone. What stays
+# is feature 3.
 
 # %% [markdown]
 # ## 8. Other importances, other numbers of heads, other starts

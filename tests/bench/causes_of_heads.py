@@ -3,6 +3,7 @@
 import numpy as np
 from causes import run
 
+from tinyattn import ode
 from tinyattn.flows.factorization import target
 from tinyattn.hold import hold
 
@@ -80,4 +81,40 @@ def third_wait(when=100, eps=1e-6):
         yield f"cooperate, {name} at {when}: feature 3 is half learnt at", came, expected
 
 
-PARTS = [who_leaves, leftovers, lost, third_wait]
+def tangent():
+    """V of feature 1 as a share of lesson 11's tangent at t = 1, 2; then R unaware of feature 1 elsewhere."""
+    flow = target([2.89, 1.7, 1], 40, "simplex")
+    G = np.diag([2.89, 1.7, 1.0]) @ np.eye(3, 40)
+
+    def unaware(t, y):
+        V, s = flow.split(y)
+        R = G - V.T @ s
+        R[0, 1:] = 0
+        g = V @ R
+        return np.concatenate([s @ R.T, s * (g - (s * g).sum(axis=1, keepdims=True))], axis=1)
+
+    for name, field, expected in (
+        ("free", flow, (0.962, 0.921)),
+        ("held", unaware, (0.998, 0.990)),
+    ):
+        found = []
+        for t in (1, 2):
+            y, _ = run(field, (0, t), flow.start(3, 1e-6), **SIMPLEX)
+            found.append(y[0, 0] / (np.sqrt(2 / 40) * np.tan(2.89 * t / np.sqrt(80))))
+        yield f"cooperate, feature 1 elsewhere {name}: V beside the tangent", found, expected
+
+
+def third_difference(end=100.0):
+    """θ of heads 1 and 3 by lesson 11's two lines, from 0.5e-6: in a crowd that never parts; in the run."""
+    flow = target([2.89, 1.7, 1], 40, "simplex")
+    times = np.linspace(0, end, 5001)
+    for name, eps, expected in (("never parts", 0.0, 0.00074), ("of the run", 1e-6, 0.00069)):
+        path = ode.integrate(flow, (0, end), flow.start(3, eps), t_eval=times, **SIMPLEX)
+        seen = flow.split(path.y)[1][:, [0, 2], 2]
+        lines = lambda t, y: np.array([np.interp(t, times, seen.mean(axis=1)) * y[1], y[0]])
+        theta = run(lines, (0, end), np.array([0.0, 0.5e-6]), atol=1e-20)[0][1]
+        yield f"cooperate, θ at {end:g} by two lines, s₃ {name}", theta, expected
+    yield "    measured", (seen[-1, 1] - seen[-1, 0]) / seen[-1].sum(), 0.063
+
+
+PARTS = [who_leaves, leftovers, lost, third_wait, tangent, third_difference]

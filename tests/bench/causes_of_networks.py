@@ -45,6 +45,22 @@ SURPLUS = {
     1: (0.0078, 0.0000),
     2: (0.0089, 0.0017),
 }  # of g at lags 3 and 6, by the law
+AT_6 = {
+    0: (0.00024, 0.00173, 0.00004),
+    1: (-0.00154, 0.00159, -0.00006),
+    2: (-0.00092, 0.00270, -0.00008),
+}  # of g at lag 6, by the law: what a value was taught at lags 3, 6 and 9
+BY_LAW = {  # the pull on lags 1, 2, 3 and 10, tokens shuffled; then, all places alike, on lags 1 and 10
+    0: (-0.27, -0.29, 1.27, -0.17, -0.37, -0.10),
+    1: (-0.23, -0.26, 1.27, -0.22, -0.36, -0.10),
+    2: (-0.36, -0.37, 1.47, -0.14, -0.42, -0.11),
+}
+CHAIN_AT_6 = {0: 0.00, 1: -0.24, 2: 0.00}  # the pull on lag 6 by the law, tokens of the chain
+SAID = {  # at the last query, of what comes: places 0, 3, 6, and 7, which is lag 3, in thousandths
+    0: (4.4, 5.3, 5.6, 15.1),
+    1: (5.9, 7.4, 8.0, 16.6),
+    2: (2.3, 2.7, 2.8, 13.6),
+}
 
 
 def looks_back():
@@ -165,9 +181,53 @@ def surplus_of_lags(seeds=(0, 1, 2)):
         keys = np.arange(3, 11)
         more = {lag: law - P.mean(axis=0) for lag, law in ((3, P), (6, P @ P), (9, P @ P @ P))}
         attention = {lag: np.where(keys >= lag, 1 / keys, 0).mean() for lag in more}
-        values = sum(attention[lag] * more[lag] / 10 for lag in more)
+        taught = {lag: attention[lag] * more[lag] / 10 for lag in more}
+        values = sum(taught.values())
         found = [(more[lag] * values).sum(axis=1).mean() for lag in (3, 6)]
         yield f"lesson 03, seed {seed}: surplus of g at lags 3 and 6", found, SURPLUS[seed]
+        found = [(more[6] * values).sum(axis=1).mean() for values in taught.values()]
+        yield "    at lag 6, taught at lags 3, 6, 9", found, AT_6[seed]
+
+
+def pulls_by_law(seeds=(0, 1, 2)):
+    """The pulls of `far_lags`, in thousandths, by the law and by how often each token stands where.
+
+    The first three tokens are drawn evenly; a place's frequencies times P are those three places on.
+    At lag 3 what comes has the row of P, elsewhere its own frequencies; with the chain's tokens it has
+    the row of P P at lag 6 and of P P P at lag 9. p is taken as 1/10.
+    """
+    for seed in seeds:
+        chain = markov.draw_chain(np.random.default_rng(seed).spawn(4)[0], 10, blocks=[[3]])
+        P = np.exp(chain.log_probs(np.arange(10)[:, None] * np.ones((1, 3), int)))[:, 0]
+        often = [np.full(10, 0.1)] * 3
+        while len(often) < 11:
+            often.append(often[-3] @ P)
+
+        def pulls(read, came, decide=(3,)):
+            """The mean pull by lag, and g at the last query, by place; lags 3, 6, 9 may decide."""
+
+            def comes(t, j):
+                lag = t + 1 - j
+                law = np.linalg.matrix_power(P, lag // 3) if lag in decide else came[t + 1]
+                return law - 0.1 + 0 * P
+
+            pairs = [(t, j) for t in range(2, 10) for j in range(t + 1)]
+            W_V = sum(read[j][:, None] * comes(t, j) / (t + 1) / 8 for t, j in pairs)
+            by_lag = {lag: [] for lag in range(1, 11)}
+            for t in range(2, 10):
+                g = np.array([read[j] @ (W_V * comes(t, j)).sum(axis=1) for j in range(t + 1)])
+                for j in range(t + 1):
+                    by_lag[t + 1 - j].append((g[j] - g.mean()) / (t + 1))
+            return [1000 * np.mean(of_lag) for of_lag in by_lag.values()], 1000 * g
+
+        shuffled, g = pulls(often, often)
+        mean = np.mean(often[:10], axis=0)
+        alike, _ = pulls([mean] * 11, [mean @ P] * 11)
+        found = [shuffled[lag - 1] for lag in (1, 2, 3, 10)] + [alike[0], alike[9]]
+        yield f"lesson 03, seed {seed}: pulls by the law, shuffled; alike", found, BY_LAW[seed]
+        found = pulls(often, often, decide=(3, 6, 9))[0][5]
+        yield "    lag 6, tokens of the chain", found, CHAIN_AT_6[seed]
+        yield "    g at the last query: places 0, 3, 6; 7", g[[0, 3, 6, 7]], SAID[seed]
 
 
 PARTS = [
@@ -175,6 +235,7 @@ PARTS = [
     lesson_03,
     far_lags,
     surplus_of_lags,
+    pulls_by_law,
     *causes_of_recall.PARTS,
     *causes_of_ladder.PARTS,
     *causes_of_laws.PARTS,
