@@ -8,7 +8,7 @@
 #
 # **You see** how far a network is from three teachers, who see one, two and all three
 # blocks of the past; how its heads part on the way; what becomes of it when a head is
-# lost, and when its heads are never added up. **Takes** 40 minutes to read, 4 minutes
+# lost, and when its heads are never added up. **Takes** 40 minutes to read, 3 minutes
 # to run; it goes on where it was interrupted, with `--resume`.
 
 # %%
