@@ -7,8 +7,8 @@
 # learns within a few hundred. Why, and when?
 #
 # **You see** the plateau as a race of two numbers, its end in closed form, what is left
-# of it when one of them is held still or is deaf to the other, and a real layer under
-# noise that follows.
+# of it when one of them is held still or is deaf to the other, and a real layer that
+# follows it on random batches.
 # **Takes** 30 seconds.
 
 # %%
@@ -89,8 +89,8 @@ TOKENS, WIDTH, SEEDS = (64, 32, 3) if run.quick else (256, 256, 5)  # of the lay
 #     so this share of the answer is written    1/512 · 1/8 = 1/4096
 #     and the loss is                           (1 − 1/4096)² / 2 ≈ 1/2 − 1/4096
 #
-# (The other 511 tokens are written as well. They are noise. It is small at first, and
-# section 3 puts it in.)
+# (The other 511 tokens are written as well. What they write we call *noise*. It is
+# small at first, and section 3 puts it in.)
 #
 # A step of w from 0 to 1 lowers the loss by 1/4096. So −∂L/∂w is 1/4096 there, and that
 # is the speed with which w sets out. We call it κ (kappa). It sets the time of all that
@@ -138,7 +138,7 @@ TOKENS, WIDTH, SEEDS = (64, 32, 3) if run.quick else (256, 256, 5)  # of the lay
 #
 # Three arrows are in these two lines.
 #
-#     (1)  w → Δ     the more is written, the more looking is worth: the w in dΔ/dt
+#     (1)  w → Δ     the more is in W, the more looking is worth: the w in dΔ/dt
 #     (2)  Δ → w     the more it looks, the more w hears: the e^Δ in dw/dt
 #     (3)  Δ → Δ     the more it looks, the more a score moves: the e^Δ in dΔ/dt
 #
@@ -303,10 +303,11 @@ run.claim("the loss is 0.1 at 5319.27, and the closed form foretells it within 5
           abs(free["loss"] / 5319.27 - 1) < 1e-4 and abs(closed_form / free["loss"] - 1) < 0.05)
 
 # %% [markdown]
-# It is: 5179. The closed form is early by 158, and noise on w is 113 of these. On Δ it
-# makes a difference of less than 1: if neither hears it, it is 5180. That is still 46
-# later than 5134. The flow without noise and the closed form differ in the signs ≈ of
-# section 1 and in nothing else, so these 46 come from them.
+# It is: 5179. The closed form is early by 158, and noise on w is 113 of these. (That is
+# 2.2% of the wait, while the share is 8% at its largest. Lesson 07 derives the 2%.) On
+# Δ noise makes a difference of less than 1: if neither hears it, it is 5180. That is
+# still 46 later than 5134. The flow without noise and the closed form differ in the
+# signs ≈ of section 1 and in nothing else, so these 46 come from them.
 #
 # ## 4. The arrows, one by one
 #
@@ -443,12 +444,13 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states, foretold),
 # - *Arrow (2)*, from Δ back to w, shortens the wait by an eighth. Its work is after the
 #   snap: it takes w, and with it the loss, along.
 #
-# ## 5. The real layer, with noise
+# ## 5. The real layer, on random batches
 #
 # Does a layer with all its parameters keep to two numbers? We train its T scores and
 # its d x d matrix by *SGD*, stochastic (that is, random) gradient descent: a step of
 # descent on a fresh random batch each time. The learning rate η is 1, so that the time
-# η · steps is the number of steps.
+# η · steps is the number of steps. (The noise of section 3 is in the average over all
+# samples already. What is new is the chance of which samples a batch has.)
 #
 # We choose T = d = 256. Then √d T is 16 · 256 = 4096, as it was for T = 512 and d = 64.
 # So κ is the same, and so is the closed form.
@@ -458,11 +460,10 @@ run.figure(draw.race(flow, times, follow(flow, times), later, states, foretold),
 # would take minutes to draw. The gradient needs only two combinations of them, of each
 # sample the vectors Σ s_t x_t and x_r with what W makes of them. Their joint law is
 # known exactly (its derivation stands in `flows/population.py`), and `stochastic` draws
-# these. `population` is the exact loss
-# of a layer, the average over all samples.
+# these. `population` is the exact loss of a layer, the average over all samples.
 #
-# **Predict.** Do 65,792 parameters under noise keep to the curve of two numbers? How
-# far apart are five runs with different draws?
+# **Predict.** Do 65,792 parameters on random batches keep to the curve of two numbers?
+# How far apart are five runs with different draws?
 
 # %%
 two = TwoNumbers(TOKENS, WIDTH, per_place=True)
@@ -474,7 +475,7 @@ start = {name: np.stack([x] * SEEDS).astype("float32")  # so many layers, side b
          for name, x in layer.init().items()}
 
 
-def noisy(params, rng):  # in place of a batch: the generator to draw its gradient with
+def on_a_batch(params, rng):  # in place of a batch: the generator to draw its gradient with
     da, dW = stochastic(task, rng, params["a"], params["W"], 32)
     return 0.0, {"a": da, "W": dW}  # the batch's loss is not needed: `look` has the exact one
 
@@ -484,7 +485,7 @@ def look(step, params):
     return {"loss of each": np.array([float(population(task, layer, one)[0]) for one in each])}
 
 
-_, history = train.train(noisy, start, itertools.repeat(run.rng), optim.SGD(1.0),
+_, history = train.train(on_a_batch, start, itertools.repeat(run.rng), optim.SGD(1.0),
                          steps=int(1.15 * crossing), callbacks=[(20, look)], title="SGD")
 steps, losses = history.steps("loss of each").astype(float), history["loss of each"]
 path = follow(two, steps)
@@ -514,8 +515,8 @@ run.finish(settings, **found, halves=halves, lost=lost, crossings=crossings)
 # They keep to it. With seed 0 five runs reach a loss of 0.1 from step 5413 to 5432; the
 # flow of two numbers at 5419. The mean of the runs is never further from the flow than
 # 1.3% of the starting loss. (Ten more, with seeds 1 and 2: from 5411 to 5434; 2.4% and
-# 0.8%.) At this batch size and this learning rate, noise neither ends the plateau nor
-# prolongs it. Others were not run.
+# 0.8%.) At this batch size and this learning rate, random batches neither end the
+# plateau nor prolong it. Others were not run.
 #
 # In the figure the runs under SGD hide behind the flow, but for a thin blue fringe in
 # the inset. The dashed curve is the closed form: to each w belong a Δ, w²/2, and a

@@ -440,11 +440,15 @@ def test_across_samples_one_line_holds_for_all_p():
     flow = ThreeNumbers(4096.0, d, p)
     law = measure.fit_power_law(plateau(flow, rtol=1e-6), x=x)
     assert (law.C, law.exponents["x"]) == pytest.approx((1.53, 0.983), rel=0.01) and law.r2 > 0.999
-    half = ode.event(lambda t, y: flow.attention(y) - 0.5, terminal=True)
-    how = dict(rtol=1e-6, atol=1e-9, t_eval=[0.0], events=half)
-    found = ode.integrate(flow, (0, 1e8), flow.start(), **how).t_events[0]
-    law = measure.fit_power_law(found, x=x)
-    assert law.exponents["x"] == pytest.approx(0.990, abs=1e-3) and law.r2 > 0.9997
+    half = lambda y: flow.attention(y) - 0.5
+    awake = lambda y: y[:, 2] - np.log(10)
+    for mark, C, exponent, r2 in ((half, 1.415, 0.990, 0.9997), (awake, 1.217, 1.001, 0.9996)):
+        found = ode.event(lambda t, y, mark=mark: mark(y), terminal=True)
+        how = dict(rtol=1e-6, atol=1e-9, t_eval=[0.0], events=found)
+        times = ode.integrate(flow, (0, 1e8), flow.start(), **how).t_events[0]
+        law = measure.fit_power_law(times, x=x)
+        assert (law.C, law.exponents["x"]) == pytest.approx((C, exponent), abs=1e-3)
+        assert law.r2 > r2
 
 
 @pytest.mark.parametrize("matrix", ["orthogonal", "gaussian"])
@@ -637,10 +641,13 @@ def test_without_the_rest_attention_rests_and_noise_lets_it_creep():
         how = dict(rtol=1e-8, atol=1e-11, t_eval=times)
         y = ode.integrate(field, (0, times[-1]), flow.start(), **how).y
         assert flow.attention(y) == pytest.approx(attention, abs=6e-4)
+    v, Delta = y[-1, 1:]  # of the quiet run, on v²/2 = Delta + (e^Delta − 1)/511 all the way
+    assert v**2 / 2 == pytest.approx(Delta + np.expm1(Delta) / 511, abs=1e-6)
+    assert (v, np.exp(Delta)) == pytest.approx((3.399, 213.0), rel=2e-4)
 
 
 def test_where_repetition_is_the_rule_attention_waits_for_the_rest():
-    """Lesson 08, q = 0.95: it wakes early, and is a half when the others are written to 39%."""
+    """Lesson 08, q = 0.95: it wakes early, and is a half when 39% of the others is learnt."""
     flow = ThreeNumbers(512, 64, 0.95)
     for mark, time in (
         (lambda y: y[2] - np.log(10), 660),
@@ -677,3 +684,16 @@ def test_what_tilts_the_law_of_tokens_and_sizes():
         times = ode.integrate(field, (0, 1e8), flow.start(), **how).t_events[0]
         law = measure.fit_power_law(times, T=T, d=d)
         assert tuple(law.exponents.values()) == pytest.approx(exponents, abs=1e-3)
+    for size, later in ((16, 0.0442), (64, 0.0217)):  # derived: (1 − π/4)/√(π/2)/√d
+        flow = TwoNumbers(4096, size)
+
+        def still(t, y, slope, flow=flow, size=size):
+            w, s_r = y[0], flow.attention(y)
+            missing = 1 - s_r * w / np.sqrt(size)
+            dDelta = missing * w / np.sqrt(size) * s_r * (1 - s_r)
+            return np.array([missing * s_r / np.sqrt(size), dDelta])
+
+        mark = lambda y, flow=flow: flow.attention(y) - 0.5
+        noise = first(flow, mark, (0, 0)) / first(hold(flow, still), mark, (0, 0)) - 1
+        assert noise == pytest.approx(later, abs=1e-4)
+        assert noise == pytest.approx((1 - np.pi / 4) / np.sqrt(np.pi / 2 * size), rel=0.04)

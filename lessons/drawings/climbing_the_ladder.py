@@ -6,7 +6,8 @@ import numpy as np
 from experiments import figures
 from tinyattn import player, plot
 
-BLOCKS = plot.VERMILION, plot.PURPLE, plot.SKY  # of the blocks, and of their rungs
+# Blocks and rungs have an order, and so shades of one colour; heads have colours of their own.
+BLOCKS = "#E29AC8", "#A8408F", "#4A1048"
 STYLES = "-", "--", "-."  # of heads, whose curves may lie on each other
 
 
@@ -20,8 +21,9 @@ def ladder(trial, found, moments):
         ax = fig.add_subplot(grid[1, column])
         first = trial.network.first_query
         plot.heads_map(ax, found["maps"][moment], f"step {step[moment]}", first_query=first)
-        ax.set_ylabel("" if column else "query\n(colours: the heads below; grey: alike)")
-        ax.set_xlabel("key: the place looked at")
+        _count_from_1(ax, found["maps"][moment], first)
+        ax.set_ylabel("" if column else "place t of the query\n(colours: the heads below)")
+        ax.set_xlabel("place looked at (grey: heads alike)")
     names = [f"head {j + 1}: ends on block {block}" for j, block in enumerate(found["own_block"])]
     for j, name in enumerate(names):
         ax = fig.add_subplot(grid[2, j])
@@ -36,6 +38,14 @@ def ladder(trial, found, moments):
             ax.legend(loc="best")
         _turned_back(ax, step, mass[:, j], found["own_block"][j])
     return fig
+
+
+def _count_from_1(ax, maps, first_query):
+    """Places as the text has them, x_1 being the first."""
+    queries, keys = np.shape(maps)[1:]
+    rows, columns = range(0, queries, 4), [0, *range(4, keys, 5)]
+    ax.set_yticks(rows, [str(row + first_query + 1) for row in rows])
+    ax.set_xticks(columns, [str(column + 1) for column in columns])
 
 
 def _distances(ax, found, step, kl):
@@ -144,7 +154,10 @@ def _slows_down(ax, run):
 
 def page(runs):
     """Maps of all heads, distances to the teachers, attention on blocks, of {μ: (trial, found)}."""
-    text = "Three heads learn three blocks of the past. Block k matters μ to the power of 3 − k."
+    text = (
+        "Three heads learn three blocks of the past. Block k matters μ to the power of 3 − k. "
+        "Places are counted from 0 here."
+    )
     page = player.Page("Climbing the ladder", text, choice="μ")
     for ratio, (trial, found) in runs.items():
         step, kl, mass = (np.array(found[name]) for name in ("step", "kl", "span_mass"))

@@ -52,7 +52,7 @@ def across(flow, dense, path, times, states, over, lengths, standing_out):
         xlim=(0, dense[-1]),
         ylim=(0, 3.7),
         xlabel="time",
-        ylabel="written, as a share of its whole; attention",
+        ylabel="in W, as a share of its whole; attention",
         title="q = 0.5: first what is repeated, then attention, then the rest",
     )
     names = {
@@ -80,8 +80,15 @@ def across(flow, dense, path, times, states, over, lengths, standing_out):
         title="q = 0.5: the repeated token brings attention; the rest makes it full",
     )
     law.loglog(over, lengths, "o", color=plot.GREEN, ms=5)
+    beside = law.inset_axes([0.53, 0.12, 0.45, 0.34])  # on one line they would hide each other
+    above = 100 * (lengths / (1.53 * over**0.983) - 1)
+    beside.semilogx(over, above, "o", color=plot.GREEN, ms=4)
     for (text, i), marker in zip(standing_out.items(), "^sD"):
         law.plot(over[i], lengths[i], marker, color=plot.VERMILION, ms=7, label=text)
+        beside.plot(over[i], above[i], marker, color=plot.VERMILION, ms=7)
+    beside.axhline(0, color="k", lw=1)
+    beside.set_title("above the law, %", fontsize=9)
+    beside.set(ylim=(-5, 9), xticks=[1e4, 1e5])
     ends = np.array([over.min(), over.max()])
     law.plot(ends, 1.53 * ends**0.983, color="k", lw=1, label="$1.53\\,x^{0.983}$")
     law.plot(ends, 1.2533 * ends, ":", color="0.3", lw=1.2, label="closed form: $1.2533\\,x$")

@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
+from drawings.climbing_the_ladder import BLOCKS
 from tinyattn import plot
 
-INKS = plot.GREEN, "0.55", "k"  # of the sets; none of them is the colour of a block
-BLOCKS = plot.VERMILION, plot.PURPLE, plot.SKY
+INKS = plot.VERMILION, "0.55", "k"  # of the sets; none of them is the colour of a block or a head
 
 
 def stop_early(found, paper):
@@ -15,8 +15,8 @@ def stop_early(found, paper):
 
     The nearest rung is named by learned rungs where there are any.
     """
-    fig = plt.figure(figsize=(12.5, 8.6))
-    grid = fig.add_gridspec(2, len(found), height_ratios=(1.3, 1))
+    fig = plt.figure(figsize=(12.5, 11.4))
+    grid = fig.add_gridspec(3, len(found), height_ratios=(1.3, 1, 0.8))
     ax = fig.add_subplot(grid[0, :])
     for (n, one), colour in zip(found.items(), INKS):
         step, excess = np.array(one["step"]), np.array(one["excess"])
@@ -61,19 +61,47 @@ def stop_early(found, paper):
             ax.set_ylabel("distance to a teacher, nats")
     ax.plot([], [], ":", color="0.3", lw=2, label="learned rungs 1, 2 (first two panels)")
     ax.legend(fontsize=9, loc="upper center")
+    n = list(found)[1]
+    _where_heads_look([fig.add_subplot(grid[2, i]) for i in range(3)], found[n], n, INKS[1])
     return fig
+
+
+def _where_heads_look(axes, one, n, colour):
+    """Each head's attention on the blocks; a band where the loss rises before the stop."""
+    step, mass = np.array(one["step"]), np.array(one["span_mass"])
+    rise = _rise(step, np.array(one["excess"]), one["best_step"])
+    for j, ax in enumerate(axes):
+        for k, ink in enumerate(BLOCKS):
+            ax.plot(step, mass[:, j, k], color=ink, lw=2, label=f"on block {k + 1}")
+        ax.axvline(one["best_step"], color="k", lw=1, ls="--")
+        if rise:
+            ax.axvspan(step[rise[0]], step[rise[1]], color="0.9", zorder=0)
+        ax.set(xlim=(0, step[-1]), ylim=(0, 1), xlabel="training step")
+        ax.set_title(f"{n} sequences: head {j + 1}", color=colour)
+    axes[0].set_ylabel("share of its attention")
+    if rise:
+        axes[2].axvspan(-2, -1, color="0.9", label="the loss rises (arrow)")
+    white = {"frameon": True, "facecolor": "w", "edgecolor": "w", "framealpha": 1}
+    axes[2].legend(loc="center", bbox_to_anchor=(0.7, 0.52), fontsize=9, **white)
+
+
+def _rise(step, excess, best_step):
+    """Where a rise before the best step begins and is highest, or None."""
+    above = (excess - np.minimum.accumulate(excess))[step < best_step]
+    if above.max(initial=0) <= 0.02:
+        return None
+    top = int(above.argmax())
+    return int(excess[: top + 1].argmin()), top
 
 
 def _mark_a_rise(ax, step, excess, best_step):
     """An arrow at the highest point of a rise that comes before the best step."""
-    before = step < best_step
-    above = (excess - np.minimum.accumulate(excess))[before]
-    if above.max(initial=0) > 0.02:
-        i = int(above.argmax())
-        arrow = {"arrowstyle": "->", "color": plot.VERMILION, "lw": 1.6}
-        told = "it rises, and then falls again"
+    rise = _rise(step, excess, best_step)
+    if rise:
+        top = step[rise[1]], excess[rise[1]]
         where = {"xytext": (45, 55), "textcoords": "offset points"}
-        ax.annotate(told, (step[i], excess[i]), arrowprops=arrow, color=plot.VERMILION, **where)
+        arrow = {"arrowstyle": "->", "color": "0.3", "lw": 1.6}
+        ax.annotate("it rises, and then falls again", top, arrowprops=arrow, **where)
 
 
 def data(same, fresh, stop, sizes, shares, shows, foretold, nothing):
