@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -454,3 +455,108 @@ def test_what_is_typed_and_its_slider_agree(tmp_path, start_browser):
     for rate, past in ((0.9 * bound, False), (1.1 * bound, True)):
         set_number(browser, "rate", rate)
         assert ("is past it" in find("#said").text) == past
+
+
+def test_a_tour_leads_through_the_run(tmp_path, start_browser):
+    made, steps, _, _ = page()
+    stops = [(10, "head 2", "Look here."), (30, "block 3", "Then here."), (59, "distance", "End.")]
+    browser = start_browser(made.tour(stops).write(tmp_path / "page.html"), 390)
+    find = lambda selector: browser.find_element("css selector", selector)
+    looked = lambda: browser.find_elements("css selector", ".look")
+    assert find("#tour-count").text == "3 steps" and not looked()
+    for n, (frame, _, sentence) in enumerate(stops):
+        find("#tour-next").click()
+        assert find("#now").text == f"step {steps[frame]:g}" and find("#tour-said").text == sentence
+        assert find("#tour-count").text == f"{n + 1} of 3"
+        if n == 0:
+            assert [one.get_attribute("data-head") for one in looked()] == ["1"]
+        if n == 1:
+            assert {one.get_attribute("data-name") for one in looked()} >= {"block 3"}
+    assert [one.get_attribute("aria-label") for one in looked()] == ["distance"]
+    find("#tour-back").click()
+    assert find("#tour-said").text == "Then here."
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 800, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
+    )
+    assert browser.execute_script("return document.querySelectorAll('.curve.look').length") == 1
+    find("#tour-next").click()
+    find("#tour-next").click()
+    assert not looked() and find("#tour-said").text == "" and not browser.get_log("browser")
+
+
+@pytest.mark.parametrize(
+    "stops, message",
+    [
+        ([(60, "head 1", "")], r"stops: frame: expected a whole number in 0..59, got 60"),
+        ([(0, "head 4", "")], r"stops: expected one of \['head 1'"),
+        ([(0, "head 1")], r"stops: expected \(frame, what, sentence\), got"),
+        ([(0, "head 1", 3)], "sentence: expected str, got 3"),
+        (7, "stops: expected list, got 7"),
+    ],
+)
+def test_a_tour_of_what_is_not_there_is_refused(stops, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        page()[0].tour(stops)
+    with pytest.raises(InputError, match="^tour: expected maps or curves before it, got none"):
+        player.Page("Empty").tour([(0, "head 1", "")])
+
+
+def opened_at(browser, path, where):
+    """The page loaded anew with this after the # of its address."""
+    browser.get("about:blank")
+    browser.get(f"{path.resolve().as_uri()}#{where}")
+
+
+def test_an_address_leads_back_to_a_view(tmp_path, start_browser):
+    made, steps, _, _ = page()
+    path = made.write(tmp_path / "page.html", source={"text": "lesson 99", "page": "99_x"})
+    browser = start_browser(path)
+    find = lambda selector: browser.find_element("css selector", selector)
+    opened_at(browser, path, "step=305&head=2&row=7&chess=3&x")
+    shown = lambda: [
+        m.is_displayed() for m in browser.find_elements("css selector", "#maps figure")
+    ]
+    assert find("#now").text == "step 300" and shown() == [False, True, False]
+    assert find("#row-title").text == "Query 7 through training"
+    assert find("#source").text == "lesson 99"
+    find("#address").click()
+    address = find("#copied").get_attribute("data-address")
+    assert address == f"{path.resolve().as_uri()}#step=300&head=2&row=7"
+    for wrong in ("step=&head=0", "step=abc&head=4,x&row=1.5", "head=", "&&=&%"):
+        opened_at(browser, path, wrong)
+        assert find("#now").text == "step 0" and all(shown())
+    browser.execute_script("location.hash = 'step=99999'")
+    browser.execute_async_script("setTimeout(arguments[0], 200)")
+    assert find("#now").text == f"step {steps[-1]:g}" and not browser.get_log("browser")
+
+    path = player.Live("plateau_then_snap", "Snap").write(tmp_path / "snap.html")
+    opened_at(browser, path, "T=100&hold=1&w=0.75&rate=99&chess=1")
+    now = "return Object.fromEntries([...settings].map(([name, one]) => [name, one.get()]))"
+    assert browser.execute_script(now) == {
+        "T": 100, "d": 64, "rate": 0.2, "hold": 1, "w": 0.75, "from": 0,
+    }  # fmt: skip
+    find("#address").click()
+    address = find("#copied").get_attribute("data-address")
+    assert address.endswith("#T=100&rate=0.2&hold=1&w=0.75")
+
+
+@pytest.mark.parametrize("kind", ["run", *player.LIVE])
+def test_a_view_can_be_kept_as_a_picture(tmp_path, start_browser, kind):
+    made = page(frames=4)[0] if kind == "run" else player.Live(kind, "A page")
+    browser = start_browser(made.write(tmp_path / "page.html"), 800)
+    drawing = ElementTree.fromstring(browser.execute_script("return picture()"))
+    svg = "{http://www.w3.org/2000/svg}"
+    texts = " ".join(one.text or "" for one in drawing.iter(f"{svg}text"))
+    assert (
+        drawing.tag == f"{svg}svg" and drawing.get("width") in ("800", "785") and "NaN" not in texts
+    )
+    wanted = ["A run", "step 0", "distance", "head 3"] if kind == "run" else ["A page"]
+    assert all(word in texts for word in wanted) and "Save" not in texts
+    if kind == "run":
+        assert len(list(drawing.iter(f"{svg}image"))) == 4  # three maps and their scale
+    size = "pixels().then((blob) => createImageBitmap(blob)).then((made) => arguments[0]([made.width, made.height]))"
+    assert browser.execute_async_script(size) == [
+        2 * int(drawing.get(side)) for side in ("width", "height")
+    ]
+    assert not browser.get_log("browser")
