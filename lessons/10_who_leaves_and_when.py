@@ -583,7 +583,7 @@ three = ode.integrate(flow, (0, 600), starts, t_eval=at, **accurate).y
 attention = np.moveaxis(flow.split(three)[1][..., 0], 1, 0)  # run, time, head: on position 1
 paths = dict(zip(("ε = 1e-2", "1e-4", "1e-6"), attention))
 run.figure(draw.waits(at, paths, epsilons, took, step, times, rates, deltas), "waits")
-run.page(draw.page(at, paths), "player")
+run.page(draw.page(), "drag_it")
 
 foretold_waits = ", ".join(f"{fitted[n]:.1f}" for n in (0, 2, 4))
 measured_waits = ", ".join(f"{wait:.1f}" for wait in waits[[0, 2, 4]])

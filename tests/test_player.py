@@ -16,6 +16,8 @@ import pytest
 from tinyattn import attention, ode, player, plot
 from tinyattn.errors import InputError
 from tinyattn.flows.emergence import TwoNumbers
+from tinyattn.flows.factorization import target
+from tinyattn.hold import hold
 
 HOSTILE = [
     "</script><script>document.title='taken'</script>",
@@ -344,7 +346,7 @@ def test_a_curve_of_very_many_points_is_drawn_as_the_screen_shows_it(tmp_path, s
     assert heights.min() == pytest.approx(10, abs=0.1) and (heights < 11).sum() == 1, (
         "the spike reaches the top, once"
     )
-    assert "0" in labels and "5" in labels and "1.000e+5" in labels
+    assert "0" in labels and "5" in labels and "1e+5" in labels
     browser.execute_script("go(77777)")
     assert (
         browser.find_element("css selector", '[data-curve="0-0"] output').get_attribute(
@@ -559,4 +561,63 @@ def test_a_view_can_be_kept_as_a_picture(tmp_path, start_browser, kind):
     assert browser.execute_async_script(size) == [
         2 * int(drawing.get(side)) for side in ("width", "height")
     ]
+    assert not browser.get_log("browser")
+
+
+def test_a_part_that_is_held_on_a_page_is_what_python_holds(tmp_path, start_browser):
+    """Pages 06, 10 and 11: w held, the crowd held, a silent head."""
+    made = lambda name: player.Live(name, "Held").write(tmp_path / f"{name}.html")
+    browser = start_browser(made("plateau_then_snap"))
+    said = lambda: browser.find_element("css selector", "#said")
+    number = lambda name: float(said().get_attribute(f"data-{name}"))
+    several = (
+        "for (const [name, x] of Object.entries(arguments[0])) settings.get(name).set(x); show()"
+    )
+    browser.execute_script(several, {"T": 100, "d": 20, "hold": 1, "w": 0.75, "from": 0.3})
+    two = TwoNumbers(100, 20)
+    h, end, w = two.snap_time / 4000, 1.6 * two.snap_time, 0.75 * 20**0.5
+    before = ode.integrate(two, (0, 1200 * h), two.start(), method="rk4", n_steps=1200).y[-1]
+    rest = round((end - 1200 * h) / number("held-step"))
+    still = hold(two, np.array([True, False]))
+    after = ode.integrate(still, (1200 * h, end), [w, before[1]], method="rk4", n_steps=rest)
+    assert number("held-w") == w and number("held-begin") == pytest.approx(1200 * h)
+    assert number("held-delta") == pytest.approx(after.y[-1, 1], abs=1e-9)
+    assert number("held-loss") == pytest.approx(float(two.loss(after.y[-1])), abs=1e-9)
+    free = ode.integrate(two, (0, end), two.start(), method="rk4", n_steps=6400).y[-1]
+    steepest = np.linalg.eigvalsh(two.hessian(free)).max()
+    assert number("bound") == pytest.approx(2 / steepest, abs=1e-9)
+    for share, past in ((0.9, False), (1.1, True)):
+        rate = share * number("bound") / two.snap_time
+        assert 0.002 < rate < 0.2
+        browser.execute_script(several, {"rate": rate})
+        assert ("past it" in said().text) == past
+
+    browser = start_browser(made("who_leaves_and_when"))
+    browser.execute_script(several, {"power": 2, "from": 20, "hold": 1})
+    flow = target([3.0, 1.0], 2, "logits")
+    tilted = ode.integrate(flow, (0, 20), flow.start(2, 0.0), method="rk4", step=0.1).y[-1]
+    tilted[1, 3] += 1e-2
+    crowd = hold(flow, lambda t, y, slope: slope - slope.mean(axis=-2, keepdims=True))
+    apart = ode.event(lambda t, y: abs(y[0, 1] - y[1, 1]) - 0.2, terminal=True)
+    for name, field in (("free", flow), ("held", crowd)):
+        there = json.loads(said().get_attribute(f"data-{name}"))
+        n = round(there["t"] / 0.1)
+        path = ode.integrate(field, (0, there["t"]), tilted, method="rk4", n_steps=n)
+        assert there["y"] == pytest.approx(path.y[-1].ravel().tolist(), abs=1e-9)
+        parted = ode.integrate(field, (0, 500), tilted, rtol=1e-10, atol=1e-12, events=apart)
+        assert there["parted"] == pytest.approx(parted.first_times[0], rel=1e-4)
+
+    browser = start_browser(made("heads_cooperate"))
+    browser.execute_script(several, {"silent": 1, "at": 20, "later": 30})
+    flow = target([2.89, 1.7, 1.0], 40, "simplex")
+    silent = ode.integrate(flow, (0, 20), flow.start(3, 1e-6), method="rk4", step=0.1).y[-1]
+    silent[0, :3] = 0
+    still = np.zeros(silent.shape, dtype=bool)
+    still[0] = True
+    end = ode.integrate(hold(flow, still), (20, 50), silent, method="rk4", step=0.1).y[-1]
+    there = json.loads(said().get_attribute("data-y"))
+    assert there == pytest.approx(end[:, :7].ravel().tolist(), abs=1e-9)
+    assert np.ptp(end[:, 6:], axis=1).max() < 1e-12, "where nothing stands all moves alike"
+    assert number("once") == pytest.approx(float(flow.loss(silent)), abs=1e-9)
+    assert number("loss") == pytest.approx(float(flow.loss(end)), abs=1e-9)
     assert not browser.get_log("browser")

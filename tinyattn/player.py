@@ -36,8 +36,15 @@ from .errors import (
 )
 from .kept import write_whole
 
-LIVE = ("one_head_by_hand", "descent_is_a_flow", "plateau_then_snap")
 SHARED = ("common.js", "curves.js", "view.js")
+LIVE = (
+    "one_head_by_hand",
+    "descent_is_a_flow",
+    "plateau_then_snap",
+    "who_leaves_and_when",
+    "heads_cooperate",
+)
+FLOWS = {"who_leaves_and_when": ["factorization.js"], "heads_cooperate": ["factorization.js"]}
 INKS = [*plot.COLOURS[:6], "currentColor"]  # yellow is not seen on white, black not on black
 
 
@@ -190,7 +197,7 @@ class Page:
             "hidden": round(255 * plot.HIDDEN),
             "options": [{"name": name, **run} for name, run in self._runs.items()],
         }
-        return _write(path, BODY, "player.js", data, source)
+        return _write(path, BODY, ["player.js"], data, source)
 
     def _run(self, of):
         (of,) = _strings(of=of)
@@ -200,7 +207,7 @@ class Page:
 class Live:
     """A page that computes in the page what a reader drags.
 
-    name: "one_head_by_hand", "descent_is_a_flow" or "plateau_then_snap".
+    name: one of LIVE, after the lesson that it belongs to.
     """
 
     def __init__(self, name: str, title: str):
@@ -209,8 +216,8 @@ class Live:
 
     def write(self, path: str | Path, *, source: dict[str, str] | None = None) -> Path:
         """Write the page, whole or not at all; returns its path. source: as in `Page.write`."""
-        body = "<h1></h1><main></main>"
-        return _write(path, body, f"{self.name}.js", {"title": self.title}, source)
+        scripts = [*FLOWS.get(self.name, []), f"{self.name}.js"]
+        return _write(path, "<h1></h1><main></main>", scripts, {"title": self.title}, source)
 
 
 BODY = """<h1></h1><p id="text"></p>
@@ -237,7 +244,7 @@ Enter, or a click, follows a row.</span></p>
 <section id="panels" aria-label="curves"></section>"""
 
 
-def _write(path, body, script, data, source):
+def _write(path, body, scripts, data, source):
     """The page: style, body, data and scripts in one file.
 
     In JSON a < could end its element, so it is written as \\u003c.
@@ -248,7 +255,7 @@ def _write(path, body, script, data, source):
     data = {**data, "colours": INKS, "source": source}
     files = resources.files(__package__) / "page"
     read = lambda name: (files / name).read_text(encoding="utf-8")
-    style, code = read("page.css"), "\n".join(map(read, (*SHARED, script)))
+    style, code = read("page.css"), "\n".join(map(read, (*SHARED, *scripts)))
     packed = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

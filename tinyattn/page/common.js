@@ -22,7 +22,7 @@ function draw(tag, attributes, text = "") {
 const colour = (c) => data.colours[c % data.colours.length];
 const dashes = (c) => ["", "7 4", "2 4", "9 3 2 3"][Math.floor(c / data.colours.length) % 4];
 
-const brief = (x) => (Math.abs(x) >= 1e4 || (x !== 0 && Math.abs(x) < 1e-3) ? x.toExponential(3) : String(+x.toPrecision(5)));
+const brief = (x) => (Math.abs(x) >= 1e4 || (x !== 0 && Math.abs(x) < 1e-3) ? (+x.toPrecision(4)).toExponential() : String(+x.toPrecision(5)));
 
 // What can be set on a live page, by name: {get, set, first}. The address of a view tells what differs from the first.
 const settings = new Map();
@@ -62,6 +62,16 @@ function toggle(section, name, label, then) {
   box.addEventListener("change", then);
   section.append(make("p", { id: `${name}-line`, class: "switch" }, make("label", { for: name }, box, ` ${label}`)));
   const one = { get: () => Number(box.checked), set: (x) => { box.checked = x > 0.5; }, first: 0 };
+  settings.set(name, one);
+  return one;
+}
+
+// A choice of one name: its number, from 0
+function picker(section, name, label, names, then) {
+  const select = make("select", { id: name }, ...names.map((text, i) => make("option", { value: i }, text)));
+  select.addEventListener("change", then);
+  section.append(make("p", { id: `${name}-line` }, make("label", { for: name }, label), select));
+  const one = { get: () => Number(select.value), set: (x) => { select.value = Math.max(0, Math.min(names.length - 1, Math.round(x))); }, first: 0 };
   settings.set(name, one);
   return one;
 }

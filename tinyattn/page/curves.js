@@ -85,7 +85,7 @@ function legendOf(panel, paths, named) {
   return legend;
 }
 
-// The picture of a panel, so wide, and its legend; `moved` puts its cursor at x. stages: [{from, to, name}].
+// The picture of a panel, so wide, and its legend; `moved` shows a cursor at x. stages: [{from, to, name}].
 function chart(panel, wide, { stages = [], unit = "", named = 0 } = {}) {
   const { log, log_y } = panel, xOf = (curve) => curve.x || panel.x;
   const sees = (curve, i) => curve.y[i] !== null && (!log || xOf(curve)[i] > 0) && (!log_y || curve.y[i] > 0);
@@ -118,10 +118,11 @@ function chart(panel, wide, { stages = [], unit = "", named = 0 } = {}) {
   const paths = panel.curves.map((curve, c) => draw("path", {
     class: "curve", d: pathOf(xOf(curve), curve.y, (i) => sees(curve, i), X, Y), stroke: curve.colour || colour(c), "stroke-dasharray": curve.dashes ?? dashes(c), "data-name": curve.name,
   }));
-  const cursor = draw("line", { class: "cursor", y1: top, y2: foot });
+  const cursor = draw("line", { class: "cursor", y1: top, y2: foot, visibility: "hidden" });
   svg.append(...paths, cursor);
   const moved = (x) => {
     const at = X(Math.max(x, x0));
+    cursor.setAttribute("visibility", "visible");
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, at);
     titles.forEach((title, i) => title.classList.toggle("on", bands[i].from <= x && x < bands[i].to));
   };

@@ -93,12 +93,11 @@ function show() {
   below.svg.style.cursor = "move";
   ring = { ...below, snap };
   boxes.forEach((box, i) => box.replaceChildren([above, below][i].svg, [above, below][i].legend));
-  document.querySelectorAll("#loss .cursor, #numbers .cursor").forEach((one) => one.remove());
   const at = (found) => (found.crossing === null ? "not in this time" : found.crossing.toFixed(1));
   const half = held && held.points.find((p) => looks(p) >= 0.5);
   said.textContent = `κ = ${kappa.toExponential(3)}. Closed form of the snap ${snap.toFixed(1)}; the flow's loss falls below 0.1 at ${at(flow)}; descent's at ${at(descent)}. ` +
     `A step of descent is ${eta.toFixed(1)} long; where the flow ends the longest stable step is ${bound.toFixed(1)} (lesson 05)` + (eta > bound ? ": this one is past it, and descent cannot rest there." : ".") +
-    (held ? ` With w held at ${w.toFixed(2)} from ${(begin * h).toFixed(0)} on, attention is 1/2 at ${half ? half.t.toFixed(0) : "no time shown"}, and the loss is below 0.1 at ${at(held)}.` : "");
+    (held ? ` With w held at ${w.toFixed(2)} from ${(begin * h).toFixed(0)} on, attention is 1/2 at ${half ? half.t.toFixed(0) : "no time shown"}, and the loss ${held.crossing === null ? "is not below 0.1 in this time" : `is below 0.1 at ${at(held)}`}.` : "");
   const stop = held && held.points[held.points.length - 1];
   Object.assign(said.dataset, { snap, flow: flow.crossing, descent: descent.crossing, w: last.y[0], delta: last.y[1], loss: last.loss, bound, ...(held ? { heldStep: small, heldBegin: begin * h, heldW: w, heldDelta: stop.y[1], heldLoss: stop.loss, heldCrossing: held.crossing } : {}) });
 }

@@ -121,12 +121,16 @@ function picture() {
     const box = node.getBoundingClientRect();
     return { x: box.left + scrollX, y: box.top + scrollY, width: box.width, height: box.height };
   };
-  const left = "button, select, footer, .keys, .controls, svg svg, svg text, script, style, option";
-  for (const node of document.body.querySelectorAll("svg, canvas, input[type=number]")) {
+  const left = "button, select, footer, .keys, .controls, #tour-count, svg svg, svg text, script, style, option";
+  for (const node of document.body.querySelectorAll("svg, canvas, main input, main select, .hidden-key")) {
     if (!node.getClientRects().length) continue;
     if (node.tagName === "CANVAS") svg.append(draw("image", { ...at(node), href: node.toDataURL(), preserveAspectRatio: "none", style: "image-rendering: pixelated" }));
-    else if (node.tagName === "INPUT") svg.append(draw("text", { x: at(node).x + 4, y: at(node).y + 17, fill: body.color }, node.value));
-    else {
+    else if (node.tagName === "I") svg.append(draw("rect", { ...at(node), fill: node.style.background }));
+    else if (node.type === "range") continue;
+    else if (/INPUT|SELECT/.test(node.tagName)) {
+      const value = node.type === "checkbox" ? (node.checked ? "☑" : "☐") : node.selectedOptions ? node.selectedOptions[0].text : node.value;
+      svg.append(draw("text", { x: at(node).x + 2, y: at(node).y + 0.72 * at(node).height, style: `font-size: ${body.fontSize}; fill: ${body.color}` }, value));
+    } else {
       const copy = node.cloneNode(true);
       for (const [name, value] of Object.entries(at(node))) copy.setAttribute(name, value);
       svg.append(copy);
