@@ -613,6 +613,8 @@ run.finish({"powers": powers, "starts": len(draws), "begin": BEGIN}, waits=waits
 # *Below, right.* The rate falls like the power −1/2 of time, and √2 δ alone is a little
 # too high, by 4 δ².
 #
+# On the page `drag_it.html`, beside the figure, drag ε, and hold the crowd yourself.
+#
 # **What was asked.** Which head leaves, and when? The one with the lead, θ + √2 ν, once
 # there is a crowd; but a lead smaller than 4 √2 δ |θ| may still change its sign. When:
 # at t ≈ 2 ln(1/ε)² for very small ε. From 1e-3 to 1e-10 the fitted t = 2 (ln(1/ε) +

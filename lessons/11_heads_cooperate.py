@@ -536,6 +536,9 @@ run.page(draw.page(), "drag_it")
 # head writes against the leftover and not three. The right picture is this section.
 # Grey is what is written where nothing is wanted: that is what a head had taken back,
 # or had left to others to take back. At the end it is gone. What stays is feature 3.
+#
+# On the page `drag_it.html`, beside the figures, silence any head at any time, and
+# watch who takes over.
 
 # %% [markdown]
 # ## 8. Other importances, other numbers of heads, other starts

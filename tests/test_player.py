@@ -3,6 +3,7 @@
 With TINYATTN_REQUIRE_BROWSER=1 a missing browser is a failure."""
 
 import base64
+import html
 import json
 import math
 import os
@@ -481,6 +482,7 @@ def test_a_tour_leads_through_the_run(tmp_path, start_browser):
         "Emulation.setDeviceMetricsOverride",
         {"width": 800, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
     )
+    browser.execute_async_script("setTimeout(arguments[0], 400)")  # once the width is at rest
     assert browser.execute_script("return document.querySelectorAll('.curve.look').length") == 1
     find("#tour-next").click()
     find("#tour-next").click()
@@ -541,6 +543,26 @@ def test_an_address_leads_back_to_a_view(tmp_path, start_browser):
     find("#address").click()
     address = find("#copied").get_attribute("data-address")
     assert address.endswith("#T=100&rate=0.2&hold=1&w=0.75")
+
+
+def test_a_page_in_a_book_has_the_address_of_the_book(tmp_path, start_browser):
+    source = {"text": "lesson 99: lessons/99_x.py", "page": "99_x"}
+    path = page()[0].write(tmp_path / "page.html", source=source)
+    frame = html.escape(path.read_text(encoding="utf-8"))
+    around = tmp_path / "99_x.html"
+    around.write_text(f'<iframe width="100%" height="300" srcdoc="{frame}"></iframe>', "utf-8")
+    browser = start_browser(around)
+    opened_at(browser, around, "step=400&a-heading")
+    find = lambda selector: browser.find_element("css selector", selector)
+    browser.switch_to.frame(0)
+    assert find("#now").text == "step 400"
+    browser.execute_script("document.getElementById('address').click()")
+    address = find("#copied").get_attribute("data-address")
+    assert address == f"{around.resolve().as_uri()}#step=400"
+    assert find("#source a").get_attribute("href").split("#")[0] == around.resolve().as_uri()
+    inside = browser.execute_script("return document.body.getBoundingClientRect().height")
+    browser.switch_to.default_content()
+    assert abs(find("iframe").rect["height"] - inside) < 8, "as high as what it shows"
 
 
 @pytest.mark.parametrize("kind", ["run", *player.LIVE])

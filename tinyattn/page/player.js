@@ -235,10 +235,7 @@ function start() {
     if (to !== undefined) { event.preventDefault(); go(to); }
     else if (event.key === " " && event.target.type !== "checkbox") { event.preventDefault(); find("#play").click(); }
   });
-  let wide = innerWidth;
-  addEventListener("resize", () => {
-    if (wide === innerWidth) return;
-    wide = innerWidth;
+  whenResized(() => {
     buildPanels();
     showPanels();
     if (guide) guide.again();

@@ -55,6 +55,27 @@ function around() {
   }
 }
 
+// A frame is as high as what it shows, also when that grows
+function fitFrame() {
+  try {
+    const frame = window.frameElement;
+    if (frame) new ResizeObserver(() => { frame.height = Math.ceil(document.body.getBoundingClientRect().height); }).observe(document.body);
+  } catch {
+    return; // a frame of another site
+  }
+}
+
+// Acts once the width has changed and come to rest
+function whenResized(act) {
+  let [wide, timer] = [innerWidth, 0];
+  addEventListener("resize", () => {
+    if (wide === innerWidth) return;
+    wide = innerWidth;
+    clearTimeout(timer);
+    timer = setTimeout(act, 100);
+  });
+}
+
 // view: {get: () => {name: value}, set: (name, text) => whatever it says, known or not}
 function tools(view) {
   const outer = around(), said = make("output", { id: "copied" });
@@ -94,6 +115,7 @@ function tools(view) {
   };
   outer.addEventListener("hashchange", follow);
   follow();
+  fitFrame();
 }
 
 // The address of a live page: what is set otherwise than at first
@@ -106,6 +128,7 @@ function liveTools(show) {
     show();
   };
   tools({ get, set });
+  whenResized(show);
 }
 
 // ---- a picture of what is seen, as SVG: every drawing, map and line of text at its place, without what can be pressed
