@@ -4,7 +4,8 @@
 # A value cannot be found by its key unless something has written the key beside it.
 #
 # **Question.** A sequence says "3 is 7, 5 is 2, ... 5?" What must the first layer write
-# so that the second can answer 2? And which of what a trained network does is needed?
+# so that the second can answer 2? And of all that a trained network does, what is
+# needed?
 #
 # **You see** why one layer cannot; two layers with every weight written by hand; then
 # networks that are trained, with parts knocked out, given, held still and put back; and
@@ -41,8 +42,13 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 500) if run.quick else (8, 32, 3, 4000)
 # it, 2. Which value belongs to which key is drawn anew for every sequence. So the pair
 # has to be looked up, and cannot be learnt by heart.
 #
+# *Key* and *value* have two meanings by now. In lesson 01 a key is what a query is
+# compared with, and a value is what is read there. In this lesson the words are kept
+# for the two halves of a pair. For attention we say that a place *asks*, that another
+# *answers*, and what is *read* there.
+#
 # Take one layer with one head. The head gives every place a score, by the query and by
-# what stands there and where. The output is the average of the values of all places,
+# what stands there and where. The output is the average of what is read at all places,
 # with e^score as weights (lesson 01). Besides, the query's own row is added to what the
 # head has found. All of it becomes logits.
 #
@@ -104,11 +110,10 @@ run.figure(draw.circuit(), "circuit")
 #     | token | place | before | answer |
 #       10      5       10       10            for ten tokens and five places
 #
-# *Layer 1.* The query of place t asks for the number t − 1, and the key of a place
-# answers with its own number. The score is 20 where they fit and 0 elsewhere. What is
-# read is the token, and W_O puts it into the box `before`. e²⁰ is 485 million, so all
-# but some billionths of the attention goes to the place before. Place 1 sees only
-# itself, and reads that.
+# *Layer 1.* Place t asks for the number t − 1, and each place answers with its own
+# number. The score is 20 where they fit and 0 elsewhere. What is read is the token, and
+# W_O puts it into the box `before`. e²⁰ is 485 million, so all but some billionths of
+# the attention goes to the place before. Place 1 sees only itself, and reads that.
 #
 #     place          1   2   3   4   5
 #     token          3   7   5   2   5
@@ -310,12 +315,13 @@ run.claim(f"two layers reach {minimum} and one that is told snaps, all seeds but
 # Why does nothing happen for 500 steps? Let us take the circuit with as little of it as
 # possible. The sequence is 3 7 5 2 5 again, and 2 is wanted.
 #
-# Layer 1 writes a number u of the key into the place of its value:
+# Layer 1 writes a share u of the key into the place of its value:
 #
 #     place 2:  u of a 3        place 4:  u of a 5
 #
-# Layer 2 matches the query with strength w: it gives a place w times as much score as
-# there is a 5 written. Let it see the two values only:
+# How far W_Q and W_K of layer 2 have grown to match equal tokens, we call w: a place
+# gets w times as much score as there is a 5 written in it. Let it see the two values
+# only:
 #
 #     score of place 2:  0        score of place 4:  u w
 #
@@ -410,9 +416,9 @@ for name in knocked_out:
 #
 # ## 6. Given, and held
 #
-# *Given.* The told network had what layer 1 writes, and snapped 2.5 times sooner. Now
-# give two layers only *where* layer 1 looks: each place at the place before it, from
-# the start. What is read and written is learnt. It must be easier than free.
+# *Given.* The told network had what layer 1 writes, and snapped about 2.5 times sooner.
+# Now give two layers only *where* layer 1 looks: each place at the place before it,
+# from the start. What is read and written is learnt. It must be easier than free.
 #
 # **Predict** the steps. What could go wrong, in the light of section 2?
 
@@ -433,8 +439,9 @@ print("values look at their key, keys at themselves:", told_of(given_values))
 # and 2 snap at 380 and 250, so sooner than free. (Seed 3, run apart, had not learnt it
 # at step 2500 either.)
 #
-# What does seed 0 do? Its layer 2 looks at keys. Places 3, 5, ... 15 get 0.13 each, and
-# values 0.01. If each place reads the one before, then each key's place has the *value*
+# What does seed 0 do? Its layer 2 looks at keys. For a query of the third pair the
+# keys' places 3, 7, 9, ... 15 get 0.12 to 0.14 each, place 5 gets 0.10, and the values
+# 0.01 each. If each place reads the one before, then each key's place has the *value*
 # before it written into it. So values can be read off there too, and guessing among
 # them is as good. But the place of a key has nothing to do with the key of that value,
 # two places back. Whoever looks there first is in a trap.
@@ -445,8 +452,8 @@ print("values look at their key, keys at themselves:", told_of(given_values))
 # beside the *keys* makes the trap. Why seed 0 goes into it and seed 1 does not is not
 # known.
 #
-# *Held.* Now the other way: keep one part as it is at the random start, and let all
-# others learn.
+# *Held* (lesson 03). Now the other way: keep one part as it is at the random start, and
+# let all others learn.
 #
 #     what layer 1 writes        W_V and W_O of layer 1 held
 #     where layer 2 looks        W_Q and W_K of layer 2 held
@@ -475,9 +482,10 @@ print("the last one: values on their key, start and end", np.round(leak, 3).toli
 #
 # Look at the last line printed. With W_Q and W_K held, values look at their key with
 # 0.167 at the start and with 0.33 at the end. *It has learnt to look*, though W_Q and
-# W_K stood still. A score is made of four things:
+# W_K stood still. A score is made of four things, two rows and two matrices (D is 64,
+# the numbers in a row):
 #
-#     score = (query's row) W_Q · (key's row) W_K / √D
+#     score = (row of who asks) W_Q · (row of who answers) W_K / √D
 #
 # The rows are embeddings, and these went on learning. So we did not hold what we meant
 # to hold. We held two matrices, and not where layer 1 looks.
@@ -533,7 +541,7 @@ run.claim(f"where layer 1 looks held, as at the start or even: between 0.5 and {
 # has the query in it.*
 #
 # It fails where the query stands as a value too, since then it is in a sum without its
-# key. With 8 pairs of 32 tokens that is so in 1/4 of the sequences, and nearly half of
+# key. With 8 pairs of 32 tokens that is so in 1/4 of the sequences, and about half of
 # these come out wrong.
 #
 # The network by hand can do that: leave its layer 1 at 0, and keep the rest.
@@ -630,8 +638,8 @@ run.claim("put back where both look: a later snap than one and the other togethe
 # plateau. Solved to 0.99 it is again after 120, 90 and 100 steps, and after 120, 90
 # and 110. One of the two and it takes a hundred steps.
 #
-# Both: 130, 120 and 130. That is more than 20 + 50 = 70, as foretold. They do wait for
-# each other. But it is not 660. So the wait of these two is a part of the plateau, and
+# Both: 130, 120 and 130. That is more than 20 + 50 = 70, as foretold. So they do wait
+# for each other. But it is not 660. The wait of these two is a part of the plateau, and
 # by far not all of it.
 #
 # Put back more. What layer 1 writes alone: 10. All three: 230 to 240, where one by one
@@ -643,7 +651,7 @@ run.claim("put back where both look: a later snap than one and the other togethe
 # |---|---|---|
 # | where both look | 120 to 130 | 20 + 50 = 70 |
 # | all three | 230 to 240 | 20 + 10 + 50 = 80 |
-# | everything | 660 to 740 | 300 + 15 = 315 |
+# | everything | 660 to 740 | all but the embeddings 300, and 20: 320 |
 #
 # So the plateau is no race of two. It is a product of many factors, near nothing all at
 # once. Each comes quickly where the others are there, and slowly where they are not.
@@ -708,13 +716,14 @@ run.finish({**task, "seeds": seeds}, accuracy=ends, snap=snaps,
 # alone foretells. Right below, one part put back climbs at once, both later, everything
 # last.
 #
-# On the page `player.html` a slider moves along the three runs of seed 0.
+# On the page `player.html` a slider moves along the first run of each of the three
+# networks.
 #
 # **What was asked.** What must the first layer write? Beside each value, which keys
 # have come: best the one just before, and for three quarters of the task the sum of all
 # is enough. And what is needed? That layer 1 writes something of the key, and that
-# layer 2 looks. Where layer 1 looks is needed for the last quarter. What it writes may
-# be random.
+# layer 2 looks. Where layer 1 looks is needed for the last quarter, at least within
+# 4000 steps. What it writes may be random.
 #
 # **Why.**
 #
