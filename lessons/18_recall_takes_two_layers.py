@@ -333,9 +333,15 @@ run.claim(f"two layers reach {minimum} and one that is told snaps, all seeds but
 # what came:
 #
 #     −dy = (0, 1) − (1/2, 1/2) = (−1/2, 1/2)
-#     pull on the attention of place 2:   −1/2
-#     pull on the attention of place 4:    1/2
-#     average:                             0
+#
+# The pull on an attention is −dy times what that place says (03):
+#
+#     place 2:   (−1/2, 1/2) · (1, 0) = −1/2
+#     place 4:   (−1/2, 1/2) · (0, 1) =  1/2
+#     average under attention (1/2, 1/2):  0
+#
+# And the pull on a score is its attention times that, less the average (01, 03):
+#
 #     pull on the score of place 4 = 1/2 (1/2 − 0) = 1/4
 #
 # This score is u w. If w rises by 1, the score rises by u. If u rises by 1, the score
