@@ -586,6 +586,11 @@ def test_a_view_can_be_kept_as_a_picture(tmp_path, start_browser, kind):
     assert not browser.get_log("browser")
 
 
+def chart_middle(browser, selector):
+    box = browser.find_element("css selector", selector).rect
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def test_a_part_that_is_held_on_a_page_is_what_python_holds(tmp_path, start_browser):
     """Pages 06, 10 and 11: w held, the crowd held, a silent head."""
     made = lambda name: player.Live(name, "Held").write(tmp_path / f"{name}.html")
@@ -613,6 +618,17 @@ def test_a_part_that_is_held_on_a_page_is_what_python_holds(tmp_path, start_brow
         assert 0.002 < rate < 0.2
         browser.execute_script(several, {"rate": rate})
         assert ("past it" in said().text) == past
+
+    from selenium.webdriver import ActionChains
+
+    chart = browser.find_element("css selector", "#numbers svg")
+    ActionChains(browser).move_to_element_with_offset(
+        chart, -60, -20
+    ).click_and_hold().move_by_offset(30, 40).release().perform()
+    now = browser.execute_script("return [hold, heldFrom, heldAt].map((one) => one.get())")
+    ring = browser.find_element("css selector", "#numbers circle").rect
+    middle = ring["x"] + ring["width"] / 2 - chart_middle(browser, "#numbers svg")[0]
+    assert now[0] == 1 and abs(middle + 30) < 3, "the ring follows the pointer"
 
     browser = start_browser(made("who_leaves_and_when"))
     browser.execute_script(several, {"power": 2, "from": 20, "hold": 1})
@@ -643,3 +659,25 @@ def test_a_part_that_is_held_on_a_page_is_what_python_holds(tmp_path, start_brow
     assert number("once") == pytest.approx(float(flow.loss(silent)), abs=1e-9)
     assert number("loss") == pytest.approx(float(flow.loss(end)), abs=1e-9)
     assert not browser.get_log("browser")
+
+
+def test_a_tour_of_the_ladder_says_what_its_run_shows():
+    """Frames and numbers come from the run: rungs, the heads' parting, the way back of a head."""
+    from drawings.climbing_the_ladder import _stops
+
+    step = np.arange(0, 200, 20)
+    rungs = ["block 1", "blocks 1, 2", "blocks 1, 2, 3"]
+    kl = np.stack([abs(step - at) / 100 + 0.25 for at in (40, 100, 180)], axis=1)
+    mass = np.tile([0.6, 0.1, 0.1], (len(step), 3, 1))
+    mass[3:, 1] = [0.1, 0.75, 0.05]  # head 2 leaves at step 60
+    mass[4, 2] = [0.4, 0.3, 0.1]  # head 3 sets out for block 2 at step 80
+    mass[6:, 2] = [0.2, 0.05, 0.65]
+    stops = _stops(step, kl, mass, rungs, [1, 2, 3])
+    assert [(frame, what) for frame, what, _ in stops] == [
+        (2, "block 1"), (3, "head 2"), (4, "head 3"), (5, "blocks 1, 2"), (9, "blocks 1, 2, 3"),
+        (9, "head 3"),
+    ]  # fmt: skip
+    for (_, _, sentence), words in zip(stops, ("0.25 nats", "0.75", "0.30", "0.25", "", "0.65")):
+        assert words in sentence
+    mass[4, 2] = mass[3, 2]  # it never sets out
+    assert not any("turns back" in told for *_, told in _stops(step, kl, mass, rungs, [1, 2, 3]))

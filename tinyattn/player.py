@@ -6,6 +6,7 @@ It needs no network.
     page.maps(steps, maps, first_query=5)
     page.curves(steps, {"block 1": kl[:, 0], "blocks 1, 2": kl[:, 1]}, label="distance, nats")
     page.stages([0, 480, 680, 1200], ["block 1", "blocks 1, 2", "all three"])
+    page.tour([(24, "head 2", "Head 2 leaves for block 2.")])
     page.write("ladder.html")
 
 Script and style are the files of the folder page; what is drawn goes in as JSON, maps as bytes: 255

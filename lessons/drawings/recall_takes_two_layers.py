@@ -151,4 +151,23 @@ def page(runs):
         if "matching" in first:
             curves["last layer: query to value"] = np.array(first["matching"])[:, -1]
         page.curves(first["step"], curves, label="accuracy, attention", of=name)
+        page.tour(_stops(np.array(first["step"]), curves), of=name)
     return page
+
+
+def _stops(step, curves):
+    """The tour: where layer 1 has turned away from the keys, the snap, and the end."""
+    stops, (accuracy, *patterns) = [], map(np.array, curves.values())
+    above = accuracy > 0.5
+    snap = int(above.argmax()) if above.any() else len(step) - 1
+    for name, looks in zip(list(curves)[1:], patterns):
+        low = int(looks[: snap + 1].argmin())
+        if low < snap and looks[low] < 0.8 * looks[0]:
+            told = f"{name}, {looks[low]:.3f}: least here, and {looks[0]:.3f} at the start"
+            stops.append((low, name, f"Step {step[low]}, before accuracy comes: {told}."))
+        stops.append((len(step) - 1, name, f"In the end: {name}, {looks[-1]:.2f}."))
+    there = f"accuracy is {accuracy[snap]:.2f}, for the first time above 1/2"
+    never = f"accuracy is {accuracy[snap]:.3f}, and was never above 1/2"
+    told = f"Step {step[snap]}: {there if above.any() else never}."
+    stops.append((snap, "accuracy", told))
+    return sorted(stops, key=lambda stop: stop[0])

@@ -53,7 +53,7 @@ main.append(make("div", {}, how, controls, said), make("div", {}, ...boxes));
 let ring = null; // where w is held: the scales of the lower picture
 
 function drag(event) {
-  if (event.buttons === 0 || !ring) return;
+  if (event.buttons === 0 || !event.target.closest(".chart")) return;
   const box = boxes[1].firstChild.getBoundingClientRect();
   const share = (event.clientX - box.left - ring.X(0)) / (ring.X(ring.snap) - ring.X(0)), y = (event.clientY - box.top - ring.Y(0)) / (ring.Y(1) - ring.Y(0));
   heldFrom.set(share);
