@@ -467,12 +467,14 @@ def test_a_tour_leads_through_the_run(tmp_path, start_browser):
     find = lambda selector: browser.find_element("css selector", selector)
     looked = lambda: browser.find_elements("css selector", ".look")
     assert find("#tour-count").text == "3 steps" and not looked()
+    find("#head-1").click()  # hidden until the tour speaks of it
     for n, (frame, _, sentence) in enumerate(stops):
         find("#tour-next").click()
         assert find("#now").text == f"step {steps[frame]:g}" and find("#tour-said").text == sentence
         assert find("#tour-count").text == f"{n + 1} of 3"
         if n == 0:
             assert [one.get_attribute("data-head") for one in looked()] == ["1"]
+            assert looked()[0].is_displayed() and find("#head-1").is_selected()
         if n == 1:
             assert {one.get_attribute("data-name") for one in looked()} >= {"block 3"}
     assert [one.get_attribute("aria-label") for one in looked()] == ["distance"]

@@ -167,7 +167,7 @@ const view = {
     if (name === "step" && text !== "" && Number.isFinite(x)) go(nearest(steps, x));
     if (name === "head" && heads.length) state.heads = new Set(heads);
     if (name === "row" && maps && Number.isInteger(x)) state.followed = Math.max(0, Math.min(maps.T - 1, x - maps.first_query));
-    document.querySelectorAll("#heads input").forEach((box, head) => { box.checked = state.heads.has(head); });
+    tick();
     show();
   },
 };
@@ -177,9 +177,19 @@ function build() {
   slider.max = steps.length - 1;
   buildMaps();
   buildPanels();
-  const stops = data.options[state.option].tour.map(([frame, what, say]) => ({ go: () => go(frame), look: () => named(what), say }));
+  const stops = data.options[state.option].tour.map(([frame, what, say]) => ({ go: () => { reveal(what); go(frame); }, look: () => named(what), say }));
   guide = stops.length ? tour(stops) : null;
   find("#tour").replaceChildren(...(guide ? [guide.bar] : []));
+}
+
+function tick() { // the boxes beside the heads' names
+  document.querySelectorAll("#heads input").forEach((box, head) => { box.checked = state.heads.has(head); });
+}
+
+function reveal(what) { // a head that is to be looked at is shown
+  const head = maps ? maps.names.indexOf(what) : -1;
+  if (head >= 0) state.heads.add(head);
+  tick();
 }
 
 // Everything of this name: a head's map, curves, a panel
