@@ -525,7 +525,7 @@ run.finish(settings, **found, halves=halves, lost=lost, crossings=crossings)
 # √d = 16.
 #
 # The page `drag_it.html`, beside the figures, has the same race to play with: drag T, d
-# and the learning rate.
+# and the learning rate, and hold w as in section 4.
 #
 # ## What was asked
 #

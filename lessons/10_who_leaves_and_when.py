@@ -595,7 +595,7 @@ three = ode.integrate(flow, (0, 600), starts, t_eval=at, **accurate).y
 attention = np.moveaxis(flow.split(three)[1][..., 0], 1, 0)  # run, time, head: on position 1
 paths = dict(zip(("ε = 1e-2", "1e-4", "1e-6"), attention))
 run.figure(draw.waits(at, paths, epsilons, took, step, times, rates, deltas), "waits")
-run.page(draw.page(at, paths), "player")
+run.page(draw.page(), "drag_it")
 
 foretold_waits = ", ".join(f"{fitted[n]:.1f}" for n in (0, 2, 4))
 measured_waits = ", ".join(f"{wait:.1f}" for wait in waits[[0, 2, 4]])
@@ -624,6 +624,8 @@ run.finish({"powers": powers, "starts": len(draws), "begin": BEGIN}, waits=waits
 #
 # *Below, right.* The rate falls like the power −1/2 of time, and √2 δ alone is a little
 # too high, by 4 δ².
+#
+# On the page `drag_it.html`, beside the figure, drag ε, and hold the crowd yourself.
 #
 # **What was asked.** Which head leaves, and when? The one with the lead, θ + √2 ν, once
 # there is a crowd; but a lead smaller than 4 √2 δ |θ| may still change its sign. When:

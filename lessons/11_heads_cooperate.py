@@ -534,6 +534,7 @@ soon = go_on(swapped, 1).first_times[0]
 print(f"head 2 silent, head 3's attention on positions 1 and 2 swapped: after {soon:.3g}")
 run.figure(draw.held(own.t, three.feature_loss(own.y[:, :, None])[:, 0], path.t, losses,
                      at_once, at_end), "held")
+run.page(draw.page(), "drag_it")
 
 # %% [markdown]
 # At 0.5 each time. That is m₃²/2: feature 3 is lost, whichever head is silent. ("nan"
@@ -555,6 +556,9 @@ run.figure(draw.held(own.t, three.feature_loss(own.y[:, :, None])[:, 0], path.t,
 # is this section. Grey is what is written where nothing is wanted: that is what a head
 # had taken back, or had left to others to take back. At the end it is gone. What stays
 # is feature 3.
+#
+# On the page `drag_it.html`, beside the figures, silence any head at any time, and
+# watch who takes over.
 
 # %% [markdown]
 # ## 8. Other importances, other numbers of heads, other starts

@@ -135,7 +135,9 @@ class Lesson:
 
     def page(self, page, name):
         """Write a page of `player` to NAME.html in the output folder; a notebook shows it there."""
-        path = page.write(self.out / f"{name}.html")
+        text = f"lesson {self.name.split('_')[0]}: lessons/{self.name}.py"
+        source = {"text": text, "page": self.name}
+        path = page.write(self.out / f"{name}.html", source=source)
         if path.name not in self.pages:
             self.pages.append(path.name)
         print(f"page: {path}")

@@ -103,6 +103,7 @@ def test_every_lesson_is_a_page_with_its_answers_folded(book):
         "04",
         "06",
         "10",
+        "11",
         "12",
         "14",
         "17",

@@ -6,6 +6,7 @@ It needs no network.
     page.maps(steps, maps, first_query=5)
     page.curves(steps, {"block 1": kl[:, 0], "blocks 1, 2": kl[:, 1]}, label="distance, nats")
     page.stages([0, 480, 680, 1200], ["block 1", "blocks 1, 2", "all three"])
+    page.tour([(24, "head 2", "Head 2 leaves for block 2.")])
     page.write("ladder.html")
 
 Script and style are the files of the folder page; what is drawn goes in as JSON, maps as bytes: 255
@@ -24,10 +25,28 @@ import matplotlib
 import numpy as np
 
 from . import plot
-from .errors import InputError, check_choice, check_count, check_instance, host_floats, shown
+from .backend import to_numpy
+from .errors import (
+    InputError,
+    check_choice,
+    check_count,
+    check_dict,
+    check_instance,
+    host_floats,
+    shown,
+)
 from .kept import write_whole
 
-LIVE = ("one_head_by_hand", "descent_is_a_flow", "plateau_then_snap")
+SHARED = ("common.js", "curves.js", "view.js")
+LIVE = (
+    "one_head_by_hand",
+    "descent_is_a_flow",
+    "plateau_then_snap",
+    "who_leaves_and_when",
+    "heads_cooperate",
+)
+FLOWS = {"who_leaves_and_when": ["factorization.js"], "heads_cooperate": ["factorization.js"]}
+INKS = [*plot.COLOURS[:6], "currentColor"]  # yellow is not seen on white, black not on black
 
 
 class Page:
@@ -52,6 +71,7 @@ class Page:
         first_query: int = 0,
         tokens: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
+        visible: Any = None,
         of: str = "",
     ) -> "Page":
         """Attention maps s (n, H, T, S), in [0, 1], of all heads at n steps; rows are queries.
@@ -59,6 +79,8 @@ class Page:
         first_query: position of the first row.
         tokens:      the S of the sequence, if it is one sequence.
         names:       of the heads.
+        visible:     booleans (T, S), False at pairs that are drawn grey; without it those are keys
+                     after their query, if no query of any head ever attends to them.
 
         Raises InputError for maps of another shape or outside [0, 1].
         """
@@ -71,7 +93,8 @@ class Page:
         _, H, T, S = s.shape
         check_count("first_query", first_query, 0)
         names = [f"head {h + 1}" for h in range(H)] if names is None else _names("names", names, H)
-        grey = np.rint(255 * np.minimum(s, 1)).astype(np.uint8)
+        visible = plot.seen(s, first_query, None if visible is None else to_numpy(visible))
+        levels = np.rint(255 * np.minimum(s, 1)).astype(np.uint8)
         run = self._run(of)
         run["maps"] = {
             "steps": steps.tolist(),
@@ -79,7 +102,8 @@ class Page:
             "T": T,
             "S": S,
             "first_query": first_query,
-            "packed": _packed(grey),
+            "packed": _packed(levels),
+            "covered": None if visible is None else _packed(~visible),
             "names": names,
             "tokens": None if tokens is None else _names("tokens", tokens, S),
         }
@@ -95,16 +119,18 @@ class Page:
         log_y: bool = False,
         of: str = "",
     ) -> "Page":
-        """A panel of up to eight curves {name: (n,)} over x (n,). NaN is a gap.
+        """A panel of curves {name: (n,)} over x (n,). NaN is a gap.
 
+        Seven colours, then the same dashed, dotted, and both: 28 in all, which then come again.
+
+        label: of the y axis.
         log, log_y: logarithmic axes.
 
-        Raises InputError for no curves or more than eight, or one without a finite number.
+        Raises InputError for no curves, or one without a finite number.
         """
         x = _steps(x, "x")
-        if not isinstance(curves, dict) or not 1 <= len(curves) <= len(plot.COLOURS):
-            wanted = f"1 to {len(plot.COLOURS)} of them, {{name: (n,)}}"
-            raise InputError(f"curves: expected {wanted}, got {shown(curves)}")
+        if not isinstance(curves, dict) or not curves:
+            raise InputError(f"curves: expected {{name: (n,)}}, got {shown(curves)}")
         drawn = []
         for name, y in curves.items():
             y = host_floats(f"curves[{name!r}]", y, x.shape)
@@ -129,8 +155,32 @@ class Page:
         self._run(of)["stages"] = [{"from": a, "to": b, "name": name} for a, b, name in bands]
         return self
 
-    def write(self, path: str | Path) -> Path:
+    def tour(self, stops: Sequence[tuple[int, str, str]], *, of: str = "") -> "Page":
+        """Stops that a reader is led to, in their order: (frame, what to look at, a sentence).
+
+        frame: the index of one of the run's steps: those of its maps, or else of its first panel.
+        what:  the name of a head, of a curve or of a panel; what has this name is set off.
+
+        Call it after maps and curves. Raises InputError for a frame or a name that is not there.
+        """
+        run = self._run(of)
+        n, known = _seen_of(run)
+        for stop in check_instance("stops", stops, list):
+            if not isinstance(stop, (list, tuple)) or len(stop) != 3:
+                raise InputError(f"stops: expected (frame, what, sentence), got {shown(stop)}")
+            frame, what, sentence = stop
+            check_count("stops: frame", frame, 0, n - 1)
+            _strings(sentence=sentence)
+            if what not in known:
+                raise InputError(f"stops: expected one of {known}, got {shown(what)}")
+        run["tour"] = [[int(frame), what, sentence] for frame, what, sentence in stops]
+        return self
+
+    def write(self, path: str | Path, *, source: dict[str, str] | None = None) -> Path:
         """Write the page, whole or not at all; returns its path.
+
+        source: where it comes from, {"text": what the page says of it, "page": the page of a book
+                without .html, to which it leads there}.
 
         Raises InputError for a page without maps and curves.
         """
@@ -145,30 +195,30 @@ class Page:
             "choice": self.choice,
             "unit": self.unit,
             "palette": _packed(palette),
-            "colours": list(plot.COLOURS),
+            "hidden": round(255 * plot.HIDDEN),
             "options": [{"name": name, **run} for name, run in self._runs.items()],
         }
-        return _write(path, self.title, BODY, "player.js", data)
+        return _write(path, BODY, ["player.js"], data, source)
 
     def _run(self, of):
         (of,) = _strings(of=of)
-        return self._runs.setdefault(of, {"maps": None, "panels": [], "stages": []})
+        return self._runs.setdefault(of, {"maps": None, "panels": [], "stages": [], "tour": []})
 
 
 class Live:
     """A page that computes in the page what a reader drags.
 
-    name: "one_head_by_hand", "descent_is_a_flow" or "plateau_then_snap".
+    name: one of LIVE, after the lesson that it belongs to.
     """
 
     def __init__(self, name: str, title: str):
         self.name = check_choice("name", name, LIVE)
         self.title = check_instance("title", title, str)
 
-    def write(self, path: str | Path) -> Path:
-        """Write the page, whole or not at all; returns its path."""
-        data = {"title": self.title, "colours": list(plot.COLOURS)}
-        return _write(path, self.title, "<h1></h1><main></main>", f"{self.name}.js", data)
+    def write(self, path: str | Path, *, source: dict[str, str] | None = None) -> Path:
+        """Write the page, whole or not at all; returns its path. source: as in `Page.write`."""
+        scripts = [*FLOWS.get(self.name, []), f"{self.name}.js"]
+        return _write(path, "<h1></h1><main></main>", scripts, {"title": self.title}, source)
 
 
 BODY = """<h1></h1><p id="text"></p>
@@ -177,16 +227,17 @@ BODY = """<h1></h1><p id="text"></p>
 <select id="choice"></select></span>
 <button id="play" type="button">Play</button>
 <input id="slider" type="range" min="0" value="0" step="1" aria-label="training">
-<output id="now" for="slider" aria-live="off"></output>
+<output id="now" for="slider" aria-live="off"></output> <output id="stage"></output>
 <label>speed <select id="speed"><option value="1">1</option><option value="2" selected>2</option>
 <option value="5">5</option><option value="20">20</option></select></label>
-</div>
+<div id="tour"></div></div>
 <p class="keys">Space plays; arrow keys, Home and End move.
 <span id="map-keys">In a map arrow keys move from pair to pair; \
 Enter, or a click, follows a row.</span></p>
 <section id="map-part" aria-label="attention maps">
 <div class="heads" id="heads"></div>
-<div class="scale">0 <canvas id="scale" aria-hidden="true"></canvas> 1, attention</div>
+<div class="scale">0 <canvas id="scale" aria-hidden="true"></canvas> 1, attention \
+<span id="hidden-key"><i class="hidden-key"></i> hidden from the query</span></div>
 <div class="pair" id="pair" role="status"></div>
 <div class="maps" id="maps"></div>
 <section id="row-part"><h2 id="row-title"></h2><div class="rows" id="rows"></div></section>
@@ -194,21 +245,25 @@ Enter, or a click, follows a row.</span></p>
 <section id="panels" aria-label="curves"></section>"""
 
 
-def _write(path, title, body, script, data):
-    """The page: style, body, data and script in one file.
+def _write(path, body, scripts, data, source):
+    """The page: style, body, data and scripts in one file.
 
     In JSON a < could end its element, so it is written as \\u003c.
     """
+    if source is not None:
+        check_dict("source", source, ("text", "page"))
+        _strings(**source)
+    data = {**data, "colours": INKS, "source": source}
     files = resources.files(__package__) / "page"
     read = lambda name: (files / name).read_text(encoding="utf-8")
-    style, common, code = map(read, ("page.css", "common.js", script))
+    style, code = read("page.css"), "\n".join(map(read, (*SHARED, *scripts)))
     packed = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n"
+        f"<title>{html.escape(data['title'])}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n"
         f'<script type="application/json" id="data">{packed}</script>\n'
-        f"<script>\n{common}\n{code}</script>\n</body></html>\n"
+        f"<script>\n{code}</script>\n</body></html>\n"
     )
     try:
         path = Path(path)
@@ -216,6 +271,17 @@ def _write(path, title, body, script, data):
         raise InputError(f"path: expected that of a file, got {shown(path)}") from None
     write_whole(path, lambda file: file.write(text.encode("utf-8", "replace")))
     return path
+
+
+def _seen_of(run):
+    """How many frames a run has, and the names of what is seen there."""
+    if not (run["maps"] or run["panels"]):
+        raise InputError("tour: expected maps or curves before it, got none")
+    steps = run["maps"]["steps"] if run["maps"] else run["panels"][0]["x"]
+    names = list(run["maps"]["names"]) if run["maps"] else []
+    for panel in run["panels"]:
+        names += [panel["label"], *(curve["name"] for curve in panel["curves"])]
+    return len(steps), list(dict.fromkeys(names))
 
 
 def _packed(numbers):

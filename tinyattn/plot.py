@@ -16,6 +16,7 @@ from .terminal import printable
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK)
+HIDDEN = 0.88  # the grey of pairs where the query does not see the key
 _SQUARES = {"aspect": "equal", "interpolation": "nearest"}
 
 STYLE = {
@@ -63,23 +64,35 @@ def attention_map(
     """
     check_axes(ax)
     s = _map("s", s, 2)
-    if visible is None:
-        query = check_count("first_query", first_query, 0) + np.arange(s.shape[0])[:, None]
-        later = np.arange(s.shape[1]) > query
-        visible = ~later if not s[later].any() else None
-    elif errors.check_array("visible", visible).shape != s.shape or visible.dtype.kind != "b":
-        got = f"{visible.dtype} {visible.shape}"
-        raise InputError(f"visible: expected booleans of shape {s.shape}, as s, got {got}")
+    visible = seen(s, first_query, visible)
     low, high = host_floats("limits", limits, (2,), finite=True)
     if not isinstance(cmap, str) or cmap not in matplotlib.colormaps:
         raise InputError(f"cmap: expected a colour map of matplotlib, got {shown(cmap)}")
     if not np.isfinite(s if visible is None else s[visible]).all():
         raise InputError("s: expected finite numbers, got NaN or infinity among them")
     drawn = s if visible is None else np.ma.masked_where(~visible, s)
-    colours = matplotlib.colormaps[cmap].with_extremes(bad="0.88")
+    colours = matplotlib.colormaps[cmap].with_extremes(bad=str(HIDDEN))
     image = ax.imshow(drawn, cmap=colours, vmin=low, vmax=high, **_SQUARES)
     _label(ax, s.shape, title, first_query, tokens)
     return image
+
+
+def seen(s: Any, first_query: int = 0, visible: Any = None) -> Any:
+    """Which pairs of maps s (..., T, S) a query sees, (T, S), or None if it may see all.
+
+    That is `visible`, or without it all but keys after their query, if no query attends to them.
+
+    Raises InputError for a `visible` that is not booleans (T, S).
+    """
+    T, S = s.shape[-2:]
+    if visible is None:
+        query = check_count("first_query", first_query, 0) + np.arange(T)[:, None]
+        later = np.arange(S) > query
+        return ~later if not s[..., later].any() else None
+    if errors.check_array("visible", visible).shape != (T, S) or visible.dtype.kind != "b":
+        got = f"{visible.dtype} {visible.shape}"
+        raise InputError(f"visible: expected booleans of shape {T, S}, as s, got {got}")
+    return visible
 
 
 def heads_map(

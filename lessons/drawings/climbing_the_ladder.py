@@ -75,14 +75,20 @@ def _distances(ax, found, step, kl):
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
 
 
-def _turned_back(ax, step, mass, own):
-    """Mark where a head that ends on block 3 set out for block 2 and came back."""
+def _turning(step, mass, own):
+    """The evaluation at which a head that ends on block 3 turns back from block 2, or None."""
     if own != 3:
-        return
+        return None
     later = step > 0.25 * step[-1]
     top = int(np.where(later, mass[:, 1], 0).argmax())
     came_back = mass[top:, 0].max() > mass[top, 0] + 0.05
-    if mass[top, 1] < mass[-1, 1] + 0.1 or not came_back:
+    return None if mass[top, 1] < mass[-1, 1] + 0.1 or not came_back else top
+
+
+def _turned_back(ax, step, mass, own):
+    """Mark where a head that ends on block 3 set out for block 2 and came back."""
+    top = _turning(step, mass, own)
+    if top is None:
         return
     words = "sets out for block 2,\nand turns back"
     style = {"arrowstyle": "->", "color": "0.3"}
@@ -154,9 +160,13 @@ def _slows_down(ax, run):
 
 def page(runs):
     """Maps of all heads, distances to the teachers, attention on blocks, of {μ: (trial, found)}."""
+    ratio = next(iter(runs.values()))[0].importance
     text = (
-        "Three heads learn three blocks of the past. Block k matters μ to the power of 3 − k. "
-        "Places are counted from 0 here."
+        "Three heads learn three blocks of the past, two tokens each. m_k, the importance, says "
+        "how much block k counts: the least counts m₃ = 1, and each other μ times the next, so "
+        f"m₂ = μ and m₁ = μ². At μ = {ratio:g} block 1 counts {ratio**2:.3g} times as much as "
+        "block 3; at μ = 1 all count alike. Places "
+        "are counted from 0 here."
     )
     page = player.Page("Climbing the ladder", text, choice="μ")
     for ratio, (trial, found) in runs.items():
@@ -172,4 +182,38 @@ def page(runs):
         left = [when for when in found["stage_steps"] if when is not None]
         names = [f"nearest: {rung}" for rung in rungs[: len(left) + 1]]
         page.stages([0, *left, step[-1]], names, of=ratio)
+        page.tour(_stops(step, kl, mass, rungs, found["own_block"]), of=ratio)
     return page
+
+
+def _stops(step, kl, mass, rungs, own):
+    """The tour: where each rung is nearest, where heads part, and the way of the head of block 3.
+
+    kl (n, rungs), mass (n, heads, blocks): at the evaluations step (n,). own (heads,): from 1.
+    """
+    stops = []
+    for k, rung in enumerate(rungs):
+        i = int(kl[:, k].argmin())
+        told = f"{kl[i, k]:.2f} nats from the teacher who sees {rung}: nearer than at any other"
+        stops.append((i, rung, f"Step {step[i]}: the network is {told} step."))
+    apart = (mass.max(axis=1) - mass.min(axis=1)).max(axis=1)  # the most, over blocks
+    if (apart > 0.1).any():
+        i = int((apart > 0.1).argmax())
+        off = mass[i] - mass[i].mean(axis=0)
+        head, block = np.unravel_index(off.argmax(), off.shape)
+        others = np.delete(mass[i, :, block], head)
+        told = ", ".join(f"{share:.2f}" for share in others)
+        sentence = (
+            f"Step {step[i]}: the heads part, for the first time by more than 0.1. Head {head + 1} "
+            f"gives block {block + 1} {mass[i, head, block]:.2f} of its attention, "
+            f"the others {told}."
+        )
+        stops.append((i, f"head {head + 1}", sentence))
+    for head in np.flatnonzero(np.array(own) == 3):
+        name, turn = f"head {head + 1}", _turning(step, mass[:, head], 3)
+        if turn is not None:
+            there = f"has {mass[turn, head, 1]:.2f} of its attention on block 2, and turns back"
+            stops.append((turn, name, f"Step {step[turn]}: {name} {there}."))
+        there = f"looks at block 3 with {mass[-1, head, 2]:.2f} of its attention"
+        stops.append((len(step) - 1, name, f"In the end {name} {there}."))
+    return sorted(stops, key=lambda stop: stop[0])

@@ -114,7 +114,8 @@ def page(flow, runs):
     for eps, (stages, ends) in runs.items():
         t, y, of = stages.path.t, stages.path.y, f"{eps:g}"
         A = flow.attention(y)
-        some = np.unique(np.geomspace(1, len(t) - 1, 120).astype(int))
+        at_ends = [int(np.abs(t - end).argmin()) for end in ends]
+        some = np.unique([*np.geomspace(1, len(t) - 1, 120).astype(int), *at_ends])
         page.maps(t[some], A[some, None], tokens=names, names=["the head"], of=of)
         curves = {
             "loss, nats": {"loss": flow.loss(y)},
@@ -125,4 +126,27 @@ def page(flow, runs):
             thin = {name: values[::3] for name, values in panel.items()}
             page.curves(t[::3], thin, label=label, log=True, of=of)
         page.stages([t[0], *ends, t[-1]], STAGES, of=of)
+        page.tour(_stops(flow, t[some], y[some], ends), of=of)
     return page
+
+
+def _stops(flow, t, y, ends):
+    """The tour: the end of each stage, and of the run, as the states y at the times t (n,) are."""
+    frames = [int(np.abs(t - end).argmin()) for end in (*ends, t[-1])]
+    A, spread = flow.attention(y), measure.entropy(np.log(flow.attention(y)))
+    listed = lambda numbers: ", ".join(f"{number:.2f}" for number in numbers)
+    comes, lengths, loss = flow.pi[0], flow.row_norms(y), flow.loss(y)
+    first, focus, dilution, renewal, last = frames
+    told = [
+        f"tokens 0 to {len(flow.pi) - 1} give token 0 {listed(A[first, :, 0])} of their attention; "
+        f"it comes {comes:g} of the time",
+        f"token 0 gives itself {A[focus, 0, 0]:.2f}, the others give it {listed(A[focus, 1:, 0])}",
+        f"tokens 1 and up are spread {listed(spread[dilution, 1:])} nats, and give token 0 only "
+        f"{listed(A[dilution, 1:, 0])}",
+        f"embeddings are {listed(lengths[renewal])} long",
+        f"the loss is {loss[last]:.3f}; all known, it would be {flow.entropy_rate:.3f}",
+    ]
+    looks = "the head", "the head", "spread of attention, nats", "length of embedding", "loss, nats"
+    names = [f"End of {stage}" for stage in STAGES[:-1]] + ["End of the run"]
+    stops = zip(frames, looks, names, told)
+    return [(i, look, f"{name}, t = {t[i]:.3g}: {words}.") for i, look, name, words in stops]

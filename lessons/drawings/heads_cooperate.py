@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 import marks
-from tinyattn import plot
+from tinyattn import player, plot
 
 FEATURES = plot.VERMILION, plot.PURPLE, plot.SKY
 STAGES = "all on feature 1", "head 2 has left for feature 2", "head 3 has left for feature 3"
@@ -111,3 +111,8 @@ def held(t, own, t_free, free, at_once, at_end):
     right.legend(loc="upper right", bbox_to_anchor=(1, 0.93))
     right.set(ylim=(0, 5.5), ylabel="loss", title="Whichever head is lost, feature 3 stays lost")
     return fig
+
+
+def page():
+    """A page to silence a head on."""
+    return player.Live("heads_cooperate", "Heads cooperate")

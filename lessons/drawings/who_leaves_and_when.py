@@ -73,11 +73,6 @@ def waits(times, paths, epsilons, took, step, rate_times, rates, deltas):
     return fig
 
 
-def page(times, paths):
-    """Attention of two heads {ε: (n, 2)} on position 1."""
-    text = "Two heads sit on feature 1 until their first difference has grown."
-    page = player.Page("Who leaves, and when", text, choice="first difference", unit="time")
-    for name, s in paths.items():
-        heads = {f"head {j + 1}": s[:, j] for j in range(2)}
-        page.curves(times, heads, label="attention on position 1", of=name)
-    return page
+def page():
+    """A page to drag the first difference on, and to hold the crowd."""
+    return player.Live("who_leaves_and_when", "Who leaves, and when")

@@ -10,6 +10,8 @@ function path(step, start, n) {
   return points;
 }
 
+const pair = (y) => y.map((x) => (Math.abs(x) < 5e-4 ? "0.000" : x.toFixed(3))).join(", ");
+
 const LOW = -2.2, HIGH = 2.6, SIDE = 520;
 const X = (u) => ((u - LOW) / (HIGH - LOW)) * SIDE, Y = (v) => SIDE - X(v);
 const controls = make("section", { "aria-label": "what can be dragged" });
@@ -56,9 +58,17 @@ function show() {
   descent.forEach((y) => svg.append(draw("circle", { cx: X(Math.max(-20, Math.min(20, y[0]))), cy: Y(Math.max(-20, Math.min(20, y[1]))), r: 2.5, fill: data.colours[3] })));
   svg.append(draw("circle", { cx: X(from[0]), cy: Y(from[1]), r: 7, fill: "none", stroke: data.colours[3], "stroke-width": 2 }));
   const last = descent[descent.length - 1], away = Math.hypot(...last) > 1e5;
-  said.textContent = `The flow ends at (${end.map((x) => x.toFixed(3)).join(", ")}); across the valley λ = −(u² + v²) there, so the longest stable step is 2/|λ| = ${bound.toFixed(3)} (lesson 05). ` +
-    (away ? "Descent has flown off." : `After ${n} steps descent is at (${last.map((x) => x.toFixed(3)).join(", ")}).`);
+  const past = eta > bound;
+  const step = Number.isFinite(bound) && bound < 1e3 ? `across the valley λ = −(u² + v²) there, so the longest stable step is 2/|λ| = ${bound.toFixed(3)} (lesson 05)${past ? `; η = ${brief(eta)} is past it, and descent cannot rest there` : ""}. ` : "that is the saddle. ";
+  said.textContent = `The flow ends at (${pair(end)}); ${step}` +
+    (away ? "Descent has flown off." : `After ${n} steps descent is at (${pair(last)}).`);
   Object.assign(said.dataset, { u: last[0], v: last[1], flowU: end[0], flowV: end[1], bound });
 }
 
-show();
+const ends = () => pair([Number(said.dataset.flowU), Number(said.dataset.flowV)]);
+firstMinute(show, [
+  { look: "main svg", say: () => `From (0.1, 0.1), near the saddle, both go to the valley: the flow ends at (${ends()}).` },
+  { set: { u: 1.4, v: -1.4 }, look: "main svg", say: () => `From (1.4, −1.4), on the line between the valleys, the flow ends at (${ends()}), and the valley is not found.` },
+  { set: { u: 2, v: 0.3, rate: 0.6 }, look: "#rate-line, #said", say: () => `From (2, 0.3) the flow ends at (${ends()}). There a step may be no longer than ${Number(said.dataset.bound).toFixed(3)}; here it is ${rate.get()}, and descent ${rate.get() > said.dataset.bound ? "cannot rest there" : "may rest there"}.` },
+]);
+liveTools(show);

@@ -67,4 +67,11 @@ function show() {
   Object.assign(said.dataset, { y: now.y, loss: now.loss, next: next.loss });
 }
 
-show();
+const cell = (name) => Number(find(`[data-name="${name}"]`).dataset.value).toFixed(3);
+const told = (name) => Number(said.dataset[name]).toFixed(3);
+firstMinute(show, [
+  { look: "main svg", say: () => `The output is ${told("y")}, and ${wanted.get()} is wanted. Key 3 says ${values[2].get()}, ${values[2].get() > said.dataset.y ? "more" : "less"} than the output: its da is ${cell("da2")}, and descent subtracts da.` },
+  { set: { a2: -3 }, look: "table", say: () => `Key 3 with little attention, s = ${cell("s2")}: its value would serve best, but its da is ${cell("da2")} only. A pull goes with the attention that is there.` },
+  { set: { rate: 2 }, look: "#rate-line, #said", say: () => `With a learning rate of ${rate.get()} one step takes the loss from ${told("loss")} to ${told("next")}. Try others.` },
+]);
+liveTools(show);
