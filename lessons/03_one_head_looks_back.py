@@ -380,7 +380,7 @@ run.claim("before attention has moved, descent pulls lag 3 at least twice as har
 #
 #     how often the token stands there · what its row says for what comes
 #
-# How often is 1/10 at each of the first three places; from then on the frequencies of
+# How often is 1/10 at each of the first three places; from then on the shares of
 # the place three before, through the law. What comes is, at lag 3, the token's own law;
 # elsewhere, what comes in general. That is g, as long as p is near 1/10. For the last
 # query, with seed 0, it is in thousandths
