@@ -311,7 +311,7 @@ def test_the_command_runs_every_trial_and_writes_what_it_found(tmp_path, words, 
     assert list(record["seeds"]) == ["3", "4"] and record["settings"]["steps"] == steps
     run = experiments.EXPERIMENTS[words.split()[0]].results
     assert run({**record["settings"], "seed": 4}) == record["seeds"]["4"]
-    assert (out / "figure.png").stat().st_size > 10_000 and "seed 4: " in done.stdout
+    assert (out / "figure.png").stat().st_size > 10_000 and "seed 4:\n    " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -378,14 +378,20 @@ def test_a_command_runs_every_value_and_fits_the_law(tmp_path):
     assert last["result"] == experiments.LocationTrial.results(
         {**record["settings"], "length": 8, "width": 5}
     )
-    assert "length = 8, width = 5, seed 0: " in done.stdout and "law: PowerLaw(C=" in done.stdout
+    assert (
+        "length = 8, width = 5, seed 0:\n    step at which the token is found" in done.stdout
+        and "law: PowerLaw(C=" in done.stdout
+    )
     assert record["law"]["exponents"].keys() == {"length", "width"} and record["law"]["r2"] <= 1
     kept = {path: path.stat().st_mtime_ns for path in (out / "sweep").glob("*.json")}
     assert len(kept) == 4 and command(*words, folder=tmp_path).stdout == done.stdout
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what had finished ran again"
     lists = command("ladder", *"--vocab 6 --generated 4 --held-out 20 --batch 8 --steps 4 --every 2".split(),
                     "--over", "spans=1,1/2,2", folder=tmp_path)  # fmt: skip
-    assert "spans = [2, 2], seed 0: " in lists.stdout and "law: none" in lists.stdout, lists.stderr
+    assert (
+        "spans = [2, 2], seed 0:\n    steps at which it is nearest" in lists.stdout
+        and "law: none" in lists.stdout
+    ), lists.stderr
     assert (tmp_path / "out" / "ladder" / "figure.png").stat().st_size > 10_000
 
 
@@ -697,3 +703,12 @@ def test_an_experiment_has_the_name_of_its_module_and_its_own_run_and_figure():
         )
         if issubclass(kind, experiments.trial.Trial):
             assert len(kind.curve) == 3, name
+
+
+def test_what_is_printed_of_a_run_is_in_its_results():
+    from experiments import said
+
+    found = experiments.LadderTrial(vocab=6, generated=4, held_out=20, batch=8, steps=4, every=2)
+    lines = said.lines_of("ladder", found.run())
+    assert len(lines) == len(said.SAID["ladder"]) - 1, "all but the learned rungs"
+    assert said.lines_of("recall", {"emerged": None})[0].endswith("answered: never")

@@ -1,7 +1,9 @@
 """Run an experiment from the shell: python lessons/experiments ladder --reverse --heads 4 --seeds 5
 
-Every setting of the experiment is a flag. Writes results.json and a picture into --out. Of those
-that train, Ctrl-C finishes the step and keeps the run; the same command with --resume goes on.
+Every setting of the experiment is a flag. It writes results.json and a picture into --out; those of
+an earlier run move into its subfolder `earlier`. What is printed is the headline, in words; all
+numbers and series are in results.json. Of those that train, Ctrl-C finishes the step and keeps the
+run; the same command with --resume goes on.
 
     ladder --over query_scale=xavier,1e-3,1e-9
         a run for each value, in one picture
@@ -39,9 +41,8 @@ from tinyattn.sweep import processes, sweep
 from tinyattn.terminal import CommandLine, read_as, run_command, whole_number
 
 from . import EXPERIMENTS
+from .said import lines_of
 from .trial import Trial
-
-CURVE = 9  # a list this long is not printed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,7 +90,7 @@ def _run_trials(name, options):
         results = _here([one for _, one in runs], out, resume)
     else:
         results = _side_by_side(runs, settings, out, resume, scheduler)
-    lines = [_line(point, one, found) for (point, one), found in zip(runs, results)]
+    lines = [_line(name, point, one, found) for (point, one), found in zip(runs, results)]
     if varied:
         law = _law(varied, runs, results)
         found = []
@@ -132,15 +133,11 @@ def _figures():
     return figures
 
 
-def _line(point, trial, found):
-    """What is printed of a run: its settings, and of its results all but curves."""
+def _line(experiment, point, trial, found):
+    """What is printed of a run: its settings, and its results in words."""
     name = [f"{key} = {short(value)}" for key, value in point.items()]
     name.append(f"seed {trial.seed}")
-    told = []
-    for key, value in found.items():
-        if not isinstance(value, list) or len(value) < CURVE:
-            told.append(f"{key} = {short(value, 'never')}")
-    return f"{', '.join(name)}: {', '.join(told)}"
+    return "\n".join([f"{', '.join(name)}:", *lines_of(experiment, found)])
 
 
 def _given(options):
