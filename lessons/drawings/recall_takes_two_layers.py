@@ -136,7 +136,9 @@ def _put_back(ax, runs, free, guess):
         ylabel="accuracy on new sequences",
         title="One part comes back at once; the more, the later",
     )
-    ax.legend(loc="lower right", fontsize=9, title="put back")
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=9, title="put back"
+    )
 
 
 def page(runs):
