@@ -322,19 +322,27 @@ for name, group in {"12": [small, small_2], "48": texts, "192": large}.items() i
 # of noise.
 #
 # *But "a"* does something else. With batches of 48 it is diluted at 2680, 2660 and
-# 2720, as regular as one could wish. With batches of 192 it does not turn by step 4000
-# in two draws, and is diluted at 3520 in the third. The same holds for the second fall
-# of the loss, that of 0.08. The step at which the loss falls most, after 1800:
+# 2720, as regular as one could wish. With batches of 192 it is spread most at 3560,
+# 3520 and 3660, in the three draws: some 900 steps later, and as regular. The rule
+# calls only the second of these a turn. In the others the fall after it is not deep
+# enough by 4000. So it is with the second fall of the loss, that of 0.08. It is fastest
+# at step
 #
-#     batches of      12: 2080, 2080      48: 2560, 2520, 2600      192: 3240, 3200, 3200
+#     batches of 12        2080, 2080
+#     batches of 48        2560, 2520, 2600
+#     batches of 192       3240, 3200, 3200
 #
-# The draws of one size agree, and the sizes do not. So *that it comes at the same step
-# in every draw does not show that noise has no part in it*. The size of the noise has
-# to be changed too. What noise does here is to bring the event sooner: *held*, since
-# only the size of the batch was changed. A state that is left by a small push, which
-# grows, would do so (lesson 10: the smaller the push, the longer the wait). That it is
-# this is a *guess*. A wait that grows with the logarithm of the noise would grow by
-# equal steps from 12 to 48 to 192. It grows by 480 steps and then by 650.
+# The draws of one size agree, and the sizes do not. So *that a turn comes at the same
+# step in every draw does not show that noise has no part in it*. The size of the noise
+# has to be changed too. What noise does here is to bring the event sooner. *Held*: the
+# size of the batch was changed and nothing else.
+#
+# How can it be so regular, and hang on noise? A state that is left by a small push,
+# which grows, would do so. Lesson 10: the smaller the push, the longer the wait. That
+# it is this is a *guess*. And the plainest form of it fails: if the push grew at one
+# fixed rate, each fourfold batch would take as many steps longer as the other. It takes
+# 480 longer from the first size to the second, and about 650 from the second to the
+# third.
 #
 # ## 6. Other orders of the words
 #
@@ -382,7 +390,7 @@ run.page(draw.page({"the text": first, "pairs kept": pairs, "random order": rand
                    KINDS["names"]), "player")
 
 # %% [markdown]
-# *Random order.* No turn. The loss rests at 3.31.
+# *Random order.* No turn. The loss rests at 3.32, the entropy of the frequencies.
 #
 # *Pairs kept.* Attention does focus: names go down to a spread of 1.79 at step 2000. So
 # this control can move, and it has turns of its own, 16. But only 3 of the text's 51
@@ -582,9 +590,9 @@ run.finish({**BASE, "since": SINCE}, turns=turns, alike=alike, everywhere=everyw
 # - That focusing again takes queries, keys and values: *held*.
 #
 # **What surprises in the picture.** A turn can come at the same step in three draws and
-# still hang on noise: "a" turns near 2680 with batches of 48. With four times larger
-# ones it turns late, or not at all. And the embedding of a name grows through its whole
-# turn. Who looks at its length alone sees nothing.
+# still hang on noise: "a" is diluted near 2680 with batches of 48. With four times
+# larger ones it comes some 900 steps later, in three draws as well. And the embedding
+# of a name grows through its whole turn. Who looks at its length alone sees nothing.
 #
 # A text of your own, in WikiText's format, in TinyStories' or plain, is a command. It
 # trains on it and on its words in random order, and makes a figure:

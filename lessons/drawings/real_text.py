@@ -30,9 +30,10 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
         (PAIRS, "entropy of what follows a word"),
     ):
         loss.axhline(value, color="0.35", ls="--", lw=1)
-        loss.annotate(text, (0, value), (4, -4), textcoords="offset points", va="top", fontsize=9)
+        where = dict(textcoords="offset points", va="top", ha="right", fontsize=9)
+        loss.annotate(text, (step[-1], value), (-4, -4), **where)
     loss.set(ylabel="loss, nats", title="Loss on text kept out of training")
-    loss.legend(loc="upper right", bbox_to_anchor=(1, 0.9))
+    loss.legend(loc="upper right", bbox_to_anchor=(1, 0.78))
     for (label, words), colour in zip(kinds.items(), plot.COLOURS):
         kind.plot(step, spread(first, words).mean(axis=1), color=colour, lw=2, label=label)
     kind.axvspan(540, 740, color="0.9", zorder=0)
