@@ -243,7 +243,9 @@ def test_a_copy_in_some_uses_has_the_gradients_of_what_moves(rng, uses):
     assert same == pytest.approx(next_token_loss(model)(params, x)[0], rel=1e-12)
 
 
-SHORT = dict(steps=40, every=5, batch=8, length=8, width=4, judged=16, chunk=8, lr=0.5, watch=("a",))
+SHORT = dict(
+    steps=40, every=5, batch=8, length=8, width=4, judged=16, chunk=8, lr=0.5, watch=("a",)
+)
 
 
 def test_another_draw_or_a_copy_changes_the_run_from_where_it_begins():
