@@ -476,9 +476,8 @@ for step in (720, 860, 960, 1040, 1100, 1200, 1400, 1600, 1740, 2000):
     print(f"{step:5} {spread(first, ['ada'])[i, 0]:8.2f}   {most_at:14} {numbers}")
 
 # %% [markdown]
-# *The embedding does not pass through 0.* It dips a little, from 1.22 to about 1.18,
-# and then grows to 2.1. Its cosine stays near 0.8 or above: it turns by less than 40
-# degrees.
+# *The embedding does not pass through 0.* It dips a little, from 1.22 to 1.16, and then
+# grows to 2.1. Its cosine stays near 0.8 or above: it turns by less than 40 degrees.
 #
 # *The query does shrink*: from 1.26 to 0.36, while the spread grows from 2.71 to 3.44.
 # Scores are products of queries and keys. With a query so short they are nearly alike
@@ -527,7 +526,7 @@ for name, curve in spreads.items():
     from_here = curve[look(runs[name], SINCE):]
     least[name] = float(from_here[from_here.argmax():].min())
 print("least after the highest:", {name: round(value, 2) for name, value in least.items()})
-run.figure(draw.held(first, SCALE, ada, spreads, runs), "held")
+run.figure(draw.held(first, SCALE, ada, spreads, runs, as_come), "held")
 
 kept_still = [name for name in still if name != "nothing"]
 in_random = number_of(turns_in(random, KNOWN))
@@ -592,7 +591,8 @@ run.finish({**BASE, "since": SINCE}, turns=turns, alike=alike, everywhere=everyw
 #
 # *Figure.* On the left the query's length falls to a third, and the embedding's does
 # not. In the middle its cosine falls to 0 and stays there. On the right the five runs.
-# The lowest curve at step 1400 is the one with no query moving.
+# At step 1400 two curves lie below the dashed line, attention as words come: those with
+# the queries on a copy and with no query moving.
 #
 # ## 8. What we found
 #

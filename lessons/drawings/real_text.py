@@ -25,13 +25,13 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
         for i, one in enumerate(found):
             at = scale * np.array(one["unseen_step"])
             loss.plot(at, one["unseen"], color=INKS[label], lw=1.8, label=None if i else label)
-    for value, text in (
-        (FREQUENCIES, "entropy of the words"),
-        (PAIRS, "entropy of what follows a word"),
+    for value, text, at, ha, shift in (
+        (FREQUENCIES, "entropy of the words", step[-1], "right", -4),
+        (PAIRS, "entropy of what follows a word", 0, "left", 4),
     ):
         loss.axhline(value, color="0.35", ls="--", lw=1)
-        where = dict(textcoords="offset points", va="top", ha="right", fontsize=9)
-        loss.annotate(text, (step[-1], value), (-4, -4), **where)
+        where = dict(textcoords="offset points", va="top", ha=ha, fontsize=9)
+        loss.annotate(text, (at, value), (shift, -4), **where)
     loss.set(ylabel="loss, nats", title="Loss on text kept out of training")
     loss.legend(loc="upper right", bbox_to_anchor=(1, 0.78))
     for (label, words), colour in zip(kinds.items(), plot.COLOURS):
@@ -58,10 +58,11 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
     return fig
 
 
-def held(first, scale, ada, spreads, runs):
+def held(first, scale, ada, spreads, runs, as_come):
     """Embedding and query of "ada" through its turn; names' spread with one thing still (n,).
 
-    ada: {"embedding", "query": lengths (n,), cosines with step 860 (n,)}.
+    ada: {"embedding", "query": lengths (n,), cosines with step 860 (n,)}. as_come: spread of
+    attention as words come.
     """
     fig, (length, cosine, still) = plt.subplots(1, 3, figsize=(15.5, 4.8), layout="constrained")
     step = scale * np.array(first["step"])
@@ -86,11 +87,12 @@ def held(first, scale, ada, spreads, runs):
         at = scale * np.array(runs[name]["step"])
         here = at >= 860
         still.plot(at[here], curve[here], color=ink, lw=2, label=name)
-    still.legend(title="still from step 860 on")
+    still.axhline(as_come, color="0.35", ls="--", lw=1, label="as words come")
+    still.legend(title="still from step 860 on", loc="lower center")
     still.set(
         xlabel="training step",
         ylabel="names' spread of attention, nats",
-        title="With no query moving, names spread least",
+        title="With no query moving, names spread least at step 1400",
     )
     return fig
 

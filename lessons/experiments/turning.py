@@ -58,7 +58,7 @@ class CopiedCache(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CopiedModel:
-    """An EmbeddingModel with a query at every place, some uses of which read a copy of W0 (V, D)."""
+    """An EmbeddingModel with a query at every place; some uses read a copy of W0 (V, D)."""
 
     model: EmbeddingModel
     copy: Array
@@ -148,7 +148,7 @@ class TurningTrial(TextTrial):
 
     @functools.cached_property
     def followed(self):
-        """Ids of all words that stand often enough in the part trained on, the most frequent first."""
+        """Ids of all words that stand often enough in what is trained on, frequent ones first."""
         counts = self.corpus.hold_out(HELD_OUT)[0].counts
         return [int(w) for w in np.argsort(-counts, kind="stable") if counts[w] >= LEAST]
 
