@@ -5,7 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from experiments import turning
 from tinyattn.errors import InputError
+from tinyattn.losses import next_token_loss
+from tinyattn.models import EmbeddingModel
 from tinyattn.tasks import text
 
 WIKI = " \n = Title = \n \n The cat @-@ like <unk> sat , the cat slept . \n"
@@ -206,3 +209,74 @@ def test_both_parts_of_a_text_have_words(share):
     with pytest.raises(InputError, match="share: expected one that leaves words on both sides"):
         corpus.hold_out(share)
     assert [len(part.ids) for part in corpus.hold_out(0.74)] == [1, 3]
+
+
+def test_pairs_kept_has_the_pairs_of_the_text_and_no_others(rng):
+    corpus = text.from_words(text.stories(rng, 300), 52)
+    drawn = turning.pairs_kept(corpus, rng)
+    pairs = lambda ids: set(zip(ids[:-1].tolist(), ids[1:].tolist()))
+    last = (int(corpus.ids[-1]),)
+    new = pairs(drawn.ids) - pairs(corpus.ids)
+    assert len(drawn.ids) == len(corpus.ids) and {one[0] for one in new} <= {*last}
+    share = lambda one: np.bincount(one.ids, minlength=corpus.vocab) / len(one.ids)
+    assert np.abs(share(drawn) - share(corpus)).max() < 0.03
+
+
+@pytest.mark.parametrize(
+    "uses", [(), ("query",), ("key",), ("value",), ("query", "key", "value")], ids=str
+)
+def test_a_copy_in_some_uses_has_the_gradients_of_what_moves(rng, uses):
+    model = EmbeddingModel(7, 4)
+    params = {name: rng.normal(size=shape) for name, shape in model.shapes.items()}
+    other = rng.normal(size=(7, 4))
+    x = rng.integers(7, size=(3, 5))
+    loss = next_token_loss(turning.CopiedModel(model, other, uses))
+    value, grads = loss(params, x)
+    for name in params:
+        direction = rng.normal(size=params[name].shape)
+        moved = lambda h: loss(params | {name: params[name] + h * direction}, x)[0]
+        slope = (moved(1e-6) - moved(-1e-6)) / 2e-6
+        assert (grads[name] * direction).sum() == pytest.approx(slope, rel=1e-7, abs=1e-9)
+    if len(uses) == 3:
+        assert not grads["W0"].any()
+    same = next_token_loss(turning.CopiedModel(model, params["W0"], uses))(params, x)[0]
+    assert same == pytest.approx(next_token_loss(model)(params, x)[0], rel=1e-12)
+
+
+SHORT = dict(
+    steps=40, every=5, batch=8, length=8, width=4, judged=16, chunk=8, lr=0.5, watch=("a",)
+)
+
+
+def test_another_draw_or_a_copy_changes_the_run_from_where_it_begins():
+    free = turning.TurningTrial.results({**SHORT, "since": 20})
+    other = turning.TurningTrial.results({**SHORT, "draws": 1})
+    same_start = lambda one, n: np.array_equal(one["entropy"][:n], free["entropy"][:n])
+    assert same_start(other, 1) and not same_start(other, 3)
+    assert free["step"] == [*range(0, 41, 5)] and free["unseen_step"] == [0, 10, 20, 30, 40]
+    for what in ({"copied": ["query"]}, {"held": ["W0"]}):
+        held = turning.TurningTrial.results({**SHORT, "since": 20, **what})
+        assert same_start(held, 5) and not same_start(held, 9)
+    lengths = np.array(held["length"])
+    assert np.array_equal(lengths[4:], lengths[4:5].repeat(5, axis=0)), "W0 stands still"
+    words = held["words"]
+    shares = np.array(held["seen"]["a"])
+    assert shares.sum(axis=1) == pytest.approx(1)
+    j = held["word"].index("a")
+    assert [words[k] for k in shares.argmax(axis=1)] == [top[j] for top in held["top"]]
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"order": "reversed"}, "order: expected"),
+        ({"copied": ("query",)}, "since: expected the step"),
+        ({"since": 20, "copied": ("head",)}, "copied: expected some of query, key, value"),
+        ({"since": 20, "held": ("W",)}, "held: expected some of W0, W1, W_Q, W_K"),
+        ({"since": 21}, "since: expected a multiple of every"),
+        ({"watch": ("zebra",)}, "word: expected one of"),
+    ],
+)
+def test_settings_of_a_turn_that_cannot_be_used_are_one_line(wrong, message):
+    with pytest.raises(InputError, match=message):
+        turning.TurningTrial(**{**SHORT, **wrong})

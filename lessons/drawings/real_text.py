@@ -1,23 +1,111 @@
-"""The figure of lesson 17."""
+"""The figures of lesson 17."""
 
-from experiments import figures
+import matplotlib.pyplot as plt
+import numpy as np
+
 from tinyattn import player, plot
 
+FREQUENCIES, PAIRS = 3.32, 1.53  # nats: entropy of the words, and of what follows a word
+INKS = {
+    "text": plot.BLUE,
+    "larger batches": plot.SKY,
+    "pairs kept": plot.ORANGE,
+    "random order": "0.55",
+}
 
-def turns(trial, found):
-    """The standard picture of a TextTrial."""
-    return figures.text(trial, {trial.seed: found})
+
+def turns(first, scale, losses, names, of_a, kinds, spread):
+    """Losses, spread by kind of word, of names and of "a", in several runs.
+
+    losses: {name: results}; names, of_a: {name: curves (n,)}; spread(found, words) -> (n, words).
+    """
+    fig, ((loss, kind), (name, a)) = plt.subplots(2, 2, figsize=(13.5, 9), layout="constrained")
+    step = scale * np.array(first["step"])
+    for label, found in losses.items():
+        for i, one in enumerate(found):
+            at = scale * np.array(one["unseen_step"])
+            loss.plot(at, one["unseen"], color=INKS[label], lw=1.8, label=None if i else label)
+    for value, text, at, ha, shift in (
+        (FREQUENCIES, "entropy of the words", step[-1], "right", -4),
+        (PAIRS, "entropy of what follows a word", 0, "left", 4),
+    ):
+        loss.axhline(value, color="0.35", ls="--", lw=1)
+        where = dict(textcoords="offset points", va="top", ha=ha, fontsize=9)
+        loss.annotate(text, (at, value), (shift, -4), **where)
+    loss.set(ylabel="loss, nats", title="Loss on text kept out of training")
+    loss.legend(loc="upper right", bbox_to_anchor=(1, 0.78))
+    for (label, words), colour in zip(kinds.items(), plot.COLOURS):
+        kind.plot(step, spread(first, words).mean(axis=1), color=colour, lw=2, label=label)
+    kind.axvspan(540, 740, color="0.9", zorder=0)
+    kind.annotate("the largest\nevent", (745, 0.08), fontsize=9, va="bottom")
+    kind.legend(loc="upper right", bbox_to_anchor=(1, 0.66), title="mean over")
+    kind.set(title="One run: spread of attention by kind of word")
+    for ax, curves, title in (
+        (name, names, "Ten names: they turn in every draw of the text"),
+        (a, of_a, "“a”: the draws agree, the larger batches do not"),
+    ):
+        for label, found in curves.items():
+            for i, curve in enumerate(found):
+                told = f"{label}" if i == 0 else None
+                ax.plot(step, curve, color=INKS[label], lw=1.6, label=told)
+        ax.legend(loc="lower left" if ax is name else "upper right")
+        ax.set(title=title)
+    for ax in (kind, name, a):
+        ax.set(ylabel="spread of attention, nats")
+    for ax in (loss, kind, name, a):
+        ax.set(xlabel="training step", ylim=(0, None), xlim=(0, step[-1]))
+    name.set(ylim=(1, None))
+    return fig
 
 
-def page(found):
-    """Spread of attention of up to eight followed words, in order and shuffled, to drag through."""
-    text = "Attention of words, in a text and in random order."
+def held(first, scale, ada, spreads, runs, as_come):
+    """Embedding and query of "ada" through its turn; names' spread with one thing still (n,).
+
+    ada: {"embedding", "query": lengths (n,), cosines with step 860 (n,)}. as_come: spread of
+    attention as words come.
+    """
+    fig, (length, cosine, still) = plt.subplots(1, 3, figsize=(15.5, 4.8), layout="constrained")
+    step = scale * np.array(first["step"])
+    shown = (step >= 700) & (step <= 2100)
+    for (name, (lengths, cosines)), ink in zip(ada.items(), (plot.BLUE, plot.VERMILION)):
+        length.plot(step[shown], lengths[shown], color=ink, lw=2, label=name)
+        cosine.plot(step[shown], cosines[shown], color=ink, lw=2, label=name)
+    length.set(ylim=(0, None), ylabel="length", title="“ada”: the query shrinks to a third")
+    cosine.axhline(0, color="0.35", lw=0.8)
+    cosine.set(
+        ylim=(-0.4, 1.05),
+        ylabel="cosine with itself at step 860",
+        title="and grows again in another direction",
+    )
+    length.legend(loc="upper left")
+    cosine.legend(loc="lower left")
+    for ax in (length, cosine):
+        ax.axvspan(1000, 1500, color="0.92", zorder=0)
+        ax.set(xlabel="training step (grey: spread)")
+    inks = ("k", plot.VERMILION, plot.GREEN, plot.BLUE, plot.PURPLE)
+    for (name, curve), ink in zip(spreads.items(), inks):
+        at = scale * np.array(runs[name]["step"])
+        here = at >= 860
+        still.plot(at[here], curve[here], color=ink, lw=2, label=name)
+    still.axhline(as_come, color="0.35", ls="--", lw=1, label="as words come")
+    still.legend(title="still from step 860 on", loc="lower center")
+    still.set(
+        xlabel="training step",
+        ylabel="names' spread of attention, nats",
+        title="With no query moving, names spread least at step 1400",
+    )
+    return fig
+
+
+def page(runs, words):
+    """Spread of attention of some words in several orders of the words, to drag through."""
+    text = "Attention of ten names, in a text, in its pairs, and in random order."
     page = player.Page("Real text", text, choice="order")
-    for name, run in (("the text", found), ("random order", found["shuffled"])):
-        words = found["word"][: len(plot.COLOURS)]
-        entropy = [list(of_word) for of_word in zip(*run["entropy"])]
-        curves = dict(zip(words, entropy))
-        unseen = {"loss": run["unseen"]}
-        page.curves(run["step"], curves, label="spread of attention, nats", of=name)
-        page.curves(run["unseen_step"], unseen, label="loss on unseen text", of=name)
+    for name, found in runs.items():
+        columns = [found["word"].index(word) for word in words[: len(plot.COLOURS)]]
+        entropy = np.array(found["entropy"])
+        curves = {found["word"][j]: entropy[:, j].tolist() for j in columns}
+        page.curves(found["step"], curves, label="spread of attention, nats", of=name)
+        unseen = {"loss": found["unseen"]}
+        page.curves(found["unseen_step"], unseen, label="loss on unseen text", of=name)
     return page

@@ -35,6 +35,25 @@ SHARE, NOISE, NATS = 0.2, 5, 0.1
 CONDENSED = 0.05
 
 
+def noise_of(curve: np.ndarray) -> np.ndarray:
+    """The noise of curves (n, ...): 1.48 times the median change from one point to the next.
+
+    Half of what a Gaussian draws lies nearer to 0 than 1/1.48 of its standard deviation.
+    """
+    return 1.48 * np.median(np.abs(np.diff(curve, axis=0)), axis=0)
+
+
+def turns_of(steps: np.ndarray, curve: np.ndarray, since: float = 0) -> list[list[int]]:
+    """The turns of a curve (n,) at steps (n,) that begin at step `since` or later.
+
+    Each is a triple of steps: focused, diluted, focused again. A fall or a rise counts if it is 0.2
+    of the curve's range, 5 times its noise and 0.1 nats, or more.
+    """
+    least = max(SHARE * np.ptp(curve), NOISE * noise_of(curve), NATS)
+    triples = [[int(steps[i]) for i in turn] for turn in measure.turns(curve, least)]
+    return [triple for triple in triples if triple[0] >= since]
+
+
 @dataclass(frozen=True)
 class TextTrial(Trial):
     """Train one head on a text and on the same words in random order; follow some words' attention.
@@ -241,16 +260,9 @@ class TextTrial(Trial):
             "rank": float(measure.effective_rank(sizes)),
         }
 
-    def _noise(self, entropy):
-        return 1.48 * np.median(np.abs(np.diff(entropy, axis=0)), axis=0)
-
     def _measures(self, history, condensed):
         entropy, steps = history["entropy"], history.steps("entropy")
-        of_curve = np.maximum(SHARE * np.ptp(entropy, axis=0), NOISE * self._noise(entropy))
-        turns = []
-        for curve, minimum in zip(entropy.T, np.maximum(of_curve, NATS)):
-            triples = [steps[list(turn)].tolist() for turn in measure.turns(curve, minimum)]
-            turns.append([triple for triple in triples if triple[0] >= condensed])
+        turns = [turns_of(steps, curve, condensed) for curve in entropy.T]
         top = history["attention"].argmax(axis=-1)
         return {
             "step": steps.tolist(),
@@ -268,7 +280,7 @@ class TextTrial(Trial):
     def _clearest(self, history, found):
         """star, corners and attended, as `run` tells."""
         entropy, steps = history["entropy"], found["step"]
-        noise = self._noise(entropy)
+        noise = noise_of(entropy)
 
         def depth(j, turn):
             first, top, last = (entropy[steps.index(step), j] for step in turn)
