@@ -82,7 +82,9 @@ OF_OTHERS = re.compile(
     r"experiments|tinyattn\.(flows|models|tasks|attention|ops|optim|steps|pairs|bdf)\b"
 )
 FRAMES = ("tinyattn.tasks.task", "tinyattn.models.params")  # carry what others came up with
-FRAMES += tuple(f"experiments.{name}" for name in ("experiment", "trial", "figures", "command"))
+FRAMES += tuple(
+    f"experiments.{name}" for name in ("experiment", "trial", "figures", "command", "said")
+)
 
 
 @pytest.mark.parametrize("name", sorted({function.__module__ for function in FUNCTIONS.values()}))

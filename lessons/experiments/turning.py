@@ -1,6 +1,6 @@
 """Focus and dilution on words: what a turn of attention hangs on.
 
-Our own: the same text with other draws of batches, the same words in other orders, and one use of
+The idea is our own: the same text with other draws of batches, the same words in other orders, and one use of
 the embeddings on a copy that does not move.
 """
 
@@ -170,6 +170,8 @@ class TurningTrial(TextTrial):
         seen                    {word: attention on every word}, of those watched
         embedding, query        {word: its embedding}, {word: its query}, of those watched
         words                   the vocabulary, in the order of `seen`
+
+        Raises InputError for a checkpoint.
         """
         if checkpoint is not None:
             raise InputError("checkpoint: expected None, these runs are short")
