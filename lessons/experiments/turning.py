@@ -1,7 +1,7 @@
 """Focus and dilution on words: what a turn of attention hangs on.
 
-The idea is our own: the same text with other draws of batches, the same words in other orders, and one use of
-the embeddings on a copy that does not move.
+The idea is our own: the same text with other draws of batches, the same words in other orders, and
+one use of the embeddings on a copy that does not move.
 """
 
 import functools
