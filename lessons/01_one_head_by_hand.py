@@ -226,7 +226,9 @@ print(f"attention {cache_next.s[0].round(3)}, output {y_next.item():.3f}, loss {
 
 da_next, _ = attention.attend_backward(y_next - wanted, cache_next)
 states = [(s[0], y.item(), da[0]), (cache_next.s[0], y_next.item(), da_next[0])]
-run.figure(draw.by_hand(states, v[:, 0], wanted, eta), "by_hand")
+run.figure(draw.by_hand(states, v[:, 0], wanted, eta), "by_hand",
+           "Three keys as bars, as wide as their attention and as high as their values, before "
+           "a step of descent and after it; shaded, what pulls each score.")
 run.page(draw.page(), "drag_it")
 run.claim("one step lowers the loss, by less than the straight line says",
           loss - 0.2 < loss_next < loss)

@@ -159,7 +159,9 @@ def slope(part):
 
 slopes = slope(steps["float64"] < 1e-7), slope(steps["float64"] > 1e-4)
 least = {kind: errors[kind].min() for kind in errors}
-run.figure(draw.valley(steps, errors, loss_of), "valley")
+run.figure(draw.valley(steps, errors, loss_of), "valley",
+           "Left: a central difference is nearly parallel to the tangent. Right: its relative "
+           "error over the step, a V in float64 and in float32.")
 run.claim("the error is a V: it grows like h² on its right and like 1/h on its left",
           abs(slopes[0] + 1) < 0.15 and abs(slopes[1] - 2) < 0.1)
 
@@ -389,7 +391,9 @@ for mutant in mutants.MUTANTS:
     names.append(mutant.mistake)
     chart.append(found)
     as_expected.append(failing(found) == mutant.breaks)
-run.figure(draw.mistakes(chart, names, case.wrt), "mistakes")
+run.figure(draw.mistakes(chart, names, case.wrt), "mistakes",
+           "Relative errors of five gradients, a row for each of eight mistakes: which "
+           "gradients fail tells which line is wrong.")
 run.claim("each of eight mistakes shows in the gradients where it should, and in no other",
           all(as_expected))
 

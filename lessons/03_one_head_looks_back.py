@@ -553,7 +553,9 @@ for name, history in runs.items():
     print(f"{name:20} {ends[2]:14.4f} {most:>18} {history['excess'][-1]:13.3f}")
 maps = {step: free["map"][step // 20] for step in (100, STEPS)}
 curves = {name: history["by_lag"][:, 2] for name, history in runs.items()}
-run.figure(draw.looks_back(whole, maps, steps, curves), "looks_back")
+run.figure(draw.looks_back(whole, maps, steps, curves), "looks_back",
+           "Above: the first pull on every score, and attention early and late in training. "
+           "Below: attention on lag 3 over training, free and with one part held still.")
 run.page(draw.page(steps, free["map"], free["by_lag"], excess, entropy_rate), "player")
 one_step = runs["W_V held after 1"]["by_lag"][-1, 2]
 unmoved = runs["W_V held at 0"]["by_lag"][-1] - free["by_lag"][0]

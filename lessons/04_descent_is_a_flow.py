@@ -487,7 +487,10 @@ print(f"the green path is within 0.1 of the saddle from t = {near[0]:.1f} to {ne
 losses_over_time = {eps: loss_on(follow([eps, eps])) for eps in waits}
 walk = ode.integrate(downhill, (0, 45), nudged, method="rk4", step=0.1)
 long_wait = {"stays": loss_on(stays[:451]), "nudged": loss_on(walk.y)}
-run.figure(draw.flow(paths, times, losses_over_time, walk.t, long_wait), "flow")
+run.figure(draw.flow(paths, times, losses_over_time, walk.t, long_wait), "flow",
+           "Left: the loss along two lines through the saddle. Middle: paths of the flow in "
+           "the plane of u and v. Right: the loss over time from starts nearer and nearer to "
+           "the saddle.")
 run.page(draw.page(), "drag_it")
 text = lambda values: ", ".join(f"{value:.2f}" for value in values)
 run.compare([

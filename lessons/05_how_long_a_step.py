@@ -281,7 +281,9 @@ run.claim("0.3 ends near the flow's end, 0.5 to 0.8 where their steps are stable
           and bool(np.abs(ends[0.9]).max() > 1e6))
 
 run.figure(draw.hops(across, (low, high), {eta: thrown[eta] for eta in (0.3, 0.6, 0.9)}, 0.6),
-           "hops")
+           "hops",
+           "Descent with several learning rates: on the line u = v, in the valley of u v = 1, "
+           "and the one that flies off.")
 
 # %% [markdown]
 # Left: the pink walk, a step a tenth too long, ends in hops between the two dotted
@@ -536,7 +538,9 @@ run.claim("rk45 takes the steps of its longest one, within 5%; under 100 with th
 # the fast number's sake.
 
 # %%
-run.figure(draw.factors({"rk45": by_rk45.t, "bdf": by_bdf.t}, 10_000.0), "factors")
+run.figure(draw.factors({"rk45": by_rk45.t, "bdf": by_bdf.t}, 10_000.0), "factors",
+           "Left: by what Euler, RK4 and implicit Euler multiply a distance in one step. "
+           "Right: the steps that an explicit and an implicit method take on a stiff equation.")
 run.compare([
     ("descent at 1.1 hops between", "0.8146, 1.1161", f"{low:.4f}, {high:.4f}"),
     ("from (2, 0.3) with 0.6: longest step where it ends", "> 0.6", f"{longest_there[0.6]:.3f}"),

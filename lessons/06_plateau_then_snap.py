@@ -405,7 +405,10 @@ run.claim("with Δ held at 0 the loss is above 0.499 at t = 20000", flow.loss(al
 times, later = np.linspace(0, 5700, 571), np.geomspace(300, 30000, 600)
 states = {name: follow(field, later, (w, 0.0)) for name, (field, w) in runs.items()}
 states["Δ held at 0"] = follow(hold(flow, delta_still), later)
-run.figure(draw.race(flow, times, follow(flow, times), later, states, foretold), "race")
+run.figure(draw.race(flow, times, follow(flow, times), later, states, foretold), "race",
+           "Left: three arrows between what is written and where to look. Middle: both over "
+           "time. Right: attention on the right token, free and with one part held still or "
+           "one arrow cut.")
 
 # %% [markdown]
 # *w held:* attention is 1/2 at 531, 1054 and 4194, as foretold but for 2 to 4%. The
@@ -495,7 +498,9 @@ without_2 = halves["w deaf"], lost["w deaf"]
 run.claim("SGD stays within 0.1 of the starting loss of the flow (quick: 0.25)",
           gap < (0.25 if run.quick else 0.1))
 
-run.figure(draw.snap(two, path, steps, losses), "snap")
+run.figure(draw.snap(two, path, steps, losses), "snap",
+           "The loss of a layer under SGD, of the flow of two numbers and of the closed form: "
+           "nothing, then everything.")
 run.page(draw.page(), "drag_it")
 listed = lambda found: ", ".join(f"{t:.0f}" for t in found)
 run.compare([

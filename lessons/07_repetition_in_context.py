@@ -346,7 +346,10 @@ for size in (16, 512):
 run.claim("a shared score gains n^0.977, scores of their own n^0.49",
           abs(shared - 0.977) < 0.01 and abs(own - 0.49) < 0.02)
 
-run.figure(draw.laws(T, d, lengths, n[d_n == 64], gains, few, held), "laws")
+run.figure(draw.laws(T, d, lengths, n[d_n == 64], gains, few, held), "laws",
+           "Left: which speed hears how many copies. Middle: the length of the plateau over "
+           "tokens and width. Right: how much sooner it ends with more copies, free and with w "
+           "held.")
 numbers = lambda law: ", ".join(f"{value:.3g}" for value in (law.C, *law.exponents.values()))
 listed = lambda times: ", ".join(f"{t:.0f}" for t in times)
 run.compare([

@@ -319,7 +319,9 @@ run.claim("one law holds for q up to 0.5 and all d: 1/κ_q to the power of 0.983
           law.r2 > 0.999 and abs(law.exponents["x"] - 0.983) < 0.002)
 
 run.figure(draw.across(flow, dense, follow(flow, dense), times, states, over, lengths,
-                       standing_out), "across")
+                       standing_out), "across",
+           "What is heard along each direction, the free run, attention with a part held at 0, "
+           "and the length of plateaus over one rate.")
 listed = lambda found: ", ".join(f"{t:.0f}" for t in found)
 run.compare([
     ("q = 0.5: e^Δ is 10, free, w1 held, w2 held", listed(foretold[0.5]), listed(woken[0.5])),

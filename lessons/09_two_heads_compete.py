@@ -594,7 +594,9 @@ moments = {f"t = {moment}": tables[t == moment][0] for moment in (20, 200)}
 curves = {"alike: for ever": (times, flow.loss(alike))}
 for eps, (t, states) in paths.items():
     curves[f"ε = {eps}: {waits[eps]:.1f}"] = t, flow.loss(states)
-run.figure(draw.tables(G, moments, curves), "tables")
+run.figure(draw.tables(G, moments, curves), "tables",
+           "The wanted table, what each of two heads holds and what is left over, at two "
+           "moments; below, the loss from three starts.")
 
 end_V, end_s = V[-1], s[-1]
 run.compare([

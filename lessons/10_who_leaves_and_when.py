@@ -594,7 +594,9 @@ starts[:, 1, SCORE_2] += (1e-2, 1e-4, 1e-6)
 three = ode.integrate(flow, (0, 600), starts, t_eval=at, **accurate).y
 attention = np.moveaxis(flow.split(three)[1][..., 0], 1, 0)  # run, time, head: on position 1
 paths = dict(zip(("ε = 1e-2", "1e-4", "1e-6"), attention))
-run.figure(draw.waits(at, paths, epsilons, took, step, times, rates, deltas), "waits")
+run.figure(draw.waits(at, paths, epsilons, took, step, times, rates, deltas), "waits",
+           "Above: attention of two heads on position 1, from several starts. Below: how long "
+           "they wait, free and with the crowd held, and the rate while they wait.")
 run.page(draw.page(), "drag_it")
 
 foretold_waits = ", ".join(f"{fitted[n]:.1f}" for n in (0, 2, 4))

@@ -167,7 +167,9 @@ run.claim("features 1, 2, 3 are half learnt at 4.54, 89.3 and 226",
 V, s = three.split(path.y)
 losses = three.feature_loss(path.y)  # (m_k − Y_kk)² / 2
 plateaus = np.sqrt(half_times * np.append(half_times[1:], END))  # a moment in each stage
-run.figure(draw.stages(path.t, V, s, losses, half_times, plateaus), "stages")
+run.figure(draw.stages(path.t, V, s, losses, half_times, plateaus), "stages",
+           "Attention of three heads and what each writes, on three plateaus; below, the loss "
+           "of each feature over time.")
 
 # %% [markdown]
 # *Half learnt* means: the loss in that cell of the table has fallen to half. Feature 1
@@ -533,7 +535,9 @@ swapped[2, 3], swapped[2, 4] = learnt[2, 4], learnt[2, 3]  # head 3's attention 
 soon = go_on(swapped, 1).first_times[0]
 print(f"head 2 silent, head 3's attention on positions 1 and 2 swapped: after {soon:.3g}")
 run.figure(draw.held(own.t, three.feature_loss(own.y[:, :, None])[:, 0], path.t, losses,
-                     at_once, at_end), "held")
+                     at_once, at_end), "held",
+           "Left: heads that are told only their own leftover. Right: what is lost at once and "
+           "at the end when a head is silenced.")
 run.page(draw.page(), "drag_it")
 
 # %% [markdown]

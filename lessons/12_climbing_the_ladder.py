@@ -233,7 +233,9 @@ found = trial.run(map=run.map, checkpoint=run.checkpoint("checkpoint"), title="t
 step, kl, mass = (np.array(found[name]) for name in ("step", "kl", "span_mass"))
 on_1, on_2, on_3 = kl.argmin(axis=0)  # the evaluations at which it is nearest to each rung
 early, last = on_1 * 2 // 3, len(step) - 1  # in the middle of the wait on rung 1; at the end
-run.figure(draw.ladder(trial, found, (early, on_2, last)), "ladder")
+run.figure(draw.ladder(trial, found, (early, on_2, last)), "ladder",
+           "Above: distances to the teachers of one, two and three blocks. Middle: attention "
+           "of three heads at three steps. Below: where each head looks over training.")
 
 print("          distances to       attention on blocks 1, 2, 3 of")
 print("step      rungs 1, 2, 3      head 1             head 2             head 3")
@@ -540,7 +542,9 @@ for head in range(3):
     apart.append(result)
     distances, looks = text(result["kl"][-1]), text(result["span_mass"][-1][0])
     print(f"head {head + 1}: distances {distances}; attention on blocks 1, 2, 3: {looks}")
-run.figure(draw.lost(found, at_end, on_rung, int(on_2), apart), "lost")
+run.figure(draw.lost(found, at_end, on_rung, int(on_2), apart), "lost",
+           "Excess loss when a head is lost at the end and on rung 2, and of heads whose "
+           "outputs are never added, beside the rungs.")
 
 rest = at_end[second]
 print(f"head {second + 1} lost at the end:")

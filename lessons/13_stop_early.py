@@ -103,7 +103,9 @@ results = run.sweep(StoppingTrial.results, longest_first, "sets of sequences")[:
 found = dict(zip((N for N, _, _ in sets), results))
 
 paper = {} if run.quick else {600: (70, 1.33), 2000: (260, 0.81), 9000: (760, 0.09)}
-run.figure(draw.stop_early(found, paper), "stop_early")
+run.figure(draw.stop_early(found, paper), "stop_early",
+           "Above: excess loss on new sequences for three sizes of the training set. Below: "
+           "distances to the teachers for each of them.")
 
 best = {name: [one[f"best_{name}"] for one in results] for name in ("step", "rung", "excess")}
 last = [one["excess"][-1] for one in results]
@@ -345,7 +347,9 @@ for k in range(3):
     print(f"block {k + 1}: foretold {foretold[k]:.0f} sequences, here {need[k]:.0f}; in each draw "
           f"{[int(shows(by_draw[:, one])[k].round()) for one in range(draws)]}")
 nothing = np.mean(same["span_mass"][0])  # what a head that knows nothing gives to a block
-run.figure(draw.data(same, fresh, stop, sizes, shares, need, foretold, nothing), "data")
+run.figure(draw.data(same, fresh, stop, sizes, shares, need, foretold, nothing), "data",
+           "Left: from the stopping step on, the same sequences and fresh ones. Right: "
+           "attention on each block over the number of sequences.")
 
 # %% [markdown]
 # For block 1 nearly, for block 3 only roughly. At seed 0 block 2 shows from 520

@@ -547,7 +547,9 @@ references = {"all tokens alike: ln 4": np.log(4),
               "all known: entropy rate": flow.entropy_rate}
 figure = draw.stages(times, A, moments, [0.5, *ends, END], losses, references, x, lengths[:, 1],
                      stages.turned_t, spread)
-run.figure(figure, "stages")
+run.figure(figure, "stages",
+           "Attention of four tokens at five moments, then loss, embeddings and spread of "
+           "attention over time, in four stages and a next cycle.")
 run.page(draw.page(flow, {1e-2: follow(1e-2), 1e-3: (stages, ends), 1e-4: follow(1e-4)}), "player")
 
 # %% [markdown]
@@ -872,7 +874,9 @@ attention_off = ode.integrate(hold(flow, still("W_Q", "W_K")), (0, END), start, 
 curves = {"free": (times, losses), "W_Q, W_K still from 0": (times, flow.loss(attention_off)),
           "one direction only, from the end of dilution": (late, flow.loss(one_direction))}
 run.figure(draw.held(after, copy_spread, references["frequencies known: entropy of π"], curves,
-                     flow.entropy_rate), "held")
+                     flow.entropy_rate), "held",
+           "Left: spread of token 1 with a copy of the embeddings as value, key or query. "
+           "Right: the loss with parts held still.")
 
 # %% [markdown]
 # *When.* Renewal was foretold for 294 and ends at 297.4. As it nears its end U shrinks:

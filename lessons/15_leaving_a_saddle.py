@@ -673,7 +673,9 @@ for name in ("one", "sixteen"):
 parts["sixteen taken out and held"] = part_along_xi(all_held.y[: len(since)])
 focus_at = {"free": came[1], "one taken out": taken["one"][2] + came[1],
             "sixteen taken out": taken["sixteen"][2] + came[1]}
-run.figure(draw.leaving(saddles, waits, losses, later, (since, parts), focus_at), "leaving")
+run.figure(draw.leaving(saddles, waits, losses, later, (since, parts), focus_at), "leaving",
+           "Losses from four starts, distances from each slow point beside the linear flow, "
+           "what moves at each, and the leading direction taken out.")
 
 text = lambda values: ", ".join(f"{value:.1f}" for value in values)
 rates_text = lambda values: ", ".join(f"{value:.4f}" for value in values)
