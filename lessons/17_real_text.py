@@ -413,7 +413,9 @@ for name, curves in names.items():
 of_a = {"text": texts, "larger batches": large, "pairs kept": [pairs]}
 of_a = {name: [spread(found, ["a"])[:, 0] for found in group] for name, group in of_a.items()}
 losses = {"text": texts, "pairs kept": [pairs], "random order": [random]}
-run.figure(draw.turns(first, SCALE, losses, names, of_a, KINDS, spread), "turns")
+run.figure(draw.turns(first, SCALE, losses, names, of_a, KINDS, spread), "turns",
+           "Loss, and the spread of attention of ten names and of other words over training, "
+           "in the text, with its pairs kept, and in random order; which turns come again.")
 run.page(draw.page({"the text": first, "pairs kept": pairs, "random order": random},
                    KINDS["names"]), "player")
 
@@ -526,7 +528,9 @@ for name, curve in spreads.items():
     from_here = curve[look(runs[name], SINCE):]
     least[name] = float(from_here[from_here.argmax():].min())
 print("least after the highest:", {name: round(value, 2) for name, value in least.items()})
-run.figure(draw.held(first, SCALE, ada, spreads, runs, as_come), "held")
+run.figure(draw.held(first, SCALE, ada, spreads, runs, as_come), "held",
+           "A name's attention, embedding and query over its turn, and the spread of the names "
+           "when the query, the key or the value is kept from moving.")
 
 kept_still = [name for name in still if name != "nothing"]
 in_random = number_of(turns_in(random, KNOWN))

@@ -82,7 +82,9 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 500) if run.quick else (8, 32, 3, 4000)
 # **Predict.** Of two layers, what would the first have to write, and where?
 
 # %%
-run.figure(draw.circuit(), "circuit")
+run.figure(draw.circuit(), "circuit",
+           "Two layers over a key, its value, another key, its value and a query: layer 1 "
+           "copies each key beside its value, layer 2 finds the value whose key is the query.")
 
 # %% [markdown]
 # Into each value's place: "I stand behind a 5". In the figure the five tokens are
@@ -701,7 +703,9 @@ run.claim("put back where both look: a later snap than one and the other togethe
 # %%
 score = np.where(np.arange(2, 2 * PAIRS + 1, 2) >= 6, 1 / np.arange(2, 2 * PAIRS + 1, 2), 0)
 foretold, _ = ops.softmax_forward(np.mean(times_place[0]) * score)
-run.figure(draw.recall(found, apart[0], even[0], foretold, 1 / PAIRS, STEPS), "recall")
+run.figure(draw.recall(found, apart[0], even[0], foretold, 1 / PAIRS, STEPS), "recall",
+           "Above: accuracy of three networks, and attention of the two layers in one. Below: "
+           "what layer 2 looks at, and how soon the skill returns when parts are put back.")
 run.page(draw.page(found), "player")
 on_paper = (1 - 1 / PAIRS) * (1 - PAIRS / TOKENS / 2)
 of_both = [snap_after(name).tolist() for name in list(put_back)[:1] + list(put_back)[2:4]]
