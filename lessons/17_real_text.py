@@ -415,7 +415,8 @@ of_a = {name: [spread(found, ["a"])[:, 0] for found in group] for name, group in
 losses = {"text": texts, "pairs kept": [pairs], "random order": [random]}
 run.figure(draw.turns(first, SCALE, losses, names, of_a, KINDS, spread), "turns",
            "Loss, and the spread of attention of ten names and of other words over training, "
-           "in the text, with its pairs kept, and in random order; which turns come again.")
+           "in the text, with its pairs kept, and in random order, with several draws and "
+           "sizes of batches.")
 run.page(draw.page({"the text": first, "pairs kept": pairs, "random order": random},
                    KINDS["names"]), "player")
 
