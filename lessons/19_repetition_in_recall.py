@@ -22,11 +22,11 @@ import numpy as np
 
 import lesson
 from drawings import repetition_in_recall as draw
-from experiments.repeated_recall import RepeatedRecall, grafted, knocked_out
+from experiments.repeated_recall import RepeatedRecall, grafted, knocked_out, put_back
 from tinyattn.tasks.recall import AssociativeRecall
 
 run = lesson.start("19_repetition_in_recall")
-PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 900) if run.quick else (8, 32, 3, 2500)
+PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 600) if run.quick else (8, 32, 3, 2500)
 
 # %% [markdown]
 # ## 1. Two ways to repeat
@@ -37,8 +37,9 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 900) if run.quick else (8, 32, 3, 2500)
 #
 #     3 7 5 2 5        keys 3 and 5, values 7 and 2, the query 5; the answer is 2
 #
-# Our sequences have 8 pairs, of 32 tokens. In a *clean* sequence each of the 8 keys
-# stands once, and any of the 32 tokens is as likely to be asked for as any other.
+# The pairs before the query are its *context*. Our sequences have 8 pairs, of 32
+# tokens. In a *clean* sequence each of the 8 keys stands once, and any of the 32 tokens
+# is as likely to be asked for as any other.
 #
 # A sequence can repeat in the two ways of lessons 07 and 08.
 #
@@ -52,9 +53,10 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 900) if run.quick else (8, 32, 3, 2500)
 #     ... 0 3 ... 1 4 ...   1     a favoured one again, with a new value
 #
 # *In context.* Each of the 8 places for a key takes the query with probability n/8, and
-# at least one does. (A draw in which none does is drawn again. n is the number of
-# copies, as in lesson 07. In the code it is called repeats.) All these copies have the
-# same value behind them. The other keys stand once.
+# at least one does: a draw in which none does is drawn again. All these copies have the
+# same value behind them. The other keys stand once. (n was the number of copies in
+# lesson 07. Here it is their mean before anything is drawn again, 8 · n/8. In the code
+# it is called repeats.)
 #
 #     ... 5 2 ... 3 7 ... 5 2 ... 8 1 ...   5     the pair 5 2 stands twice
 #
@@ -62,8 +64,9 @@ PAIRS, TOKENS, SEEDS, STEPS = (4, 16, 1, 900) if run.quick else (8, 32, 3, 2500)
 #
 # Each way to repeat can be answered without the skill.
 #
-# Across samples: learn to find the values of 0 and 1 only. That is right in a share q
-# of the cases, and guesses the rest.
+# Across samples: learn to find the values of 0 and 1 only. Their share of the questions
+# is q, and 2 in 32 of the others. For q = 0.4 that is 0.4 + 0.6 · 2/32 = 0.44. All else
+# is a guess, right in 1 of 8.
 #
 # In context: *count*. Say the value that stands there most often. No key has to be
 # looked at, and neither has the query.
@@ -135,21 +138,23 @@ for places, n in ((2, 1.0), (8, 1.0), (8, 1.5), (8, 2.0), (8, 4.0)):
 # ## 2. Which way helps?
 #
 # The network is that of lesson 18: two layers of attention, one head each, no MLP,
-# trained by AdamW. It never sees a test sequence, so there is nothing to learn by heart
-# but the two favoured keys.
+# trained by AdamW. Each step sees 128 new sequences. As values are drawn anew each
+# time, nothing can be learnt by heart.
 #
-# However it is trained, it is judged on *clean* sequences. It has *snapped* when its
-# clean accuracy exceeds 1/2. 95% is told beside it.
+# However it is trained, it is judged on clean sequences. The snap is the step at which
+# its clean accuracy first exceeds 1/2. The step at which it exceeds 95% is told beside
+# it.
 #
 # A third way is repetition across samples that *adapts*. Its q starts at 0. Every 10
-# steps the clean loss is measured.
+# steps the clean loss is measured, and compared with what it was 10 steps before and at
+# the start.
 #
-#     the loss has fallen by less than 5% since then      q ← q + 0.2, up to 0.6
-#     the loss is below 0.8 of that at the start          q ← q/2
+#     below 0.8 of the start                         q ← q/2, and 0 once below 0.02
+#     else, fallen by less than 5% in 10 steps       q ← q + 0.2, up to 0.6
+#     else                                           q stays
 #
-# So it raises q while nothing moves, and takes it back when something does. The second
-# line comes first where both hold. The numbers of this rule were chosen on other seeds
-# than those below.
+# So it raises q while nothing moves, and takes it back when something does. The numbers
+# of this rule were chosen on other seeds than those below.
 #
 # **Predict** for each way: does the snap come sooner than without repetition, or later?
 
@@ -160,7 +165,7 @@ ways = {"none": {}, **{f"q = {q:g}": {"p": q} for q in ACROSS}, "q adapts": {"ad
         **{f"n = {n:g}": {"repeats": n} for n in IN_CONTEXT}}
 task = dict(pairs=PAIRS, vocab=TOKENS, steps=STEPS)
 if run.quick:
-    task |= dict(width=32, lr=3e-3, judged=128, every=20)
+    task |= dict(width=32, lr=5e-3, judged=128)
 seeds = [100 * run.options.seed + i for i in range(SEEDS)]
 
 
@@ -188,12 +193,12 @@ for name, results in found.items():
           f"{text([np.median(solved)])}")
 
 # %% [markdown]
-# Numbers in the text are those of seed 0 of this lesson, which trains each network from
-# three starts.
+# The code trains each network from three starts, with seeds 0, 1 and 2. The numbers in
+# the text are medians of these three, where nothing else is said.
 #
-# *Across samples* it comes sooner. Without repetition the snap is at 660 (median of
-# three). With q = 0.1 it is at 640, with 0.2 at 490, with 0.4 at 380. More than that
-# helps no further: 390 with q = 0.6.
+# *Across samples* it comes sooner. Without repetition the snap is at 660. With q = 0.1
+# it is at 640, with 0.2 at 490, with 0.4 at 380. More than that helps no further: 390
+# with q = 0.6.
 #
 # *In context* it comes later, each time, and the later the more copies. With n = 1, 1.5
 # and 2 it is at 990, 1240 and 1620. With n = 4, where counting is right in 97%, it did
@@ -233,8 +238,8 @@ for q in ACROSS:
 # keys and guesses the others.
 #
 # The more it repeats, the sooner come the favoured. The others do not: from 0.4 to 0.6
-# they come no sooner, for they are asked for in fewer samples. Exercise 3 takes q
-# = 0.95.
+# they come no sooner. That they are then asked for in too few samples is a *guess*;
+# exercise 3 goes further, to q = 0.95.
 #
 # What have the others got from it? They are found at 380 at q = 0.4, and at 660 without
 # repetition, when they were asked for in all samples. So something that is learnt for
@@ -252,7 +257,7 @@ for q in ACROSS:
 # values?
 
 # %%
-PHASE = 150 if run.quick else 250
+PHASE = 80 if run.quick else 250
 LAYER_1 = {"where layer 1 looks": ["W_Q.1", "W_K.1"], "what layer 1 writes": ["W_V.1", "W_O.1"]}
 LAYER_2 = {"where layer 2 looks": ["W_Q.2", "W_K.2"], "what layer 2 writes": ["W_V.2", "W_O.2"]}
 knocks = {"nothing": [], "layer 1 looks evenly": ["W_Q.1"], "layer 1 writes nothing": ["W_V.1"],
@@ -268,11 +273,11 @@ for part in knocks:
     print(f"{part:<26} {shares[0]:17.2f} {shares[1]:8.2f} {shares[2]:19.2f} {shares[3]:10.2f}")
 
 # %% [markdown]
-# The favoured keys take the circuit. Without what layer 1 writes the network guesses
-# among the 8 values, 0.1, and so it does if layer 2 looks evenly. If layer 1 looks
-# evenly about half of it is left. That is as in lesson 18, where the finished network
-# kept 0.37 of its accuracy: a value's place then still holds some of its key, among all
-# that stood before it.
+# The favoured keys take the circuit. The network is right in 0.90 of them (these are
+# means of three). Without what layer 1 writes that is 0.10, a guess among the 8 values,
+# and so it is if layer 2 looks evenly, 0.11. If layer 1 looks evenly 0.46 is left. The
+# finished network of lesson 18 kept some of its accuracy too: a value's place then
+# still holds its key, among all else that stood before it.
 #
 # So at step 250 there is a circuit, and it works for two keys of 32.
 #
@@ -332,8 +337,7 @@ for name, snaps in held.items():
 #
 # A part that carries the gain brings the snap sooner when it is put into the plain
 # network. And the network with repetition should lose by it when it gets the plain
-# one's instead. (AdamW starts anew after a graft, in all runs alike, which takes some
-# steps.)
+# one's instead. After the graft AdamW starts anew, in all runs alike.
 #
 # **Predict.** Which of the six is it?
 
@@ -357,7 +361,7 @@ for part in parts:
 # It is where layer 1 looks. The plain network takes 530 steps from there, the one with
 # repetition 180. The plain one with the other's W_Q and W_K of layer 1 takes 270: of
 # the 350 steps gained this one part brings 260. And the network with repetition, with
-# the plain one's in their place, takes 280 and no longer 180. No other part costs it
+# the plain one's in their place, takes 290 and no longer 180. No other part costs it
 # more than 20.
 #
 # What layer 2 writes, held above and needed, brings 40. What layer 1 writes brings
@@ -368,6 +372,48 @@ for part in parts:
 # So what was believed is half true. What is written must be learnt, or nothing else is.
 # But the gain does not lie there. It lies in a look.
 #
+# ### Taught, or spoilt?
+#
+# A graft compares two networks. Is it that the one has learnt to look back, or that the
+# other has lost it?
+#
+# At the start attention is even, and a value gives its key 0.17 of it (the mean over
+# the eight values). In the plain network this *falls*: it is 0.07 from step 210 to 330.
+# With q = 0.4 it falls less, to 0.12, and is back at 0.19 when the favoured keys are
+# learnt. So the plain one has something to undo.
+#
+# Take the plain network at step 250 and *put back* (18) the W_Q and W_K of layer 1 to
+# what they were at the start, with the rest as it is. We do the same with the network
+# of n = 2 at step 500, which section 5 needs.
+#
+# **Predict.** The plain one took 530 steps from there, and 270 with the other's look.
+# What does it take with the look of the start?
+
+# %%
+back = {"nothing": [], "where layer 1 looks": LAYER_1["where layer 1 looks"]}
+trained = {"n = 2": {"repeats": 2.0, "first": 2 * PHASE, "parts": back, "steps": 1300},
+           "plain": {"first": PHASE, "parts": back, "steps": 1300}}
+after = sweep(put_back, trained, "put back")
+fresh = never([one["fresh"] for one in after["plain"]])
+print(f"fresh network: snap after {text(fresh)}, median {np.median(fresh):g}")
+for name, ones in after.items():
+    for part in back:
+        snaps = never([one["parts"][part] for one in ones])
+        print(f"{name}, put back {part}: after {text(snaps)}, median {np.median(snaps):g}")
+
+# %% [markdown]
+# It takes 390 (390, 390 and 490). So of the 260 steps that the graft brings, 140 are
+# there as soon as the plain network's own look is undone, and 120 are what the repeated
+# keys have taught.
+#
+# Training without repetition first turns layer 1 away from the key, and then has to
+# turn it back. Why it turns away at first is not known.
+#
+# The network of n = 2 takes 620, 530 and 680 steps from step 500, the fresh one 690 at
+# least. With its look put back it is 440, 430 and 550.
+#
+# ### Why this part
+#
 # The reason can be read off the circuit. *What* stands in a place is another token in
 # each sequence, and for each of the 32 tokens layer 1 has to write, and layer 2 to
 # match, something else. But that a value looks at the place before it has nothing to do
@@ -376,8 +422,10 @@ for part in parts:
 #
 # That a look by places is open to the network is *derived*: its scores are made of
 # token and place vectors, and those of the places are the same in every sequence. That
-# this is the share which the graft carries is *held* by the two tables above. Why
-# embeddings and layer 2's looks carry a part as well is not taken apart here.
+# where layer 1 looks carries the most is *held*, by the grafts. That it carries it
+# because the look goes by places is a *guess*: we have not taken places and tokens
+# apart in it. Why embeddings and layer 2's looks carry a part as well is not taken
+# apart either.
 #
 # ## 5. In context: counting comes first
 #
@@ -399,7 +447,7 @@ for part in parts:
 # %%
 in_context = found["n = 2"][0]
 print("step    right, copied pair asked   copied value, another asked   clean   layer 1 on the key")
-for i in range(0, len(in_context["step"]), 10 if run.quick else 20):
+for i in range(0, len(in_context["step"]), 5 if run.quick else 20):
     copied, anyway, clean = (in_context[name][i] for name in
                              ("copied_accuracy", "copied_anyway", "clean_accuracy"))
     looks = in_context["previous_token"][i][0]
@@ -411,7 +459,7 @@ print("copied value, another asked: at most", text(most_anyway))
 # %% [markdown]
 # It counts. From step 200 to step 1300 it is right in 0.9 and then in 0.99 of the
 # copied pairs, and it says the same value just as often when another key is asked for.
-# Its clean accuracy stays at 0.12 to 0.15: one in eight.
+# Its clean accuracy stays at 0.12 to 0.17: about one in eight.
 #
 # Half of its own task is right at step 100, long before the snap.
 #
@@ -423,8 +471,8 @@ print("copied value, another asked: at most", text(most_anyway))
 # ### Where it counts
 #
 # The second half of the table of section 3 knocked out parts of this network at
-# step 500. Of the copied pairs it has 0.96. Take away what layer 1 writes, or either
-# look, and a half of that is left, in round numbers. So there is no one part for it:
+# step 500. Of the copied pairs it has 0.96. If layer 1 looks evenly 0.53 is left, if it
+# writes nothing 0.46, and if layer 2 looks evenly 0.61. So there is no one part for it:
 # both layers count. It does not take both: exercise 2 trains one layer alone.
 #
 # ### What makes it late
@@ -448,25 +496,42 @@ OF_N = [n for n in IN_CONTEXT if n in (1.5, 2.0)]
 contexts = {f"n = {n:g}, {kind}": {"repeats": n, "contexts": kind}
             for n in OF_N for kind in ("any key asked", "copies left out")}
 without = sweep(RepeatedRecall.results, contexts, "contexts")
-print("                             snap, each seed         median")
+print("                             snap, each seed    median   copied value, another asked")
 for n in OF_N:
     for name in (f"n = {n:g}", *(name for name in contexts if name.startswith(f"n = {n:g},"))):
-        snaps = when(found.get(name) or without[name])
-        print(f"{name:<28} {text(snaps):<23} {text([np.median(snaps)])}")
+        results = found.get(name) or without[name]
+        snaps, most_said = when(results), [max(result["copied_anyway"]) for result in results]
+        print(f"{name:<28} {text(snaps):<18} {np.median(snaps):<8g} at most "
+              f"{text(np.round(most_said, 2))}")
 
 # %% [markdown]
-# *Any key asked*: 640 for n = 1.5 and 640 for n = 2. That is no later than without
+# *Any key asked*: 650 for n = 1.5 and 650 for n = 2. That is no later than without
 # repetition, though the contexts hold the same copies. So the copies as such do no
 # harm. *Held*.
 #
-# *Copies left out*: 950 and 1110. That is later than 660, by about half of the delay,
-# and not by all of it: with the copies in it was 1240 and 1620.
+# *Copies left out*: 1010 and 1240. That is later than 660, but not as late as with the
+# copies in, 1240 and 1620.
 #
-# So the delay has two parts. One is derived from counting: a sequence that counting
-# answers asks for nothing more. *Held*: the copies left out, that is as far as it gets
-# without any counting. The rest comes with the counting itself, for it is gone when
-# nothing is counted. How it hinders is a *guess*: the way in which layers 1 and 2 have
-# learnt to look for counting, evenly over the values, must be unlearnt.
+# So the delay has two parts. Where counting is right a sequence has little loss left,
+# and teaches little else. That leaves fewer sequences to learn looking up from, and few
+# sequences in a step make a plateau long, as lesson 18 found. *Held*: leaving the
+# copies out makes 350 of the 580 steps for n = 1.5 and 580 of the 960 for n = 2, three
+# fifths each time.
+#
+# The other two fifths come only where the copies are trained on and counting pays. Of
+# these we do not know the cause. One was believed: that the network, as it counts,
+# turns layer 1 further away from the key, to 0.03, and that this has to be undone. The
+# last lines of section 4 test it. Put back, the look of layer 1 brings the counting
+# network 100 to 180 steps. But it brings the plain one 130 to 140. So it is nothing
+# that counting does. The belief fails.
+#
+# Now the last column. It holds a surprise. *Any key asked* and *copies left out*: for
+# these networks counting has never paid. And yet at some step before the snap they say
+# the copied value in 0.84 to 0.96 of the cases in which another key is asked for. So
+# counting is no skill of its own. On its plateau each of these networks guesses among
+# the values. An average of all values weighs what stands twice double, and that is what
+# they say. Copies do not have to teach it. They *pay* for the guess that is made
+# anyway.
 #
 # ## 6. Repetition that adapts
 #
@@ -508,7 +573,9 @@ run.page(draw.page(found), "player")
 #
 # The figure. Upper left: the step of the snap, a dot for each seed, a bar for the
 # median, and dashed the median without repetition. Upper right: one run with q = 0.4.
-# Lower left: how repetition ends. Lower right: one run with n = 2.
+# Lower left: how repetition ends. Lower right: one run with n = 2; the arrow spans the
+# steps at which the copied value is said in more than 0.9 of the cases in which another
+# key is asked for.
 #
 # ## 7. The sign depends on the network
 #
@@ -543,19 +610,20 @@ ways_first = [favoured < others for favoured, others in
               zip(*([first_above(result, f"{who}_accuracy") for result in found["q = 0.4"]]
                     for who in ("favoured", "others")))]
 sooner = snap["none"] / snap["q = 0.4"]
-run.claim("q = 0.4 brings the snap 1.3 times sooner or more, and the favoured keys before it",
-          bool(all(ways_first) and sooner >= 1.3))
+minimum, at_most, part = (1.1, 0.5, "half") if run.quick else (1.3, 0.25, "a quarter")
+run.claim(f"q = 0.4 brings the snap {minimum} times sooner or more, and the favoured keys first",
+          bool(all(ways_first) and sooner >= minimum))
 
 gain = plain - repeated
 by_looks, by_map = (plain - into_plain[part] for part in
                     ("where layer 1 looks", "what layer 2 writes"))
-run.claim("where layer 1 looks carries more than half of the gain, what layer 2 writes less",
-          bool(by_looks > gain / 2 > by_map))
+run.claim("where layer 1 looks carries half of the gain or more, what layer 2 writes less",
+          bool(by_looks >= gain / 2 > by_map))
 
 delays = {n: snap[f"n = {n:g}"] - snap["none"] for n in OF_N}
 any_key = {n: np.median(when(without[f"n = {n:g}, any key asked"])) - snap["none"] for n in OF_N}
-run.claim("copies in context delay the snap; with any key asked less than a quarter of it is left",
-          all(delays[n] > 0 and any_key[n] < delays[n] / 4 for n in OF_N))
+run.claim(f"copies in context delay the snap; with any key asked less than {part} of that is left",
+          all(delays[n] > 0 and any_key[n] < at_most * delays[n] for n in OF_N))
 if not run.quick:
     run.claim("q that adapts is at 95% no later than the best constant q",
               bool(medians["q adapts"] <= medians[best]))
@@ -565,7 +633,7 @@ run.compare([
      text([snap["none"], *(snap[f"q = {q:g}"] for q in ACROSS)])),
     ("q = 0.4, layer 2's value map held: none; q", None,
      text([np.median(held[f"q = {q:g}, value map still"]) for q in (0.0, 0.4)])),
-    ("from there: plain; with layer 1's looks; q = 0.4", None,
+    (f"from step {PHASE}: plain; with layer 1's looks; q = 0.4", None,
      text([plain, into_plain["where layer 1 looks"], repeated])),
     ("in context, n = " + text(IN_CONTEXT) + ": snap", None,
      text([snap[f"n = {n:g}"] for n in IN_CONTEXT])),
@@ -592,19 +660,27 @@ run.finish(settings, snap=snap, held={name: np.median(snaps) for name, snaps in 
 # - *The favoured keys are found by the same circuit.* Knocked out: without what layer 1
 #   writes, or where layer 2 looks, they are guessed.
 # - *The gain lies in where layer 1 looks.* Held, by grafts: put into the plain network
-#   it brings 260 of the 350 steps, what layer 2 writes 40.
+#   it brings 260 of the 350 steps, what layer 2 writes 40. Of the 260 about a half is
+#   what the plain network has spoilt in its own look. That it goes by places, and so
+#   serves all keys, is a guess.
 # - *The value map comes first, and attention follows*, as in lesson 08: believed. Held:
 #   with the value map still, most of the gain is gone. So it is needed for the gain,
 #   but by the grafts the gain does not lie in it.
 # - *In context it counts first.* Measured: asked for another key it says the copied
-#   value.
+#   value. But all networks here do so on their plateau. Copies only make it pay.
 # - *Copies in the context make it late*: believed. Held: with any key asked it is not
-#   late. Counting makes it late, about half of it by leaving fewer sequences to learn
-#   from (held), the rest while it counts; how is a guess.
+#   late. It is late where counting pays.
+# - *Fewer sequences are left to learn from.* Held, by leaving the copies out: three
+#   fifths of the delay. The other two fifths are not explained.
+# - *Counting spoils where layer 1 looks*: believed. Held: put back it gains as much in
+#   a plain network. So this is no doing of counting.
+# - *Repetition that ends once something moves is sooner than repetition that goes on*:
+#   measured, 380 for 450 at 95%.
 # - *The sign in context*, for other networks: not known.
 #
 # **What surprises in the picture.** Lower right: for more than a thousand steps the
-# network answers nearly all copied pairs, and has not looked at one key.
+# network answers nearly all copied pairs, and which key it is asked for makes no
+# difference.
 #
 # ## Exercises
 #

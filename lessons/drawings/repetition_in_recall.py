@@ -25,7 +25,7 @@ def repetition(snaps, last_step, across, in_context, ends):
             "others_accuracy": ("asked for another key", plot.BLUE, "-"),
             "previous_token": ("layer 1 of a value on its key", "0.35", ":"),
         },
-        "Across samples: first the favoured keys,\nthen all, by one and the same looking back",
+        "Across samples: first the favoured keys, then the others",
     )
     _first(
         of_context,
@@ -41,6 +41,12 @@ def repetition(snaps, last_step, across, in_context, ends):
         },
         "In context: first it counts, whatever it is asked",
     )
+    flat = np.array(in_context["copied_anyway"]) > 0.9
+    if flat.any():
+        begin, end = np.array(in_context["step"])[flat][[0, -1]]
+        of_context.annotate("", (begin, 0.82), (end, 0.82), arrowprops={"arrowstyle": "<->"})
+        told = "nearly all copied pairs right,\nand the query has no part in it"
+        of_context.annotate(told, ((begin + end) / 2, 0.8), fontsize=9, ha="center", va="top")
     _ends(of_ends, ends)
     return fig
 
@@ -62,7 +68,7 @@ def _ways(ax, snaps, last_step):
     ax.set_yticks(range(len(snaps)), list(snaps))
     ax.invert_yaxis()
     ax.set(
-        xlim=(0, 1.04 * last_step),
+        xlim=(0, None),
         xlabel="step of the snap: clean accuracy above 1/2 (a dot for each seed)",
         title="Across samples it helps (blue), in context it does not (red)",
     )
@@ -74,7 +80,7 @@ def _first(ax, run, curves, title):
         y = np.array(run[name])
         y = y[:, 0] if y.ndim == 2 else y
         ax.plot(step, y, style, color=colour, lw=2, label=told)
-    ax.set(ylim=(0, 1.05), xlabel="training step", ylabel="accuracy, attention", title=title)
+    ax.set(ylim=(0, 1.05), xlabel="training step", ylabel="share", title=title)
     ax.legend(fontsize=9, loc="best")
 
 

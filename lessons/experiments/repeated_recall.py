@@ -57,21 +57,21 @@ def another_asked(sequences: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 @dataclass(frozen=True)
 class RepeatedRecall(RecallTrial):
-    """Recall with repetition, held or ended at a step, and what the network knows of what is repeated.
+    """Recall with repetition, held or ended at a step, and what is known of what is repeated.
 
     contexts: "any key asked": the query is any of the keys in the context, see `AnyKeyAsked`;
               "copies left out": of each batch only the sequences in which the query stands once.
     still:    names of parameters that are held as at the start while there is repetition.
     until:    the step at which repetition ends, and what is held is let go; None: never.
     start:    the parameters to start from, on the host; None: drawn.
-    last:     the parameters at the last evaluation, filled by a run.
+    ends:     the parameters at the first and at the last evaluation, filled by a run.
     """
 
     contexts: str = ""
     still: tuple[str, ...] = ()
     until: int | None = None
     start: Params | None = None
-    last: Params = field(default_factory=dict, repr=False, compare=False)
+    ends: list[Params] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self):
         check_choice("contexts", self.contexts, CONTEXTS)
@@ -118,14 +118,14 @@ class RepeatedRecall(RecallTrial):
             return (step, batch) if self.still and self.until is not None else batch
 
         def look(step, params):
-            self.last.update(params)
+            self.ends[:] = [*self.ends[:1], params]
             return {**evaluate(step, params), **probe.known(params)}
 
         return super().trained(loss, params, batch_of, optimizer, look, **how)
 
 
 class RepetitionProbe:
-    """What a network of a RecallTrial knows of the tokens that are favoured and of pairs that are copied."""
+    """What a network of a RecallTrial knows of favoured tokens and of pairs that are copied."""
 
     def __init__(self, trial: RecallTrial):
         self.trial, self.device = trial, trial.backend()
@@ -172,12 +172,13 @@ def knocked_out(settings: dict[str, Any]) -> dict[str, dict[str, float]]:
     trial = RepeatedRecall.of(settings)
     trial.run()
     probe = RepetitionProbe(trial)
-    zeros = lambda names: trial.last | {key: 0 * trial.last[key] for key in names}
-    return {name: probe.accuracy(zeros(names)) for name, names in parts.items()}
+    end = trial.ends[-1]
+    zeros = {name: {key: 0 * end[key] for key in keys} for name, keys in parts.items()}
+    return {name: probe.accuracy(end | zero) for name, zero in zeros.items()}
 
 
 def grafted(settings: dict[str, Any]) -> dict[str, Any]:
-    """Train without and with repetition; then put parts of one network into the other, and train on.
+    """Train without and with repetition; put parts of one network into the other, and train on.
 
     settings: of a RepeatedRecall with repetition, and "first", the steps until then, and "parts", a
               dict from a name to parameters. Both networks have one start. All that follows is
@@ -189,19 +190,51 @@ def grafted(settings: dict[str, Any]) -> dict[str, Any]:
     """
     settings = dict(settings)
     first, parts = settings.pop("first"), settings.pop("parts")
-    clean = {key: value for key, value in settings.items() if key not in ("p", "repeats")}
-    plain, repeated = (RepeatedRecall.of({**how, "steps": first}) for how in (clean, settings))
+    plain, repeated = (
+        RepeatedRecall.of({**how, "steps": first}) for how in (without(settings), settings)
+    )
     plain.run()
     repeated.run()
+    plain, repeated = plain.ends[-1], repeated.ends[-1]
 
-    def snap(start, named=None, donor=None):
-        graft = {key: donor.last[key] for key in named or ()}
-        after = {**clean, "seed": 1000 + clean["seed"]}
-        return RepeatedRecall(**after, start=start.last | graft).run()["emerged"]
+    def into(params, donor):
+        put = {name: {key: donor[key] for key in keys} for name, keys in parts.items()}
+        return {name: snap(settings, params | part) for name, part in put.items()}
 
     return {
-        "plain": snap(plain),
-        "repeated": snap(repeated),
-        "into_plain": {name: snap(plain, keys, repeated) for name, keys in parts.items()},
-        "into_repeated": {name: snap(repeated, keys, plain) for name, keys in parts.items()},
+        "plain": snap(settings, plain),
+        "repeated": snap(settings, repeated),
+        "into_plain": into(plain, repeated),
+        "into_repeated": into(repeated, plain),
     }
+
+
+def put_back(settings: dict[str, Any]) -> dict[str, Any]:
+    """Train with repetition; then put parts back to where they started, and train on.
+
+    settings: as of `grafted`. All that follows is as there.
+
+    fresh: steps to the snap from the start, as it was.
+    parts: by part, from the network with repetition, in which this part is as at the start.
+    """
+    settings = dict(settings)
+    first, parts = settings.pop("first"), settings.pop("parts")
+    trial = RepeatedRecall.of({**settings, "steps": first})
+    trial.run()
+    start, end = trial.ends
+    back = {name: {key: start[key] for key in keys} for name, keys in parts.items()}
+    return {
+        "fresh": snap(settings, start),
+        "parts": {name: snap(settings, end | part) for name, part in back.items()},
+    }
+
+
+def without(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without their repetition."""
+    return {key: value for key, value in settings.items() if key not in ("p", "repeats")}
+
+
+def snap(settings: dict[str, Any], start: Params) -> int | None:
+    """Steps from these parameters to the snap, on clean sequences that were not seen before."""
+    other = {"seed": 1000 + settings.get("seed", 0)}
+    return RepeatedRecall(**without(settings) | other, start=start).run()["emerged"]

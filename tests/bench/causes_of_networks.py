@@ -3,6 +3,7 @@
 import causes_of_ladder
 import causes_of_laws
 import causes_of_recall
+import causes_of_repetition
 import numpy as np
 
 from tinyattn import attention, backend, losses, measure, models, ops, optim, train
@@ -176,6 +177,7 @@ PARTS = [
     far_lags,
     surplus_of_lags,
     *causes_of_recall.PARTS,
+    *causes_of_repetition.PARTS,
     *causes_of_ladder.PARTS,
     *causes_of_laws.PARTS,
 ]
