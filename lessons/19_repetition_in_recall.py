@@ -560,8 +560,8 @@ all_snaps = {name: when(results) for name, results in found.items()}
 first_runs = {name: found[name][0] for name in dict.fromkeys(("none", most, "q adapts"))}
 run.figure(draw.repetition(all_snaps, STEPS, found["q = 0.4"][0], in_context, first_runs),
            "repetition",
-           "How soon the skill comes with each kind of repetition, what is learnt first across "
-           "samples and in context, and grafts of one trained network into another.")
+           "Above: the step of the snap with each kind of repetition; across samples, favoured "
+           "keys first. Below: repetition that adapts; in context, counting first.")
 run.page(draw.page(found), "player")
 
 # %% [markdown]

@@ -20,7 +20,7 @@ class AnyKeyAsked(AssociativeRecall):
     """The contexts of a task with copies, but the query is any of the keys in them, all alike."""
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """n sequences: the pairs, the query, the answer."""
+        """Sequences (n, T+1): the pairs, the query, the answer."""
         sequences = super().sample(rng, n)
         if self.repeats is None:
             return sequences
@@ -46,7 +46,7 @@ def copies_of(sequences: np.ndarray) -> np.ndarray:
 def another_asked(sequences: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Those that hold the query's pair at least twice, and another key, with that key as the query.
 
-    Their last column is still the value of the pair that is copied.
+    sequences (n, T+1). Their last column is still the value of the pair that is copied.
     """
     keys, query = keys_of(sequences), sequences[:, -2:-1]
     other = np.where(keys == query, -1.0, rng.random(keys.shape)).argmax(axis=1)
