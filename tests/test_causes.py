@@ -6,11 +6,12 @@ import causes_of_recall
 import numpy as np
 import pytest
 from causes_of_ladder import HeldLadder, silenced
-from causes_of_laws import Divided
 from causes_of_recall import LOOKS, SECOND, HeldRecall
 
 from experiments.continued import ContinuedLadder, alone, without
+from experiments.divided import Divided, DividedLocation
 from tinyattn import models, optim
+from tinyattn.errors import InputError
 
 RECALL = dict(pairs=2, vocab=4, width=8, batch=8, judged=16, steps=3, every=1, stop=1.1)
 LADDER = dict(vocab=4, spans=(1, 1), heads=2, generated=3, batch=8, held_out=8, steps=3, every=1)
@@ -118,9 +119,25 @@ def test_divisions_by_hand():
     m1, m2 = g1, (0.09 * g1 + 0.1 * g2) / 0.19  # with their bias undone
     u1, u2 = g1**2, (0.000999 * g1**2 + 0.001 * g2**2) / 0.001999
     one = p - 0.1 * m1 / u1.mean() ** 0.5 - 0.1 * m2 / u2.mean() ** 0.5
-    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, one=True)), one, rtol=1e-7)
+    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, by="all")), one, rtol=1e-7)
     kept = p - 0.1 * m1 / u1**0.5 - 0.1 * m2 / u1**0.5
     np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, kept=1)), kept, rtol=1e-7)
+    signs = p - 0.1 * np.sign(g1) - 0.1 * np.sign(g2)
+    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, by="sign")), signs, rtol=1e-6)
+
+
+def test_two_divisions_are_one_for_the_looks_and_one_for_the_rest():
+    u = {"W_Q.1": np.array([1.0, 3.0]), "W_K.1": np.array([5.0]), "W_V.1": np.array([7.0, 8.0]),
+         "c_U": np.array([9.0])}  # fmt: skip
+    means = Divided(0.1, 0.0, by="looks").divisors(u)
+    assert means == {"W_Q.1": 3.0, "W_K.1": 3.0, "W_V.1": 8.0, "c_U": 8.0}
+
+
+@pytest.mark.parametrize("settings", [{"by": "matrix"}, {"kept": 0}, {"by": None}])
+def test_a_division_that_is_unknown_is_one_clear_line(settings):
+    (name,) = settings
+    with pytest.raises(InputError, match=f"^{name}: expected"):
+        DividedLocation(**settings)
 
 
 def test_a_law_is_that_of_the_runs_that_snapped(monkeypatch):
