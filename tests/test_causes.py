@@ -12,6 +12,9 @@ from experiments.continued import ContinuedLadder, alone, without
 from experiments.divided import Divided, DividedLocation
 from tinyattn import models, optim
 from tinyattn.errors import InputError
+from tinyattn.flows.population import population
+from tinyattn.ops import softmax_forward
+from tinyattn.tasks import regression
 
 RECALL = dict(pairs=2, vocab=4, width=8, batch=8, judged=16, steps=3, every=1, stop=1.1)
 LADDER = dict(vocab=4, spans=(1, 1), heads=2, generated=3, batch=8, held_out=8, steps=3, every=1)
@@ -126,11 +129,25 @@ def test_divisions_by_hand():
     np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, by="sign")), signs, rtol=1e-6)
 
 
-def test_two_divisions_are_one_for_the_looks_and_one_for_the_rest():
+def test_two_divisions_are_one_for_two_matrices_and_one_for_the_rest():
     u = {"W_Q.1": np.array([1.0, 3.0]), "W_K.1": np.array([5.0]), "W_V.1": np.array([7.0, 8.0]),
          "c_U": np.array([9.0])}  # fmt: skip
     means = Divided(0.1, 0.0, by="looks").divisors(u)
     assert means == {"W_Q.1": 3.0, "W_K.1": 3.0, "W_V.1": 8.0, "c_U": 8.0}
+    means = Divided(0.1, 0.0, by="values").divisors(u)
+    assert means == {"W_Q.1": 4.5, "W_K.1": 4.5, "W_V.1": 7.5, "c_U": 4.5}
+
+
+def test_with_a_score_for_each_place_sign_steps_have_half_the_way(rng):
+    T, eta = 16, 1e-3
+    task, layer = regression.draw_task(rng, T, 8), models.ToyLayer(T, 8)
+    optimizer, params = Divided(eta, 0.0, eps=1e-16, by="sign"), layer.init()
+    state, attention, step = optimizer.init(params), 0.0, 0
+    while attention < 0.5:
+        _, grads = population(task, layer, params)
+        params, state = optimizer.step(params, grads, state)
+        attention, step = softmax_forward(params["a"][None])[0][0, -1], step + 1
+    assert step == pytest.approx(np.log(T - 1) / (2 * eta), rel=0.005)
 
 
 @pytest.mark.parametrize("settings", [{"by": "matrix"}, {"kept": 0}, {"by": None}])

@@ -6,9 +6,11 @@ import numpy as np
 import marks
 from tinyattn import plot
 
+BROWN = "#8b5a2b"
 OPTIMIZERS = {
     "SGD": (plot.VERMILION, "o"),
     "one division": (plot.ORANGE, "s"),
+    "two elsewhere": (BROWN, "s"),
     "divisions kept": (plot.PURPLE, "^"),
     "two divisions": (plot.GREEN, "s"),
     "sign steps": (plot.SKY, "o"),

@@ -9,8 +9,8 @@ from tinyattn.optim import AdamW, State
 
 from .location import LocationTrial
 
-DIVISIONS = ["number", "looks", "all", "sign"]
-LOOKS = ("W_Q", "W_K")
+GROUPS: dict[str, tuple[str, ...]] = {"all": (), "looks": ("W_Q", "W_K"), "values": ("W_V", "W_O")}
+DIVISIONS = ["number", "sign", *GROUPS]
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,10 @@ class Divided(AdamW):
     """AdamW without decay that divides by another u.
 
     by:   "number": each number by the root of its own u, as AdamW does.
-          "looks": two means of u serve all: one over the numbers of W_Q and W_K, one over the rest.
-          "all": one mean of u, over all numbers of all parameters.
           "sign": each step is the rate times the sign of that step's gradient, without a memory.
+          "all": by the root of one mean of u, over all numbers of all parameters.
+          "looks": by two: one mean over the numbers of W_Q and W_K, one over the rest.
+          "values": by two: one mean over the numbers of W_V and W_O, one over the rest.
     kept: by u as it was at this step, from there on; None: never.
     """
 
@@ -45,9 +46,9 @@ class Divided(AdamW):
 
     def divisors(self, u: Params) -> dict[str, Any]:
         """By name, the u that a parameter's steps are divided by the root of."""
-        if self.by in ("number", "sign"):
+        if self.by not in GROUPS:
             return dict(u)
-        groups = {key: self.by == "looks" and key.startswith(LOOKS) for key in u}
+        groups = {key: key.startswith(GROUPS[self.by]) for key in u}
         means = {}
         for group in set(groups.values()):
             parts = [u[key] for key in u if groups[key] == group]
