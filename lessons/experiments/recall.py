@@ -109,7 +109,7 @@ class RecallTrial(Trial):
         return self.adaptive.p(losses) if isinstance(self.adaptive, AdaptiveRepetition) else self.p
 
     def drawn(self, step: int, losses: Any, rng: np.random.Generator) -> np.ndarray:
-        """The sequences (batch, T+1) of a step, after evaluations with these clean losses, nats."""
+        """The sequences (n, T+1) of one batch, after evaluations with these clean losses."""
         task = replace(self.task, p=self.repetition(losses)) if self.adaptive else self.task
         return task.sample(rng, self.batch)
 

@@ -20,7 +20,7 @@ class AnyKeyAsked(AssociativeRecall):
     """The contexts of a task with copies, but the query is any of the keys in them, all alike."""
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Sequences (n, T+1): the pairs, the query, the answer."""
+        """n sequences (n, 2 pairs + 2): the pairs, the query, the answer."""
         sequences = super().sample(rng, n)
         if self.repeats is None:
             return sequences
@@ -44,9 +44,9 @@ def copies_of(sequences: np.ndarray) -> np.ndarray:
 
 
 def another_asked(sequences: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Those that hold the query's pair at least twice, and another key, with that key as the query.
+    """Of sequences (n, 2 pairs + 2) those with the query's pair twice or more, and another key.
 
-    sequences (n, T+1). Their last column is still the value of the pair that is copied.
+    That key is then the query. Their last column is still the value of the pair that is copied.
     """
     keys, query = keys_of(sequences), sequences[:, -2:-1]
     other = np.where(keys == query, -1.0, rng.random(keys.shape)).argmax(axis=1)
