@@ -197,7 +197,9 @@ def under_sgd(flow, mark):
 
 turned = under_sgd(flow, lambda y: flow.attention(y) - 0.5)
 of_64 = d == 64
-run.figure(draw.ways(T[of_64], turned[of_64], half[of_64]), "ways")
+run.figure(draw.ways(T[of_64], turned[of_64], half[of_64]), "ways",
+           "Left: where the number of tokens enters a wait, under SGD and in steps of one "
+           "size. Right: when attention is a half, over tokens, for both.")
 run.claim("two numbers in sign steps: attention is 1/2 after ln(T − 1)/η steps, whatever d is",
           (np.abs(half * ETA / np.log(T - 1) - 1) < 0.002).all())
 small = TwoNumbers(*(sizes.ravel() for sizes in np.meshgrid([16.0, 32.0, 64.0], [8.0, 16.0])))
@@ -552,7 +554,9 @@ run.claim("later from long positions with larger d, and in recall with more pair
 of_optimizers = {name: (waits[name], laws[name]) for name in (*ways, *held)}
 of_starts = {name: (waits[name], laws[name]) for name in starts}
 run.figure(draw.laws(LENGTHS, WIDTHS, LARGER, of_optimizers, of_starts,
-                     (pairs, kinds, steps, recall)), "laws")
+                     (pairs, kinds, steps, recall)), "laws",
+           "How the plateau grows with tokens for five optimizers, with the numbers in a token "
+           "for several starts, and in recall with pairs; exponents with their errors.")
 
 both = lambda name: f"{power(laws[name], 'T')}, {power(laws[name], 'd')}" if name in laws else None
 rows = [
