@@ -421,7 +421,7 @@ run.claim(sentence, nearer)
 #                         seed 0            seed 1            seed 2
 #     SGD                 0.95 ± 0.02       0.94 ± 0.01       0.98 ± 0.04
 #     one division        0.79 ± 0.01       1.01 ± 0.13       0.89 ± 0.10
-#     two elsewhere       0.85 ± 0.00       0.89 ± 0.04       TE2
+#     two elsewhere       0.85 ± 0.00       0.89 ± 0.04       0.95 ± 0.12
 #     divisions kept      0.56 ± 0.04       0.48 ± 0.03       0.53 ± 0.11
 #     two divisions       0.50 ± 0.04       0.42 ± 0.02       0.47 ± 0.03
 #     sign steps          0.43 ± 0.05       0.41 ± 0.05       0.41 ± 0.07
@@ -500,7 +500,7 @@ for name, settings in starts.items():
 #
 #                         seed 0          seed 1          seed 2          local, seed 0
 #     even, short         0.74 ± 0.03     0.67 ± 0.14     0.60 ± 0.07     0.64, 0.84
-#     faint, short        0.53 ± 0.05     0.44 ± 0.18     FSD2     0.35, 0.72
+#     faint, short        0.53 ± 0.05     0.44 ± 0.18     0.39 ± 0.10     0.35, 0.72
 #     PyTorch's, short    0.90 ± 0.05     0.93 ± 0.11     0.88 ± 0.05     0.71, 1.10
 #     even, long          1.26 ± 0.06     0.98 ± 0.14     1.08 ± 0.06     1.46, 1.07
 #     PyTorch's, long     1.42 ± 0.03     1.44 ± 0.08     1.41 ± 0.08     1.34, 1.50
@@ -618,7 +618,7 @@ run.finish(dict(lengths=LENGTHS, widths=WIDTHS, larger=LARGER, grid=grid), laws=
 # - *Adam has its exponent of T from the sign of slopes.* Held: without sizes and
 #   memory, 0.43 for 0.40.
 # - *Dividing as such is not enough.* Held: with one division 0.79 to 1.01, with two
-#   elsewhere TER.
+#   elsewhere 0.85 to 0.95.
 # - *W_Q and W_K divided by a size of their own do most.* Held: 0.42 to 0.50. Why they
 #   do, where two numbers would not mind, is not known.
 # - *Noise adds to the exponent of ln(T − 1).* Held: less with each larger batch.
