@@ -780,13 +780,14 @@ run.finish({**task, "seeds": seeds}, accuracy=ends, snap=snaps,
 # Right above, layer 1's attention on the keys (orange) falls before it rises, and is at
 # 0.56 when the run ends; dotted, it goes on.
 #
-# Left below, the free network's query has 0.90 of its attention on the third value. With even looks nothing comes before the third
-# value, 0.38 is on it, and the later ones have less and less. The crosses are what 19/j
-# alone foretells, as if all values had the same score besides: 0.43 for the 0.38.
+# Left below, the free network's query has 0.90 of its attention on the third value.
+# With even looks nothing comes before the third value, 0.38 is on it, and the later
+# ones have less and less. The crosses are what 19/j alone foretells, as if all values
+# had the same score besides: 0.43 for the 0.38.
 #
-# Right below, one part put back climbs at once. Both (red) come to 1/2 (dotted)
-# later than one and the other together, and then climb more steeply: to 0.99 they do
-# not. Everything is last.
+# Right below, one part put back climbs at once. Both (red) come to 1/2 (dotted) later
+# than one and the other together, but not to 0.99: they climb more steeply then.
+# Everything is last.
 #
 # On the page `player.html` a slider moves along the first run of each of the three
 # networks.
