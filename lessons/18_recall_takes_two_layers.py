@@ -9,7 +9,7 @@
 #
 # **You see** why one layer cannot; two layers with every weight written by hand; then
 # networks that are trained, with parts knocked out, given, held still and put back; and
-# a second way to the answer, which nobody planned. **Takes** an hour to read, 4
+# a second way to the answer, which nobody planned. **Takes** 60 minutes to read, 4
 # minutes to run; it goes on where it was interrupted.
 
 # %%
@@ -476,9 +476,8 @@ print("values look at their key, keys at themselves:", told_of(given_values))
 # of that value, two places back. Whoever looks there first is in a trap.
 #
 # If this is the trap, take it away: only values look at their key, and keys look at
-# themselves. That is the second line. All seeds learn it, with a snap at 190, 180 and
-# 180. *Held*: without the tokens before written beside the *keys* none of three is
-# stuck.
+# themselves. That is the second line. All seeds learn it, and snap at 190, 180, 180.
+# *Held*: without the tokens before written beside the *keys* none of three is stuck.
 #
 # Two things were taken away at once. The values beside the keys are gone, and with them
 # section 2's false place behind a value that equals the query. Which of the two holds
