@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from causes_of_ladder import HeldLadder, silenced
 from causes_of_laws import Divided
-from causes_of_recall import LOOKS, SECOND, HeldRecall
+from causes_of_recall import LOOKS, SECOND
 
 from experiments.continued import ContinuedLadder, alone, without
-from tinyattn import models, optim
+from experiments.held_recall import HeldRecall, first_layer, summed, taken_apart
+from tinyattn import gradcheck, models, optim
 
 RECALL = dict(pairs=2, vocab=4, width=8, batch=8, judged=16, steps=3, every=1, stop=1.1)
 LADDER = dict(vocab=4, spans=(1, 1), heads=2, generated=3, batch=8, held_out=8, steps=3, every=1)
@@ -23,22 +24,20 @@ def changed(first, last):
 def test_what_is_held_in_recall_stays_and_the_rest_learns():
     free, held = HeldRecall(**RECALL), HeldRecall(**RECALL, still=(*LOOKS, "W_P"), zero=LOOKS)
     free.run(), held.run()
-    first, last = held.looked_at[0], held.looked_at[-1]
+    first, last = held.passed[0], held.passed[-1]
     assert changed(first, last) == {*first} - {*LOOKS, "W_P"}
-    assert changed(free.looked_at[0], first) == {*LOOKS} and not any(
-        first[key].any() for key in LOOKS
-    )
+    assert changed(free.passed[0], first) == {*LOOKS} and not any(first[key].any() for key in LOOKS)
 
 
 @pytest.mark.parametrize("layer, zero", [(0, LOOKS), (1, SECOND)])
 def test_a_layer_that_is_knocked_out_attends_evenly(rng, layer, zero):
     trial = HeldRecall(**RECALL)
     trial.run()
-    end = trial.looked_at[-1]
+    end = trial.passed[-1]
     knocked = HeldRecall(**RECALL, start=end, zero=zero)
     knocked.run()
-    assert changed(end, knocked.looked_at[0]) == {*zero}
-    _, cache = trial.network.forward(knocked.looked_at[0], rng.integers(4, size=(5, 5)))
+    assert changed(end, knocked.passed[0]) == {*zero}
+    _, cache = trial.network.forward(knocked.passed[0], rng.integers(4, size=(5, 5)))
     seen = (np.arange(5) + 1)[-cache.attentions[layer].shape[2] :, None]
     even = np.where(np.arange(5) < seen, 1 / seen, 0)
     np.testing.assert_allclose(cache.attentions[layer] - even, 0, atol=1e-7)
@@ -47,7 +46,7 @@ def test_a_layer_that_is_knocked_out_attends_evenly(rng, layer, zero):
 def test_a_value_map_of_zeros_makes_layer_1_write_nothing(rng):
     trial = HeldRecall(**RECALL, zero=("W_V.1",))
     trial.run()
-    params, x = trial.looked_at[0], rng.integers(4, size=(5, 5))
+    params, x = trial.passed[0], rng.integers(4, size=(5, 5))
     other = params | {key: rng.normal(size=params[key].shape) for key in (*LOOKS, "W_O.1")}
     logits = trial.network.forward(params, x)[0]
     np.testing.assert_allclose(trial.network.forward(other, x)[0], logits, rtol=1e-5, atol=1e-7)
@@ -61,12 +60,61 @@ def test_what_is_put_back_is_as_at_the_start_and_the_rest_as_learnt(monkeypatch)
         return made[-1]
 
     monkeypatch.setattr(causes_of_recall, "HeldRecall", remembered)
-    assert len(list(causes_of_recall.after_training((0,), **RECALL))) == 6
-    free, *_, layer_1, layer_2 = made
+    assert len(list(causes_of_recall.after_training((0,), **RECALL))) == 9
+    free, _, _, _, layer_1, layer_2, *_ = made
     for again, parts in ((layer_1, LOOKS), (layer_2, SECOND)):
-        anew = again.looked_at[0]
-        assert changed(anew, free.looked_at[-1]) == {*parts}
-        assert not changed(anew, free.looked_at[0]) & {*parts}
+        anew = again.passed[0]
+        assert changed(anew, free.passed[-1]) == {*parts}
+        assert not changed(anew, free.passed[0]) & {*parts}
+
+
+@pytest.mark.parametrize("looks", ["before", "key", "start"])
+def test_where_layer_1_is_told_to_look_it_looks(rng, looks):
+    trial = HeldRecall(**RECALL, looks=looks)
+    trial.run()
+    first, last = trial.passed[0], trial.passed[-1]
+    assert changed(first, last) == {*first} - {*LOOKS}, "nothing moves where it looks"
+    params = {key: p.astype("float64") for key, p in last.items()}
+    x = rng.integers(4, size=(3, 5))
+    if looks == "start":
+        _, attention = first_layer(trial.network.free, first, x)
+        assert np.allclose(attention[:, 0].sum(axis=-1), 1)
+    else:
+        beside = [0, 0, 1, 2, 3] if looks == "before" else [0, 0, 2, 2, 4]
+        attention = np.eye(5)[beside][None, None]
+    e = params["W_E"][x] + params["W_P"]
+    rows = e + attention[:, 0] @ e @ params["W_V.1"][:, 0] @ params["W_O.1"][0]
+    block = trial.network.free.blocks[1]
+    z, _ = block.forward({key: params[f"{key}.2"] for key in block.shapes}, rows)
+    logits, cache = trial.network.forward(params, x)
+    np.testing.assert_allclose(logits, z @ params["W_U"] + params["c_U"], atol=1e-6)
+    dlogits = rng.normal(size=logits.shape)
+    grads = trial.network.backward(dlogits, cache)
+    for key in ("W_E", "W_V.1", "W_O.1", "W_K.2"):
+        value = lambda p: (trial.network.forward(params | {key: p}, x)[0] * dlogits).sum()
+        right = gradcheck.central_differences(value, params[key], 1e-5)
+        assert gradcheck.relative_error(grads[key], right) < 1e-7
+
+
+def test_what_is_taken_apart():
+    looks = ["W_Q.1", "W_K.1"]
+    settings = RECALL | dict(knocked_out={"layer 1": looks}, put_back={"layer 1": looks})
+    found = taken_apart(settings | dict(longer=2, pair=1))
+    assert found["longer"]["step"] == [0, 1, 2] and len(found["attention"]) == 5
+    assert found["put_back"]["layer 1"]["step"] == found["free"]["step"]
+    assert found["longer"]["clean_loss"][0] == found["free"]["clean_loss"][-1]
+    assert 0 <= found["knocked_out"]["layer 1"] <= 1
+
+
+def test_over_even_looks_layer_2_matches_a_sum():
+    """Layer 2 matches the query with a mean: the score that a key behind it adds goes like 1 over the place."""
+    found = summed(
+        dict(pairs=4, vocab=8, width=16, batch=64, judged=64, steps=150, every=50, lr=1e-2, pair=1)
+    )
+    gain, place = np.array(found["gain"]), np.array([2, 4, 6])
+    assert gain.shape == (3,) and abs(gain[0]) < 0.3 * gain[1]
+    assert gain[1] * place[1] == pytest.approx(gain[2] * place[2], rel=0.25)
+    assert len(found["accuracy"]) == 4 and sum(found["attention"]) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_lost_head_is_silent_and_stays_so_while_the_other_learns(rng):
