@@ -90,7 +90,7 @@ for name, values in (("0.01 at place 1", at_1), ("0 at all places", 0 * at_1),
 #
 # ## 2. One equation, four systems
 #
-# Lesson 04 had the loop without softmax. Near u = v = 0 its two numbers follow
+# Lesson 04 had the loop with no softmax in it. Near u = v = 0 its two numbers follow
 #
 #     du/dt = v        dv/dt = u
 #
@@ -238,7 +238,7 @@ run.figure(draw.four(systems), "four",
 # Then attention goes nearly alone, and then w does the rest. This is section 1: v is
 # pulled by the even attention, long before the score is.
 #
-# *10.* What leads as well, 0.32 to a tenth. But that is the softmax. Attention is δ
+# *10.* What leads as well, 0.32 to a tenth. But that is by the softmax: attention is δ
 # times what a score does, and δ is small. By their scores the heads come as fast as by
 # what they write: at t = 225 ν has 0.18 of its way, and θ has 0.19. So in scores this
 # one *is* the diagonal.

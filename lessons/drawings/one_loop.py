@@ -24,9 +24,9 @@ def four(systems):
         times, what, where, loss, label = found
         path.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1.2)
         path.plot(where, what, color=plot.BLUE, lw=2)
-        dots = np.interp(np.linspace(times[0], times[-1], 21), times, np.arange(len(times)))
-        along = lambda x: np.interp(dots, np.arange(len(times)), x)
-        path.plot(along(where), along(what), "o", color=plot.BLUE, ms=5)
+        dots = np.linspace(times[0], times[-1], 21)  # at equal times
+        there = [np.interp(dots, times, x) for x in (where, what)]
+        path.plot(*there, "o", color=plot.BLUE, ms=5)
         low = min(-0.08, where.min() - 0.05, what.min() - 0.05)
         path.set(
             xlim=(-0.08, 1.12), ylim=(low, 1.12), xlabel="where (share of its way)",
@@ -82,7 +82,7 @@ def full(free, alike, lost, trained_on):
     axes[2].axhline(trained_on, color="0.5", ls="--", lw=1.2, label="none lost, at the end")
     first = lost[1]
     axes[2].annotate(
-        "the largest loss at once,\nthe smallest in the end", (first["step"][-1], first["excess"][-1]),
+        "largest at once,\nsmallest in the end", (first["step"][-1], first["excess"][-1]),
         xytext=(0.55, 0.5), textcoords="axes fraction", fontsize=9,
         arrowprops={"arrowstyle": "->", "color": "0.3"},
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """The ladder with a small full transformer that can lose a head (our own)."""
 
-import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,13 @@ from tinyattn.errors import check_count, keep_counts
 from tinyattn.hold import hold_params
 from tinyattn.models import Transformer
 
-from .ladder import LadderTrial
+from .ladder import OF_FULL, LadderTrial
 from .trial import SIZES
 
 
 @dataclass(frozen=True)
 class LostHead(LadderTrial):
-    """A LadderTrial of the full model, of this width, on a stream and without dropout by default.
+    """A LadderTrial of the full model of one layer, on a stream and without dropout by default.
 
     width, hidden: of the transformer.
     silent: heads that write nothing, from 0: their W_O is 0, and stays so.
@@ -41,10 +40,18 @@ class LostHead(LadderTrial):
         keep_counts(self, "hidden", minimum=0)
         super().__post_init__()
 
-    @functools.cached_property
-    def network(self) -> Transformer:
-        """The model that is trained."""
-        return replace(super().network, width=self.width, hidden=self.hidden)
+    def _network(self, positions, first, *scales, few_queries=False):
+        of_paper = {name: getattr(self, name) for name in OF_FULL}
+        return Transformer(
+            self.vocab,
+            positions,
+            width=self.width,
+            heads=self.heads,
+            hidden=self.hidden,
+            first_query=first,
+            few_queries=few_queries,
+            **{name: value for name, value in of_paper.items() if value is not None},
+        )
 
     def trained(self, loss, params, batches, optimizer, evaluate, **how):
         """As of any trial, with silent heads; each evaluation also keeps the parameters."""
