@@ -9,7 +9,7 @@
 # **You see** one network on 600, 2000 and 9000 sequences, and the rung that it is on
 # when its loss on new sequences is least; how to find that step without knowing the
 # law; what becomes of over-fitting when no sequence comes twice; and how much data a
-# block needs. **Takes** about 4 minutes on two idle cores; it goes on where it stopped.
+# block needs. **Takes** 4 minutes on two idle cores; it goes on where it stopped.
 
 # %%
 import dataclasses
