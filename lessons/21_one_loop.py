@@ -387,7 +387,8 @@ run.claim("heads nearly alike all look most at block 1 when rung 1 is nearest, h
           "do not",
           set(alike["first_block"]) == {1} and set(free["first_block"]) != {1})
 without = [one["excess"][-1] for one in by_block(no_mlp).values()]
-left = [found["stage_steps"][0] or "not" for found in (free, alike)]
+left = ["not" if found["stage_steps"][0] is None else f"{found['stage_steps'][0]:g}"
+        for found in (free, alike)]
 run.compare([
     ("growth rates: 10 at t = 20; 14, condensation, focus", text(foretold, 4), text(measured, 4)),
     ("what, when where has a tenth: 06, 10, 14, 18", None, text(early.values())),
