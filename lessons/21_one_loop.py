@@ -405,11 +405,12 @@ run.finish(task, early=early, rates=measured, lost=[one["kl"][-1] for one in los
 
 # %% [markdown]
 # *1, the ladder: kept.* The least distances to rungs 1, 2 and 3 are 1.12, 0.60 and
-# 0.26, at steps 50, 125 and 600. That is so with seeds 1 and 2 too.
+# 0.26, at steps 50, 125 and 600. With seeds 1 and 2 they come in the same order.
 #
-# *2, the crowd: not kept.* At step 50, nearest to rung 1, head 1 has 0.99 of its
-# attention on block 1 and head 2 has 0.73 on block 2. Heads that start apart go apart
-# at once. Nearly alike, all three look at block 1 at that step, with 0.94 to 0.96.
+# *2, the crowd: not kept.* At step 50, where its distance to rung 1 is least, head 1
+# has 0.99 of its attention on block 1 and head 2 has 0.73 on block 2. Heads that start
+# apart go apart at once. Nearly alike, all three look at block 1 at that step, with
+# 0.94 to 0.96.
 #
 # *3, the wait: not kept, but it comes back.* Free, the network has left rung 1 by step
 # 50 (seeds 1 and 2: 50 and 75). Nearly alike, it is nearest to rung 1 until step 175.
