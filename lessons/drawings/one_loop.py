@@ -52,7 +52,7 @@ def four(systems):
     i = int(np.argmax(written[2] > 0.02))
     axes[0, 2].annotate(
         "the corner: nearly all\nof what, none of where", (written[2][i], written[1][i]),
-        xytext=(0.35, 0.55), fontsize=9, arrowprops=arrow,
+        xytext=(0.42, 0.1), fontsize=9, arrowprops=arrow,
     )  # fmt: skip
     return fig
 
