@@ -628,7 +628,7 @@ run.finish(dict(lengths=LENGTHS, widths=WIDTHS, larger=LARGER, grid=grid), laws=
 #
 # **What surprises in the picture.** The green line, two divisions, lies with Adam's,
 # and the brown one, with as many, lies with SGD's. One number, if it is the right one,
-# is worth 0.3 to 0.6 of an exponent. And in the middle no line is straight.
+# is worth 0.3 to 0.6 of an exponent. And in the middle hardly a line is straight.
 
 # %% [markdown]
 # ## Exercises
