@@ -346,8 +346,9 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 # and 0.001 in the slope. So κ_q is right, and the tilt comes after, in two parts.
 #
 # *From e^Δ = 10 to attention 1/2.* Without repetition this is 3.3% of the time for all
-# d, and tilts nothing. With repetition attention rests at a third, until the others
-# have come into W. For d = 512 and q = 0.5 it is 8.2% of the time.
+# d, and tilts nothing. With repetition attention rests, until the others have come into
+# W: near 0.3 at T = 512, and by the same lines near 0.26 at T = 4096. For d = 512 and
+# q = 0.5 this part is 8.2% of the time. That the rest makes it longer is a *guess*.
 #
 # *From attention 1/2 to the loss.* As in lesson 07, something is left to learn after
 # the snap. With s_r = 1 the share of the rest that is in W moves by section 1, with (1
@@ -360,7 +361,7 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 #
 # Three points stand out, above the law: 7.6%, 4.0% and 2.6%. They are those with the
 # most to catch up, beside a short plateau. For d = 512 and q = 0.5, 0.8 d/(1 − q) is
-# 819, and random tokens are answered 699 after attention is 1/2.
+# 819, and random tokens are answered 700 after attention is 1/2.
 #
 # *The paper*, *The Emergence of Sparse Attention*, has √(q² d + (1 − q)²) in place of
 # our root. It leaves out 2 q (1 − q), the random tokens that lie along the repeated
@@ -397,11 +398,11 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 #   without noise it stays there.
 # - *The rest is learnt after.* Held: w₂ at 0 until then costs 24 of 1487.
 # - *The slope is below 1 by what comes after attention wakes.* Judged when e^Δ is 10 it
-#   is 1.001. Derived: attention rests until it is asked for more, and catching up takes
-#   0.8 d/(1 − q) at most.
+#   is 1.001. Derived: catching up takes 0.8 d/(1 − q) at most. That attention's rest has
+#   the other part is a *guess*.
 #
 # **What surprises in the picture.** Attention rises in two steps. On the first step it
-# is a third, and w₁ has climbed to 3.3, three times what it will be at the end.
+# is near 0.3, and w₁ has climbed to 3.3, three times what it will be at the end.
 #
 # ## Exercises
 #
