@@ -398,8 +398,8 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 #   without noise it stays there.
 # - *The rest is learnt after.* Held: w₂ at 0 until then costs 24 of 1487.
 # - *The slope is below 1 by what comes after attention wakes.* Judged when e^Δ is 10 it
-#   is 1.001. Derived: catching up takes 0.8 d/(1 − q) at most. That attention's rest has
-#   the other part is a *guess*.
+#   is 1.001. Derived: catching up takes 0.8 d/(1 − q) at most. That attention's rest
+#   has the other part is a *guess*.
 #
 # **What surprises in the picture.** Attention rises in two steps. On the first step it
 # is near 0.3, and w₁ has climbed to 3.3, three times what it will be at the end.
