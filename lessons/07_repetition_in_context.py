@@ -180,8 +180,8 @@ for tokens, size in ((4096, 16), (4096, 512), (64, 16)):
 latest = np.argmax(lengths / flow.snap_time)
 beside = flow.snap_time[latest]
 longer, caught_up = lengths[latest] - beside, lengths[latest] - measured["attention 1/2"][latest]
-print(f"T = {T[latest]:.0f}, d = {d[latest]:.0f}: {longer / beside:.1%} longer than the closed form; "
-      f"{caught_up / beside:.1%} come after attention 1/2")
+print(f"T = {T[latest]:.0f}, d = {d[latest]:.0f}: {longer / beside:.1%} longer than the closed "
+      f"form; {caught_up / beside:.1%} come after attention 1/2")
 whole, bare = laws["loss 0.1"].exponents, laws["attention 1/2, no noise"].exponents
 run.claim("the plateau grows like T^0.973 d^0.502, for T from 64 to 4096 and d from 16 to 512",
           abs(whole["T"] - 0.973) < 0.01 and abs(whole["d"] - 0.502) < 0.01)
@@ -202,9 +202,9 @@ run.claim("by attention, without noise, it is T^0.989 d^0.499",
 # flow has 0.502, so near to 1/2, is an accident: two faults nearly cancel,
 # 0.499 + 0.013 − 0.010.
 #
-# Where the plateau is longest beside the closed form, at T = 64 and d = 512, it is 25.6%
-# longer, and 20.1 of these come after attention is 1/2, by catching up. (412 of 1815,
-# the most it can be, would be 22.7%.)
+# Where the plateau is longest beside the closed form, at T = 64 and d = 512, it is
+# 25.6% longer, and 20.1 of these come after attention is 1/2, by catching up. (412 of
+# 1815, the most it can be, would be 22.7%.)
 #
 # T's exponent is still not 1. What is left differs from the closed form in two things,
 # as in lesson 06. One is the mark: attention is 1/2 at e^Δ = T − 1, not at infinity.
