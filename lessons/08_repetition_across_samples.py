@@ -454,7 +454,7 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 #   place of 524 (d = 512, q = 0.5). Derived: catching up takes 0.8 d/(1 − q) at most.
 #
 # **What surprises in the picture.** Attention rises in two steps. On the first step it
-# is a third, and w₁ has climbed to 3.3, three times what it will be at the end.
+# is near 0.3, and w₁ has climbed to 3.3, three times what it will be at the end.
 #
 # ## Exercises
 #

@@ -8,7 +8,7 @@
 #
 # **You see** three stages with two tokens and six numbers, by hand; four stages with
 # four tokens, each with the equation that moves it; and each stage tested, by keeping
-# still what is said to drive it. **Takes** 60 minutes to read, 30 seconds to run.
+# still what is said to drive it. **Takes** 75 minutes to read, 30 seconds to run.
 
 # %%
 import os
@@ -336,17 +336,31 @@ print("dW_Q/dt over W_K:", (speed[4] / condensed[5]).round(5))
 #     on x_0:   0.1234 (A_00 − A_10) = 0.1234 · 0.1010 φ = 0.0125 φ
 #     on x_1:   the opposite, as A_01 = 1 − A_00:         −0.0125 φ
 #
-# The outputs have moved a little too, and so −dy_0 and −dy_1 have changed. While A is π
-# this falls on x_k by π_k times the sum of the two changes, one number. And x is in
-# proportion to π. So it shrinks x_0 and x_1 alike, and *keeps their ratio*: it is
-# condensation's own pull, back to where p is π.
+# *A pull that keeps the ratio.* The outputs have moved a little too, and so −dy_0 and
+# −dy_1 have changed. We work it out since a run counts it with the value's pull
+# (section 7). If −dy_0 changes by c_0, −dy_1 by c_1, and A_ik is π_k, then the pull on
+# x_k as value changes by
 #
-# How large is it? As A_ik has risen, y_i has risen by φ x_i · variance. The logits of
-# tokens 0 and 1 are 0.771 y_i and −0.771 y_i. They are 1.542 y_i apart, and that of
-# token 0 lies 0.2 · 1.542 y_i above their average by p. So, by the same line of lesson
-# 01, p_i0 has risen by 0.8 · 0.2 · 1.542 times the rise of y_i. And −dy_i has fallen by
-# π_i · 1.542 times the rise of p_i0. In all that is π_i · 0.380 times the rise of y_i,
-# as 0.8 · 0.2 · 1.542 · 1.542 = 0.380:
+#     Σ_i A_ik c_i = π_k (c_0 + c_1)
+#
+# One number, times π_k. And x is in proportion to π. So it shrinks x_0 and x_1 alike,
+# and *keeps their ratio*: it is condensation's own pull, back to where p is π.
+#
+# How large is it? First, the output:
+#
+#     y_i = Σ_k A_ik x_k   rises by   Σ_k π_k φ x_i (x_k − y) x_k = φ x_i · variance
+#
+# The logits of tokens 0 and 1, 0.771 y_i and −0.771 y_i, are 1.542 y_i apart. By
+# softmax's line (lesson 01) p_i0 rises by p_i0 p_i1 times what their distance gains:
+#
+#     p_i0   rises by   0.8 · 0.2 · 1.542 · (rise of y_i)
+#
+# And p_i1 falls by as much. In −dy_i both terms then fall by 0.771 times that:
+#
+#     −dy_i = π_i ((P_i0 − p_i0) · 0.771 + (P_i1 − p_i1) · (−0.771))
+#     −dy_i   falls by   π_i · 1.542 · (rise of p_i0) = π_i · 0.380 · (rise of y_i)
+#
+# as 1.542 · 0.8 · 0.2 · 1.542 = 0.380. In numbers:
 #
 #     y_0 has risen by   φ · 1.058 · 0.1008 = 0.1066 φ
 #     y_1 has risen by   φ · 0.264 · 0.1008 = 0.0266 φ
@@ -358,19 +372,29 @@ print("dW_Q/dt over W_K:", (speed[4] / condensed[5]).round(5))
 # That is not small, and the one is four times the other, as x_0 is of x_1.
 #
 # *Three equal pushes.* Without it each use raises x_0 and lowers x_1 by the same
-# amount, 0.0124 φ with all digits. So of what changes the ratio of x_0 to x_1, the
-# value's part is a third. This is *derived*, for two tokens while φ is small. Several
-# rare tokens that are exactly alike share each of the three pushes equally, so it holds
-# for them too. For rare tokens that differ it does not; section 7 measures what it is
-# then.
+# amount, 0.0124 φ with all digits. Is that chance? With two tokens
+#
+#     x_0 − y = 0.2 (x_0 − x_1)         x_1 − y = −0.8 (x_0 − x_1)
+#     variance = 0.8 · 0.2 (x_0 − x_1)²       −dy_1 = dy_0
+#
+# so the three pushes on x_0 are
+#
+#     as query   φ (−dy_0) · variance
+#     as key     φ · 0.8 · 0.2 (x_0 − x_1) · (−dy_0) (x_0 − x_1) = φ (−dy_0) · variance
+#     as value   (−dy_0) · 0.8 φ · 0.2 (x_0 − x_1) · (x_0 − x_1) = φ (−dy_0) · variance
+#
+# So of what changes the ratio of x_0 to x_1, the value's part is a third. This is
+# *derived*, for two tokens while φ is small. Rare tokens that are exactly alike have
+# one x and one −dy, and the lines stay true with all of them together in the place of
+# token 1. For rare tokens that differ they do not; section 7 measures what it is then.
 #
 # *And then?* x_1 falls, from 0.264, faster and faster as φ grows. Does it stop when it
 # is 0? In the run below x_1 passes through 0 near t = 348. There the pushes on it as
 # query, key and value, the last with condensation's pull, are −4.0, −3.3 and −4.9
-# thousandths. So it goes on. Then x_1 is negative, and all of token 1's scores, φ x_1
-# x_k, have changed their sign: it looks at token 0 *less* than tokens come. That is
-# **dilution**: attention that had turned to the frequent token spreads out over the
-# others.
+# thousandths. So it goes on. Then x_1 is negative. In token 1's scores key 0 stood
+# above key 1 by φ x_1 (x_0 − x_1). Now this is negative: it looks at token 0 *less*
+# than tokens come. That is **dilution**: attention that had turned to the frequent
+# token spreads out over the others.
 #
 # **Predict.** Where do x_1 and A_10, token 1's attention on token 0, end? And the loss?
 
@@ -424,7 +448,8 @@ print("after 0 and after 1 the head gives token 0", given[:, 0].round(4))
 # The query of token i is x_i times the row ξ W_Q, the key of token k is x_k times the
 # row ξ W_K. Both are rows of 16 numbers, and φ is now their product, the sum of 16
 # products, ξ W_Q W_Kᵀ ξᵀ. Raise one number of ξ W_Q, and φ rises by the same number of
-# ξ W_K times that. So each of the 16 is pulled by λ, the sum of the votes, times its
+# ξ W_K times that. (And b_j is now ξ times column j of W1, so that the logit of j is y
+# b_j again.) So each of the 16 is pulled by λ, the sum of the votes, times its
 # partner in the other row, as W_Q and W_K in section 3. The sum of the two rows grows
 # at the rate λ.
 #
@@ -451,7 +476,7 @@ print("after 0 and after 1 the head gives token 0", given[:, 0].round(4))
 # The variance of x is 0.4625. The votes:
 #
 #     token      x        b       −dy       vote: −dy · x · variance
-#     0        1.965    1.333    0.1046      0.0951
+#     0        1.964    1.333    0.1046      0.0951
 #     1        0.498    0.461   −0.0563     −0.0130
 #     2        0.131   −0.386   −0.0360     −0.0022
 #     3        0.026   −1.408   −0.0123     −0.0001
@@ -626,8 +651,9 @@ run.claim("W_Q, W_K still: condensation as in the free run, no focus; W0, W1 sti
 # %% [markdown]
 # *Condensation.* With W_Q and W_K still it ends at 14.01, as in the free run. So
 # attention has no part in it. But focus never comes, and the loss stays at 0.7271, the
-# entropy of π. With W0 or W1 still there is no condensation ("nan": it never came), and
-# at t = 300 the loss is 1.3854 or 1.3852. It takes both, x and b. *Held.*
+# entropy of π. With W0 still the mark of condensation, the length of W0, cannot be
+# passed ("nan"); with W1 still it is not. But the loss tells: at t = 300 it is 1.3854
+# or 1.3852, as at the start. It takes both, x and b. *Held.*
 #
 # *Focus.* With W0 and W1 still it comes, at 101.9 and not at 86.2. So attention alone
 # can do it. With W_Q and W_K still it never comes. *Held*: the second saddle is left by
@@ -645,7 +671,7 @@ run.claim("W_Q, W_K still: condensation as in the free run, no focus; W0, W1 sti
 #
 # ## 7. Which use dilutes?
 #
-# Dilution was worked by hand: token 1's own query turns round. But x_1 falls by three
+# Dilution was worked by hand: token 1's query turns round. But x_1 falls by three
 # pushes, as query, as key and as value. One might think that the value is the cause:
 # "what token 0 says is wrong after token 1, so token 1's embedding is pushed away from
 # it; and that the same vector is the query is an accident".
@@ -704,7 +730,8 @@ for t in (80, 100):
 #     value and key            0.69      0.67     0.79     1.14     it dilutes, last
 #     query                    0.69      0.61     0.57     0.57     it focuses more
 #
-# It is the query. If the queries cannot turn round, token 1 does not spread; even at
+# It is the queries. (The copy serves all four tokens: that it is token 1's own query is
+# not told apart.) If the queries cannot turn round, token 1 does not spread; even at
 # t = 1000 its spread is 0.66, below 0.73. If the values or the keys cannot move, or
 # neither of them, it spreads all the same. *Held.* With seeds 1 and 2 the numbers at
 # t = 170 are the same to 0.01.
@@ -715,7 +742,7 @@ for t in (80, 100):
 # condensation's own pull with the value. Counted so, it would not be a third in section
 # 4 either: 0.0124 + 0.0069 of 3 · 0.0124 + 0.0069, which is 0.44.
 #
-# In numbers, for token 1 at t = 120. φ is 1.040, and x is
+# In numbers, for token 1 at t = 120, with all digits kept. φ is 1.040, and x is
 #
 #     x = (2.255, −0.410, −0.644, −0.351)
 #
@@ -730,7 +757,7 @@ for t in (80, 100):
 #
 # ## 8. Renewal
 #
-# From t = 140 to 250 the loss hardly moves: 0.6355, then 0.6327. With two tokens the
+# From t = 140 to 250 the loss hardly moves: 0.6356, then 0.6327. With two tokens the
 # least loss was reached at the end of dilution. Here the least loss is 0.554. What is
 # missing?
 #
@@ -798,11 +825,16 @@ for t in (80, 100):
 #
 #     √(0.24² + 0.24² + 0.06² + 0.06²) = √0.1224 = 0.350
 #
-# For any U the rate is its largest singular value, as that is how far U can lengthen a
-# row. The table above has 0.0245, and a second one of 0.0007. As the second is so small
-# the root of the sum of all squares has the same digits, 0.0245.
+# For any U take its largest singular value, σ, and the pair of directions that belong
+# to it: if b′ lies along the one, the first line is σ times the other, and the second
+# line turns that back, times σ. So along this pair both grow at the rate σ, as y and w
+# did in section 2, and along every other pair more slowly. The table above has 0.0245,
+# and a second one of 0.0007. As the second is so small the root of the sum of all
+# squares has the same digits, 0.0245.
 #
-# At t = 200 W0 is 0.0501 long in its second direction. To grow to 0.5 it takes
+# At t = 200 W0 is 0.0501 long in its second direction. At t = 140 it was 0.0126, so it
+# grows at nearly that rate already, ln (0.0501/0.0126)/60 = 0.023: all of it lies along
+# the growing pair. To grow to 0.5 it takes
 #
 #     ln (0.5/0.0501) / 0.0245 = 2.301/0.0245 = 94        so renewal ends at 294
 #
@@ -864,8 +896,8 @@ for often in (0.75, 0.5) if run.quick else (0.75, 0.9, 0.6, 0.5):  # how often t
     apart = np.sqrt(((rows - rows.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)))
     print(f"  π_0 = {often}, t = 0, 300, 1000, 3000: loss {alike.loss(alike_y).round(4)}\n"
           f"    second direction {alike.singular_values(alike_y)[:, 1].round(4)}, "
-          f"rare rows apart {apart.round(4)}\n    all cells of U at t = 300: "
-          f"{np.sqrt((pull_table(alike, alike_y[1]) ** 2).sum()):.0e}")
+          f"rare rows apart {apart.round(4)}\n    all cells of U at t = 1000: "
+          f"{np.sqrt((pull_table(alike, alike_y[2]) ** 2).sum()):.0e}")
 run.claim("U at t = 200 foretells the end of renewal within 3%; with one direction the loss stays",
           abs(foretold / ends[3] - 1) < 0.03 and abs(rests - 0.633) < 1e-3)
 
@@ -916,7 +948,7 @@ run.figure(draw.held(after, copy_spread, references["frequencies known: entropy 
 # ## 9. The next cycle
 #
 # Once W0 has a second direction, there are new values to look at, and attention moves
-# again. The cells that surprise are framed in the last two maps of the first figure.
+# again. The cells that surprise are framed in the first figure.
 #
 # At t = 600 token 3, the rarest, looks most at itself, 0.58. At t = 950 it looks most
 # at token 2, 0.51, and at itself with 0.27. Token 1 now looks most at itself, 0.64. And
@@ -991,7 +1023,7 @@ run.finish({"pi": pi, "rho": 0.5, "width": 16, "end": END, "rtol": rough["rtol"]
 #   turns most. *Held*: with W0 and W1 still it comes, at 101.9 for 86.2; with W_Q and
 #   W_K still it does not. How the embeddings speed it up is a *guess*.
 # - That token 1 does not turn with it: *held*; with W0 and W1 still it turns, to 0.82.
-# - Dilution: the rare tokens' queries turn round. *Derived* for the first push: of what
+# - Dilution: the queries turn round. *Derived* for the first push: of what
 #   changes the ratio of x_0 to x_1, a third each as query, key and value, for rare
 #   tokens that are alike. *Held*: with the queries on a copy token 1 does not spread,
 #   with values or keys on it it does. That the value is the cause was believed, and

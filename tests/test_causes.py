@@ -6,12 +6,16 @@ import causes_of_recall
 import numpy as np
 import pytest
 from causes_of_ladder import HeldLadder, silenced
-from causes_of_laws import Divided
 from causes_of_recall import LOOKS, SECOND
 
 from experiments.continued import ContinuedLadder, alone, without
+from experiments.divided import Divided, DividedLocation
 from experiments.held_recall import HeldRecall, first_layer, summed, taken_apart
 from tinyattn import gradcheck, models, optim
+from tinyattn.errors import InputError
+from tinyattn.flows.population import population
+from tinyattn.ops import softmax_forward
+from tinyattn.tasks import regression
 
 RECALL = dict(pairs=2, vocab=4, width=8, batch=8, judged=16, steps=3, every=1, stop=1.1)
 LADDER = dict(vocab=4, spans=(1, 1), heads=2, generated=3, batch=8, held_out=8, steps=3, every=1)
@@ -166,9 +170,39 @@ def test_divisions_by_hand():
     m1, m2 = g1, (0.09 * g1 + 0.1 * g2) / 0.19  # with their bias undone
     u1, u2 = g1**2, (0.000999 * g1**2 + 0.001 * g2**2) / 0.001999
     one = p - 0.1 * m1 / u1.mean() ** 0.5 - 0.1 * m2 / u2.mean() ** 0.5
-    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, one=True)), one, rtol=1e-7)
+    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, by="all")), one, rtol=1e-7)
     kept = p - 0.1 * m1 / u1**0.5 - 0.1 * m2 / u1**0.5
     np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, kept=1)), kept, rtol=1e-7)
+    signs = p - 0.1 * np.sign(g1) - 0.1 * np.sign(g2)
+    np.testing.assert_allclose(two_steps(Divided(0.1, 0.0, by="sign")), signs, rtol=1e-6)
+
+
+def test_two_divisions_are_one_for_two_matrices_and_one_for_the_rest():
+    u = {"W_Q.1": np.array([1.0, 3.0]), "W_K.1": np.array([5.0]), "W_V.1": np.array([7.0, 8.0]),
+         "c_U": np.array([9.0])}  # fmt: skip
+    means = Divided(0.1, 0.0, by="looks").divisors(u)
+    assert means == {"W_Q.1": 3.0, "W_K.1": 3.0, "W_V.1": 8.0, "c_U": 8.0}
+    means = Divided(0.1, 0.0, by="values").divisors(u)
+    assert means == {"W_Q.1": 4.5, "W_K.1": 4.5, "W_V.1": 7.5, "c_U": 4.5}
+
+
+def test_with_a_score_for_each_place_sign_steps_have_half_the_way(rng):
+    T, eta = 16, 1e-3
+    task, layer = regression.draw_task(rng, T, 8), models.ToyLayer(T, 8)
+    optimizer, params = Divided(eta, 0.0, eps=1e-16, by="sign"), layer.init()
+    state, attention, step = optimizer.init(params), 0.0, 0
+    while attention < 0.5:
+        _, grads = population(task, layer, params)
+        params, state = optimizer.step(params, grads, state)
+        attention, step = softmax_forward(params["a"][None])[0][0, -1], step + 1
+    assert step == pytest.approx(np.log(T - 1) / (2 * eta), rel=0.005)
+
+
+@pytest.mark.parametrize("settings", [{"by": "matrix"}, {"kept": 0}, {"by": None}])
+def test_a_division_that_is_unknown_is_one_clear_line(settings):
+    (name,) = settings
+    with pytest.raises(InputError, match=f"^{name}: expected"):
+        DividedLocation(**settings)
 
 
 def test_a_law_is_that_of_the_runs_that_snapped(monkeypatch):

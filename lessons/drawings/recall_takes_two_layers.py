@@ -128,7 +128,8 @@ def _put_back(ax, runs, free, guess):
     for name, colour in colours.items():
         ax.plot(runs[name]["step"], runs[name]["clean_accuracy"], color=colour, lw=2, label=name)
     ax.plot(free["step"], free["clean_accuracy"], color=plot.BLUE, lw=2, label="everything")
-    ax.axhline(guess, color="0.35", ls="--", lw=1)
+    ax.axhline(guess, color="0.35", ls="--", lw=1, label="(guessing)")
+    ax.axhline(0.5, color="0.35", ls=":", lw=1, label="(the mark 1/2)")
     ax.set(
         xlim=(0, free["step"][-1]),
         ylim=(0, 1.05),

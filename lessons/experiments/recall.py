@@ -108,6 +108,11 @@ class RecallTrial(Trial):
         """p of the batches after evaluations with these clean losses."""
         return self.adaptive.p(losses) if isinstance(self.adaptive, AdaptiveRepetition) else self.p
 
+    def drawn(self, step: int, losses: Any, rng: np.random.Generator) -> np.ndarray:
+        """The sequences (n, T+1) of one batch, after evaluations with these clean losses."""
+        task = replace(self.task, p=self.repetition(losses)) if self.adaptive else self.task
+        return task.sample(rng, self.batch)
+
     def read(self, sequences: np.ndarray, device: Backend) -> tuple[Any, Any]:
         """What the network reads of sequences (n, T+1), and the answers (n, 1), on the device."""
         x, answers = sequences[:, :-1], device.put(sequences[:, -1:])
@@ -137,10 +142,7 @@ class RecallTrial(Trial):
         params = device.put(self.network.init(for_init), "float32")
 
         def batches(step, history):
-            task = self.task
-            if self.adaptive:
-                task = replace(task, p=self.repetition(history["clean_loss"]))
-            return self.read(task.sample(for_batches, self.batch), device)
+            return self.read(self.drawn(step, history["clean_loss"], for_batches), device)
 
         history = self.trained(
             pair_loss(self.network, CROSS_ENTROPY),

@@ -3,6 +3,7 @@
 import causes_of_ladder
 import causes_of_laws
 import causes_of_recall
+import causes_of_repetition
 import causes_of_text
 import numpy as np
 
@@ -238,6 +239,7 @@ PARTS = [
     surplus_of_lags,
     pulls_by_law,
     *causes_of_recall.PARTS,
+    *causes_of_repetition.PARTS,
     *causes_of_text.PARTS,
     *causes_of_ladder.PARTS,
     *causes_of_laws.PARTS,
