@@ -32,14 +32,26 @@ precise = dict(rtol=RTOL, atol=1e-3 * RTOL)  # the error that a step may make
 # token. The other tokens, and the right one in the remaining samples, are random as
 # before.
 #
-# First see where the √d in κ = 1/(√d T) comes from. Take d = 64, and no repetition. A
-# random token has the mean square 1/64 in each of 64 directions at right angles. W*
-# keeps them at right angles, so for each direction W has something of its own to learn,
-# and what is missing of each adds to the loss by itself. Let 1 be the whole of one: W*
-# has the length 1 along a direction, so a share of 1 is a step of length 1 of W, and
-# descent on W is descent on the shares. If a share of it is in W, s_r times that share
-# is written. The rest is missing, and counts by the mean square of the token in that
-# direction:
+# First see where the √d in κ = 1/(√d T) comes from. Take d = 64, and no repetition.
+# Take 64 directions at right angles, e_1 to e_64, each of length 1. A token is a sum of
+# parts along them, and W* turns each part:
+#
+#     x    = Σ part_k · e_k             part_k² is 1/64 on average
+#     x W* = Σ part_k · (e_k W*)
+#
+# W can be put together in the same way, with a share for each direction:
+#
+#     W    = Σ share_k · e_kᵀ (e_k W*)
+#     x W  = Σ part_k · share_k · (e_k W*)
+#
+# With all shares 1, W is W*. With all shares equal, W is share · W*, and w of lesson 06
+# is √64 · share. e_k and e_k W* have length 1, so the matrix e_kᵀ (e_k W*), as a vector
+# of its entries, has length 1 too: a share of 1 is a step of length 1 of W. And two of
+# these matrices are at right angles. So descent on W is descent on the shares.
+#
+# Of direction k of the right token s_r · share_k is written, and 1 − s_r · share_k is
+# missing. W* keeps right angles, so what is missing along each direction adds to the
+# loss by itself. It counts by the mean square of the token's part:
 #
 #     L of one direction = 1/64 · (1 − s_r · share)² / 2
 #     −∂L/∂share         = 1/64 · s_r                         at the start
@@ -153,8 +165,12 @@ print("speed of attention:", *(f"{speed[i]:.4f} at {close[i]:.0f}," for i in (fi
 # and w₂ has 4% of its whole. The loss in training begins to fall. On random tokens it
 # is still 0.497. Then attention rises to 0.3, and nearly rests: its speed is 0.0159 at
 # 1278 and 0.0006 at 1303. Meanwhile w₂ grows; by 1500 random tokens are answered too,
-# and at the end w₁ is back near 1: as the others pull attention up, s_r w₁ would be
-# more than 1, too much is written, and descent takes w₁ down.
+# and at the end w₁ is back near 1. By section 1, with what is missing put back,
+#
+#     dw₁/dt = (mean square) · (1 − s_r w₁) s_r
+#
+# As the others pull attention up, s_r w₁ becomes more than 1, this is negative, and w₁
+# falls.
 #
 # Why more than 1 of w₁? The whole of the repeated token is written when s_r w₁ is 1. At
 # t = 1320 it is 0.320 · 3.23 = 1.03. A third of the attention with three times the
@@ -269,6 +285,9 @@ dense = np.linspace(0, 1800, 600)
 #     w₁²/2 = ln 213.0 + 212.0/511 = 5.776        so w₁ = 3.399
 #     s_r w₁ = 0.2942 · 3.399                   = 1.000
 #
+# Neither q nor d stands in this, only T: for T = 4096, with 4095 in place of 511, it is
+# e^Δ = 1413 and s_r = 0.2565, a quarter.
+#
 # And without noise attention is 0.2942 at 1500, and 0.2942 at 10,000. With it attention
 # creeps from there, to 0.34 at t = 10,000. The noise adds half of (1 − s_r)² w₁²/(d (T
 # − 1)) to the loss; with w₁ = 1/s_r this is half of (1/s_r − 1)²/(d (T − 1)), which
@@ -276,13 +295,19 @@ dense = np.linspace(0, 1800, 600)
 #
 # And w₂, held at 0 until attention is awake at 1239, and then let go? Random tokens are
 # answered at 1511, for 1487 in the free run. All that w₂ learns on the plateau is worth
-# 24 of 1487.
+# 24 of 1487. So this is when random tokens are answered: at 1487. Without repetition it
+# is 5319 (lesson 06), 3.6 times later.
 #
 # ## 4. One law for all q
 #
 # As in lesson 07 we take the time until the loss is 0.1, here the loss on *random*
 # tokens. If κ_q is all that counts, then all q and d lie on one line over 1/κ_q, on
 # logarithmic axes. **Predict** its slope, and on which side of 1 it is.
+#
+# One more run is held. If attention, where s_r w₁ is 1, rests for want of w₂, then w₂
+# put at its whole, √(d − 1), at that moment should end this wait. Put it there, for
+# d = 512 and five q, and let all go on. **Predict** what becomes of the time from there
+# to attention 1/2.
 
 # %%
 def plateaus(flow, mark=None):
@@ -308,6 +333,22 @@ for name, found in (("1/κ_q", law), ("1/κ_q, s_r is ½", by_half), ("1/κ_q, e
 waking = (halves - tens) / halves
 print(f"from e^Δ = 10 to attention 1/2: q = 0, {waking[q == 0].min():.1%} to "
       f"{waking[q == 0].max():.1%} of the time; d = 512, q = 0.5, {waking[-1]:.1%}")
+
+
+def waits(one):
+    """Times: e^Δ is 10; s_r w₁ is 1; attention is 1/2; the same with w₂ put at its whole."""
+    full, half = lambda y: one.attention(y) * y[1] - 1, lambda y: one.attention(y) - 0.5
+    woke, rested, ended = (first(one, mark, (0, 1e6), one.start()) for mark in (awake, full, half))
+    given = follow(one, np.array([0, rested]))[-1]
+    given[0] = np.sqrt(one.d - 1)  # w₂
+    return woke, rested, ended, first(one, half, (rested, 1e6), given)
+
+
+print("d = 512: from e^Δ = 10 to s_r w1 = 1; from there to 1/2; the same, w2 put at its whole")
+for of_q in (0.1, 0.2, 0.3, 0.4, 0.5):
+    woke, rested, ended, helped = waits(ThreeNumbers(4096.0, 512.0, of_q))
+    print(f"q = {of_q}: {(rested - woke) / ended:.1%} of the time; {(ended - rested) / ended:.1%}, "
+          f"that is {ended - rested:.0f}; {(helped - rested) / ended:.1%}, {helped - rested:.0f}")
 above = lengths / (law.C * over ** law.exponents["x"]) - 1
 standing_out = {}
 for i in np.argsort(above)[:-4:-1]:
@@ -346,9 +387,19 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 # and 0.001 in the slope. So κ_q is right, and the tilt comes after, in two parts.
 #
 # *From e^Δ = 10 to attention 1/2.* Without repetition this is 3.3% of the time for all
-# d, and tilts nothing. With repetition attention rests, until the others have come into
-# W: near 0.3 at T = 512, and by the same lines near 0.26 at T = 4096. For d = 512 and
-# q = 0.5 this part is 8.2% of the time. That the rest makes it longer is a *guess*.
+# d, and tilts nothing. With repetition it is more, 8.2% for d = 512 and q = 0.5.
+# Attention rests where s_r w₁ is 1, for T = 4096 near a quarter. The table splits the
+# time there:
+#
+#     d = 512                         q = 0.1    0.2     0.3     0.4     0.5
+#     from e^Δ = 10 to s_r w₁ = 1     3.3%       3.4%    3.4%    3.4%    3.3%
+#     from there to attention 1/2     0.3%       0.9%    1.9%    3.1%    4.8%
+#     the same, w₂ put at its whole   0.0%       0.1%    0.2%    0.3%    0.5%
+#
+# Up to s_r w₁ = 1 it is 3.3% or 3.4% for each q, as it is without repetition up to
+# attention 1/2. What grows with q is the time after it, while attention rests. With w₂
+# at its whole most of that is gone: for q = 0.5 it is 58 instead of 524. So it is for
+# w₂ that attention waits.
 #
 # *From attention 1/2 to the loss.* As in lesson 07, something is left to learn after
 # the snap. With s_r = 1 the share of the rest that is in W moves by section 1, with (1
@@ -360,8 +411,9 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 # most 0.8 d/(1 − q). Short plateaus feel that more.
 #
 # Three points stand out, above the law: 7.6%, 4.0% and 2.6%. They are those with the
-# most to catch up, beside a short plateau. For d = 512 and q = 0.5, 0.8 d/(1 − q) is
-# 819, and random tokens are answered 700 after attention is 1/2.
+# most to catch up, beside a short plateau: 0.8 d/(1 − q) is 7.1%, 4.9% and 3.7% of it,
+# and less in all others. For d = 512 and q = 0.5 it is 819, and random tokens are
+# answered about 700 after attention is 1/2.
 #
 # *The paper*, *The Emergence of Sparse Attention*, has √(q² d + (1 − q)²) in place of
 # our root. It leaves out 2 q (1 − q), the random tokens that lie along the repeated
@@ -398,8 +450,8 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 #   without noise it stays there.
 # - *The rest is learnt after.* Held: w₂ at 0 until then costs 24 of 1487.
 # - *The slope is below 1 by what comes after attention wakes.* Judged when e^Δ is 10 it
-#   is 1.001. Derived: catching up takes 0.8 d/(1 − q) at most. That attention's rest
-#   has the other part is a *guess*.
+#   is 1.001. Held: attention waits for w₂; with w₂ put at its whole the wait is 58 in
+#   place of 524 (d = 512, q = 0.5). Derived: catching up takes 0.8 d/(1 − q) at most.
 #
 # **What surprises in the picture.** Attention rises in two steps. On the first step it
 # is near 0.3, and w₁ has climbed to 3.3, three times what it will be at the end.
@@ -425,9 +477,9 @@ run.finish({"rtol": RTOL}, law=vars(law), woken=woken[0.5], answered=answered)
 #    are 0.0151 and 0.0156. So it takes little repetition for one direction to weigh as
 #    much as all the others.
 # 3. No. It is shortest at q = 0.7, 1298, four times shorter than 5319, and at q = 0.95
-#    it is 2998, though κ_q is 7.6 times κ. After the snap w₂ catches up at the rate
-#    (1 − q)/d, which takes up to 0.8 d/(1 − q): 171 at q = 0.7 and 1024 at 0.95. But
-#    1.2533/κ_q = 675 and 1024 are only 1699. The rest is that attention waits as well:
-#    at 0.95 e^Δ is 10 at 660, but attention is 1/2 only at 2257. It rests at a third,
-#    and the others, which ask for more, are heard in one sample of twenty. By 2257 39%
-#    of them is in W, so what is left takes 741.
+#    it is 2998, though κ_q is 7.6 times κ. After the snap w₂ catches up at the rate (1
+#    − q)/d, which takes up to 0.8 d/(1 − q): 171 at q = 0.7 and 1024 at 0.95. But at
+#    0.95 1.2533/κ_q is 675, and with these 1024 it makes only 1699. The rest is that
+#    attention waits as well: at 0.95 e^Δ is 10 at 660, but attention is 1/2 only at
+#    2257. It rests at a third, and the others, which ask for more, are heard in one
+#    sample of twenty. By 2257 39% of them is in W, so what is left takes 741.

@@ -657,6 +657,19 @@ def test_where_repetition_is_the_rule_attention_waits_for_the_rest():
         assert first(flow, mark, (0, 0, 0)) == pytest.approx(time, abs=0.6)
 
 
+@pytest.mark.parametrize("p, free, given", [(0.1, 122, 10), (0.5, 524, 58)])
+def test_attention_rests_until_the_others_are_learnt(p, free, given):
+    """Lesson 08: from s_r w₁ = 1 to attention 1/2, and the same with w₂ put at its whole there."""
+    flow = ThreeNumbers(4096, 512, p)
+    half = lambda y: flow.attention(y) - 0.5
+    rested = first(flow, lambda y: flow.attention(y) * y[1] - 1, (0, 0, 0))
+    state = ode.integrate(flow, (0, rested), np.zeros(3), rtol=1e-9, atol=1e-12).y[-1]
+    assert flow.attention(state) == pytest.approx(0.27, abs=0.02)
+    state[0] = np.sqrt(511)
+    assert first(flow, half, (0, 0, 0)) - rested == pytest.approx(free, abs=1)
+    assert first(flow, half, state) == pytest.approx(given, abs=1)
+
+
 def test_more_repetition_across_samples_is_not_always_better():
     p = np.array([0.5, 0.7, 0.95])
     assert plateau(ThreeNumbers(512, 64, p)) == pytest.approx([1487, 1298, 2998], abs=1)
