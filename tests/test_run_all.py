@@ -145,9 +145,11 @@ def test_what_is_kept_in_the_book_is_what_the_lessons_give():
     for path in sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py")):
         found = kept[path.stem]
         source = path.read_text(encoding="utf-8")
-        for name in found["figures"]:
+        for name, caption in found["figures"].items():
             assert (
-                ROOT / "lessons" / "pictures" / f"{path.stem[:2]}_{name}"
-            ).exists() and f'"{name[:-4]}")' in source
+                caption
+                and (ROOT / "lessons" / "pictures" / f"{path.stem[:2]}_{name}").exists()
+                and f'"{name[:-4]}",' in source
+            )
             assert f"pictures/{path.stem[:2]}_{name}" in gallery
         assert 1 <= len(found["claims"]) <= 4 and 1 <= len(found["rows"]) <= 6
