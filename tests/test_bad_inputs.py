@@ -84,6 +84,7 @@ LEFT_OUT = {  # the start of a dotted name: why nothing is tried
     "terminal.": "says and hears, computes nothing; by its own tests",
     "player.": "by its own tests",
     "plot.check_": "checks themselves, tried through the others",
+    "plot.seen": "tried through maps and pages",
     "mutants.": "wrong on purpose",
     "losses.checked": "a check itself, tried through train",
     "models.params.numbered": "names, inside Transformer",
