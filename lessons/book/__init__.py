@@ -10,9 +10,8 @@ from . import equations, formulas, notebooks, written
 
 
 def setup(app):
-    app.add_config_value(
-        "quick", notebooks.is_quick(), "env"
-    )  # pages of the other kind are read again
+    # With another value all pages are read again.
+    app.add_config_value("quick", notebooks.is_quick(), "env")
     for part in (notebooks, written, formulas, equations):
         part.setup(app)
 

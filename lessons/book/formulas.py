@@ -22,7 +22,7 @@ TOKEN = re.compile(
 )
 CODE = re.compile(r"print\(|^\s*(python|pip|\.venv|import|from|for|git) |lesson\.", re.M)
 DRAWN = re.compile("[─│┬└┌┐┘┴├]|-{4,}|^ +[/\\\\] ", re.M)
-WIDE = re.compile(r"(\s{2,})")
+WIDE = re.compile(r"\s{2,}")
 SPACE = 0.52  # how wide a character of the source is taken to be, in em
 
 
@@ -156,7 +156,7 @@ class Formulas(SphinxPostTransform):
         yield from as_nodes(text[at:])
 
 
-SKIPPED = {"title", "literal", "literal_block", "raw", "subscript", "superscript", "container_line"}
+SKIPPED = {"title", "literal", "literal_block", "raw", "subscript", "superscript"}
 NUMBERS = {path.stem[:2]: path.stem for path in LESSONS}
 TITLES = {
     "Incremental Learning of Sparse Attention Patterns": "I",

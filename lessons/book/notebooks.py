@@ -162,7 +162,7 @@ def without_console(app, doctree):
                 block.rawsource = text
             else:
                 block.parent.remove(block)
-    if app.builder.format == "html" and app.builder.name == "epub":
+    if app.builder.name == "epub":
         for raw in list(doctree.findall(nodes.raw)):
             if "<iframe" in raw.astext() or "take-home" in raw.astext():
                 raw.parent.remove(raw)
