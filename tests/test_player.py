@@ -200,6 +200,11 @@ def test_a_reader_drags_through_a_run(tmp_path, start_browser):
     assert (
         find("#row-part").is_displayed() and find("#row-title").text == "Query 4 through training"
     )
+    ends = lambda there: [
+        one.text for one in browser.find_elements("css selector", f"{there} small")
+    ]
+    assert ends('#maps [data-head="1"]') == ["2", "26", "0", "24"]
+    assert ends("#rows figure:first-child") == ["0", "24", "0", "1180"]
     from selenium.webdriver import ActionChains
 
     box = find("#map-2").rect

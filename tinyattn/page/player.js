@@ -56,6 +56,12 @@ function place(canvas, event, width, height) {
   return [within((event.clientY - box.top) / box.height, height), within((event.clientX - box.left) / box.width, width)];
 }
 
+// A map with the numbers of its first and last row and column
+function numbered(canvas, rows, columns) {
+  const ends = (side, both) => make("span", { class: side }, ...both.map((one) => make("small", {}, String(one))));
+  return make("div", { class: "numbered" }, ends("down", rows), canvas, ends("along", columns));
+}
+
 function buildMaps() {
   const all = find("#maps"), heads = find("#heads");
   all.replaceChildren();
@@ -75,7 +81,8 @@ function buildMaps() {
       show();
     });
     canvas.addEventListener("keydown", (event) => moveInMap(event));
-    all.append(make("figure", { "data-head": head }, canvas, make("figcaption", {}, make("b", {}, maps.names[head]), " rows: queries, columns: keys")));
+    const drawn = numbered(canvas, [maps.first_query, maps.first_query + maps.T - 1], [0, maps.S - 1]);
+    all.append(make("figure", { "data-head": head }, drawn, make("figcaption", {}, make("b", {}, maps.names[head]), " rows: queries, columns: keys")));
   }
 }
 
@@ -95,7 +102,7 @@ function showMaps() {
   if (!maps) return;
   const { frame, query, key } = state;
   for (let head = 0; head < maps.H; head++) {
-    const figure = find(`#maps figure[data-head="${head}"]`), canvas = figure.firstChild;
+    const figure = find(`#maps figure[data-head="${head}"]`), canvas = find(`#map-${head}`);
     figure.hidden = !state.heads.has(head);
     if (figure.hidden) continue;
     paint(canvas, maps.S, maps.T, (y, x) => (covered(y, x) ? null : attention(frame, head, y, x)));
@@ -115,7 +122,8 @@ function showMaps() {
     const canvas = make("canvas", { role: "img", "aria-label": `${maps.names[head]}: attention of this query on each key over training` });
     canvas.style.height = "9rem";
     paint(canvas, steps.length, maps.S, (y, x) => (covered(state.followed, y) ? null : attention(x, head, state.followed, y)));
-    rows.append(make("figure", {}, canvas, make("figcaption", {}, make("b", {}, maps.names[head]), ` rows: keys, columns: ${data.unit}s`)));
+    const drawn = numbered(canvas, [0, maps.S - 1], [steps[0], steps.at(-1)].map(brief));
+    rows.append(make("figure", {}, drawn, make("figcaption", {}, make("b", {}, maps.names[head]), ` rows: keys, columns: ${data.unit}s`)));
   }
 }
 
