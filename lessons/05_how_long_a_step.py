@@ -129,8 +129,8 @@ low, high = np.sort(across[1.1][-2:])
 # With 0.9 it arrives at 1, hopping from side to side; near the end each distance is 0.8
 # of the one before. With 1.0 it hops too, and after 400 steps it is still 0.013 and
 # 0.012 off. A factor of −1 neither shrinks nor grows. What little it closes in is not
-# in the factor. A step of η = 1 leads from x to x + (1 − x²) x = 2 x − x³. Put in x = 1
-# + ε, and what comes out once more:
+# in the factor. A step of η = 1 leads from x to x + (1 − x²) x = 2 x − x³. Put in
+# x = 1 + ε, and what comes out once more:
 #
 #     one step:     1 − ε − 3 ε² − ε³
 #     two steps:    1 + ε − 16 ε³        and higher powers
@@ -248,8 +248,8 @@ print("the factors of u² - v² with 0.9:", *[f"{factor:.2f}" for factor in by_s
 #     u² + v² < 2/0.6 = 3.333       or       u² − v² < √(3.333² − 4) = 2.67
 #
 # and so it was from the fourth number on, 2.09. That it went on to 1.07 was only run.
-# At 1.1 in section 2 there was no such way out: where u = v, u² − v² is 0 already. (1,
-# 1) is the widest place of the valley, and 1.1 is too long for it.
+# At 1.1 in section 2 there was no such way out: where u = v, u² − v² is 0 already.
+# (1, 1) is the widest place of the valley, and 1.1 is too long for it.
 #
 # And 0.9? It would be stable at (1, 1), and yet it is lost. The factor 1 − η² missing²
 # shrinks u² − v² only while it is above −1, so while η · missing is below √2 in size.

@@ -305,8 +305,8 @@ run.claim("heads that start alike stay alike to the last bit", bool(difference =
 # The place of rest is at infinite scores; the crowd is on its way to it for ever.
 #
 # One head alone goes the same way: V = (3.04, 0.01) and s = (0.988, 0.012) at t = 200.
-# So it is not because they share R that both go to feature 1. What we *held* (lesson
-# 03) is the other head, at nothing, and the end stayed the same. Each goes there by
+# So it is not because they share R that both go to feature 1. What we *held*, as in
+# lesson 03, is the other head, at nothing. The end stayed the same. Each goes there by
 # itself. The 9 : 1 of section 5 gives the direction only at first. Soon, for the lone
 # head from about t = 0.5 on, g₂ is negative: what it writes of feature 1 at position 2
 # is too much there. Starts other than V = 0 with even attention were not tried here.

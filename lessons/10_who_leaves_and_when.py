@@ -165,6 +165,15 @@ print("R =", flow.residual(crowd).round(4).tolist())
 #
 # R₂₂ is 1 but for δ², so only parts of the size δ³ are missing.
 #
+# *In V₁.* The heads come to differ there too. Head 1 looks δ θ more at position 2 and
+# as much less at position 1, so its V₁ gains
+#
+#     (R₁₂ − R₁₁) δ θ  ≈  −3 δ² θ
+#
+# Such a difference in V₁ gives g₂ − g₁ as much times R₁₂ − R₁₁, −3 δ, and θ then 2 δ
+# times that. Next to what ν does, both ways are smaller by δ. In the rate they count
+# together, with the size δ³.
+#
 # **Predict.** Nudge the crowd of t = 20 by θ = 0.01, and then by ν = 0.01. There are
 # four speeds: dν/dt and dθ/dt, each time. What are they by the two lines?
 
@@ -569,8 +578,15 @@ run.claim("at t = 50 lead and leading direction name the head that leaves, from 
 
 # %% [markdown]
 # Head 1 in the first case and head 2 in the second, as derived. In the third, which was
-# open, it is head 2, though head 1 had the lead: −8 δ² θ took it away. They part at 592
-# then, for 448 and 416.
+# open, it is head 2, though head 1 had the lead. The line for the lead has two parts,
+# and with δ = 0.0554 and θ = 0.0001 they are
+#
+#     √2 δ · lead = 1.414 · 0.0554 · 0.000008 = 0.0000006
+#     −8 δ² θ = −8 · 0.00307 · 0.0001         = −0.0000025
+#
+# So it falls, by 0.0000018 in each unit of time at first. In the run it is 0 at t = 26,
+# and from then on head 2 has it. The first part alone would have let it grow. They part
+# at 592 then, for 448 and 416.
 #
 # From random starts the lead at t = 50 names the leaver in 20 of 20, more than 300
 # units of time before they part. By then ν and θ have one sign in all of them, so that
@@ -657,8 +673,8 @@ run.finish({"powers": powers, "starts": len(draws), "begin": BEGIN}, waits=waits
 # 3. Hard, 15 minutes. Four heads share feature 1, each writing a quarter of the 3. One
 #    of them writes ν more and scores θ higher than the crowd, and the three others
 #    together as much less. Work out sections 3 and 4 again: what is dδ/dt, what δ, what
-#    the rate, and how does the wait change for small ε? To run it, put
-#    `np.zeros((4, 4))` for `flow.start(2, 0.0)` where section 5 makes its starts.
+#    the first part of the rate, and how does the wait change for small ε? To run it,
+#    put `np.zeros((4, 4))` for `flow.start(2, 0.0)` where section 5 makes its starts.
 
 # %% [markdown]
 # ## Answers

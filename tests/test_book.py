@@ -203,6 +203,14 @@ def test_what_is_kept_is_kept_for_quick_and_full_apart_and_for_the_code_that_mad
             "the score a, T^0.40",
             [("", "the score "), ("var", "a"), ("", ", "), ("var", "T"), ("high", "0.40")],
         ),
+        (
+            "s_t² x_tᵀ",
+            [("var", "s"), ("low", "t"), ("", "² "), ("var", "x"), ("low", "t"), ("", "ᵀ")],
+        ),
+        (
+            "(W0 W1)_kj",
+            [("", "("), ("var", "W0"), ("", " "), ("var", "W1"), ("", ")"), ("low", "kj")],
+        ),
     ],
 )
 def test_what_is_a_symbol_in_a_sentence(text, pieces, monkeypatch):

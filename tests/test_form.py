@@ -56,6 +56,11 @@ def test_a_lesson_fits_a_page(path):
         assert numbers == list(range(1, len(numbers) + 1)), (
             f"a line of text begins like a list: {numbers} in {text[0]!r}"
         )
+        for before, line in zip(["", *text], text if markdown else ()):
+            alike = re.match(r"[+>] |\d+\) |=+$", line) or (before and line.startswith("1. "))
+            assert not alike, (
+                f"a line of text begins like a list, a quotation or a heading: {line!r}"
+            )
     whole = " ".join(opening)
     assert all(mark in whole for mark in ("**Question.** ", "**You see** ")), "Question, You see"
     assert re.search(r"\*\*Takes\*\* \d+ (second|minute)s?", whole), (

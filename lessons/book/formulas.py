@@ -15,8 +15,10 @@ ALPHABET = "A-Za-zÀ-ɏΑ-Ωα-ω"
 LETTER = "[A-Za-zΑ-Ωα-ω]"
 BRACES = r"\{[^{}]*\}"
 BRACKETS = r"\((?:[^()]|\([^()]*\))*\)"
+LOW = rf"{BRACES}|(?:(?![ᵀ²³])\w)+|\*"  # x_tᵀ and s_t² are powers of x_t and s_t
 TOKEN = re.compile(
-    rf"(?<![\w.'’-])(?P<base>[d∂]?{LETTER}\d?[′̂˙]*)_(?P<low>{BRACES}|\w+|\*)"
+    rf"(?<![\w.'’-])(?P<base>[d∂]?{LETTER}\d?[′̂˙]*)_(?P<low>{LOW})"
+    rf"|(?<=[)\]|])_(?P<entry>{LOW})"
     rf"|\^(?P<high>{BRACES}|{BRACKETS}|[−-]?√?[\w.∞]+)"
     rf"|(?<![\w.'’])(?P<letter>[d∂]?{LETTER}\d?)(?![{ALPHABET}\d'’]|\.\w)"
 )
@@ -37,6 +39,8 @@ def pieces(text, prose):
             found.append(("var", match["letter"]))
         elif match["high"]:
             found.append(("high", bare(match["high"])))
+        elif match["entry"]:
+            found.append(("low", bare(match["entry"])))
         else:
             found += [("var", match["base"]), ("low", bare(match["low"]))]
         at = match.end()
