@@ -98,7 +98,7 @@ def held(first, scale, ada, spreads, runs, as_come):
     for ax in (length, cosine):
         marked(ax, SINCE, WIDEST, AGAIN)
         ax.set(xlabel="training step")
-    inks = ("k", plot.VERMILION, plot.GREEN, plot.BLUE, plot.PURPLE)
+    inks = ("k", plot.VERMILION, plot.PURPLE, plot.ORANGE, plot.GREEN, plot.BLUE)
     for (name, curve), ink in zip(spreads.items(), inks):
         at = scale * np.array(runs[name]["step"])
         here = at >= SINCE
