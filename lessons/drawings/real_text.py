@@ -46,7 +46,7 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
     for (label, words), colour in zip(kinds.items(), plot.COLOURS):
         kind.plot(step, spread(first, words).mean(axis=1), color=colour, lw=2, label=label)
     kind.axvspan(540, 740, color="0.9", zorder=0)
-    kind.annotate("the largest\nevent", (745, 0.08), fontsize=9, va="bottom")
+    kind.annotate("the largest\nevent", (530, 0.08), fontsize=9, va="bottom", ha="right")
     kind.legend(loc="upper right", bbox_to_anchor=(1, 0.66), title="mean over")
     kind.set(title="One run: spread of attention by kind of word")
     marked(kind, SINCE, WIDEST, AGAIN)
@@ -54,7 +54,9 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
     of_a_title = "“a” in several draws"
     if of_a["larger batches"]:
         of_a_title = "“a”: the draws agree, the larger batches do not"
-        marked(a, 2680, 3560)  # where it is spread most with batches of 48, of 192
+        late = step >= AGAIN
+        for size in ("text", "larger batches"):  # where the first draw of each is spread most
+            marked(a, int(step[late][of_a[size][0][late].argmax()]))
     for ax, curves, title in (
         (name, names, "Mean of ten names: up and down again in each draw of the text"),
         (a, of_a, of_a_title),
@@ -64,7 +66,7 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
                 told = label + (" (only drifts)" if label == "random order" else "")
                 told = None if i else told
                 ax.plot(step, curve, color=INKS[label], lw=1.6, label=told)
-        ax.legend(loc="lower left" if ax is name else "upper right")
+        ax.legend(loc="lower left" if ax is name else "upper center")
         ax.set(title=title)
     for ax in (kind, name, a):
         ax.set(ylabel="spread of attention, nats")
@@ -120,7 +122,9 @@ MEAN, SPREAD, UNSEEN = "mean of the names", "spread of attention, nats", "loss o
 
 def page(runs, words, scale):
     """Spread of attention of some words in several orders of the words, to drag through."""
-    text = "Attention of ten names, in a text, in its pairs, and in random order."
+    text = (
+        "Attention of names, ten in their mean and seven alone: in a text, its pairs, random order."
+    )
     page = player.Page("Real text", text, choice="order")
     for name, found in runs.items():
         columns = [found["word"].index(word) for word in words]
@@ -141,8 +145,8 @@ def _stops(found, mean, order, scale):
     loss = dict(zip(found["unseen_step"], found["unseen"]))
     at, last = 400 // scale, found["step"][-1]
     begun = (
-        f"In {order}, step {at}: the loss is {loss[at]:.2f}. Who knows only how frequent words are "
-        f"has {FREQUENCIES}."
+        f"{order.capitalize()}, step {at}: the loss is {loss[at]:.2f}. Who knows only how frequent "
+        f"words are has {FREQUENCIES}."
     )
     stops = [(frame(400), UNSEEN, begun)]
     for step in (SINCE, WIDEST, AGAIN):
