@@ -157,5 +157,6 @@ def _stops(found, mean, order, scale):
             f"words come, {mean[0]:.2f}."
         )
         stops.append((frame(step), MEAN, said))
-    ended = f"Step {last}, the end: the names' mean is {mean[-1]:.2f}, the loss {loss[last]:.2f}."
+    at_end = found["unseen"][-1]
+    ended = f"Step {last}, the end: the names' mean is {mean[-1]:.2f}, the loss {at_end:.2f}."
     return [*stops, (len(found["step"]) - 1, SPREAD, ended)]
