@@ -12,10 +12,19 @@ INKS = {
     "pairs kept": plot.ORANGE,
     "random order": "0.55",
 }
+SINCE, WIDEST, AGAIN = 860, 1400, 2000  # steps: names focused most, spread most, focused again
+
+
+def marked(ax, *steps):
+    """Dotted lines at these steps, with their numbers at the top."""
+    for step in steps:
+        ax.axvline(step, color="0.35", ls=":", lw=1, zorder=0)
+        where = dict(textcoords="offset points", va="top", ha="left", fontsize=8, color="0.3")
+        ax.annotate(f"{step}", (step, 1), (2, -3), xycoords=ax.get_xaxis_transform(), **where)
 
 
 def turns(first, scale, losses, names, of_a, kinds, spread):
-    """Losses, spread by kind of word, of names and of "a", in several runs.
+    """Losses, spread by kind of word, of the names' mean and of "a", in several runs.
 
     losses: {name: results}; names, of_a: {name: curves (n,)}; spread(found, words) -> (n, words).
     """
@@ -37,24 +46,33 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
     for (label, words), colour in zip(kinds.items(), plot.COLOURS):
         kind.plot(step, spread(first, words).mean(axis=1), color=colour, lw=2, label=label)
     kind.axvspan(540, 740, color="0.9", zorder=0)
-    kind.annotate("the largest\nevent", (745, 0.08), fontsize=9, va="bottom")
+    kind.annotate("the largest\nevent", (530, 0.08), fontsize=9, va="bottom", ha="right")
     kind.legend(loc="upper right", bbox_to_anchor=(1, 0.66), title="mean over")
     kind.set(title="One run: spread of attention by kind of word")
+    marked(kind, SINCE, WIDEST, AGAIN)
+    marked(name, SINCE, WIDEST, AGAIN)
+    of_a_title = "“a” in several draws"
+    if of_a["larger batches"]:
+        of_a_title = "“a”: the draws agree, the larger batches do not"
+        late = step >= AGAIN
+        for size in ("text", "larger batches"):  # where the first draw of each is spread most
+            marked(a, int(step[late][of_a[size][0][late].argmax()]))
     for ax, curves, title in (
-        (name, names, "Ten names: they turn in every draw of the text"),
-        (a, of_a, "“a”: the draws agree, the larger batches do not"),
+        (name, names, "Mean of ten names: up and down again in each draw of the text"),
+        (a, of_a, of_a_title),
     ):
         for label, found in curves.items():
             for i, curve in enumerate(found):
-                told = f"{label}" if i == 0 else None
+                told = label + (" (only drifts)" if label == "random order" else "")
+                told = None if i else told
                 ax.plot(step, curve, color=INKS[label], lw=1.6, label=told)
-        ax.legend(loc="lower left" if ax is name else "upper right")
+        ax.legend(loc="lower left" if ax is name else "upper center")
         ax.set(title=title)
     for ax in (kind, name, a):
         ax.set(ylabel="spread of attention, nats")
     for ax in (loss, kind, name, a):
         ax.set(xlabel="training step", ylim=(0, None), xlim=(0, step[-1]))
-    name.set(ylim=(1, None))
+    name.set(ylim=(1, 3.8))
     return fig
 
 
@@ -77,35 +95,68 @@ def held(first, scale, ada, spreads, runs, as_come):
         ylabel="cosine with itself at step 860",
         title="and grows again in another direction",
     )
-    length.legend(loc="upper left")
+    length.legend(loc="lower right")
     cosine.legend(loc="lower left")
     for ax in (length, cosine):
-        ax.axvspan(1000, 1500, color="0.92", zorder=0)
-        ax.set(xlabel="training step (grey: spread)")
-    inks = ("k", plot.VERMILION, plot.GREEN, plot.BLUE, plot.PURPLE)
+        marked(ax, SINCE, WIDEST, AGAIN)
+        ax.set(xlabel="training step")
+    inks = ("k", plot.VERMILION, plot.PURPLE, plot.ORANGE, plot.GREEN, plot.BLUE)
     for (name, curve), ink in zip(spreads.items(), inks):
         at = scale * np.array(runs[name]["step"])
-        here = at >= 860
+        here = at >= SINCE
         still.plot(at[here], curve[here], color=ink, lw=2, label=name)
     still.axhline(as_come, color="0.35", ls="--", lw=1, label="as words come")
-    still.legend(title="still from step 860 on", loc="lower center")
+    marked(still, SINCE, WIDEST, AGAIN)
+    still.legend(title="still from step 860 on", loc="lower right", ncols=2, fontsize=9)
     still.set(
         xlabel="training step",
-        ylabel="names' spread of attention, nats",
-        title="With no query moving, names spread least at step 1400",
+        ylim=(2.4, 3.7),
+        ylabel="names' mean spread of attention, nats",
+        title="Names with one thing still",
     )
     return fig
 
 
-def page(runs, words):
+MEAN, SPREAD, UNSEEN = "mean of the names", "spread of attention, nats", "loss on unseen text"
+
+
+def page(runs, words, scale):
     """Spread of attention of some words in several orders of the words, to drag through."""
-    text = "Attention of ten names, in a text, in its pairs, and in random order."
+    text = (
+        "Attention of names, ten in their mean and seven alone: in a text, its pairs, random order."
+    )
     page = player.Page("Real text", text, choice="order")
     for name, found in runs.items():
-        columns = [found["word"].index(word) for word in words[: len(plot.COLOURS)]]
+        columns = [found["word"].index(word) for word in words]
         entropy = np.array(found["entropy"])
-        curves = {found["word"][j]: entropy[:, j].tolist() for j in columns}
-        page.curves(found["step"], curves, label="spread of attention, nats", of=name)
-        unseen = {"loss": found["unseen"]}
-        page.curves(found["unseen_step"], unseen, label="loss on unseen text", of=name)
+        curves = {MEAN: entropy[:, columns].mean(axis=1)}
+        for j in columns[: len(plot.COLOURS) - 1]:
+            curves[found["word"][j]] = entropy[:, j]
+        listed = {label: curve.tolist() for label, curve in curves.items()}
+        page.curves(found["step"], listed, label=SPREAD, of=name)
+        page.curves(found["unseen_step"], {"loss": found["unseen"]}, label=UNSEEN, of=name)
+        page.tour(_stops(found, curves[MEAN], name, scale), of=name)
     return page
+
+
+def _stops(found, mean, order, scale):
+    """The tour: frequencies learnt, then three moments of the names' mean (n,), then the end."""
+    frame = lambda step: found["step"].index(step // scale)
+    loss = dict(zip(found["unseen_step"], found["unseen"]))
+    at, last = 400 // scale, found["step"][-1]
+    begun = (
+        f"{order.capitalize()}, step {at}: the loss is {loss[at]:.2f}. Who knows only how frequent "
+        f"words are has {FREQUENCIES}."
+    )
+    stops = [(frame(400), UNSEEN, begun)]
+    for step in (SINCE, WIDEST, AGAIN):
+        value = mean[frame(step)]
+        than = "more" if value > mean[0] else "less"
+        said = (
+            f"Step {step // scale}: the names' mean is {value:.2f}. They are spread {than} than "
+            f"words come, {mean[0]:.2f}."
+        )
+        stops.append((frame(step), MEAN, said))
+    at_end = found["unseen"][-1]
+    ended = f"Step {last}, the end: the names' mean is {mean[-1]:.2f}, the loss {at_end:.2f}."
+    return [*stops, (len(found["step"]) - 1, SPREAD, ended)]
