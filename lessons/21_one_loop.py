@@ -8,7 +8,7 @@
 #
 # **You see** the loop in two lines and a hand-sized case; four systems drawn on the
 # same axes, where over what; a full transformer that loses a head; a list of what was
-# derived, held, guessed and believed in vain; and what is open. **Takes** 30 minutes to
+# derived, held, guessed and believed in vain; and what is open. **Takes** 45 minutes to
 # read, 2 minutes to run.
 
 # %%
@@ -22,11 +22,10 @@ import lesson
 from drawings import one_loop as draw
 from experiments.lost_head import every_head_lost
 from experiments.written import WrittenRecall
-from tinyattn import attention, ode
+from tinyattn import attention, hold, ode
 from tinyattn.flows.emergence import TwoNumbers
 from tinyattn.flows.factorization import target
 from tinyattn.flows.focus_dilution import FocusDilution
-from tinyattn.hold import hold
 
 run = lesson.start("21_one_loop")
 
@@ -323,7 +322,8 @@ run.figure(draw.four(systems, in_scores, parts_18), "four",
 for name, part in (("W0, the embeddings", 0), ("W1, the readout", 1)):
     marks = np.zeros(of_14.size)
     of_14.split(marks)[part][:] = 1
-    still = ode.integrate(hold(of_14, marks > 0), (0, 300), start_14, t_eval=[300], **exact).y[-1]
+    held = hold.hold(of_14, marks > 0)
+    still = ode.integrate(held, (0, 300), start_14, t_eval=[300], **exact).y[-1]
     print(f"{name}, still: at t = 300 token 0 looks at itself with "
           f"{of_14.attention(still)[0, 0]:.4f}, loss {of_14.loss(still):.4f}")
 
@@ -402,8 +402,8 @@ for name, part in (("W0, the embeddings", 0), ("W1, the readout", 1)):
 # To test 2 and 3 there is a second run. It starts from the same numbers, with each head
 # made like head 1, up to a thousandth of what they differed by. And to test 4 a head is
 # lost at the end of the first run, as in lesson 12: what it writes is 0 and stays so,
-# and all else trains on for 400 steps with new sequences. What would be had without a
-# loss, a fourth run tells, which trains on with all its heads.
+# and all else trains on for 400 steps with new sequences. A last run
+# trains on as long with all its heads, to compare.
 #
 # **Predict** which of the four the full transformer keeps.
 
@@ -490,11 +490,11 @@ run.finish(task, early=early, rates=measured, lost=[one["kl"][-1] for one in los
 # 1 and 3 are both on block 1 until step 350.)
 #
 # *3, the wait: not kept, but it can come back.* Free, the network has left rung 1 by
-# step 50 (seeds 1 and 2: 50 and 75). Nearly alike, it is nearest to rung 1 until step
-# 175. At step 150 its excess loss is 1.13, where the free run has 0.58. *Held*: the one
-# change is that heads are alike. It brings back the crowd with each of three seeds, and
-# a wait with two. Seed 1 leaves rung 1 at step 75, hardly later than free, and seed 2
-# not within 600.
+# step 50 (seeds 1 and 2: 50 and 75). Nearly alike, it leaves rung 1 at step 200. At
+# step 150 its excess loss is 1.13, where the free run has 0.58. *Held*: the one change
+# is that heads are alike. It brings back the crowd with each of three seeds, and a wait
+# with two. Seed 1 leaves rung 1 at step 75, hardly later than free, and seed 2 not
+# within 600.
 #
 # Why do the waits differ? Lesson 10 says: the closer the start, the longer. It *fails*
 # here. Alike to a millionth, seed 0 leaves at step 100, sooner than alike to a
@@ -671,8 +671,8 @@ run.finish(task, early=early, rates=measured, lost=[one["kl"][-1] for one in los
 #     python lessons/experiments recall --repeats 1.5 --hidden 256 --every 20
 #         --over scale=0.2,0.4,0.7 --seeds 3
 #
-# To compare, the same without `--repeats 1.5`. If the sign turns with `scale`, then the
-# paper's and ours may differ by their starts alone.
+# To compare, the same without `--repeats 1.5`. At 0.7 copies make no difference (19).
+# If the sign turns with `scale`, the paper's and ours may differ by their starts alone.
 #
 # *Does the exponent of pairs rise to 2.25?* About 10 minutes:
 #
