@@ -294,11 +294,11 @@ run.figure(draw.four(systems, in_scores, parts_18), "four",
 # what grows again in dilution. Walked only to the end of focus, as lesson 14 marks it,
 # t = 86, it would have 0.98 in place of 0.76. That it is more than half does not.
 #
-# *18.* What has 0.12 when where has a tenth, and so they go on, side by side to the
-# end. But look at the two things that what is a product of, below. How long a row layer
-# 1 writes is at 0.63 of its way by then. Where it looks is at −0.08, and it was at
-# −0.26 before: it looks away from the keys first. The product stays near 0 for 350
-# steps, as one goes up and the other down.
+# *18.* What has 0.15 when where has a tenth (seeds 1 and 2: 0.12 and 0.15), and so they
+# go on, side by side to the end. But look at the two things that what is a product of,
+# below. How long a row layer 1 writes is at 0.65 of its way by then. Where it looks is
+# at −0.03, and it was at −0.26 before: it looks away from the keys first. The product
+# stays near 0 for 350 steps, as one goes up and the other down.
 #
 # In the upper row of the figure dots stand at equal times. Dots that lie on each other
 # are a plateau. In 06, 10 and 18 they lie near the lower left corner. In 14 there are
