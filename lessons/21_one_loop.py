@@ -118,7 +118,7 @@ for name, values in (("0.01 at place 1", at_1), ("0 at all places", 0 * at_1),
 # (06). That foretells a point of the path. Attention on the right one of T = 512 places
 # is e^Δ/(511 + e^Δ). It is 0.098, a tenth of its way to 0.96, at e^Δ = 55.6:
 #
-#     Δ = ln 55.6 = 4.02        w = √(2 · 4.02) = 2.83        of 8.32 in the end: 0.34
+#     Δ = ln 55.6 = 4.018      w = √(2 · 4.018) = 2.835      of 8.32 in the end: 0.34
 #
 # *10, a head leaves.* ν is by how much more one head writes of feature 2, θ by how much
 # higher its score of position 2 is. δ is the attention that the crowd has left there:
@@ -129,7 +129,7 @@ for name, values in (("0.01 at place 1", at_1), ("0 at all places", 0 * at_1),
 #
 #     1.4142 · 0.05538 − 4 · 0.05538² = 0.07832 − 0.01227 = 0.06605
 #
-# Neither can begin alone. And δ falls while they wait, and the rate with it.
+# At ν = θ = 0 neither is pulled. And δ falls while they wait, and the rate with it.
 #
 # *14, focus.* Here there are two pairs. Embeddings and readout make what is said. W_Q
 # and W_K make where one looks, and λ is the sum of the votes of all last tokens:
@@ -362,9 +362,9 @@ for name, part in (("W0, the embeddings", 0), ("W1, the readout", 1)):
 # plateau, it ends it: with it the loss falls when attention does.
 #
 # In 18 two parts that wait for each other are 130 of 660 steps. That the rest is a
-# product of many factors is a guess there. In 10 it is the ring: neither side begins
-# alone, and the rate at which they grow, √2 δ, is made of both arrows (derived). What
-# makes that wait a square is that the rate falls (10).
+# product of many factors is a guess there. In 10 it is the ring: neither is pulled
+# without the other, and the rate at which they grow, √2 δ, is made of both arrows
+# (derived). What makes that wait a square is that the rate falls (10).
 #
 # *Not in common: how it ends.* 06 ends in a snap, which is faster than any exponential.
 # 14 leaves two saddles, each at a rate of its own. In 10 the rate falls on the way. For
@@ -531,13 +531,13 @@ run.finish(task, early=early, rates=measured, lost=[one["kl"][-1] for one in los
 #
 # Without it the ends are 0.51, 0.53 and 0.52 (seeds 1 and 2: 0.51, 0.53, 0.53 and 0.53,
 # 0.55, 0.56), and all of them are nearest to rung 2. With none lost it is 0.26, 0.27
-# and 0.27. Take that off, and what a lost head costs in the end is
+# and 0.27. Take that off, before rounding, and what a lost head costs in the end is
 #
 #     head of block            1       2       3
 #     with the MLP             0.18    0.28    0.27
-#     without it               0.25    0.27    0.26
+#     without it               0.25    0.26    0.26
 #
-# Block 1's head is nearly as the others now; with seeds 1 and 2 it costs 0.24 and 0.26,
+# Block 1's head is nearly as the others now; with seeds 1 and 2 it costs 0.24 and 0.27,
 # and the others 0.26 to 0.29. So the advantage goes with the MLP. *Held*, but with a
 # reserve: without MLP the network has trained so from the first step, with fewer
 # numbers, so that its heads are others. How the MLP tells the two blocks apart we have
