@@ -62,7 +62,7 @@ def after_training(seeds=(0, 1), **settings):
     for seed in seeds:
         free = HeldRecall(seed=seed, **settings)
         found = free.run()
-        start, end = free.passed[0], free.passed[-1]
+        start, end = free.ends[0], free.ends[-1]
         yield f"recall, free, seed {seed}", result(found), 750
         for name, (zero, expected) in KNOCKED_OUT.items():
             knocked = HeldRecall(seed=seed, start=end, zero=zero, **settings | {"steps": 1}).run()
@@ -78,7 +78,7 @@ def told(seeds=(0, 1, 2), **settings):
         how = dict(seed=seed, depth=1, previous=True, **settings)
         free = HeldRecall(**how)
         free.run()
-        start, end = free.passed[0], free.passed[-1]
+        start, end = free.ends[0], free.ends[-1]
         for name, (back, expected) in TOLD.items():
             anew = end | {key: start[key] for key in back}
             found = HeldRecall(**how, start=anew).run()
