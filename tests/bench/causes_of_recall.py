@@ -35,6 +35,7 @@ OTHERS = {  # settings: the step of the snap, seeds 0, 1, 2; None: never
     "started 3.5 times as large": (dict(scale=0.7), (300, 280, 280)),
     "each place given the place before": (dict(looks="before"), (None, 380, 250)),
     "values given their key": (dict(looks="key"), (190, 180, 180)),
+    "one layer told the token after": (dict(depth=1, following=True), (190, 190, 180)),
     "batches of 512": (dict(batch=512), (410,)),
     "batches of 32": (dict(batch=32), (1120,)),
 }
