@@ -292,9 +292,9 @@ for part in knocks:
 # second column, are guessed.
 #
 # Does layer 1 look back by then, or does layer 2 match the *sum* of lesson 18, section
-# 7, for which even looks are enough? Some of both. If layer 1 looks evenly 0.46 of the
-# 0.90 is left. When the favoured keys come to 1/2 its attention on the key before is
-# 0.19, hardly more than the even 0.17. By step 250 it is 0.25 to 0.29.
+# 7, for which even looks are enough? Some of both, it seems. If layer 1 looks evenly
+# 0.46 of the 0.90 is left. When the favoured keys come to 1/2 its attention on the key
+# before is 0.19, hardly more than the even 0.17. By step 250 it is 0.25 to 0.29.
 #
 # ## 4. Which part carries the gain?
 #
@@ -654,8 +654,8 @@ run.figure(draw.repetition(all_snaps, STEPS, found["q = 0.4"][0], in_context, fi
 run.page(draw.page(found), "player")
 
 # %% [markdown]
-# Constant q = 0.6 snaps at 390 and is at 95% at 450. With q that adapts it is 350 and
-# 380. The best constant q, 0.4, is at 95% at 430.
+# Constant q = 0.6 snaps at 390, and q that adapts at 350. At 95% they are at 450 and at
+# 380, and the best constant q, 0.4, at 430.
 #
 # And the clock is as soon as the rule: 340 and 380. Up to step 250 it is the run with
 # q = 0.6 itself, on the same sequences. Only the end differs. So it is ending the
