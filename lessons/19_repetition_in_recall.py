@@ -590,6 +590,8 @@ tell_put_back(of_counting)
 # 70 to 160 steps sooner. (On the sequences of section 2 a fresh one took 660, 660 and
 # 740.) So what 500 steps of counting have left behind does not make it late.
 #
+# ### Said without pay
+#
 # Now the last two columns of the table before. They hold a surprise. *Any key asked*
 # and *copies left out*: for these networks counting has never paid. And yet at some
 # step before the snap they say the copied value in 0.84 to 0.96 of the cases in which
@@ -677,7 +679,7 @@ run.page(draw.page(found), "player")
 # The last line printed is the surprise. Without repetition the loss passes the mark at
 # step 280, 250 and 250, with q that adapts at 260, 270 and 260. So the mark lies on the
 # plateau, where all of these networks guess, and says nothing of what repetition has
-# taught. It happens to come when the favoured keys are known. The rule is a clock too.
+# taught. It happens to come when the favoured keys are known. Here the rule is a clock.
 #
 # One more thing is in the list. While the favoured keys are being learnt the clean loss
 # *rises*, from 3.18 at step 140 to 3.34 at step 180: the network says their values with
