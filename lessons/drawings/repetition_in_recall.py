@@ -23,7 +23,7 @@ def repetition(snaps, last_step, across, in_context, ends):
         {
             "favoured_accuracy": ("a favoured key is asked for: right", plot.VERMILION, "-"),
             "others_accuracy": ("another key is asked for: right", plot.BLUE, "-"),
-            "previous_token": ("attention of layer 1, a value on its key", "0.35", ":"),
+            "previous_token": ("layer 1, a value on its key", "0.35", ":"),
         },
         "Across samples: first the favoured keys, then the others",
     )
@@ -70,7 +70,7 @@ def _ways(ax, snaps, last_step):
     ax.invert_yaxis()
     ax.set(
         xlim=(0, None),
-        xlabel="step of the snap: clean accuracy above 1/2 (a dot for each seed)",
+        xlabel="step of the snap: clean accuracy above 1/2 (dots: seeds, bar: median)",
         title="Across samples it helps (blue), in context it does not (orange)",
     )
 
