@@ -200,9 +200,7 @@ def taken_apart(settings: dict[str, Any]) -> dict[str, Any]:
         "free": found,
         "longer": again(end, steps=longer, stop=1.1),
         "attention": attention_on(free, end, pair),
-        "knocked_out": {
-            name: accuracy(at_zero(end, names)) for name, names in knocked_out.items()
-        },
+        "knocked_out": {name: accuracy(at_zero(end, names)) for name, names in knocked_out.items()},
         "put_back": {name: again(params) for name, params in back.items()},
     }
 
