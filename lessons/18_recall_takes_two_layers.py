@@ -827,7 +827,8 @@ run.finish({**task, "seeds": seeds}, accuracy=ends, snap=snaps,
 #    | 4. Which scores do places 2 and 4 get, with 20 for a whole token? What is said,
 #    and what is right? And if the query is 1?
 # 2. (10 minutes, medium) Give the one-layer network the token *after* each one instead
-#    of the one before. What do you expect?
+#    of the one before. What do you expect? Then run `python lessons/experiments recall
+#    --following --depth 1 --seeds 3`.
 # 3. (15 minutes, hard) Let the score be a product of three numbers, all equal to x and
 #    each pulled by 1/4 times the product of the other two. How long does it take from
 #    x = 0.01 to 1? And for two numbers?
@@ -840,11 +841,12 @@ run.finish({**task, "seeds": seeds}, accuracy=ends, snap=snaps,
 #    two hundred-thousandths of the attention. So it says 4, and 7 is right. The query
 #    1 is not in place 2, which gets 0; place 4 has 1/4 of it, 5. So it says 4, which is
 #    right.
-# 2. It should succeed as well. The query matches the key's own place, where the input
-#    shows the key, and beside it the value. Beside the query itself nothing may be
-#    written: the answer comes after it. Two other places show the query's token: the
-#    query's own, and a value that equals it. So the head must ask for odd places before
-#    the last too, as section 2 asks for even ones. (On paper: it is not run here.)
+# 2. It succeeds as well. The query matches the key's own place, where the input shows
+#    the key, and beside it the value. Beside the query itself nothing may be written:
+#    the answer comes after it. Two other places show the query's token: the query's
+#    own, and a value that equals it. So the head must ask for odd places before the
+#    last too, as section 2 asks for even ones. It snaps at 190, 190 and 180. Told the
+#    token before it was 250, 270 and 290. Why it is sooner is not known.
 # 3. Each has the speed x²/4. Then the speed of 1/x is −1/4: it falls from 100 to 1 in 4
 #    · 99 = 396. Two numbers have the speed x/4, and take 4 ln 100 = 18.4. With two the
 #    wait is a logarithm of the start, with three it is one over it.

@@ -353,7 +353,7 @@ def add_trials():
     entered = lambda pool: [pool.__enter__(), pool.__exit__(None, None, None)][1]
     add(sweep.processes, use=entered, n=2)
     small = dict(pairs=2, vocab=4, p=0.25, depth=2, heads=1, width=4, scale=0.5, judged=4, stop=1.0,
-        adaptive={"start": 0.25}, previous=True, repeats=1.5)
+        adaptive={"start": 0.25}, previous=True, following=True, repeats=1.5)
     common = dict(steps=2, every=1, batch=2, lr=0.125, seed=3, device="cpu")
     ran = lambda trial: trial.run()
     add(experiments.RecallTrial, use=ran, **common, **small, fine={"adaptive": "checked by name"})

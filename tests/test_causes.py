@@ -28,20 +28,20 @@ def changed(first, last):
 def test_what_is_held_in_recall_stays_and_the_rest_learns():
     free, held = HeldRecall(**RECALL), HeldRecall(**RECALL, still=(*LOOKS, "W_P"), zero=LOOKS)
     free.run(), held.run()
-    first, last = held.passed[0], held.passed[-1]
+    first, last = held.ends[0], held.ends[-1]
     assert changed(first, last) == {*first} - {*LOOKS, "W_P"}
-    assert changed(free.passed[0], first) == {*LOOKS} and not any(first[key].any() for key in LOOKS)
+    assert changed(free.ends[0], first) == {*LOOKS} and not any(first[key].any() for key in LOOKS)
 
 
 @pytest.mark.parametrize("layer, zero", [(0, LOOKS), (1, SECOND)])
 def test_a_layer_that_is_knocked_out_attends_evenly(rng, layer, zero):
     trial = HeldRecall(**RECALL)
     trial.run()
-    end = trial.passed[-1]
+    end = trial.ends[-1]
     knocked = HeldRecall(**RECALL, start=end, zero=zero)
     knocked.run()
-    assert changed(end, knocked.passed[0]) == {*zero}
-    _, cache = trial.network.forward(knocked.passed[0], rng.integers(4, size=(5, 5)))
+    assert changed(end, knocked.ends[0]) == {*zero}
+    _, cache = trial.network.forward(knocked.ends[0], rng.integers(4, size=(5, 5)))
     seen = (np.arange(5) + 1)[-cache.attentions[layer].shape[2] :, None]
     even = np.where(np.arange(5) < seen, 1 / seen, 0)
     np.testing.assert_allclose(cache.attentions[layer] - even, 0, atol=1e-7)
@@ -50,7 +50,7 @@ def test_a_layer_that_is_knocked_out_attends_evenly(rng, layer, zero):
 def test_a_value_map_of_zeros_makes_layer_1_write_nothing(rng):
     trial = HeldRecall(**RECALL, zero=("W_V.1",))
     trial.run()
-    params, x = trial.passed[0], rng.integers(4, size=(5, 5))
+    params, x = trial.ends[0], rng.integers(4, size=(5, 5))
     other = params | {key: rng.normal(size=params[key].shape) for key in (*LOOKS, "W_O.1")}
     logits = trial.network.forward(params, x)[0]
     np.testing.assert_allclose(trial.network.forward(other, x)[0], logits, rtol=1e-5, atol=1e-7)
@@ -67,16 +67,16 @@ def test_what_is_put_back_is_as_at_the_start_and_the_rest_as_learnt(monkeypatch)
     assert len(list(causes_of_recall.after_training((0,), **RECALL))) == 9
     free, _, _, _, layer_1, layer_2, *_ = made
     for again, parts in ((layer_1, LOOKS), (layer_2, SECOND)):
-        anew = again.passed[0]
-        assert changed(anew, free.passed[-1]) == {*parts}
-        assert not changed(anew, free.passed[0]) & {*parts}
+        anew = again.ends[0]
+        assert changed(anew, free.ends[-1]) == {*parts}
+        assert not changed(anew, free.ends[0]) & {*parts}
 
 
 @pytest.mark.parametrize("looks", ["before", "key", "start"])
 def test_where_layer_1_is_told_to_look_it_looks(rng, looks):
     trial = HeldRecall(**RECALL, looks=looks)
     trial.run()
-    first, last = trial.passed[0], trial.passed[-1]
+    first, last = trial.ends[0], trial.ends[-1]
     assert changed(first, last) == {*first} - {*LOOKS}, "nothing moves where it looks"
     params = {key: p.astype("float64") for key, p in last.items()}
     x = rng.integers(4, size=(3, 5))

@@ -4,6 +4,7 @@ import causes_of_repetition
 import numpy as np
 import pytest
 
+from experiments.held_recall import StartedAnew
 from experiments.repeated_recall import (
     AnyKeyAsked,
     RepeatedRecall,
@@ -16,6 +17,7 @@ from experiments.repeated_recall import (
     put_back,
 )
 from tinyattn.errors import InputError
+from tinyattn.optim import AdamW
 from tinyattn.tasks.recall import AssociativeRecall
 
 TINY = dict(pairs=3, vocab=6, width=8, batch=16, judged=32, steps=4, every=1, stop=1.1)
@@ -67,6 +69,24 @@ def test_repetition_and_what_is_held_end_together(rng):
     }
     assert same == {*VALUE_MAP}
     assert not any(np.array_equal(still.ends[-1][key], moved.ends[-1][key]) for key in VALUE_MAP)
+
+
+def test_an_optimizer_that_starts_anew_has_seen_nothing(rng):
+    params = {"w": rng.normal(size=3)}
+    plain, anew = AdamW(0.1), StartedAnew(AdamW(0.1), 2)
+    states = plain.init(params), anew.init(params)
+    one = other = params
+    for step in range(4):
+        grads = {"w": rng.normal(size=3)}
+        if step == 2:
+            states = plain.init(one), states[1]
+        one, of_plain = plain.step(one, grads, states[0])
+        other, of_anew = anew.step(other, grads, states[1])
+        states = of_plain, of_anew
+        assert np.array_equal(one["w"], other["w"])
+    without = RepeatedRecall(**TINY).run()["clean_loss"]
+    started = RepeatedRecall(**TINY, anew=2).run()["clean_loss"]
+    assert without[:3] == started[:3] and without[3] != started[3]
 
 
 def test_what_is_recorded_of_repetition():

@@ -582,6 +582,15 @@ def test_a_recall_network_reads_each_token_and_the_one_before():
     assert x.tolist() == [[1, 2, 1]]
 
 
+def test_a_recall_network_reads_each_token_and_the_one_after():
+    trial = experiments.RecallTrial(pairs=1, vocab=3, following=True)
+    x, _ = trial.read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
+    assert x.tolist() == [[[0, 1, 0, 0, 0, 1], [0, 0, 1, 0, 1, 0], [0, 1, 0, 0, 0, 0]]]
+    trial = experiments.RecallTrial(pairs=1, vocab=3, previous=True, following=True)
+    x, _ = trial.read(np.array([[1, 2, 1, 2]]), backend.get("cpu"))
+    assert x[0, 1].tolist() == [0, 0, 1, 0, 1, 0, 0, 1, 0] and trial.network.vocab == 9
+
+
 def test_a_run_ends_at_the_look_that_asks_for_no_more():
     small = {**TINY, "steps": 60}
     start = experiments.RecallTrial.results(small)["clean_accuracy"][0]

@@ -1,16 +1,17 @@
 """Recall with a part held still, given, knocked out or put back (our own): which part does what."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tinyattn.backend import Params, put_like
-from tinyattn.errors import check_choice
+from tinyattn.errors import check_choice, check_count
 from tinyattn.hold import hold_params
 from tinyattn.models import Transformer
+from tinyattn.optim import Optimizer, State
 
 from .recall import RecallTrial
 
@@ -22,22 +23,29 @@ class HeldRecall(RecallTrial):
     """Recall with parameters held as they start, some that start at 0, or looks that are given.
 
     still: parameters that are held.
+    until: the step at which what is held is let go; None: never.
     zero:  parameters that are 0 at the start.
     looks: where layer 1 of two layers looks. "": as it learns; "before": each place at the place
            before it; "key": values at their key, all else at itself; "start": as at the start of
            the run, whatever becomes of the embeddings.
+    anew:  the step before which the optimizer starts anew, all else going on; None: never.
     start: the parameters to start from, on the host; None: drawn.
-    passed: the parameters at each look of the run, filled by it.
+    ends:  the parameters at the first and at the last evaluation, filled by a run.
     """
 
     still: tuple[str, ...] = ()
+    until: int | None = None
     zero: tuple[str, ...] = ()
     looks: str = ""
+    anew: int | None = None
     start: Params | None = None
-    passed: list[Params] = field(default_factory=list, repr=False, compare=False)
+    ends: list[Params] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self):
         check_choice("looks", self.looks, LOOKS)
+        for name in ("until", "anew"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
         super().__post_init__()
 
     @functools.cached_property
@@ -57,19 +65,64 @@ class HeldRecall(RecallTrial):
         given = before if self.looks == "before" else np.where(is_value, before, itself)
         return GivenLooks(free, lambda x: given[None, None].astype("float32"))
 
+    def make_optimizer(self):
+        """The optimizer of these settings."""
+        optimizer = super().make_optimizer()
+        return optimizer if self.anew is None else StartedAnew(optimizer, self.anew)
+
     def trained(self, loss, params, batches, optimizer, evaluate, **how):
-        """As of any trial, with what is held; each evaluation also keeps the parameters."""
+        """As of any trial, with what is held; evaluations also keep the parameters."""
         if self.start is not None:
             params = put_like(self.start, params["W_E"])
-        params = {key: 0 * p if key in self.zero else p for key, p in params.items()}
+        params = at_zero(params, self.zero)
+        let_go = self.until is not None
         if self.still:
-            loss, optimizer = hold_params(loss, optimizer, dict.fromkeys(self.still, True))
+            until = self.until if let_go else float("inf")
+            loss, optimizer = hold_params(
+                loss, optimizer, dict.fromkeys(self.still, True), 0, until
+            )
 
-        def kept(step, params):
-            self.passed.append(params)
+        def batch_of(step, history):
+            batch = batches(step, history)
+            return (step, batch) if self.still and let_go else batch
+
+        def look(step, params):
+            self.ends[:] = [*self.ends[:1], params]
             return evaluate(step, params)
 
-        return super().trained(loss, params, batches, optimizer, kept, **how)
+        return super().trained(loss, params, batch_of, optimizer, look, **how)
+
+
+@dataclass(frozen=True)
+class StartedAnew:
+    """An optimizer that starts anew before the step `at`, as if it had seen none."""
+
+    optimizer: Optimizer
+    at: int
+
+    def init(self, params: Params) -> State:
+        """The state before the first step."""
+        return {"step": 0, "state": self.optimizer.init(params)}
+
+    def step(
+        self, params: Params, grads: Params, state: State, scale: float = 1.0
+    ) -> tuple[Params, State]:
+        """One step with learning rate lr * scale: new params, new state."""
+        step, own = state["step"], state["state"]
+        if step == self.at:
+            own = self.optimizer.init(params)
+        new, own = self.optimizer.step(params, grads, own, scale)
+        return new, {"step": step + 1, "state": own}
+
+
+def at_zero(params: Params, names: Sequence[str]) -> Params:
+    """The parameters with those of these names at 0: knocked out."""
+    return params | {key: 0 * params[key] for key in names}
+
+
+def of_another(params: Params, donor: Params, names: Sequence[str]) -> Params:
+    """The parameters with those of these names from another network: put back, or grafted."""
+    return params | {key: donor[key] for key in names}
 
 
 @dataclass(frozen=True)
@@ -136,20 +189,19 @@ def taken_apart(settings: dict[str, Any]) -> dict[str, Any]:
     longer, pair = settings.pop("longer"), settings.pop("pair")
     free = HeldRecall.of(settings)
     found = free.run()
-    start, end = free.passed[0], free.passed[-1]
+    start, end = free.ends[0], free.ends[-1]
 
     def again(of, **how):
         return HeldRecall(**settings | how, start=of).run()
 
-    zeros = lambda names: end | {key: 0 * end[key] for key in names}
-    back = lambda names: end | {key: start[key] for key in names}
     accuracy = lambda of: again(of, steps=1)["clean_accuracy"][0]
+    back = {name: of_another(end, start, names) for name, names in put_back.items()}
     return {
         "free": found,
         "longer": again(end, steps=longer, stop=1.1),
         "attention": attention_on(free, end, pair),
-        "knocked_out": {name: accuracy(zeros(names)) for name, names in knocked_out.items()},
-        "put_back": {name: again(back(names)) for name, names in put_back.items()},
+        "knocked_out": {name: accuracy(at_zero(end, names)) for name, names in knocked_out.items()},
+        "put_back": {name: again(params) for name, params in back.items()},
     }
 
 
@@ -172,7 +224,7 @@ def summed(settings: dict[str, Any]) -> dict[str, Any]:
     looks = ("W_Q.1", "W_K.1")
     trial = HeldRecall.of(settings | {"still": looks, "zero": looks})
     found = trial.run()
-    params, network = trial.passed[-1], trial.network
+    params, network = trial.ends[-1], trial.network
     sequences = trial.task.sample(np.random.default_rng([trial.seed, 1]), 6000)
     x, answers = sequences[:, :-1], sequences[:, -1]
     n = np.arange(len(x))

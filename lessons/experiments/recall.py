@@ -28,6 +28,7 @@ class RecallTrial(Trial):
     pairs, vocab, repeats, p: of the task, see `AssociativeRecall`.
     adaptive: an AdaptiveRepetition, or a dict of its settings, which then chooses p.
     previous: the input carries the token before each one as well.
+    following: the input carries the token after each one as well, none after the query.
     depth, heads, width, hidden, scale: of the network, see `Transformer`; no MLP by default.
     lr:       of AdamW without decay.
     judged:   sequences of an evaluation.
@@ -42,6 +43,7 @@ class RecallTrial(Trial):
     p: float = 0.0
     adaptive: AdaptiveRepetition | dict[str, float] | None = None
     previous: bool = False
+    following: bool = False
     depth: int = 2
     heads: int = 1
     width: int = 64
@@ -60,7 +62,8 @@ class RecallTrial(Trial):
     def __post_init__(self):
         super().__post_init__()
         keep_counts(self, "hidden", minimum=0)
-        check_instance("previous", self.previous, bool)
+        for name in ("previous", "following"):
+            check_instance(name, getattr(self, name), bool)
         check_number("stop", self.stop, minimum=0)
         if isinstance(self.adaptive, dict):
             known = [field.name for field in fields(AdaptiveRepetition)]
@@ -87,7 +90,7 @@ class RecallTrial(Trial):
         """The model that is trained."""
         T = self.task.length
         return Transformer(
-            vocab=2 * self.vocab if self.previous else self.vocab,
+            vocab=(1 + self.previous + self.following) * self.vocab,
             positions=T,
             width=self.width,
             heads=self.heads,
@@ -116,11 +119,16 @@ class RecallTrial(Trial):
     def read(self, sequences: np.ndarray, device: Backend) -> tuple[Any, Any]:
         """What the network reads of sequences (n, T+1), and the answers (n, 1), on the device."""
         x, answers = sequences[:, :-1], device.put(sequences[:, -1:])
-        if not self.previous:
+        if not self.previous and not self.following:
             return device.put(x), answers
         tokens = np.eye(self.vocab)[x]
-        before = np.concatenate([np.zeros_like(tokens[:, :1]), tokens[:, :-1]], axis=1)
-        return device.put(np.concatenate([tokens, before], axis=-1), "float32"), answers
+        none = np.zeros_like(tokens[:, :1])
+        parts = [tokens]
+        if self.previous:
+            parts.append(np.concatenate([none, tokens[:, :-1]], axis=1))
+        if self.following:
+            parts.append(np.concatenate([tokens[:, 1:], none], axis=1))
+        return device.put(np.concatenate(parts, axis=-1), "float32"), answers
 
     def run(self, *, checkpoint=None, title=None, map=map) -> dict[str, Any]:
         """Lists over the evaluations:

@@ -1,16 +1,16 @@
 """What repetition teaches in recall, and in which part of the network (our own)."""
 
 import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tinyattn.backend import Params, put_like, to_numpy
-from tinyattn.errors import check_choice, check_count
-from tinyattn.hold import hold_params
+from tinyattn.backend import Params, to_numpy
+from tinyattn.errors import check_choice
 from tinyattn.tasks.recall import FAVOURED, AssociativeRecall
 
+from .held_recall import HeldRecall, at_zero, of_another
 from .recall import RecallTrial
 
 CONTEXTS = ("", "any key asked", "copies left out")
@@ -56,27 +56,18 @@ def another_asked(sequences: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 
 @dataclass(frozen=True)
-class RepeatedRecall(RecallTrial):
-    """Recall with repetition, held or ended at a step, and what is known of what is repeated.
+class RepeatedRecall(HeldRecall):
+    """Recall with repetition, and what is known of what is repeated.
 
     contexts: "any key asked": the query is any of the keys in the context, see `AnyKeyAsked`;
               "copies left out": of each batch only the sequences in which the query stands once.
-    still:    names of parameters that are held as at the start while there is repetition.
     until:    the step at which repetition ends, and what is held is let go; None: never.
-    start:    the parameters to start from, on the host; None: drawn.
-    ends:     the parameters at the first and at the last evaluation, filled by a run.
     """
 
     contexts: str = ""
-    still: tuple[str, ...] = ()
-    until: int | None = None
-    start: Params | None = None
-    ends: list[Params] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self):
         check_choice("contexts", self.contexts, CONTEXTS)
-        if self.until is not None:
-            check_count("until", self.until)
         super().__post_init__()
 
     @functools.cached_property
@@ -96,7 +87,7 @@ class RepeatedRecall(RecallTrial):
         return sequences[lone] if lone.any() else sequences
 
     def trained(self, loss, params, batches, optimizer, evaluate, **how):
-        """As of any trial; each evaluation also says
+        """As of any HeldRecall; each evaluation also says
 
         favoured_accuracy  on clean sequences that ask for a favoured token
         others_accuracy    on those that do not
@@ -104,24 +95,12 @@ class RepeatedRecall(RecallTrial):
         copied_anyway      there, with another key as the query: how often it says what it said of
                            the pair that is copied
         """
-        if self.start is not None:
-            params = put_like(self.start, params["W_E"])
-        if self.still:
-            until = float("inf") if self.until is None else self.until
-            loss, optimizer = hold_params(
-                loss, optimizer, dict.fromkeys(self.still, True), 0, until
-            )
         probe = RepetitionProbe(self)
 
-        def batch_of(step, history):
-            batch = batches(step, history)
-            return (step, batch) if self.still and self.until is not None else batch
-
         def look(step, params):
-            self.ends[:] = [*self.ends[:1], params]
             return {**evaluate(step, params), **probe.known(params)}
 
-        return super().trained(loss, params, batch_of, optimizer, look, **how)
+        return super().trained(loss, params, batches, optimizer, look, **how)
 
 
 class RepetitionProbe:
@@ -173,8 +152,7 @@ def knocked_out(settings: dict[str, Any]) -> dict[str, dict[str, float]]:
     trial.run()
     probe = RepetitionProbe(trial)
     end = trial.ends[-1]
-    zeros = {name: {key: 0 * end[key] for key in keys} for name, keys in parts.items()}
-    return {name: probe.accuracy(end | zero) for name, zero in zeros.items()}
+    return {name: probe.accuracy(at_zero(end, names)) for name, names in parts.items()}
 
 
 def grafted(settings: dict[str, Any]) -> dict[str, Any]:
@@ -198,8 +176,8 @@ def grafted(settings: dict[str, Any]) -> dict[str, Any]:
     plain, repeated = plain.ends[-1], repeated.ends[-1]
 
     def into(params, donor):
-        put = {name: {key: donor[key] for key in keys} for name, keys in parts.items()}
-        return {name: snap(settings, params | part) for name, part in put.items()}
+        put = {name: of_another(params, donor, names) for name, names in parts.items()}
+        return {name: snap(settings, mixed) for name, mixed in put.items()}
 
     return {
         "plain": snap(settings, plain),
@@ -222,10 +200,10 @@ def put_back(settings: dict[str, Any]) -> dict[str, Any]:
     trial = RepeatedRecall.of({**settings, "steps": first})
     trial.run()
     start, end = trial.ends
-    back = {name: {key: start[key] for key in keys} for name, keys in parts.items()}
+    back = {name: of_another(end, start, names) for name, names in parts.items()}
     return {
         "fresh": snap(settings, start),
-        "parts": {name: snap(settings, end | part) for name, part in back.items()},
+        "parts": {name: snap(settings, mixed) for name, mixed in back.items()},
     }
 
 

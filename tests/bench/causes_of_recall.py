@@ -35,6 +35,7 @@ OTHERS = {  # settings: the step of the snap, seeds 0, 1, 2; None: never
     "started 3.5 times as large": (dict(scale=0.7), (300, 280, 280)),
     "each place given the place before": (dict(looks="before"), (None, 380, 250)),
     "values given their key": (dict(looks="key"), (190, 180, 180)),
+    "one layer told the token after": (dict(depth=1, following=True), (190, 190, 180)),
     "batches of 512": (dict(batch=512), (410,)),
     "batches of 32": (dict(batch=32), (1120,)),
 }
@@ -62,7 +63,7 @@ def after_training(seeds=(0, 1), **settings):
     for seed in seeds:
         free = HeldRecall(seed=seed, **settings)
         found = free.run()
-        start, end = free.passed[0], free.passed[-1]
+        start, end = free.ends[0], free.ends[-1]
         yield f"recall, free, seed {seed}", result(found), 750
         for name, (zero, expected) in KNOCKED_OUT.items():
             knocked = HeldRecall(seed=seed, start=end, zero=zero, **settings | {"steps": 1}).run()
@@ -78,7 +79,7 @@ def told(seeds=(0, 1, 2), **settings):
         how = dict(seed=seed, depth=1, previous=True, **settings)
         free = HeldRecall(**how)
         free.run()
-        start, end = free.passed[0], free.passed[-1]
+        start, end = free.ends[0], free.ends[-1]
         for name, (back, expected) in TOLD.items():
             anew = end | {key: start[key] for key in back}
             found = HeldRecall(**how, start=anew).run()

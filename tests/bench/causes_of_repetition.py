@@ -10,6 +10,11 @@ VALUE_MAP = {  # is it held for 250 steps, and q: steps to the snap, by seed
     (True, 0.0): (680, 750, 780),
     (True, 0.4): (620, 750, 720),
 }
+ANEW = {0.0: (770, 780, 860), 0.4: (400, 430, 430)}  # the same, AdamW anew at step 250
+CLOCK = {  # q = 0.6 to this step: to the snap, to 95%
+    250: ((330, 340, 350), (370, 380, 390)),
+    None: ((380, 390, 400), (440, 450, 470)),
+}
 GRAFTS = {  # plain, q = 0.4; the plain one with the other's looks, with its writing; the other with the plain looks
     0: (530, 150, 260, 490, 250),
     1: (520, 180, 270, 490, 290),
@@ -38,6 +43,21 @@ def value_map_held(seeds=(0, 1, 2), **settings):
         how = dict(p=q, still=part, until=PHASE, steps=1300) | settings
         found = [RepeatedRecall(seed=seed, **how).run()["emerged"] for seed in seeds]
         yield f"recall, q = {q}, value map held: {still}: snap", str(found), expected
+
+
+def started_anew(seeds=(0, 1, 2), **settings):
+    for q, expected in ANEW.items():
+        how = dict(p=q, until=PHASE, anew=PHASE, steps=1300) | settings
+        found = [RepeatedRecall(seed=seed, **how).run()["emerged"] for seed in seeds]
+        yield f"recall, q = {q}, AdamW anew: snap", str(found), expected
+
+
+def ended_by_a_clock(seeds=(0, 1, 2), **settings):
+    for until, expected in CLOCK.items():
+        how = dict(p=0.6, until=until, steps=1300) | settings
+        runs = [RepeatedRecall(seed=seed, **how).run() for seed in seeds]
+        found = [[run[what] for run in runs] for what in ("emerged", "solved")]
+        yield f"recall, q = 0.6 until {until}: snap, 95%", str(found), expected
 
 
 def grafts(seeds=(0, 1, 2), **settings):
@@ -78,4 +98,4 @@ def favoured_keys(seeds=(0, 1, 2), **settings):
         yield f"recall, knocked out, seed {seed}: favoured keys", str(found), KNOCKED_OUT[seed]
 
 
-PARTS = [value_map_held, grafts, looks_put_back, contexts, favoured_keys]
+PARTS = [value_map_held, started_anew, ended_by_a_clock, grafts, looks_put_back, contexts, favoured_keys]
