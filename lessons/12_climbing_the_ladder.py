@@ -256,7 +256,7 @@ for i in sorted({0, 1, early, on_2 - 6, on_2, min(on_2 + 6, last), last}):
 # *The first steps.* All three distances fall together. At steps 20 and 40 the one to
 # rung 2 is the least by a hair: 2.33, 2.29 and 2.32 at step 20. This is the narrow band
 # at the left of the picture. The heads still look almost everywhere: at step 20 block 1
-# has 0.24 of their attention.
+# has 0.24 of their attention. Why rung 2 for a moment was not looked into.
 #
 # *On rung 1.* From step 60 to step 480 the network is nearest to rung 1. At step 280,
 # in the middle of the wait, its distances are 0.82, 0.98 and 1.11. The three heads are
@@ -578,7 +578,7 @@ for i in (0, 1, 2, 4, 6, 8):
 # All three learn block 1, and none leaves it. At step 800 they give block 1 0.77 to
 # 0.78 of their attention, block 2 0.15 and block 3 0.03. Their distances are 0.78 to
 # 0.79, 0.94 to 0.95, and 1.08. These are nearly the numbers of the three heads on rung
-# 1: 0.82, 0.98 and 1.11. So a crowd of three knows no more than one head, and what
+# 1: 0.82, 0.98 and 1.11. So here a crowd of three knows no more than one head. What
 # makes its heads part is the sum.
 #
 # The last digits never settle: in other tries with this seed, which went on to step
@@ -668,6 +668,12 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # | on rung 2: 600 later | 0.39, 0.40, 0.39 | 0.34, 0.34, 0.34 | 0.37, 0.38, 0.37 |
 # | never added, at step 1200 | 0.79, 0.94, 1.08 | 1.01, 0.90, 1.04 | 0.75, 0.95, 1.08 |
 #
+# On seed 1 the crowd is nearest to rung 2, at 0.92, not to rung 1, at 1.07, and so is a
+# head that is never added, at 0.90 and 1.01. All heads look most at block 1 there too.
+# It hangs on the chain that is drawn. On the one that the paper's own runs drew, the
+# crowd of this model is at 1.10, 0.87 and 0.89, and the paper's at 1.08, 0.85 and 0.87
+# ([PAPERS.md](PAPERS.md), Fig. 1).
+#
 # The last three rows are from longer runs than those above. All ends after a loss are
 # nearest to rung 2. Of the head that comes late, with the head of block 2 taken away:
 # 0.69, 0.68 and 0.67 of its attention go to block 2 within 250 steps. The controls were
@@ -689,7 +695,8 @@ run.finish(trial.settings, stage_steps=left, kl_argmin_steps=found["kl_argmin_st
 # **Why.**
 #
 # - Heads part because they are added. *Held*: never added, each stays on block 1.
-# - They wait because they are alike. *Derived*, for equal heads: they stay equal (09).
+# - They wait because they are alike. *Derived*, for equal heads: equal slopes (09) make
+#   equal steps, AdamW's too, so they stay equal.
 #   *Held*: with W_Q at exactly 0 (`python lessons/experiments ladder --query-scale 0`)
 #   the network is still on rung 1 at step 1200, at 0.84, 0.95 and 1.08, with 0.76 of
 #   each head's attention on block 1. From starts of 1e-3, 1e-6 and 1e-9 it leaves rung

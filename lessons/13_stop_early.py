@@ -284,8 +284,10 @@ for times in (1, 10):
 
 # %% [markdown]
 # No. The law is nearly sure of one token already: its largest probability is 0.86 on
-# average, and would be 0.99. It cannot be ten times as sure. So we count not m_k, but
-# how large it is beside the whole:
+# average, and would be 0.99. It cannot be ten times as sure. So m_k as such does not
+# count. We need a number that stays when all three grow by one factor. Take how large
+# m_k is beside the whole. That it is this number and no other is part of the guess
+# below:
 #
 #     m_k / √(m₁² + m₂² + m₃²)
 #
@@ -446,7 +448,8 @@ run.finish({**settings, "sets": sets, "sizes": sizes, "draws": draws}, best_step
 # %% [markdown]
 # ## Exercises
 #
-# 1. (Easy, 3 minutes.) To stop earlier or later: which models does one choose among?
+# 1. (Easy, 3 minutes.) Each step of a run is a model. Who stops, chooses one of them.
+#    What, in terms of the ladder, do they differ in?
 # 2. (Medium, 5 minutes.) Four times as many sequences, each with half as many tokens:
 #    put `generated=10` in `large` and [[2400, 2400, 210]] for `sets`, run the cell of
 #    section 2 up to the line `results = ...`, and print `results[0]["best_step"]` and
@@ -467,6 +470,6 @@ run.finish({**settings, "sets": sets, "sizes": sizes, "draws": draws}, best_step
 #    to learned rung 2 (`results[0]["learned_best_kl"]`). The rule does not tell: its
 #    2.89 times count from where block 1 shows, and that was not sought for this chain.
 # 3. N₀ is 520/4.24 = 122.8 (seed 0), so N₁, N₂ and N₃ are foretold to be 238, 403 and
-#    681. Here they are 332, 514 and 824: each a little more, by 1.4, 1.3 and 1.2. From
+#    681. Here they are 332, 514 and 824: each more, by 1.4, 1.3 and 1.2. From
 #    block to block it is 1.55 and 1.60, where the rule says 1.3² = 1.69. With seeds 1
 #    and 2 it is off by up to 1.6 and 2.0.
