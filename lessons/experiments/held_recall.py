@@ -12,6 +12,7 @@ from tinyattn.errors import check_choice
 from tinyattn.hold import hold_params
 from tinyattn.models import Transformer
 
+from .lost_head import silence
 from .recall import RecallTrial
 
 LOOKS = ["", "before", "key", "start"]
@@ -26,6 +27,7 @@ class HeldRecall(RecallTrial):
     looks: where layer 1 of two layers looks. "": as it learns; "before": each place at the place
            before it; "key": values at their key, all else at itself; "start": as at the start of
            the run, whatever becomes of the embeddings.
+    silent: heads that write nothing, (layer from 1, head from 0) each: their W_O stays 0.
     start: the parameters to start from, on the host; None: drawn.
     passed: the parameters at each look of the run, filled by it.
     """
@@ -33,6 +35,7 @@ class HeldRecall(RecallTrial):
     still: tuple[str, ...] = ()
     zero: tuple[str, ...] = ()
     looks: str = ""
+    silent: tuple[tuple[int, int], ...] = ()
     start: Params | None = None
     passed: list[Params] = field(default_factory=list, repr=False, compare=False)
 
@@ -64,6 +67,9 @@ class HeldRecall(RecallTrial):
         params = {key: 0 * p if key in self.zero else p for key, p in params.items()}
         if self.still:
             loss, optimizer = hold_params(loss, optimizer, dict.fromkeys(self.still, True))
+        if self.silent:
+            heads = [(f"W_O.{layer}", 0, head) for layer, head in self.silent]
+            loss, optimizer, params = silence(loss, optimizer, params, heads)
 
         def kept(step, params):
             self.passed.append(params)
