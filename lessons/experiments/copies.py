@@ -55,7 +55,7 @@ def push_shares(flow: FocusDilution) -> np.ndarray:
 
 
 def pushed_there(flow: FocusDilution, f: float = 1e-4) -> np.ndarray:
-    """What `push_shares` says, of the flow itself: at the condensed point with scores f g g^T.
+    """What `push_shares` says, of the flow at the condensed point with scores f g g^T: (3, d-1).
 
     By the central difference of f and -f, where the pull of the point itself drops out.
     """
@@ -141,7 +141,10 @@ class Copies(Experiment):
         return found
 
     def one(self, flow: FocusDilution, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The numbers of one setting, and its curves: time from focus, spread by use."""
+        """The numbers of one setting, and its curves: time from focus, spread by use.
+
+        Raises InputError where token 0 never gives itself 0.9.
+        """
         r, pi = flow.focus_rate, to_numpy(flow.pi)
         come = -float(pi @ np.log(pi))
         focused = ode.event(lambda t, y: float(flow.attention(y)[0, 0]) - 0.9, terminal=True)
