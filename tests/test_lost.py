@@ -8,6 +8,7 @@ from experiments.lost import Lost, law_without
 from experiments.lost_head import LostHead
 from experiments.lost_recall import LostRecall, looks_of_heads
 from tinyattn.errors import InputError
+from tinyattn.ops import log_softmax
 from tinyattn.tasks import markov
 
 TINY = dict(vocab=5, spans=(1, 1), heads=2, generated=3, batch=8, steps=4, every=2, longer=2)
@@ -44,6 +45,23 @@ def test_one_who_knows_some_blocks_takes_the_mean_over_the_others():
     )  # 400 draws: five times their error
     whole = law_without(chain, x, [0, 1], rng)
     np.testing.assert_allclose(whole, np.exp(chain.log_probs(x[:, :-1])), atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_two_heads_know_more_than_two_blocks_where_older_tokens_tell_of_the_third(seed):
+    piece = Lost(vocab=12, query_scale=0.1)
+    trial = piece.trial(seed, heads=2, batch=64, steps=500, every=500)
+    trial.run()
+    rng = trial.generators()[2]
+    x = trial.chain.sample(rng, 1000, trial.length)
+    full = trial.chain.log_probs(x[:, :-1])
+    law = np.log(law_without(trial.chain, x, [0, 1], rng))
+    found = log_softmax(trial.network.forward(trial.passed[-1], x[:, :-1])[0])
+    by_law, by_network = (
+        (np.exp(full) * (full - log_q)).sum(axis=-1).mean(axis=0) for log_q in (law, found)
+    )
+    assert by_network[0] > by_law[0] + 0.1, "no older token tells of it: the law is the best"
+    assert by_network[-1] < by_law[-1] - 0.05
 
 
 def test_a_silent_head_of_recall_stays_silent_and_the_rest_learns():
