@@ -502,7 +502,10 @@ def test_the_commands_write_what_they_say(tmp_path, words, number):
             "redistribution --out /dev/null/x",
             "error: --out: expected a folder that can be written, got /dev/null/x",
         ),
-        ("chess", "error: ladder|recall|location|regression|text|snap|redistribution: "),
+        (
+            "chess",
+            "error: ladder|recall|location|regression|text|snap|redistribution|copies|lost|lost_recall: ",
+        ),
     ],
 )
 def test_a_wrong_command_is_one_line(tmp_path, words, message):

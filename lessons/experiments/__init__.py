@@ -11,9 +11,12 @@ An experiment is a frozen dataclass of settings with their checks; every variant
 From a shell, with a picture: python lessons/experiments ladder --heads 4 --spans 4,4,4
 """
 
+from .copies import Copies
 from .experiment import Experiment
 from .ladder import LadderTrial
 from .location import LocationTrial
+from .lost import Lost
+from .lost_recall import LostRecall
 from .recall import RecallTrial
 from .redistribution import Redistribution
 from .regression import RegressionTrial
@@ -28,4 +31,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {  # by the names of their commands
     "text": TextTrial,
     "snap": Snap,
     "redistribution": Redistribution,
+    "copies": Copies,
+    "lost": Lost,
+    "lost_recall": LostRecall,
 }

@@ -13,6 +13,8 @@ from tinyattn import plot
 
 from .ladder import LadderTrial
 from .location import LocationTrial
+from .lost import Lost
+from .lost_recall import LostRecall
 from .recall import RecallTrial
 from .regression import RegressionTrial
 from .text import TextTrial
@@ -310,3 +312,34 @@ def _spread(ax, run, found, words):
             ax.plot(step[at], entropy[at, j], "o", color=colour, ms=5)
     ylabel = "spread of attention (entropy, nats)"
     ax.set(ylim=(0, None), xlabel="training step", ylabel=ylabel)
+
+
+def lost(piece: Lost, numbers: dict[str, Any]) -> Any:
+    """The figure of a Lost: what a lost head costs at once and in the end."""
+    moments = ("rung 1", "rung 2", "end")
+    fig, axes = plt.subplots(1, len(moments), figsize=(12.5, 4.5), sharey=True)
+    fig.suptitle(f"A head is lost: {piece.model} model, {piece.heads} heads", x=0.01, ha="left")
+    for ax, moment in zip(axes, moments):
+        for one, colour in zip(numbers.values(), plot.COLOURS):
+            ends = one[moment]
+            for at_once, in_the_end in zip(ends["at_once"], ends["in_the_end"]):
+                ax.plot([0, 1], [at_once, in_the_end], "o-", color=colour)
+            foretold = min(law["averaged"] for law in one["foretold"].values())
+            ax.axhline(foretold, color=colour, lw=1, ls="--")
+        ax.set(xticks=[0, 1], xticklabels=["at once", "in the end"], title=f"lost at: {moment}")
+    axes[0].set_ylabel("distance to the full teacher, nats (dashed: foretold)")
+    return fig
+
+
+def lost_recall(piece: LostRecall, numbers: dict[str, Any]) -> Any:
+    """The figure of a LostRecall: accuracy without each head, at once and trained on."""
+    fig, axes = plt.subplots(1, 2, figsize=(10, 4.5), sharey=True)
+    fig.suptitle(f"A head of recall is lost: {piece.heads} heads a layer", x=0.01, ha="left")
+    for ax, layer in zip(axes, ("layer 1", "layer 2")):
+        for one, colour in zip(numbers.values(), plot.COLOURS):
+            ends = one[layer]
+            for at_once, in_the_end in zip(ends["at_once"], ends["in_the_end"]):
+                ax.plot([0, 1], [at_once, in_the_end], "o-", color=colour)
+        ax.set(xticks=[0, 1], xticklabels=["at once", "in the end"], title=layer)
+    axes[0].set_ylabel("clean accuracy")
+    return fig

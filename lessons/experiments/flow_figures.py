@@ -1,4 +1,4 @@
-"""The figures of `snap` and `redistribution`: pieces of arXiv 2505.17863 and arXiv 2605.01199."""
+"""The figures of `snap`, `redistribution`, `copies`: of arXiv 2505.17863 and arXiv 2605.01199."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ import marks
 from tinyattn import plot
 from tinyattn.flows.emergence import TwoNumbers
 
+from .copies import Copies
 from .redistribution import Redistribution
 from .snap import Snap
 
@@ -293,3 +294,25 @@ def _chains(ax, chains, numbers):
         "the sign of r says whether attention turns to the frequent token",
     )
     ax.legend(loc="lower right", title="r: rate of the attention weights (dots: 0.9)")
+
+
+def copies(piece: Copies, curves: dict[str, Any]) -> Any:
+    """The figure of the first setting of Copies: the spread of token 1's attention."""
+    fig, ax = plt.subplots(figsize=(7.5, 5))
+    for name, colour in (
+        ("free", plot.BLACK),
+        ("query", plot.ORANGE),
+        ("key", plot.BLUE),
+        ("value", plot.GREEN),
+    ):
+        label = "nothing (free)" if name == "free" else f"the {name}"
+        ax.plot(curves["time"], curves[name], color=colour, lw=2.2, label=label)
+    ax.axhline(curves["as_they_come"], color="0.5", lw=1, ls="--", label="attention that is π")
+    ax.set(
+        xlabel="time from the end of focus",
+        ylabel="spread of token 1's attention, nats",
+        title=f"Which use reads a copy that does not move?\nρ = {piece.rho[0]:g}, "
+        f"{piece.width[0]} numbers in an embedding",
+    )
+    ax.legend()
+    return fig

@@ -13,6 +13,7 @@ from tinyattn.hold import hold_params
 from tinyattn.models import Transformer
 from tinyattn.optim import Optimizer, State
 
+from .lost_head import silence
 from .recall import RecallTrial
 
 LOOKS = ["", "before", "key", "start"]
@@ -29,6 +30,7 @@ class HeldRecall(RecallTrial):
            before it; "key": values at their key, all else at itself; "start": as at the start of
            the run, whatever becomes of the embeddings.
     anew:  the step before which the optimizer starts anew, all else going on; None: never.
+    silent: heads that write nothing, (layer from 1, head from 0) each: their W_O stays 0.
     start: the parameters to start from, on the host; None: drawn.
     ends:  the parameters at the first and at the last evaluation, filled by a run.
     """
@@ -38,6 +40,7 @@ class HeldRecall(RecallTrial):
     zero: tuple[str, ...] = ()
     looks: str = ""
     anew: int | None = None
+    silent: tuple[tuple[int, int], ...] = ()
     start: Params | None = None
     ends: list[Params] = field(default_factory=list, repr=False, compare=False)
 
@@ -81,6 +84,9 @@ class HeldRecall(RecallTrial):
             loss, optimizer = hold_params(
                 loss, optimizer, dict.fromkeys(self.still, True), 0, until
             )
+        if self.silent:
+            heads = [(f"W_O.{layer}", 0, head) for layer, head in self.silent]
+            loss, optimizer, params = silence(loss, optimizer, params, heads)
 
         def batch_of(step, history):
             batch = batches(step, history)

@@ -1,4 +1,4 @@
-"""The ladder with a small full transformer that can lose a head (our own)."""
+"""The ladder with a small full transformer, or the minimal model, that can lose heads (our own)."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +13,32 @@ from tinyattn.models import Transformer
 from .ladder import OF_FULL, LadderTrial
 from .trial import SIZES
 
+# What a head writes by: the parameter, and its axis of heads.
+WRITES = {"full": ("W_O.1", 0), "minimal": ("W_V", 1)}
+
+
+def silence(
+    loss: Any, optimizer: Any, params: Params, heads: list[tuple[str, int, int]]
+) -> tuple[Any, Any, Params]:
+    """A loss, an optimizer and parameters with which heads write nothing, and never will.
+
+    heads: of each the parameter by which it writes, the axis of heads there, and its number from 0.
+    """
+    masks = {name: np.zeros(tuple(params[name].shape), bool) for name, _, _ in heads}
+    for name, axis, head in heads:
+        masks[name].swapaxes(0, axis)[head] = True
+    masks = put_like(masks, next(iter(params.values())))
+    params = params | {name: params[name] * ~mask for name, mask in masks.items()}
+    loss, optimizer = hold_params(loss, optimizer, masks)
+    return loss, optimizer, params
+
 
 @dataclass(frozen=True)
 class LostHead(LadderTrial):
-    """A LadderTrial of the full model of one layer, on a stream and without dropout by default.
+    """A LadderTrial of one layer: the full model on a stream, without dropout, by default.
 
     width, hidden: of the transformer.
-    silent: heads that write nothing, from 0: their W_O is 0, and stays so.
+    silent: heads that write nothing, from 0: their W_O, of the minimal model W_V, stays 0.
     start:  the parameters to start from, on the host; None: drawn.
     passed: the parameters at each look of the run, filled by it.
     """
@@ -41,6 +60,8 @@ class LostHead(LadderTrial):
         super().__post_init__()
 
     def _network(self, positions, first, *scales, few_queries=False):
+        if self.model == "minimal":
+            return super()._network(positions, first, *scales, few_queries=few_queries)
         of_paper = {name: getattr(self, name) for name in OF_FULL}
         return Transformer(
             self.vocab,
@@ -56,13 +77,10 @@ class LostHead(LadderTrial):
     def trained(self, loss, params, batches, optimizer, evaluate, **how):
         """As of any trial, with silent heads; each evaluation also keeps the parameters."""
         if self.start is not None:
-            params = put_like(self.start, params["W_E"])
-        mute = np.zeros(self.network.shapes["W_O.1"], bool)
-        mute[list(self.silent)] = True
-        mute = put_like({"W_O.1": mute}, params["W_E"])
+            params = put_like(self.start, next(iter(params.values())))
         if self.silent:
-            params = {**params, "W_O.1": params["W_O.1"] * ~mute["W_O.1"]}
-            loss, optimizer = hold_params(loss, optimizer, mute)
+            heads = [(*WRITES[self.model], head) for head in self.silent]
+            loss, optimizer, params = silence(loss, optimizer, params, heads)
 
         def kept(step, params):
             self.passed.append({key: to_numpy(p) for key, p in params.items()})

@@ -98,4 +98,12 @@ def favoured_keys(seeds=(0, 1, 2), **settings):
         yield f"recall, knocked out, seed {seed}: favoured keys", str(found), KNOCKED_OUT[seed]
 
 
-PARTS = [value_map_held, started_anew, ended_by_a_clock, grafts, looks_put_back, contexts, favoured_keys]
+PARTS = [
+    value_map_held,
+    started_anew,
+    ended_by_a_clock,
+    grafts,
+    looks_put_back,
+    contexts,
+    favoured_keys,
+]
