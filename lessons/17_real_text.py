@@ -263,9 +263,9 @@ for kind, words in KINDS.items():
 # 51, thirteen are most diluted at step 2540 and seven at 2460. So many would agree
 # although their words have nothing to do with each other.
 #
-# A better one: leave the other run's turns as they are and *deal* them to
-# other words. One word gets all the turns of another, drawn at random. Count how many
-# of our 51 now come again. Do so a thousand times.
+# So leave the other run's turns as they are and *deal* them to other words. One word
+# gets all the turns of another, drawn at random. Count how many of our 51 now come
+# again. Do so a thousand times.
 #
 # **Predict.** There are two other draws. How many of the 51 turns come again in each?
 
@@ -305,8 +305,8 @@ for kind, words in KINDS.items():
 # %% [markdown]
 # 40 come again in the second draw and 30 in the third: 78% and 59%. Dealt to other
 # words it would be 13.5 and 10.2 in the mean, and in 99 of 100 deals no more than 20
-# and 16. So a word, or its kind, keeps its turns in another draw. It does not say how
-# rare that would be by chance: the deal takes words apart that turn together, and ten
+# and 16. So a word, or its kind, keeps its turns in another draw. How rare that would
+# be by chance a deal does not say. It takes words apart that turn together, and ten
 # deeds that turn together agree all ten at one go. 27 come again in both.
 #
 #     of the            names 16   things 7   places 8   deeds 15   others 5
@@ -754,14 +754,9 @@ run.finish({**BASE, "since": SINCE}, turns=turns, other_draws=other_draws, alike
 # only later. Scores are products of queries and keys. So there the keys do it:
 # *derived*.
 #
-# *Do they focus again?* Say that they do if the median is below 3.32.
-#
-#     values           3.11      yes, and later than the free run
-#     nothing          3.25      yes
-#     keys, W_K        3.33      neither: it stays about 3.32
-#     queries, W_Q     3.40      no
-#     queries          3.51      no
-#     W_Q              3.51      no
+# *Do they focus again?* Say that they do if the median is below 3.32. In the free run
+# they do, and with the values on a copy, but later. With W_Q still, with the queries on
+# a copy and with both they do not. With no key moving it is 3.33: neither.
 #
 # Look at the query of "ada" beside it. With W_Q still, and with the queries on a copy,
 # it shrinks too: either the embeddings or W_Q is enough for that. In neither has it
@@ -847,7 +842,7 @@ run.finish({**BASE, "since": SINCE}, turns=turns, other_draws=other_draws, alike
 #    2000. How probable is it that the second agrees within a tenth? Of 40 such words,
 #    how many do you expect to agree? If 20 do, what two reasons can it have?
 # 3. (10 minutes, hard) Run `python -i lessons/17_real_text.py --quick --no-show` and
-#    type these lines. They train with a rate four times as large, and half of the steps:
+#    type these lines. They train with a rate four times as large, half of the steps:
 #
 #        faster = {**BASE, "steps": 2000, "every": 10, "lr": 0.2}
 #        for n, batch in ((0, 48), (1, 48), (2, 48), (0, 192)):
@@ -855,8 +850,9 @@ run.finish({**BASE, "since": SINCE}, turns=turns, other_draws=other_draws, alike
 #            turns = turns_in(found, 100)
 #            print(n, batch, [turns[word] for word in KINDS["deeds"]])
 #
-#    In the first run eight deeds have a turn that is most diluted at step 1190. Look for
-#    that one in the other draws, and with batches of 192. What decides when it comes?
+#    In the first run eight deeds have a turn that is most diluted at step 1190. Look
+#    for that one in the other draws, and with batches of 192. What decides when it
+#    comes?
 
 # %% [markdown]
 # ## Answers
