@@ -516,9 +516,9 @@ run.page(draw.page(orders, KINDS["names"], SCALE), "player")
 # random order has nothing like it.
 #
 # Why does it drift, with nothing to look for? If single batches pushed it, the size of
-# the batches would matter. It does not: in random order with batches of 12, 48 and 192
-# the names' mean is 3.08, 3.07 and 3.06 at step 860. So it is not noise: *held*. What
-# it is we do not know.
+# the batches would matter. It hardly does: in random order, with batches of 12, 48 and
+# 192, the names' mean is 3.08, 3.07 and 3.06 at step 860. So it is not noise: *held*.
+# What it is we do not know.
 #
 # *Pairs kept.* Attention does focus: the names' mean goes down to 1.79 at step 2000. So
 # this control can do more than drift, and it has turns of its own, 16. Ten of them are
@@ -776,9 +776,9 @@ run.finish({**BASE, "since": SINCE}, turns=turns, other_draws=other_draws, alike
 #     keys, W_K        3.40   3.37   3.41       3.33   3.27   3.32
 #     values           3.42   3.34   3.39       3.11   3.02   3.18
 #
-# Alike in the three: the two runs with the queries on a copy have the least at step
-# 1400. The median with W_Q still is above 3.32, and with the values on a copy below. So
-# that the names focus again takes W_Q, and not that values move: *held*. With the
+# Alike in the three: at step 1400 the two runs with the queries on a copy have the
+# least. The median with W_Q still is above 3.32, and with the values on a copy below.
+# So to focus again the names need W_Q, and not that values move: *held*. With the
 # queries on a copy they focus again with seed 1, and not with the other two.
 #
 # *Figure.* Dotted lines mark steps 860, 1400 and 2000. On the left the query's length
