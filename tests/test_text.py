@@ -9,6 +9,7 @@ from experiments import turning
 from tinyattn.errors import InputError
 from tinyattn.losses import next_token_loss
 from tinyattn.models import EmbeddingModel
+from tinyattn.optim import SGD
 from tinyattn.tasks import text
 
 WIKI = " \n = Title = \n \n The cat @-@ like <unk> sat , the cat slept . \n"
@@ -264,6 +265,30 @@ def test_another_draw_or_a_copy_changes_the_run_from_where_it_begins():
     assert shares.sum(axis=1) == pytest.approx(1)
     j = held["word"].index("a")
     assert [words[k] for k in shares.argmax(axis=1)] == [top[j] for top in held["top"]]
+
+
+def test_a_second_part_of_a_run_differs_by_its_momentum_alone():
+    state = {}
+
+    class CarriedOn(SGD):
+        def init(self, params):
+            return state or super().init(params)
+
+        def step(self, params, grads, last, scale=1.0):
+            params, new = super().step(params, grads, last, scale)
+            state.update(new)
+            return params, new
+
+    class Carried(turning.TurningTrial):
+        def make_optimizer(self):
+            optimizer = super().make_optimizer()
+            return CarriedOn(optimizer.lr, optimizer.momentum)
+
+    whole = np.array(turning.TurningTrial.results(SHORT)["length"])
+    anew = np.array(turning.TurningTrial.results({**SHORT, "since": 20})["length"])
+    carried = np.array(Carried(**SHORT, since=20).run()["length"])
+    assert np.array_equal(anew[:5], whole[:5]) and np.abs(anew - whole).max() > 1e-3
+    assert carried == pytest.approx(whole, abs=1e-5)
 
 
 @pytest.mark.parametrize(

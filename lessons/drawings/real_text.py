@@ -43,7 +43,8 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
         loss.annotate(text, (at, value), (shift, -4), **where)
     loss.set(ylabel="loss, nats", title="Loss on text kept out of training")
     loss.legend(loc="upper right", bbox_to_anchor=(1, 0.78))
-    for (label, words), colour in zip(kinds.items(), plot.COLOURS):
+    inks = (plot.BLUE, plot.PURPLE, plot.GREEN, plot.VERMILION, plot.BLACK)
+    for (label, words), colour in zip(kinds.items(), inks):
         kind.plot(step, spread(first, words).mean(axis=1), color=colour, lw=2, label=label)
     kind.axvspan(540, 740, color="0.9", zorder=0)
     kind.annotate("the largest\nevent", (530, 0.08), fontsize=9, va="bottom", ha="right")
@@ -72,7 +73,13 @@ def turns(first, scale, losses, names, of_a, kinds, spread):
         ax.set(ylabel="spread of attention, nats")
     for ax in (loss, kind, name, a):
         ax.set(xlabel="training step", ylim=(0, None), xlim=(0, step[-1]))
-    name.set(ylim=(1, 3.8))
+    bottom = 2.2
+    name.set(ylim=(bottom, 3.75))
+    (of_pairs,) = names["pairs kept"]
+    leaves = step[int((of_pairs < bottom).argmax())]
+    if of_pairs.min() < bottom:
+        where = dict(textcoords="offset points", fontsize=9, color=INKS["pairs kept"])
+        name.annotate(f"on to {of_pairs.min():.1f}", (leaves, bottom), (6, 4), **where)
     return fig
 
 
@@ -100,11 +107,19 @@ def held(first, scale, ada, spreads, runs, as_come):
     for ax in (length, cosine):
         marked(ax, SINCE, WIDEST, AGAIN)
         ax.set(xlabel="training step")
-    inks = ("k", plot.VERMILION, plot.PURPLE, plot.ORANGE, plot.GREEN, plot.BLUE)
-    for (name, curve), ink in zip(spreads.items(), inks):
+    inks = {
+        "nothing": "k",
+        "queries": plot.VERMILION,
+        "W_Q": plot.PURPLE,
+        "queries, W_Q": plot.ORANGE,
+        "keys, W_K": plot.GREEN,
+        "values": plot.SKY,
+    }
+    for name, curve in spreads.items():
         at = scale * np.array(runs[name]["step"])
         here = at >= SINCE
-        still.plot(at[here], curve[here], color=ink, lw=2, label=name)
+        is_copy = "queries" in name
+        still.plot(at[here], curve[here], color=inks[name], lw=3 if is_copy else 1.3, label=name)
     still.axhline(as_come, color="0.35", ls="--", lw=1, label="as words come")
     marked(still, SINCE, WIDEST, AGAIN)
     still.legend(title="still from step 860 on", loc="lower right", ncols=2, fontsize=9)
@@ -112,7 +127,7 @@ def held(first, scale, ada, spreads, runs, as_come):
         xlabel="training step",
         ylim=(2.4, 3.7),
         ylabel="names' mean spread of attention, nats",
-        title="Names with one thing still",
+        title="Names with parts still: lowest at 1400 with queries on a copy",
     )
     return fig
 

@@ -1,4 +1,4 @@
-"""Causes of lesson 17, for `causes.py`: ten names spread their attention, with queries, keys or values kept still."""
+"""Causes of lesson 17, for `causes.py`: ten names spread; what is kept still, and random order."""
 
 import numpy as np
 
@@ -43,6 +43,9 @@ EXPECTED = {
     ),
 }
 
+# By seed, with batches of 12, 48 and 192
+DRIFT = {0: (3.08, 3.07, 3.06), 1: (3.05, 3.05, 3.03)}
+
 
 def mean_of_names(found):
     """The spread of the names' attention, in their mean, and its steps."""
@@ -62,4 +65,18 @@ def turn():
                 yield f"text, seed {seed}, {name}: names' mean, {what}", float(seen), number
 
 
-PARTS = [turn]
+def drift():
+    """In random order, where nothing is to be learnt, the size of the batches does not matter."""
+    random = SETTINGS | dict(order="random", steps=860)
+    del random["since"]
+    for seed, expected in DRIFT.items():
+        for batch, number in zip((12, 48, 192), expected):
+            curve, _ = mean_of_names(TurningTrial(**random | dict(batch=batch), seed=seed).run())
+            yield (
+                f"text, seed {seed}, random order, batches of {batch}: names' mean at 860",
+                float(curve[-1]),
+                number,
+            )
+
+
+PARTS = [turn, drift]
