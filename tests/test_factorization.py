@@ -45,6 +45,15 @@ def test_the_start_and_the_end_of_the_papers_figure():
     assert flow.loss(end) == pytest.approx(7.304e-7, rel=1e-3)
 
 
+def test_the_stages_of_the_papers_figure_from_its_own_start():
+    """Values 0, attention even but for noise of 1e-6, seed 0: read off there, near 5, 50, 230."""
+    flow = target(M, 40, "simplex")
+    s = 1 / 40 + 1e-6 * np.random.default_rng(0).normal(size=(3, 40))
+    y0 = np.concatenate([np.zeros((3, 3)), s / s.sum(axis=1, keepdims=True)], axis=1)
+    times, _ = half_times(flow, y0, 260.0)
+    assert times == pytest.approx(np.array([4.5407, 51.073, 233.80]), rel=1e-3)
+
+
 def rotated(rng, geometry, d=4, T=6, heads=2):
     """A flow with features and places in rotated bases, the arrays it is made of, and a random state."""
     m = np.array([2.0, 1.5, 0.7])

@@ -3,7 +3,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments import LadderTrial, rungs
+from experiments import LadderTrial, paper_chain, rungs
 from experiments.rungs import LadderProbe
 from tinyattn import backend, losses, measure, models, ops
 from tinyattn.backend import to_numpy
@@ -382,3 +382,32 @@ def test_dropout_leaves_out_a_share_p_of_what_it_drops(p):
     for mask in masks:
         assert (mask == 0).mean() == pytest.approx(p, abs=5 * 0.5 / np.sqrt(mask.size))
         np.testing.assert_allclose(mask[mask > 0], 1 / (1 - p), rtol=1e-6)
+
+
+def test_the_papers_own_matrices_are_those_of_its_seed():
+    """The first and last numbers of PyTorch's first draw after seed 0, and some of each matrix."""
+    drawn = paper_chain._normals(np.random.RandomState(paper_chain.SEED), 2500)
+    np.testing.assert_allclose(drawn[:4], [-1.12584, -1.15236, -0.250579, -0.433879], rtol=1e-5)
+    np.testing.assert_allclose(drawn[-2:], [0.687854, 1.839156], rtol=1e-5)
+    A = paper_chain.paper_matrices(3, 50)
+    np.testing.assert_allclose(A @ A.swapaxes(1, 2), np.stack([np.eye(50)] * 3), atol=1e-12)
+    corners = [[0.0173, 0.1504], [0.0725, 0.0014], [-0.0048, -0.0357]]
+    np.testing.assert_allclose(A[:, 0, :2], corners, atol=2e-4)
+    np.testing.assert_allclose(A[:, -1, -1], [0.1424, 0, 0.2461], atol=2e-4)
+
+
+def test_the_papers_own_matrices_stand_in_a_trials_chain_with_its_importance_for_every_seed():
+    own, other = LadderTrial(matrices="paper"), LadderTrial(matrices="paper", seed=1, reverse=True)
+    A = paper_chain.paper_matrices(3, 50)
+    np.testing.assert_allclose(own.chain.matrices, A * [[[2.89]], [[1.7]], [[1.0]]], rtol=1e-9)
+    np.testing.assert_allclose(other.chain.matrices, A * [[[1.0]], [[1.7]], [[2.89]]], rtol=1e-9)
+    assert own.chain.blocks == LadderTrial().chain.blocks
+    with pytest.raises(InputError, match='matrices: expected others than "paper", which are 3 of'):
+        LadderTrial(matrices="paper", vocab=6)
+
+
+def test_frobenius_matrices_stand_in_a_trials_chain():
+    A = LadderTrial(matrices="frobenius", importance=1.0).chain.matrices.reshape(3, -1)
+    np.testing.assert_allclose(A @ A.T, 50 * np.eye(3), atol=1e-9)
+    with pytest.raises(InputError, match='matrices: expected "orthogonal", "frobenius" or "paper"'):
+        LadderTrial(matrices="random")

@@ -3,6 +3,7 @@
 How near is a network to teachers that see only the strongest k blocks?
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from tinyattn.optim import SGD, AdamW
 from tinyattn.tasks import markov
 from tinyattn.train import minibatches
 
+from .paper_chain import paper_matrices
 from .repetition import AdaptiveRepetition
 from .rungs import LadderProbe, law_of_window, learn, passed, strongest_first
 from .stack import MinimalStack
@@ -57,6 +59,8 @@ class LadderTrial(Trial):
     dropped, scale, position_size, bias: of the full model, see `Transformer`.
     vocab, spans, stride, lag_weights, importance, reverse: of the chain, see `draw_chain`; spans
                 are (2, 2, 2) by default, (4, 4, 4) for the full model; importance 1.7, 2 for SGD.
+    matrices:   of the chain: "orthogonal" or "frobenius", see `draw_chain`; or "paper", those of
+                the paper's own runs, whatever the seed.
     generated:  tokens of a sequence that follow its first context.
     sequences:  train on a set of so many; 0: on an endless stream; by default 0, 9000 for the full
                 model.
@@ -92,6 +96,7 @@ class LadderTrial(Trial):
     lag_weights: Sequence[float] | None = None
     importance: float | None = None
     reverse: bool = False
+    matrices: str = "orthogonal"
     generated: int = 20
     sequences: int | None = None
     p: float | str = 0.0
@@ -120,6 +125,7 @@ class LadderTrial(Trial):
     def __post_init__(self):
         full = check_choice("model", self.model, ("minimal", "full")) == "full"
         sgd = check_choice("optimizer", self.optimizer, ("adamw", "sgd")) == "sgd"
+        check_choice("matrices", self.matrices, (*markov.MATRICES, "paper"))
         for name in ("query_scale", "value_scale") if full else ("dropout", *OF_FULL):
             value = getattr(self, name)
             if value is not None:
@@ -171,11 +177,12 @@ class LadderTrial(Trial):
 
     @functools.cached_property
     def chain(self):
-        """The chain, drawn by the seed."""
+        """The chain, drawn by the seed; the paper's own has its matrices from elsewhere."""
         weights = self.lag_weights
         if isinstance(weights, list):
             weights = tuple(weights)
-        return markov.draw_chain(
+        own = self.matrices == "paper"
+        chain = markov.draw_chain(
             self.generators()[0],
             self.vocab,
             self.spans,
@@ -183,7 +190,14 @@ class LadderTrial(Trial):
             importance=self.importance,
             reverse=self.reverse,
             lag_weights=weights,
+            matrices="orthogonal" if own else self.matrices,
         )
+        if not own:
+            return chain
+        # Orthogonal matrices have the spectral norm 1, so that is the importance.
+        strengths = np.linalg.norm(chain.matrices, ord=2, axis=(1, 2), keepdims=True)
+        A = strengths * paper_matrices(len(chain.blocks), self.vocab)
+        return dataclasses.replace(chain, matrices=A)
 
     @property
     def length(self) -> int:
