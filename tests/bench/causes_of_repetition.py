@@ -1,5 +1,6 @@
 """Causes of lesson 19, for `causes.py`: what repetition teaches, in which part; what makes copies late."""
 
+from experiments.held_recall import HeldRecall
 from experiments.repeated_recall import RepeatedRecall, grafted, knocked_out, put_back
 
 LOOKS, WRITES = ["W_Q.1", "W_K.1"], ["W_V.2", "W_O.2"]  # where layer 1 looks, what layer 2 writes
@@ -24,6 +25,14 @@ CONTEXTS = {  # n = 1.5 and 2: as they are; any key asked; copies left out
     0: (1240, 1620, 640, 650, 950, 1130),
     1: (1140, 1460, 650, 620, 1010, 1260),
     2: (1320, 1730, 670, 680, 1010, 1240),
+}
+SIGN = {  # where values look in layer 1 given, and n: snap, by seed; then with layer 2's value map held
+    ("look given", None): (),
+    ("look given", 1.0): (),
+    ("look given", 2.0): (),
+    ("value map held", None): (),
+    ("value map held", 1.0): (),
+    ("value map held", 2.0): (),
 }
 KNOCKED_OUT = {  # favoured keys, q = 0.4 at 250: nothing out; looks of 1, writing of 1, looks of 2
     0: (0.98, 0.51, 0.09, 0.12),
@@ -69,6 +78,14 @@ def contexts(seeds=(0, 1, 2), **settings):
         yield f"recall, contexts, seed {seed}: snap", str(found), CONTEXTS[seed]
 
 
+def sign(seeds=(0, 1, 2), **settings):
+    for (name, n), expected in SIGN.items():
+        part = dict(looks="key") if name == "look given" else dict(still=WRITES)
+        how = dict(repeats=n, steps=3000) | part | settings
+        found = [HeldRecall(seed=seed, **how).run()["emerged"] for seed in seeds]
+        yield f"recall, n = {n}, {name}: snap", str(found), expected
+
+
 def favoured_keys(seeds=(0, 1, 2), **settings):
     parts = {"nothing": [], "looks": ["W_Q.1"], "writes": ["W_V.1"], "looks of 2": ["W_Q.2"]}
     how = dict(p=0.4, steps=PHASE, parts=parts) | settings
@@ -78,4 +95,4 @@ def favoured_keys(seeds=(0, 1, 2), **settings):
         yield f"recall, knocked out, seed {seed}: favoured keys", str(found), KNOCKED_OUT[seed]
 
 
-PARTS = [value_map_held, grafts, looks_put_back, contexts, favoured_keys]
+PARTS = [value_map_held, grafts, looks_put_back, contexts, sign, favoured_keys]
