@@ -469,7 +469,6 @@ def test_across_samples_the_papers_line_is_twice_the_flow_and_twice_its_own_firs
     assert (of_first.min(), of_first.max()) == pytest.approx((1.93, 2.07), abs=0.005)
 
 
-
 @pytest.mark.parametrize("matrix", ["orthogonal", "gaussian"])
 def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
     """Entries have mean 0 and variance 1/d; their squares spread by 2/d^2 if they are normal."""

@@ -27,12 +27,12 @@ CONTEXTS = {  # n = 1.5 and 2: as they are; any key asked; copies left out
     2: (1320, 1730, 670, 680, 1010, 1240),
 }
 SIGN = {  # where values look in layer 1 given, and n: snap, by seed; then with layer 2's value map held
-    ("look given", None): (),
-    ("look given", 1.0): (),
-    ("look given", 2.0): (),
-    ("value map held", None): (),
-    ("value map held", 1.0): (),
-    ("value map held", 2.0): (),
+    ("look given", None): (190, 180, 180),
+    ("look given", 1.0): (150, 140, 140),
+    ("look given", 2.0): (130, 120, 120),
+    ("value map held", None): (820, 870, 930),
+    ("value map held", 1.0): (1340, 1150, 1480),
+    ("value map held", 2.0): (None, None, None),
 }
 KNOCKED_OUT = {  # favoured keys, q = 0.4 at 250: nothing out; looks of 1, writing of 1, looks of 2
     0: (0.98, 0.51, 0.09, 0.12),
