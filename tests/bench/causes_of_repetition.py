@@ -34,6 +34,7 @@ SIGN = {  # where values look in layer 1 given, and n: snap, by seed; then with 
     ("value map held", 1.0): (1340, 1150, 1480),
     ("value map held", 2.0): (None, None, None),
 }
+OF_24_PAIRS = {None: (460, 400, 400), 2.0: (200, 200, 200)}  # the look given, by n
 KNOCKED_OUT = {  # favoured keys, q = 0.4 at 250: nothing out; looks of 1, writing of 1, looks of 2
     0: (0.98, 0.51, 0.09, 0.12),
     1: (0.87, 0.46, 0.10, 0.09),
@@ -84,6 +85,11 @@ def sign(seeds=(0, 1, 2), **settings):
         how = dict(repeats=n, steps=3000) | part | settings
         found = [HeldRecall(seed=seed, **how).run()["emerged"] for seed in seeds]
         yield f"recall, n = {n}, {name}: snap", str(found), expected
+    larger = dict(pairs=24, vocab=64, hidden=256, scale=0.7, steps=2000, every=20, looks="key")
+    for n, expected in OF_24_PAIRS.items():
+        how = larger | dict(repeats=n) | settings
+        found = [HeldRecall(seed=seed, **how).run()["emerged"] for seed in seeds]
+        yield f"recall, 24 pairs, n = {n}, look given: snap", str(found), expected
 
 
 def favoured_keys(seeds=(0, 1, 2), **settings):
