@@ -451,6 +451,24 @@ def test_across_samples_one_line_holds_for_all_p():
         assert law.r2 > r2
 
 
+def test_across_samples_the_papers_line_is_twice_the_flow_and_twice_its_own_first_law():
+    """At p = 0.1, d = 64 the plateau is shorter by 1.281: 1.277 by the exact rate, 1.204 by the paper's."""
+    p, d = (
+        grid.ravel()
+        for grid in np.meshgrid([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 2.0 ** np.arange(4, 10))
+    )
+    lengths = plateau(ThreeNumbers(4096.0, d, p), rtol=1e-6)
+    none, some = (lengths[(d == 64) & (p == value)][0] for value in (0.0, 0.1))
+    assert none / some == pytest.approx(1.281, abs=1e-3)
+    line = 2.15 * (np.sqrt(d) * 4096 / np.sqrt(p**2 * d + (1 - p) ** 2)) ** 1.02
+    of_flow = line / lengths
+    assert (of_flow.min(), of_flow.max()) == pytest.approx((1.83, 2.24), abs=0.005)
+    first = 1.51 * 4096**0.99 * d[p == 0] ** 0.49
+    assert abs(first / lengths[p == 0] - 1).max() < 0.04
+    of_first = line[p == 0] / first
+    assert (of_first.min(), of_first.max()) == pytest.approx((1.93, 2.07), abs=0.005)
+
+
 @pytest.mark.parametrize("matrix", ["orthogonal", "gaussian"])
 def test_a_drawn_target_keeps_lengths_on_average(rng, matrix):
     """Entries have mean 0 and variance 1/d; their squares spread by 2/d^2 if they are normal."""

@@ -591,6 +591,22 @@ def test_a_recall_network_reads_each_token_and_the_one_after():
     assert x[0, 1].tolist() == [0, 0, 1, 0, 1, 0, 0, 1, 0] and trial.network.vocab == 9
 
 
+def test_a_recall_network_starts_and_tells_places_as_it_is_told(rng):
+    trial = experiments.RecallTrial(
+        **TINY, scale="fan_in", position_kind="sinusoidal", position_size=3.0
+    )
+    params = trial.network.init(rng)
+    assert "W_P" not in params and 0.4 < abs(params["W_E"]).max() < 1 / 2
+    assert 0.2 < abs(params["W_Q.1"]).max() < 1 / 4
+    sines = trial.network._sines(np, "float64")
+    np.testing.assert_allclose(np.linalg.norm(sines, axis=1), 3.0)
+    of_length = experiments.RecallTrial(**TINY, position_size=3.0).network.init(rng)["W_P"]
+    assert (of_length**2).sum(axis=1).mean() == pytest.approx(9, rel=0.6)
+    assert experiments.RecallTrial.results(trial.settings | {"steps": 20})["step"] == [0, 20]
+    with pytest.raises(InputError, match="position_kind: expected"):
+        experiments.RecallTrial(position_kind="rotary")
+
+
 def test_a_run_ends_at_the_look_that_asks_for_no_more():
     small = {**TINY, "steps": 60}
     start = experiments.RecallTrial.results(small)["clean_accuracy"][0]

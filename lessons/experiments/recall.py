@@ -29,7 +29,8 @@ class RecallTrial(Trial):
     adaptive: an AdaptiveRepetition, or a dict of its settings, which then chooses p.
     previous: the input carries the token before each one as well.
     following: the input carries the token after each one as well, none after the query.
-    depth, heads, width, hidden, scale: of the network, see `Transformer`; no MLP by default.
+    depth, heads, width, hidden, scale, position_kind, position_size: of the network, see
+              `Transformer`; no MLP by default.
     lr:       of AdamW without decay.
     judged:   sequences of an evaluation.
     stop:     the clean accuracy at which the run ends.
@@ -48,7 +49,9 @@ class RecallTrial(Trial):
     heads: int = 1
     width: int = 64
     hidden: int = 0
-    scale: float = 0.2
+    scale: float | str = 0.2
+    position_kind: str = "learned"
+    position_size: float | None = None
     judged: int = 512
     stop: float = 0.99
 
@@ -98,8 +101,10 @@ class RecallTrial(Trial):
             first_query=T - 1,
             depth=self.depth,
             norm=False,
+            position_kind=self.position_kind,
             outputs=self.vocab,
             scale=self.scale,
+            position_size=self.position_size,
             few_queries=True,
         )
 

@@ -1,5 +1,6 @@
 """Causes of lesson 19, for `causes.py`: what repetition teaches, in which part; what makes copies late."""
 
+from experiments.held_recall import HeldRecall
 from experiments.repeated_recall import RepeatedRecall, grafted, knocked_out, put_back
 
 LOOKS, WRITES = ["W_Q.1", "W_K.1"], ["W_V.2", "W_O.2"]  # where layer 1 looks, what layer 2 writes
@@ -30,6 +31,15 @@ CONTEXTS = {  # n = 1.5 and 2: as they are; any key asked; copies left out
     1: (1140, 1460, 650, 620, 1010, 1260),
     2: (1320, 1730, 670, 680, 1010, 1240),
 }
+SIGN = {  # where values look in layer 1 given, and n: snap, by seed; then with layer 2's value map held
+    ("look given", None): (190, 180, 180),
+    ("look given", 1.0): (150, 140, 140),
+    ("look given", 2.0): (130, 120, 120),
+    ("value map held", None): (820, 870, 930),
+    ("value map held", 1.0): (1340, 1150, 1480),
+    ("value map held", 2.0): (None, None, None),
+}
+OF_24_PAIRS = {None: (460, 400, 400), 2.0: (200, 200, 200)}  # the look given, by n
 KNOCKED_OUT = {  # favoured keys, q = 0.4 at 250: nothing out; looks of 1, writing of 1, looks of 2
     0: (0.98, 0.51, 0.09, 0.12),
     1: (0.87, 0.46, 0.10, 0.09),
@@ -89,6 +99,19 @@ def contexts(seeds=(0, 1, 2), **settings):
         yield f"recall, contexts, seed {seed}: snap", str(found), CONTEXTS[seed]
 
 
+def sign(seeds=(0, 1, 2), **settings):
+    for (name, n), expected in SIGN.items():
+        part = dict(looks="key") if name == "look given" else dict(still=WRITES)
+        how = dict(repeats=n, steps=3000) | part | settings
+        found = [HeldRecall(seed=seed, **how).run()["emerged"] for seed in seeds]
+        yield f"recall, n = {n}, {name}: snap", str(found), expected
+    larger = dict(pairs=24, vocab=64, hidden=256, scale=0.7, steps=2000, every=20, looks="key")
+    for n, expected in OF_24_PAIRS.items():
+        how = larger | dict(repeats=n) | settings
+        found = [HeldRecall(seed=seed, **how).run()["emerged"] for seed in seeds]
+        yield f"recall, 24 pairs, n = {n}, look given: snap", str(found), expected
+
+
 def favoured_keys(seeds=(0, 1, 2), **settings):
     parts = {"nothing": [], "looks": ["W_Q.1"], "writes": ["W_V.1"], "looks of 2": ["W_Q.2"]}
     how = dict(p=0.4, steps=PHASE, parts=parts) | settings
@@ -105,5 +128,6 @@ PARTS = [
     grafts,
     looks_put_back,
     contexts,
+    sign,
     favoured_keys,
 ]
