@@ -235,10 +235,12 @@ def test_two_layers_of_either_model_are_a_setting(settings):
     small = dict(
         vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=4, every=2, depth=2
     )
+    small |= dict(learned=True, reverse=True)
     if "model" in settings:
         small |= dict(vocab=20, scale="orthonormal", position_size=1.3, sequences=40)
     trial = LadderTrial(**small, **settings)
     found = trial.run()
+    assert np.shape(found["learned_kl"]) == (3, 1)
     assert np.shape(found["span_mass"]) == (3, 3, 2) and len(trial.network.forward(
         trial.network.init(np.random.default_rng(0)), trial.chain.sample(np.random.default_rng(0), 2, 6)[:, :-1])[1].attentions
     ) == 2  # fmt: skip
