@@ -129,8 +129,13 @@ def test_windows_are_what_stands_before_each_token():
         rungs.windows(x, 2, 4),
         [[2, 3, 4], [3, 4, 5], [4, 5, 6], [9, 10, 11], [10, 11, 12], [11, 12, 13]],
     )
+    np.testing.assert_array_equal(
+        rungs.windows(x, 2, 4, nearest=3), [[0, 1, 4], [1, 2, 5], [2, 3, 6], [7, 8, 11], [8, 9, 12], [9, 10, 13]]
+    )  # fmt: skip
     with pytest.raises(InputError, match="reach: expected a whole number in 1..4, got 5"):
         rungs.windows(x, 5, 4)
+    with pytest.raises(InputError, match="nearest: expected a whole number in 1..3, got 4"):
+        rungs.windows(x, 2, 4, nearest=4)
     with pytest.raises(InputError, match="sequences: expected more than order = 7 tokens"):
         rungs.windows(x, 2, 7)
 
@@ -147,6 +152,11 @@ def test_the_law_of_a_window_is_an_average_over_what_stood_before(rng):
     np.testing.assert_allclose(
         rungs.law_of_window(chain, x, 3, rng), np.exp(chain.log_probs(x[:, :3])[:, 0])
     )
+    for row, found in zip(x, rungs.law_of_window(chain, x, 1, rng, nearest=2)):
+        every = np.stack([older[:, 0], np.full(9, row[1]), older[:, 1]], axis=1)
+        np.testing.assert_allclose(
+            found, np.exp(chain.log_probs(every)[:, 0]).mean(axis=0), atol=0.06
+        )
 
 
 def test_learned_rungs_come_near_what_their_windows_tell():
@@ -163,13 +173,28 @@ def test_learned_rungs_come_near_what_their_windows_tell():
     assert np.shape(found["learned_kl"]) == (len(found["step"]), 2)
     there, exact = (np.array(found[name])[:2, :2] for name in ("learned_kl_there", "kl_there"))
     assert (np.diag(there) < np.diag(exact)).all(), "learned rungs are passed closer by"
-    with pytest.raises(
-        InputError,
-        match="learned: expected False where the nearest blocks are not the strongest, got True",
-    ):
-        LadderTrial(**small, reverse=True)
     full = LadderTrial(model="full", **small, sequences=20, steps=2, every=1).run()
     assert np.shape(full["learned_kl"]) == (3, 2) and len(full["learned_stage_steps"]) == 2
+
+
+def test_learned_rungs_know_the_strongest_blocks_also_where_these_are_the_farthest():
+    small = dict(vocab=5, spans=(2, 1), generated=1, held_out=1000, batch=64, rung_steps=300)
+    trial = LadderTrial(**small, steps=2, every=1, reverse=True, learned=True)
+    found = trial.run()
+    x = trial.chain.sample(trial.generators()[2], 1000, trial.length)
+    given = rungs.law_of_window(trial.chain, x, 1, np.random.default_rng(0), nearest=3)
+    sees = measure.entropy(np.log(given)).mean()
+    assert found["order"] == [1, 0] and 0 < found["learned_gap"][0] < 0.1
+    assert abs(found["learned_loss"][0] - sees) < 0.1 < np.log(5) - sees
+
+
+def test_learned_rungs_learn_by_adamw_whatever_trains_the_network():
+    small = dict(vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=2, every=1)
+    runs = [
+        LadderTrial(**small, learned=True, rung_steps=20, **how).run()["learned_loss"]
+        for how in (dict(importance=2.0), dict(optimizer="sgd"), dict(importance=2.0, lr=0.01))
+    ]
+    assert runs[0] == runs[1] != runs[2]
 
 
 def test_a_run_goes_on_with_the_rungs_that_it_began_with(tmp_path):
@@ -210,10 +235,12 @@ def test_two_layers_of_either_model_are_a_setting(settings):
     small = dict(
         vocab=5, spans=(1, 1), generated=4, held_out=20, batch=8, steps=4, every=2, depth=2
     )
+    small |= dict(learned=True, reverse=True)
     if "model" in settings:
         small |= dict(vocab=20, scale="orthonormal", position_size=1.3, sequences=40)
     trial = LadderTrial(**small, **settings)
     found = trial.run()
+    assert np.shape(found["learned_kl"]) == (3, 1)
     assert np.shape(found["span_mass"]) == (3, 3, 2) and len(trial.network.forward(
         trial.network.init(np.random.default_rng(0)), trial.chain.sample(np.random.default_rng(0), 2, 6)[:, :-1])[1].attentions
     ) == 2  # fmt: skip
@@ -276,7 +303,7 @@ def test_a_learned_rung_sees_windows_of_half_a_batch_at_a_rate_that_falls_to_zer
         rung_steps=8,
         batch=batch,
         length=7,
-        make_optimizer=lambda: rates,
+        window_optimizer=lambda: rates,
     )
     law = rungs.learn(trial, 2, rng, backend.get("cpu"), map, None)
     assert sizes == [(rows, 7)] and rates.seen == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]

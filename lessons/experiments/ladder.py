@@ -73,8 +73,8 @@ class LadderTrial(Trial):
     chunk:      sequences in one pass of a step, see `losses.chunked`.
     held_out:   sequences of an evaluation.
     maps:       results hold the mean attention maps.
-    learned:    compare with learned rungs too: the same network on windows of the last k blocks,
-                for all k but the last, see `rungs`.
+    learned:    compare with learned rungs too: the same network on windows of the k strongest
+                blocks, for all k but the last, see `rungs`. It learns by AdamW.
     rung_steps: how long each of them trains, by default half of `steps`.
     """
 
@@ -164,10 +164,6 @@ class LadderTrial(Trial):
             raise InputError(
                 f"spans: expected two blocks or more, for a ladder, got {shown(self.spans)}"
             )
-        if self.learned and strongest_first(self.chain) != list(range(len(self.chain.blocks))):
-            raise InputError(
-                "learned: expected False where the nearest blocks are not the strongest, got True"
-            )
         _ = self.network, self.make_optimizer()  # which check their own settings
 
     def generators(self):
@@ -240,6 +236,10 @@ class LadderTrial(Trial):
         """The optimizer of these settings."""
         return SGD(self.lr, momentum=0.9) if self.optimizer == "sgd" else AdamW(self.lr)
 
+    def window_optimizer(self):
+        """The optimizer of learned rungs: AdamW, under SGD at the rate the model has without."""
+        return AdamW(LEARNING_RATES[self.model, "adamw"] if self.optimizer == "sgd" else self.lr)
+
     def batches(self, device, for_data, for_drops):
         """A function (step, history) -> the next batch (batch, length), on the device.
 
@@ -289,7 +289,7 @@ class LadderTrial(Trial):
         learned_best_kl (h,)            the distances to them at best_step
         learned_loss (h-1,)             the loss of the learned rungs on the sequences of evaluation
         learned_gap (h-1,)              KL(chain given the window || rung) at the first token, where
-                                        the tokens before the window are uniform
+                                        the tokens outside the window are uniform
         """
         device = self.backend()
         _, for_start, for_evaluation, for_data, for_drops = self.generators()
@@ -342,13 +342,18 @@ class LadderTrial(Trial):
         """What is known of the learned rungs, and their log-probabilities (h-1, n, T, V)."""
         of_chain = np.random.default_rng(self.seed).spawn(5 + self.draw)[0]
         children = of_chain.spawn(len(self.chain.blocks))
-        laws, found = [], {"learned_loss": [], "learned_gap": []}
+        strongest, laws, found = (
+            strongest_first(self.chain),
+            [],
+            {"learned_loss": [], "learned_gap": []},
+        )
         true = evaluated_on[:, self.chain.order :, None]
         for k, rng in enumerate(children[1:], 1):
-            reach = max(max(block) for block in self.chain.blocks[:k])
-            learnt = learn(self, reach, rng, device, map, title and f"{title}, rung {k}")
+            lags = [lag for block in strongest[:k] for lag in self.chain.blocks[block]]
+            nearest, reach = min(lags), max(lags) + 1 - min(lags)
+            learnt = learn(self, reach, rng, device, map, title and f"{title}, rung {k}", nearest)
             learned = learnt(evaluated_on)
-            given = law_of_window(self.chain, evaluated_on, reach, rng)
+            given = law_of_window(self.chain, evaluated_on, reach, rng, nearest)
             found["learned_loss"].append(-float(np.take_along_axis(learned, true, axis=-1).mean()))
             found["learned_gap"].append(float(measure.kl(np.log(given), learned[:, 0]).mean()))
             laws.append(learned)

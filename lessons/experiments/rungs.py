@@ -1,8 +1,8 @@
 """The rungs of the ladder (arXiv 2602.19143), exact and learned, and how near a network is to each.
 
 Exact: the chain's own probabilities given the k strongest blocks only, as if the others did not
-exist. Learned: a network that sees a window of the last k blocks, and nothing before it. It has to
-allow for what it cannot see, so its distribution is softer, and it is what a growing network
+exist. Learned: a network that sees a window of those blocks, and nothing else of the past. It has
+to allow for what it cannot see, so its distribution is softer, and it is what a growing network
 passes.
 """
 
@@ -24,29 +24,38 @@ RUNG_BATCH = 256  # sequences in a step of a learned rung, at most
 EVALUATED_ON = 250  # sequences in one pass of an evaluation
 
 
-def windows(sequences: Any, reach: int, order: int) -> np.ndarray:
+def windows(sequences: Any, reach: int, order: int, nearest: int = 1) -> np.ndarray:
     """Windows of sequences of ids (n, L): (n (L - order), reach + 1).
 
-    There is one for each token that has `order` tokens before it: the `reach` just before it, and
-    the token itself. The windows of a sequence come one after the other.
+    There is one for each token that has `order` tokens before it: `reach` of them, of which the
+    last is `nearest` places before the token, and the token itself. The windows of a sequence come
+    one after the other.
 
-    Raises InputError for sequences of no more than `order` tokens, or reach > order.
+    Raises InputError for sequences of no more than `order` tokens, or windows that go beyond them.
     """
     check_shape("sequences", sequences, (None, None))
     check_count("reach", reach, 1, check_count("order", order))
+    check_count("nearest", nearest, 1, order - reach + 1)
     if sequences.shape[1] <= order:
         raise InputError(
             f"sequences: expected more than order = {order} tokens, "
             f"got shape {shown(sequences.shape)}"
         )
-    seen = np.lib.stride_tricks.sliding_window_view(sequences, reach + 1, axis=1)
-    return seen[:, order - reach :].reshape(-1, reach + 1)
+    whole = np.lib.stride_tricks.sliding_window_view(sequences, order + 1, axis=1)
+    first = order + 1 - nearest - reach
+    return whole[..., [*range(first, first + reach), order]].reshape(-1, reach + 1)
 
 
 def learn(
-    trial: Any, reach: int, rng: np.random.Generator, device: Backend, map: Any, title: str | None
+    trial: Any,
+    reach: int,
+    rng: np.random.Generator,
+    device: Backend,
+    map: Any,
+    title: str | None,
+    nearest: int = 1,
 ) -> Any:
-    """Train the network of a LadderTrial on windows of `reach` tokens of an endless stream.
+    """Train the network of a LadderTrial on `windows` of `reach` tokens of an endless stream.
 
     As many steps as the trial says, half of its batch but no more than 256 sequences, from Xavier's
     start, the rate falling to 0 from half of the way on.
@@ -56,14 +65,14 @@ def learn(
     chain, network, steps = trial.chain, trial.window_network(reach), trial.rung_steps
     loss = chunked(next_token_loss(network), AT_ONCE, map)
     stream = chain.batches(rng, max(1, min(RUNG_BATCH, trial.batch // 2)), trial.length)
-    batches = (device.put(windows(x, reach, chain.order)) for x in stream)
+    batches = (device.put(windows(x, reach, chain.order, nearest)) for x in stream)
     falling = lambda step, history: min(1.0, 2 * (1 - step / steps))
     start = device.put(network.init(rng), "float32")
     how = {"steps": steps, "clip": 1.0, "schedule": falling, "title": title}
-    params, _ = train(loss, start, batches, trial.make_optimizer(), **how)
+    params, _ = train(loss, start, batches, trial.window_optimizer(), **how)
 
     def log_probs(sequences):
-        x = windows(sequences, reach, chain.order)[:, :-1]
+        x = windows(sequences, reach, chain.order, nearest)[:, :-1]
         parts = []
         for i in range(0, len(x), AT_ONCE):
             logits, _ = network.forward(params, device.put(x[i : i + AT_ONCE]))
@@ -75,26 +84,26 @@ def learn(
 
 # What a window tells
 #
-#   At the first token with a full context the tokens before the window are uniform and
+#   At the first token with a full context the tokens outside the window are uniform and
 #   independent of those in it, so the distribution given the window alone is a plain average,
-#     (1)  p(x | window) = mean over older tokens of p(x | older tokens, window)
+#     (1)  p(x | window) = mean over the other tokens of p(x | other tokens, window)
 #   No prediction q from the window alone has a smaller loss than the entropy of (1); what it
 #   loses beyond that is KL(p || q).
 
 
 def law_of_window(
-    chain: Any, sequences: np.ndarray, reach: int, rng: np.random.Generator
+    chain: Any, sequences: np.ndarray, reach: int, rng: np.random.Generator, nearest: int = 1
 ) -> np.ndarray:
     """(1) for the first `order` tokens of sequences (n, L): probabilities (n, V).
 
-    The mean is over 1000 draws of older tokens.
+    The window is that of `windows`; the mean is over 1000 draws of the other tokens.
     """
-    n, hidden = len(sequences), chain.order - reach
-    window = np.asarray(sequences)[:, hidden : chain.order]
+    n, first = len(sequences), chain.order + 1 - nearest - reach
+    window = np.asarray(sequences)[:, first : first + reach]
     total = np.zeros((n, chain.vocab))
     for _ in range(DRAWS):
-        older = rng.integers(chain.vocab, size=(n, hidden))
-        context = np.concatenate([older, window], axis=1)
+        other = rng.integers(chain.vocab, size=(n, chain.order - reach))
+        context = np.concatenate([other[:, :first], window, other[:, first:]], axis=1)
         total += np.exp(chain.log_probs(context)[:, 0])  # (1)
     return total / DRAWS
 
