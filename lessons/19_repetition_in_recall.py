@@ -403,15 +403,7 @@ for part in parts:
 #     embeddings, places                  400                          200
 #     readout                             520                          180
 #
-# *The first row.* The gain is 530 − 180 = 350 steps. Above it was 280: the runs in
-# which all learns took 660 − 250 = 410 and 380 − 250 = 130 steps from there. Is it that
-# AdamW starts anew, or that the sequences are others? The third pair above keeps the
-# sequences and starts AdamW anew. It snaps at 780 and 430:
-#
-#     780 − 250 = 530          430 − 250 = 180
-#
-# So it is AdamW's new start, all of it. *Held.* It costs the plain network 120 steps
-# and the other 50. Why it costs steps, and why the plain one more, is not known.
+# *The first row.* The gain is 530 − 180 = 350 steps.
 #
 # *Put in.* Of the 350 steps the look of layer 1 brings 530 − 270 = 260. What layer 2
 # writes, held above and needed, brings 40.
@@ -432,6 +424,16 @@ for part in parts:
 # So what was believed is half true. What is written must be learnt, or repetition
 # brings little. But what layer 2 writes carries little of the gain. The part that
 # carries most is a look.
+#
+# *A gain of 350, and of 280 above.* The runs in which all learns took 660 − 250 = 410
+# and 380 − 250 = 130 steps from there, not 530 and 180. Is it that AdamW starts anew in
+# the grafts, or that the sequences are others? The third pair above keeps the
+# sequences and starts AdamW anew. It snaps at 780 and 430:
+#
+#     780 − 250 = 530          430 − 250 = 180
+#
+# So it is AdamW's new start, all of it. *Held.* It costs the plain network 120 steps
+# and the other 50. Why it costs steps, and why the plain one more, is not known.
 #
 # ### Taught, or spoilt?
 #
