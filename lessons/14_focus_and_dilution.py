@@ -386,11 +386,13 @@ print("dW_Q/dt over W_K:", (speed[4] / condensed[5]).round(5))
 # So of what changes the ratio of x_0 to x_1, the value's part is a third. This is
 # *derived*, for two tokens while φ is small. Rare tokens that are exactly alike have
 # one x and one −dy, and the lines stay true with all of them together in the place of
-# token 1. For rare tokens that differ they do not; section 7 measures what it is then.
+# token 1: of each push each of n such tokens has 1/n. For rare tokens that differ it is
+# not a third; for four tokens as in section 5 it is between 0.26 and 0.36
+# ([PAPERS.md](PAPERS.md), *the value's share*). Key and value still push equally.
 #
 # *And then?* x_1 falls, from 0.264, faster and faster as φ grows. Does it stop when it
-# is 0? In the run below x_1 passes through 0 near t = 348. There the pushes on it as
-# query, key and value, the last with condensation's pull, are −4.0, −3.3 and −4.9
+# is 0? In the run below x_1 passes through 0 near t = 348. At t = 348 the pushes on it
+# as query, key and value, the last with condensation's pull, are −4.0, −3.3 and −4.9
 # thousandths. So it goes on. Then x_1 is negative. In token 1's scores key 0 stood
 # above key 1 by φ x_1 (x_0 − x_1). Now this is negative: it looks at token 0 *less*
 # than tokens come. That is **dilution**: attention that had turned to the frequent
@@ -447,11 +449,21 @@ print("after 0 and after 1 the head gives token 0", given[:, 0].round(4))
 #
 # The query of token i is x_i times the row ξ W_Q, the key of token k is x_k times the
 # row ξ W_K. Both are rows of 16 numbers, and φ is now their product, the sum of 16
-# products, ξ W_Q W_Kᵀ ξᵀ. Raise one number of ξ W_Q, and φ rises by the same number of
-# ξ W_K times that. (And b_j is now ξ times column j of W1, so that the logit of j is y
-# b_j again.) So each of the 16 is pulled by λ, the sum of the votes, times its
-# partner in the other row, as W_Q and W_K in section 3. The sum of the two rows grows
-# at the rate λ.
+# products, ξ W_Q W_Kᵀ ξᵀ. (And b_j is now ξ times column j of W1, so that the logit of
+# j is y b_j again.)
+#
+# What moves are the 256 numbers of W_Q. The one in row m and column n is in φ with ξ_m
+# times number n of ξ W_K. So with λ, the sum of the votes,
+#
+#     dW_Q/dt = λ ξᵀ (ξ W_K)
+#
+# a table, column times row. The row ξ W_Q moves by ξ times that. ξ has the length 1, so
+# ξ ξᵀ is 1:
+#
+#     d(ξ W_Q)/dt = λ ξ ξᵀ (ξ W_K) = λ (ξ W_K)
+#
+# So each of its 16 numbers is pulled by λ times its partner in the other row, as W_Q
+# and W_K in section 3. The sum of the two rows grows at the rate λ.
 #
 # *Condensation.* |π| is 0.775 and |π − ¼| is 0.593. The first rate is
 #
@@ -580,7 +592,8 @@ run.page(draw.page(flow, {1e-2: follow(1e-2), 1e-3: (stages, ends), 1e-4: follow
 # %% [markdown]
 # *Maps.* A row is a last token, a column where it looks. At t = 40 all look as tokens
 # come. At the end of focus only the first row has changed by more than 0.03. At the end
-# of dilution the first row is all on token 0, and the other rows have left it.
+# of dilution the first row is all on token 0, and the other rows have left it. (Framed
+# are the cells that surprise, here and at the end; the last text cell names them.)
 #
 # *Loss.* It rests at ln 4 = 1.386, at 0.727 (the entropy of π) and near 0.634, and
 # falls between. The last dashed line, 0.554, is the least there is.
@@ -659,10 +672,12 @@ run.claim("W_Q, W_K still: condensation as in the free run, no focus; W0, W1 sti
 # can do it. With W_Q and W_K still it never comes. *Held*: the second saddle is left by
 # W_Q and W_K.
 #
-# It comes later than in the free run, and it stops at 0.940. So the embeddings help.
-# With W0 alone still, focus ends at 95.4, with W1 alone still at 89.3: *held*. By
-# section 4 x_0 rises, which makes token 0's vote larger, and x_1 falls, which makes
-# token 1's vote against it smaller. That this is how they help is a *guess*.
+# It comes later than in the free run, and it stops at 0.940. There the sum of the
+# votes, λ, is 0: token 0 has nearly what it wants, with a vote of 0.0125, and the
+# others, which turned to it against theirs, vote −0.0125. So the embeddings help. With
+# W0 alone still, focus ends at 95.4, with W1 alone still at 89.3: *held*. By section 4
+# x_0 rises, which makes token 0's vote larger, and x_1 falls, which makes token 1's
+# vote against it smaller. That this is how they help is a *guess*.
 #
 # And while W0 and W1 are still, token 1 does turn to token 0, up to 0.820, against its
 # own vote. With W0 alone still it is 0.850, and with W1 alone still it dilutes as in
@@ -796,7 +811,8 @@ for t in (80, 100):
 # That is nothing beside its terms, −6.9 and 4.2. All four cells ask for less of "0".
 # But token 0's x is positive and the others' are negative, so one b_0 cannot serve all.
 # The same sum for b_1 is 0.4. For b_2 and b_3 it is 1.0 and −1.5: they still move, but
-# slowly, b_3 from −1.52 here to −1.59 at t = 297.
+# slowly, b_3 from −1.52 here to −1.59 at t = 297. (The pull shrinks on the way. Kept up
+# for 97 units of time it would have been twice that.)
 #
 # And x, W_Q and W_K hardly move either. (x_3 moves most, from −0.85 here to −0.92 at
 # the end of renewal.) What pulls on them are the −dy_i, and those are nearly gone:
@@ -825,16 +841,23 @@ for t in (80, 100):
 #
 #     √(0.24² + 0.24² + 0.06² + 0.06²) = √0.1224 = 0.350
 #
-# For any U take its largest singular value, σ, and the pair of directions that belong
-# to it: if b′ lies along the one, the first line is σ times the other, and the second
-# line turns that back, times σ. So along this pair both grow at the rate σ, as y and w
-# did in section 2, and along every other pair more slowly. The table above has 0.0245,
-# and a second one of 0.0007. As the second is so small the root of the sum of all
-# squares has the same digits, 0.0245.
+# Any U is a sum of such tables. `np.linalg.svd` finds them: each is a number σ, a
+# *singular value*, times a column times a row. All columns have the length 1 and are at
+# right angles to each other, and so are the rows. In section 2 there was one such
+# table. Take b′ along the row r of one of them, and x′ along its column c. All other
+# tables give nothing then, and
 #
-# At t = 200 W0 is 0.0501 long in its second direction. At t = 140 it was 0.0126, so it
-# grows at nearly that rate already, ln (0.0501/0.0126)/60 = 0.023: all of it lies along
-# the growing pair. To grow to 0.5 it takes
+#     dx′/dt = σ · (length of b′) · c        db′/dt = σ · (length of x′) · r
+#
+# So along this pair x′ and b′ push each other, and half their sum grows at the rate σ,
+# as in section 2. Along the pair of the largest σ it grows fastest. The table above has
+# 0.0245, and a second one of 0.0007. As the second is so small the root of the sum of
+# all squares has the same digits, 0.0245.
+#
+# At t = 200 W0 is 0.0501 long in its second direction. How much of that is the growing
+# half, along the first pair? The cell below reckons it: 0.0499. (At t = 140 it was
+# 0.0116, and ln (0.0499/0.0116)/60 is 0.0243.) So nearly all of it grows at the rate σ
+# already. To grow to 0.5 it takes
 #
 #     ln (0.5/0.0501) / 0.0245 = 2.301/0.0245 = 94        so renewal ends at 294
 #
@@ -854,7 +877,7 @@ def pull_table(flow, y):
 
 
 U = pull_table(flow, states[at(200)])
-sizes = np.linalg.svd(U, compute_uv=False)
+column, sizes, row = np.linalg.svd(U)
 rate = sizes[0]
 second = lengths[at(200), 1]
 foretold = 200 + np.log(0.5 / second) / rate
@@ -870,6 +893,14 @@ print(f"t = 200: all cells of U {np.sqrt((U**2).sum()):.4f}, rate {rate:.4f}, se
 
 spread_most = ends[2]
 xi, _, _ = first_direction(states[at(spread_most)])
+for t in (140, 200):  # half the sum of the second numbers along U's first pair
+    W0, W1, _, _ = flow.split(states[at(t)])
+    own, _, _ = first_direction(states[at(t)])
+    of_W0, of_W1 = column[:, 0] @ W0, W1 @ row[0]
+    second_numbers = (of_W0 + of_W1) / 2
+    growing = np.linalg.norm(second_numbers - second_numbers @ own * own)
+    print(f"t = {t}: second direction {lengths[at(t), 1]:.4f}, of it the growing half "
+          f"{growing:.4f}")
 
 
 def only_along_xi(t, y, slope):
