@@ -379,7 +379,7 @@ for name, part in (("W0, the embeddings", 0), ("W1, the readout", 1)):
 # well. It falls at 26,378 in place of 5319: 21,000 later. So the ring does not make the
 # plateau, it ends it: with it the loss falls when attention does.
 #
-# In 18 two parts that wait for each other are 130 of 660 steps. That the rest is a
+# In 18 two parts that may wait for each other are 130 of 660 steps. That the rest is a
 # product of many factors is a guess there. In 10 it is the ring: neither is pulled
 # without the other, and the rate at which they grow, √2 δ, is made of both arrows
 # (derived). What makes that wait a square is that the rate falls (10).
@@ -656,7 +656,7 @@ run.finish(task, early=early, rates=measured, lost=[one["kl"][-1] for one in los
 # | 17 | why the query comes back at right angles | open | |
 # | | IV. Two layers | | |
 # | 18 | one layer of one head cannot recall | derived | four sequences |
-# | 18 | where both layers look wait for each other | held | 130 steps, not 70 |
+# | 18 | where both layers look wait for each other | guess | 130 steps; alone 20, 50 |
 # | 18 | that this wait is the plateau | failed | 660 steps |
 # | 18 | where layer 1 looks is not needed | failed | accuracy ends near 0.75 |
 # | 18 | without it, a sum of all tokens is matched | held | scores like 19/j |
