@@ -11,7 +11,9 @@ from tinyattn.kept import digest_of_imports
 
 from .written import HERE, LESSONS, QUICK, words
 
-CONSOLE = re.compile(r"^(?:(?:figure|page|results): .*|Exercises and their answers .*)\n?", re.M)
+CONSOLE = re.compile(
+    r"^(?:(?:figure|page|results|tinyattn): .*|Exercises and their answers .*)\n?", re.M
+)
 
 
 def read_lesson(text):
