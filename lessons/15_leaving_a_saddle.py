@@ -605,8 +605,9 @@ for saddle, i in zip(saddles[1:], slow[1:]):
 #
 # So a small part is not enough. What to look at is λ itself, along the way: *(ln k)/λ
 # is as good as λ is steady*. At 51 and 206 it changes by 9% and 4%, at 410 and 550 by
-# 35% and 70%. With seeds 1 and 2 it is alike: at the last point the delay is 35.9 and
-# 40.7 free, and 69.4 and 69.4 with the others held, for 70.0 and 70.4.
+# 35% and 70%. (That is four points, and no derivation.) With seeds 1 and 2 it is alike:
+# at the last point the delay is 35.9 and 40.7 free, and 69.4 and 69.4 with the others
+# held, for 70.0 and 70.4.
 #
 # ## 7. Hold them
 #
@@ -724,8 +725,9 @@ run.finish({"end": END, "rtol": RTOL}, came=came, later=later["all"], waits=wait
 #
 # **What was asked.** What decides when it goes on, and in which direction? At a slow
 # point, the largest eigenvalue of the Jacobian and the part of the motion along its
-# directions: from a part f/λ it takes ln(0.3 λ/f)/λ until the path is 0.3 away. Whoever
-# starts k times nearer in all numbers waits (ln k)/λ longer at each saddle.
+# directions: from a part f/λ, small beside 0.3, it takes ln(0.3 λ/f)/λ until the path
+# is 0.3 away. Whoever starts k times nearer in all numbers waits (ln k)/λ longer at
+# each saddle.
 #
 # **Why.** *That the first saddle has the rate |π| |π − 1/4|, and the second λ₂*:
 # derived, from the pull on a score; the Jacobian agrees. *That the second wait is

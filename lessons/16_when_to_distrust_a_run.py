@@ -167,7 +167,11 @@ print(f"largest change of an entry until t = {END}: {max(map(drift, exact.y)):.1
 #     u − û = d / (u + û)          about d / 2u
 #
 # With u = 2 and d = 0.04 the walk is off by 0.01. An entry of the two matrices is a sum
-# of such products, with signs. By the same step, with y for all numbers of the walk and
+# of such products, with signs, and of products u v of two numbers. For these
+#
+#     u v − û v̂ = ½ (u − û) (v + v̂) + ½ (v − v̂) (u + û)
+#
+# Again each difference stands beside a sum. So, with y for all numbers of the walk and
 # ŷ for those of the path, d is a product of the rows y − ŷ and y + ŷ, in which signs
 # and places are changed. And such a product is at most length times length. So
 #
@@ -229,9 +233,10 @@ for name, long, short in (("RK4", coarse, fine), ("descent", walks[f"descent, ra
     print(f"half the step, {name}: drift smaller by {falls}")
 
 # %% [markdown]
-# By 16.2 at t = 101. A step of 0.1 bears fastest rates up to 2.785/0.1 = 27.85, and the
-# drift is 1.9e-9 at 600, 1.3e-2 at 800 and 0.18 at 1000. A step of 0.05 bears 55.7, and
-# the drift is 1.2e-10 at 800 and 4.2e-2 at 1000.
+# By 16.2 at t = 101. Each goes wrong after the time at which the path passes what its
+# step bears, 782 and 940. A step of 0.1 bears fastest rates up to 2.785/0.1 = 27.85,
+# and the drift is 1.9e-9 at 600, 1.3e-2 at 800 and 0.18 at 1000. A step of 0.05 bears
+# 55.7, and the drift is 1.2e-10 at 800 and 4.2e-2 at 1000.
 #
 # *What a wrong walk looks like.* It does not fly off. Its loss falls on, 0.5676 and
 # 0.5680 for 0.5670. But the path is at the fastest rate 65.4 at t = 1000, and the walks
@@ -569,9 +574,10 @@ print(f"largest growth rate where it is: {growing:.4f}")
 # of its products. Implicit Euler has lost a sixth of them. It does move: W0 goes from
 # the length 0.0073 to 0.0063, and W1 from 0.0079 to 0.0067. *A drift has to be seen
 # beside the products.* And the test of section 3 finds it too: of order 1, at half the
-# step the drift must fall to a half, and it is 5.5209e-6 with 10 and with 5. (With
-# steps of 1, 0.5 and 0.25, until t = 40, it falls by 1.84 and 1.91.) So this run gives
-# itself away, though its drift is small.
+# step the drift must fall to a half, and it is 5.5209e-6 with 10 and with 5. (What grew
+# has died out in both, and the same rest is left: a *guess*. With steps of 1, 0.5 and
+# 0.25, until t = 40, it falls by 1.84 and 1.91.) So this run gives itself away, though
+# its drift is small.
 #
 # With half the step, 5, the *loss* is 1.3863 again. Who looks at the loss alone and
 # finds it unchanged at half the step trusts the run. The factor 1/(1 − h λ) is −0.28
