@@ -516,11 +516,11 @@ for one in held["where layer 1 looks"]:
     print(f"    the last one, values on their key: {leak[0]:.3f} at the start, {leak.min():.3f} "
           f"at the lowest, {leak[-1]:.3f} at the end")
 
-# %% [markdown] Where layer 2 looks has to be learnt: without it there is guessing,
-# 0.115 and 0.135 with seeds 0 and 1, and the like with seed 2, to the end. What layer 1
-# writes has not: a random W_V and W_O are good enough, and the others learn to read
-# what they write. It takes 1040, 1000 and 1150 steps to 0.99, and free it was 750, 750
-# and 850.
+# %% [markdown]
+# Where layer 2 looks has to be learnt: without it there is guessing, 0.115 and 0.135
+# with seeds 0 and 1, and the like with seed 2, to the end. What layer 1 writes has not:
+# a random W_V and W_O are good enough, and the others learn to read what they write. It
+# takes 1040, 1000 and 1150 steps to 0.99, and free it was 750, 750 and 850.
 #
 # And where layer 1 looks? It is solved too, at 940, 920 and 1060. So is a random look
 # good enough?
@@ -638,10 +638,11 @@ for one, seed in zip(even, seeds):
     print(f"seed {seed}: as it is {as_it_is:.3f}; out at all {out:.3f}; at all but its own "
           f"value {only:.3f}; at its own value only {not_own:.3f}")
 
-# %% [markdown] At all: it falls, to about 0.3. At all but its own value: it *rises*, to
-# 0.91. The later values no longer say that they have seen the key, so their scores lose
-# the 19/j, and the right one keeps its own. At its own value only: it falls to
-# guessing. *Held*: what layer 2 reads is the share of the query's key in the sums.
+# %% [markdown]
+# At all: it falls, to about 0.3. At all but its own value: it *rises*, to 0.91. The
+# later values no longer say that they have seen the key, so their scores lose the 19/j,
+# and the right one keeps its own. At its own value only: it falls to guessing. *Held*:
+# what layer 2 reads is the share of the query's key in the sums.
 #
 # (At all it is 0.3 and not 1/8. The query may still be in a sum as a value, and
 # attention that has nothing to match may be right by chance. We have not looked

@@ -43,6 +43,9 @@ def rows_of(heading):
 def test_a_lesson_fits_a_page(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
+        assert not re.match(r"# %%(?! \[markdown\]$).", line), (
+            f"line {number}: text on a cell's mark"
+        )
         wide = 88 if line.startswith("# ") else 100
         assert len(line) <= wide, f"line {number}: {len(line)} columns, expected at most {wide}"
     (_, opening), (_, imports) = cells(path)[:2]
