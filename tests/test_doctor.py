@@ -8,7 +8,7 @@ import more_mutants
 import numpy as np
 import pytest
 
-from tinyattn import doctor, gradcheck, mutants, ops
+from tinyattn import doctor, evidence, gradcheck, mutants, ops
 from tinyattn.errors import InputError
 
 CASES = {case.name: case for case in [*gradcheck.cases(), more_mutants.STACK]}
@@ -264,6 +264,20 @@ def test_a_mistake_never_gets_a_wrong_name(mistake):
     found = doctor.diagnose(mistake.forward, mistake.backward, mistake.inputs)
     assert {one.tensor for one in found} == mistake.wrong
     assert {one.kind for one in found} <= fits, [one.says for one in found]
+
+
+def test_a_call_that_is_slow_for_once_does_not_count():
+    """How many differences are worth it hangs on how long a call takes, not on what else runs."""
+    calls = []
+
+    def forward(x):
+        calls.append(0)
+        time.sleep(0.2 if len(calls) == 2 else 0)
+        return np.tanh(x["x"]), None
+
+    case = gradcheck.Case("slow", forward, ("x",), dict, forward, lambda dy, cache: {})
+    run = evidence.Runs(case, {"x": np.ones(3)}, gradcheck.CPU, np.random.default_rng(0))
+    assert len(calls) > 2 and run.seconds < 0.1
 
 
 def test_most_mistakes_are_named():

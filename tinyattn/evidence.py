@@ -144,9 +144,11 @@ class Runs:
     def __init__(self, case, inputs, device, rng):
         self.case, self.inputs, self.device = case, inputs, device
         self.out = self.output()
-        started = time.perf_counter()
-        self.again = self.output()
-        self.seconds = time.perf_counter() - started
+        for i in range(5):  # the least of five: a busy machine makes some long
+            started = time.perf_counter()
+            self.again = self.output()
+            took = time.perf_counter() - started
+            self.seconds = min(took, self.seconds) if i else took
         self.w = rng.normal(size=self.out.shape)
 
     def output(self, **moved):
