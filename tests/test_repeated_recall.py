@@ -102,7 +102,9 @@ def test_what_is_recorded_of_repetition():
 def test_a_graft_of_all_parts_is_the_other_network():
     every = [*RepeatedRecall(**TINY).network.shapes]
     parts = {"all": every, "none": []}
-    found = grafted({**TINY, "p": 0.9, "first": 3, "parts": parts, "steps": 400, "lr": 0.01})
+    found = grafted(
+        {**TINY, "p": 0.9, "first": 3, "parts": parts, "steps": 400, "every": 10, "lr": 0.01}
+    )
     assert found["plain"] == found["into_plain"]["none"] == found["into_repeated"]["all"]
     assert found["repeated"] == found["into_repeated"]["none"] == found["into_plain"]["all"]
 
@@ -110,7 +112,15 @@ def test_a_graft_of_all_parts_is_the_other_network():
 def test_what_is_put_back_is_as_at_the_start():
     every = [*RepeatedRecall(**TINY).network.shapes]
     parts = {"all": every, "none": []}
-    how = {**TINY, "repeats": 2.0, "first": 3, "parts": parts, "steps": 400, "lr": 0.01}
+    how = {
+        **TINY,
+        "repeats": 2.0,
+        "first": 3,
+        "parts": parts,
+        "steps": 400,
+        "every": 10,
+        "lr": 0.01,
+    }
     found = put_back(how)
     assert found["fresh"] == found["parts"]["all"] is not None
     trial = RepeatedRecall(**TINY | {"steps": 3, "lr": 0.01}, repeats=2.0)
